@@ -1,0 +1,9261 @@
+/*
+ * encflow.c -- a confidential data workflow, from a data owner's CSV file to
+ * a result that only its receiver can read. encflow(1) is the manual,
+ * encflow.h the library's interface; this file is all of the program.
+ *
+ * Copyright (c) 2026 the encflow authors. SPDX-License-Identifier: MIT
+ *
+ * HOW TO READ IT. From top to bottom: every name is defined above its use.
+ * Each section opens with a card that says what comes in, what it trusts,
+ * where secrets live and which tests and vectors hold it to its word.
+ *
+ *    1  MEMORY AND ERRORS     6  (kept for CBOR)
+ *    2  TEXT ENCODINGS        7  AES-256-GCM          11  HTTP AND STORAGE
+ *    3  JSON                  8  DATASET FILES        12  DESCRIBE
+ *    4  CSV                   9  (kept for sealing)   13  RUNNER
+ *    5  INI                  10  AWS SIGNING          16  COMMAND LINE
+ *
+ * `grep -n '^ \* [0-9]*\. [A-Z]' encflow.c` lists the sections.
+ * `grep -n UNTRUSTED encflow.c` shows where hostile bytes come in.
+ * `grep -n 'reject(' encflow.c` lists every rule that the parsers enforce.
+ * `grep -n 's\.' encflow.c` and ef_secret_alloc show where secrets live.
+ *
+ * RULES. A section calls only upward. Only section 16 prints and exits. Only
+ * sections 11, 13 and 16 know of processes, sockets and the environment. A
+ * function that can fail returns an ef_status; rc starts as a failure and is
+ * set to EF_OK in one place; the label is always `out`.
+ */
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include "encflow.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <math.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <bearssl.h>
+
+/* ======================================================================= *
+ * 1. MEMORY AND ERRORS    what every later section stands on        (ef_) *
+ *                                                                         *
+ *   In       sizes and texts of our own                                   *
+ *   Secret   whatever callers put into ef_secret_alloc and ef_buf         *
+ *   Needs    the C library                                                *
+ *   Tests    tests/unit.c                                                 *
+ * ======================================================================= */
+
+static ef_slice
+slice(const void *p, size_t n)
+{
+    return (ef_slice){p, n};
+}
+
+static ef_slice
+slice_str(const char *s)
+{
+    return slice(s, strlen(s));
+}
+
+static int
+slice_is(ef_slice a, const char *s)
+{
+    size_t n = strlen(s);
+
+    return a.n == n && memcmp(a.p, s, n) == 0;
+}
+
+static int
+slice_has_prefix(ef_slice a, const char *s)
+{
+    size_t n = strlen(s);
+
+    return a.n >= n && memcmp(a.p, s, n) == 0;
+}
+
+static ef_slice
+slice_from(ef_slice a, size_t at)
+{
+    return at < a.n ? slice(a.p + at, a.n - at) : slice(a.p, 0);
+}
+
+/* Offset of c in a, or a.n. */
+static size_t
+slice_find(ef_slice a, int c)
+{
+    const unsigned char *hit = a.n > 0 ? memchr(a.p, c, a.n) : NULL;
+
+    return hit != NULL ? (size_t)(hit - a.p) : a.n;
+}
+
+static int
+is_blank_byte(unsigned char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\v' ||
+           c == '\f';
+}
+
+static ef_slice
+slice_trim_end(ef_slice a)
+{
+    while (a.n > 0 && is_blank_byte(a.p[a.n - 1]))
+        a.n--;
+    return a;
+}
+
+static ef_slice
+slice_trim(ef_slice a)
+{
+    a = slice_trim_end(a);
+    while (a.n > 0 && is_blank_byte(a.p[0]))
+        a = slice_from(a, 1);
+    return a;
+}
+
+static int
+is_digit(unsigned char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static int
+is_alnum(unsigned char c)
+{
+    return is_digit(c) || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
+int
+ef_exit_status(ef_status code)
+{
+    switch (code) {
+    case EF_OK:
+        return 0;
+    case EF_E_USAGE:
+        return 2;
+    case EF_E_AUTH:
+        return 3;
+    case EF_E_FORMAT:
+    case EF_E_LIMIT:
+        return 4;
+    case EF_E_POLICY:
+        return 5;
+    case EF_E_NETWORK:
+        return 6;
+    case EF_E_IO:
+    case EF_E_MEMORY:
+    case EF_E_INTERNAL:
+        break;
+    }
+    return 1;
+}
+
+const char *
+ef_status_name(ef_status code)
+{
+    static const char *const names[] = {
+        "EF_OK",         "EF_E_IO",     "EF_E_MEMORY", "EF_E_INTERNAL",
+        "EF_E_USAGE",    "EF_E_AUTH",   "EF_E_FORMAT", "EF_E_LIMIT",
+        "EF_E_POLICY",   "EF_E_NETWORK"};
+
+    return (size_t)code < sizeof names / sizeof names[0] ? names[code] : "?";
+}
+
+/* The one way to say no: fills *err with a constant text and an offset, and
+ * returns the status. It hides no return of the caller's. */
+static ef_status
+reject(ef_err *err, ef_status code, uint64_t at, const char *msg)
+{
+    if (err != NULL)
+        *err = (ef_err){.code = code, .msg = msg, .at = at};
+    return code;
+}
+
+static ef_status
+reject_line(ef_err *err, ef_status code, uint64_t line, uint64_t column,
+            const char *msg)
+{
+    ef_status rc = reject(err, code, EF_NOWHERE, msg);
+
+    if (err != NULL) {
+        err->line = line;
+        err->column = column;
+    }
+    return rc;
+}
+
+/* A system call failed: keeps errno. */
+static ef_status
+reject_sys(ef_err *err, ef_status code, const char *msg)
+{
+    int saved = errno;
+    ef_status rc = reject(err, code, EF_NOWHERE, msg);
+
+    if (err != NULL)
+        err->sys = saved;
+    return rc;
+}
+
+static ef_status
+reject_memory(ef_err *err)
+{
+    return reject(err, EF_E_MEMORY, EF_NOWHERE, "out of memory");
+}
+
+/* Add what the user can do. Returns rc, so that it can close a return. */
+static ef_status
+with_hint(ef_err *err, ef_status rc, const char *hint)
+{
+    if (err != NULL && rc != EF_OK && err->hint == NULL)
+        err->hint = hint;
+    return rc;
+}
+
+/* Say which file, dataset or member err speaks of; the innermost name given
+ * first stays. Bytes that a terminal would obey are escaped. */
+static ef_status
+with_where(ef_err *err, ef_status rc, ef_slice name)
+{
+    size_t i, n = 0;
+
+    if (err == NULL || rc == EF_OK || err->where[0] != '\0')
+        return rc;
+    for (i = 0; i < name.n && n + 8 < sizeof err->where; i++) {
+        unsigned char c = name.p[i];
+
+        if (c < 0x20 || c == 0x7f || c == '"' || c == '\\')
+            n += (size_t)snprintf(err->where + n, 5, "\\x%02x", c);
+        else
+            err->where[n++] = (char)c;
+    }
+    if (i < name.n) {
+        memcpy(err->where + n, "...", 3);
+        n += 3;
+    }
+    err->where[n] = '\0';
+    return rc;
+}
+
+static ef_status
+with_file(ef_err *err, ef_status rc, const char *path)
+{
+    return with_where(err, rc, slice_str(path != NULL ? path : "-"));
+}
+
+/* A JSON position in both notations; members is like "/encryption/key". */
+static ef_status
+with_member(ef_err *err, ef_status rc, const char *members)
+{
+    char dotted[64];
+    size_t i;
+
+    if (err == NULL || rc == EF_OK || err->place[0] != '\0')
+        return rc;
+    for (i = 0; members[i] != '\0' && i + 1 < sizeof dotted; i++)
+        dotted[i] = members[i] == '/' ? '.' : members[i];
+    dotted[i] = '\0';
+    snprintf(err->place, sizeof err->place, "$%s (JSON pointer \"%s\")",
+             dotted, members);
+    return rc;
+}
+
+void
+ef_wipe(void *p, size_t n)
+{
+    if (n == 0)
+        return;
+    memset(p, 0, n);
+    __asm__ __volatile__("" : : "r"(p) : "memory"); /* p is looked at */
+}
+
+int
+ef_equal(const void *a, const void *b, size_t n)
+{
+    const unsigned char *x = a, *y = b;
+    uint32_t diff = 0;
+    size_t i;
+
+    for (i = 0; i < n; i++)
+        diff |= (uint32_t)(x[i] ^ y[i]);
+    return (int)(((diff - 1) >> 31) & 1); /* diff < 256 */
+}
+
+/* Make room for n more bytes; 0 when that can't be. */
+static int
+buf_room(ef_buf *b, size_t n)
+{
+    size_t max = b->max != 0 ? b->max : SIZE_MAX / 2;
+    size_t cap = b->cap != 0 ? b->cap : 256;
+    unsigned char *p;
+
+    if (b->failed || n > max - b->n) {
+        b->failed = 1;
+        return 0;
+    }
+    if (b->cap - b->n >= n && b->p != NULL)
+        return 1;
+    while (cap < b->n + n)
+        cap = cap > max / 2 ? max : cap * 2;
+    p = malloc(cap);
+    if (p == NULL) {
+        b->failed = 1;
+        return 0;
+    }
+    if (b->n > 0)
+        memcpy(p, b->p, b->n);
+    if (b->p != NULL)
+        ef_wipe(b->p, b->n); /* realloc would leave a copy behind */
+    free(b->p);
+    b->p = p;
+    b->cap = cap;
+    return 1;
+}
+
+#define BUF_DRAIN_BYTES ((size_t)64 << 10)
+
+void
+ef_buf_add(ef_buf *b, const void *p, size_t n)
+{
+    if (b->drain != NULL && b->n + n > BUF_DRAIN_BYTES && !b->failed) {
+        b->failed = b->drain(b->ctx, b->p, b->n) != 0;
+        b->n = 0;
+        if (n > BUF_DRAIN_BYTES && !b->failed) {
+            b->failed = b->drain(b->ctx, p, n) != 0;
+            return;
+        }
+    }
+    if (!buf_room(b, n) || n == 0)
+        return;
+    memcpy(b->p + b->n, p, n);
+    b->n += n;
+}
+
+void
+ef_buf_str(ef_buf *b, const char *s)
+{
+    ef_buf_add(b, s, strlen(s));
+}
+
+void
+ef_buf_byte(ef_buf *b, unsigned char c)
+{
+    ef_buf_add(b, &c, 1);
+}
+
+void
+ef_buf_free(ef_buf *b)
+{
+    if (b->p != NULL)
+        ef_wipe(b->p, b->cap);
+    free(b->p);
+    b->p = NULL;
+    b->n = b->cap = 0;
+}
+
+static ef_slice
+buf_slice(const ef_buf *b)
+{
+    return slice(b->p, b->n);
+}
+
+/* EF_OK when everything went in; for buffers of our own making, where the
+ * only reason to fail is memory. */
+static ef_status
+buf_status(const ef_buf *b, ef_err *err)
+{
+    return b->failed ? reject_memory(err) : EF_OK;
+}
+
+/* A NUL-terminated view; "" when memory ran out. */
+static const char *
+buf_cstr(ef_buf *b)
+{
+    ef_buf_byte(b, 0);
+    if (b->failed)
+        return "";
+    b->n--;
+    return (const char *)b->p;
+}
+
+/* printf into a buffer; the texts are short (numbers, dates, names). */
+static void __attribute__((format(printf, 2, 3)))
+buf_printf(ef_buf *b, const char *format, ...)
+{
+    char text[512];
+    va_list ap;
+    int n;
+
+    va_start(ap, format);
+    n = vsnprintf(text, sizeof text, format, ap);
+    va_end(ap);
+    if (n < 0 || (size_t)n >= sizeof text)
+        b->failed = 1;
+    else
+        ef_buf_add(b, text, (size_t)n);
+}
+
+static size_t
+page_bytes(void)
+{
+    long n = sysconf(_SC_PAGESIZE);
+
+    return n > 0 ? (size_t)n : 4096;
+}
+
+static size_t
+page_round(size_t n)
+{
+    size_t page = page_bytes();
+
+    return (n + page - 1) / page * page;
+}
+
+void *
+ef_secret_alloc(size_t n, int *locked)
+{
+    size_t page = page_bytes(), body = page_round(n);
+    unsigned char *base = mmap(NULL, body + 2 * page, PROT_NONE,
+                               MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (locked != NULL)
+        *locked = 0;
+    if (base == MAP_FAILED)
+        return NULL;
+    if (mprotect(base + page, body, PROT_READ | PROT_WRITE) != 0) {
+        munmap(base, body + 2 * page);
+        return NULL;
+    }
+    /* Not fatal where an old kernel lacks one of these: main also turns core
+     * dumps off, and nothing here forks without exec. */
+    (void)madvise(base + page, body, MADV_DONTDUMP);
+#ifdef MADV_WIPEONFORK
+    (void)madvise(base + page, body, MADV_WIPEONFORK);
+#endif
+    if (mlock(base + page, body) == 0 && locked != NULL)
+        *locked = 1;
+    return base + page;
+}
+
+void
+ef_secret_free(void *p, size_t n)
+{
+    size_t page = page_bytes(), body = page_round(n);
+
+    if (p == NULL)
+        return;
+    ef_wipe(p, body);
+    munmap((unsigned char *)p - page, body + 2 * page);
+}
+
+static void
+put_be32(unsigned char *p, uint32_t x)
+{
+    p[0] = (unsigned char)(x >> 24);
+    p[1] = (unsigned char)(x >> 16);
+    p[2] = (unsigned char)(x >> 8);
+    p[3] = (unsigned char)x;
+}
+
+static void
+put_be64(unsigned char *p, uint64_t x)
+{
+    put_be32(p, (uint32_t)(x >> 32));
+    put_be32(p + 4, (uint32_t)x);
+}
+
+static uint64_t
+get_le64(const unsigned char *p)
+{
+    uint64_t x = 0;
+    int i;
+
+    for (i = 7; i >= 0; i--)
+        x = x << 8 | p[i];
+    return x;
+}
+
+/* ======================================================================= *
+ * 2. TEXT ENCODINGS    hex, base64, percent-encoding, UTF-8   (hex_, b64_,*
+ *                                                       percent_, utf8_)  *
+ *   In       key files, credentials, URLs                     UNTRUSTED   *
+ *   Secret   hex and base64 carry keys: no branch and no index depends on *
+ *            a digit's value, only on whether the whole is valid          *
+ *   Needs    1                                                            *
+ *   Spec     RFC 4648 sections 4, 8; RFC 3986 section 2.1; RFC 3629       *
+ *   Tests    vectors/hex.txt vectors/base64.txt vectors/percent.txt       *
+ * ======================================================================= */
+
+/* All ones when lo <= c <= hi, else 0, for values below 2^31. */
+static uint32_t
+ct_within(uint32_t c, uint32_t lo, uint32_t hi)
+{
+    return ~((((c - lo) | (hi - c)) >> 31) * UINT32_MAX);
+}
+
+/* 0..15, or 256 for a byte that is no hex digit. */
+static uint32_t
+hex_value(unsigned char byte)
+{
+    uint32_t c = byte, digit = ct_within(c, '0', '9');
+    uint32_t upper = ct_within(c, 'A', 'F'), lower = ct_within(c, 'a', 'f');
+
+    return (digit & (c - '0')) | (upper & (c - 'A' + 10)) |
+           (lower & (c - 'a' + 10)) | (~(digit | upper | lower) & 256);
+}
+
+static char
+hex_digit(uint32_t v, int upper)
+{
+    uint32_t letter = ct_within(v, 10, 15);
+
+    return (char)(v + '0' + (letter & (upper ? 'A' - '0' - 10 : 'a' - '0' - 10)));
+}
+
+void
+ef_hex_encode(char *out, const void *secret, size_t n, int upper)
+{
+    const unsigned char *p = secret;
+    size_t i;
+
+    for (i = 0; i < n; i++) {
+        out[2 * i] = hex_digit(p[i] >> 4, upper);
+        out[2 * i + 1] = hex_digit(p[i] & 15, upper);
+    }
+}
+
+/* Where the first byte stands that is no hex digit. Only for text already
+ * known to be invalid, or not secret. */
+static size_t
+hex_span(ef_slice in)
+{
+    size_t i = 0;
+
+    while (i < in.n && hex_value(in.p[i]) < 16)
+        i++;
+    return i;
+}
+
+ef_status
+ef_hex_decode(unsigned char *out, size_t out_n, ef_slice in, ef_err *err)
+{
+    uint32_t bad = 0;
+    size_t i;
+
+    if (in.n % 2 != 0 || in.n / 2 != out_n)
+        return reject(err, EF_E_FORMAT, in.n, "wrong number of hex digits");
+    for (i = 0; i < out_n; i++) {
+        uint32_t hi = hex_value(in.p[2 * i]), lo = hex_value(in.p[2 * i + 1]);
+
+        bad |= hi | lo;
+        out[i] = (unsigned char)(hi << 4 | (lo & 15));
+    }
+    if ((bad & 256) == 0)
+        return EF_OK;
+    ef_wipe(out, out_n);
+    return reject(err, EF_E_FORMAT, hex_span(in), "not a hex digit");
+}
+
+/* The character for 0..63. */
+static char
+b64_char(uint32_t v)
+{
+    uint32_t upper = ct_within(v, 0, 25), lower = ct_within(v, 26, 51);
+    uint32_t digit = ct_within(v, 52, 61);
+
+    return (char)((upper & (v + 'A')) | (lower & (v - 26 + 'a')) |
+                  (digit & (v - 52 + '0')) | (ct_within(v, 62, 62) & '+') |
+                  (ct_within(v, 63, 63) & '/'));
+}
+
+/* 0..63, or 256 for a byte outside the alphabet. */
+static uint32_t
+b64_value(unsigned char byte)
+{
+    uint32_t c = byte, upper = ct_within(c, 'A', 'Z');
+    uint32_t lower = ct_within(c, 'a', 'z'), digit = ct_within(c, '0', '9');
+    uint32_t plus = ct_within(c, '+', '+'), slash = ct_within(c, '/', '/');
+
+    return (upper & (c - 'A')) | (lower & (c - 'a' + 26)) |
+           (digit & (c - '0' + 52)) | (plus & 62) | (slash & 63) |
+           (~(upper | lower | digit | plus | slash) & 256);
+}
+
+void
+ef_base64_encode(char *out, const void *secret, size_t n)
+{
+    const unsigned char *p = secret;
+    size_t i, o = 0;
+
+    for (i = 0; i < n; i += 3, o += 4) {
+        uint32_t b1 = i + 1 < n ? p[i + 1] : 0, b2 = i + 2 < n ? p[i + 2] : 0;
+        uint32_t v = (uint32_t)p[i] << 16 | b1 << 8 | b2;
+
+        out[o] = b64_char(v >> 18);
+        out[o + 1] = b64_char(v >> 12 & 63);
+        out[o + 2] = i + 1 < n ? b64_char(v >> 6 & 63) : '=';
+        out[o + 3] = i + 2 < n ? b64_char(v & 63) : '=';
+    }
+}
+
+/* The text is wrong: find out where, with data bytes (padding left out) and
+ * pad '=' at the end. */
+static ef_status
+b64_reject(ef_slice in, size_t data, ef_err *err)
+{
+    size_t i = 0;
+
+    while (i < data && b64_value(in.p[i]) < 64)
+        i++;
+    if (i < data)
+        return reject(err, EF_E_FORMAT, i, "not a base64 character");
+    if (in.n % 4 != 0)
+        return reject(err, EF_E_FORMAT, in.n,
+                      "base64 ends in the middle of a group of four");
+    return reject(err, EF_E_FORMAT, data - 1,
+                  "base64's unused bits are not zero");
+}
+
+ef_status
+ef_base64_decode(unsigned char *out, size_t *out_n, ef_slice in, ef_err *err)
+{
+    size_t pad = 0, data, i, o = 0;
+    uint32_t bad = 0, acc = 0;
+
+    while (pad < 2 && pad < in.n && in.p[in.n - 1 - pad] == '=')
+        pad++;
+    data = in.n - pad;
+    *out_n = 0;
+    for (i = 0; i < data; i++) /* first look, then write: out may be in */
+        bad |= b64_value(in.p[i]);
+    if (pad > 0 && data > 0) /* 2 or 4 bits of the last one are left over */
+        bad |= (b64_value(in.p[data - 1]) & (pad == 1 ? 3u : 15u)) << 8;
+    if (in.n % 4 != 0 || (bad & ~UINT32_C(63)) != 0)
+        return b64_reject(in, data, err);
+    for (i = 0; i < data; i++) {
+        acc = acc << 6 | b64_value(in.p[i]);
+        if (i % 4 != 0)
+            out[o++] = (unsigned char)(acc >> (6 - 2 * (i % 4)));
+    }
+    *out_n = o;
+    return EF_OK;
+}
+
+static int
+percent_is_plain(unsigned char c)
+{
+    return is_alnum(c) || c == '-' || c == '.' || c == '_' || c == '~';
+}
+
+void
+ef_percent_encode(ef_buf *out, ef_slice in, int keep_slash)
+{
+    char escaped[3] = {'%', 0, 0};
+    size_t i;
+
+    for (i = 0; i < in.n; i++) {
+        if (percent_is_plain(in.p[i]) || (keep_slash && in.p[i] == '/')) {
+            ef_buf_byte(out, in.p[i]);
+            continue;
+        }
+        ef_hex_encode(escaped + 1, in.p + i, 1, 1);
+        ef_buf_add(out, escaped, 3);
+    }
+}
+
+ef_status
+ef_percent_decode(ef_buf *out, ef_slice in, int allow_nul, ef_err *err)
+{
+    unsigned char byte;
+    size_t i;
+
+    for (i = 0; i < in.n; i++) {
+        if (in.p[i] != '%') {
+            ef_buf_byte(out, in.p[i]);
+            continue;
+        }
+        if (in.n - i < 3 ||
+            ef_hex_decode(&byte, 1, slice(in.p + i + 1, 2), NULL) != EF_OK)
+            return reject(err, EF_E_FORMAT, i,
+                          "a % must be followed by two hex digits");
+        if (byte == 0 && !allow_nul)
+            return reject(err, EF_E_FORMAT, i, "%00 is not allowed");
+        ef_buf_byte(out, byte);
+        i += 2;
+    }
+    return buf_status(out, err);
+}
+
+/* What the next byte of a character may be. need 0: between characters. */
+struct utf8_state {
+    unsigned char need, lo, hi, seen;
+};
+
+/* Take one byte; 0 when it can't stand here. RFC 3629 section 4. */
+static int
+utf8_step(struct utf8_state *u, unsigned char c)
+{
+    if (u->need > 0) {
+        if (c < u->lo || c > u->hi)
+            return 0;
+        *u = (struct utf8_state){(unsigned char)(u->need - 1), 0x80, 0xbf,
+                                 (unsigned char)(u->seen + 1)};
+        return 1;
+    }
+    *u = (struct utf8_state){0, 0x80, 0xbf, 1};
+    if (c < 0x80)
+        return 1;
+    if (c < 0xc2 || c > 0xf4)
+        return 0;
+    u->need = c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
+    if (c == 0xe0)
+        u->lo = 0xa0; /* shorter forms exist */
+    if (c == 0xed)
+        u->hi = 0x9f; /* surrogates */
+    if (c == 0xf0)
+        u->lo = 0x90;
+    if (c == 0xf4)
+        u->hi = 0x8f; /* past U+10FFFF */
+    return 1;
+}
+
+/* Bytes of the character at in.p, or 0 when it is malformed or cut short. */
+static size_t
+utf8_len(ef_slice in)
+{
+    struct utf8_state u = {0, 0, 0, 0};
+    size_t i;
+
+    for (i = 0; i < in.n; i++) {
+        if (!utf8_step(&u, in.p[i]))
+            return 0;
+        if (u.need == 0)
+            return i + 1;
+    }
+    return 0;
+}
+
+ef_status
+ef_utf8_check(ef_slice in, ef_err *err)
+{
+    size_t i = 0, n;
+
+    while (i < in.n) {
+        n = in.p[i] < 0x80 ? 1 : utf8_len(slice_from(in, i));
+        if (n == 0)
+            return reject(err, EF_E_FORMAT, i, "not UTF-8");
+        i += n;
+    }
+    return EF_OK;
+}
+
+/* The code point at in.p, which is well-formed; *n its bytes. */
+static uint32_t
+utf8_get(ef_slice in, size_t *n)
+{
+    unsigned char c = in.p[0];
+    uint32_t cp;
+    size_t i;
+
+    *n = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+    if (*n == 1)
+        return c;
+    cp = c & (0x7fu >> *n);
+    for (i = 1; i < *n; i++)
+        cp = cp << 6 | (in.p[i] & 0x3fu);
+    return cp;
+}
+
+static void
+utf8_put(ef_buf *out, uint32_t cp)
+{
+    static const unsigned char lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
+    unsigned n = cp < 0x80 ? 1 : cp < 0x800 ? 2 : cp < 0x10000 ? 3 : 4;
+
+    if (n == 1) {
+        ef_buf_byte(out, (unsigned char)cp);
+        return;
+    }
+    ef_buf_byte(out, (unsigned char)(lead[n] | cp >> (6 * (n - 1))));
+    while (--n > 0)
+        ef_buf_byte(out,
+                    (unsigned char)(0x80 | (cp >> (6 * (n - 1)) & 0x3f)));
+}
+
+/* Characters (code points) in well-formed text. */
+static size_t
+utf8_count(ef_slice in)
+{
+    size_t i, n = 0;
+
+    for (i = 0; i < in.n; i++)
+        n += (in.p[i] & 0xc0) != 0x80;
+    return n;
+}
+
+/* ======================================================================= *
+ * 3. JSON    check, index, print; the canonical form               (json_)*
+ *                                                                         *
+ *   In       credentials, results, any file the user names    UNTRUSTED   *
+ *   Out      offsets into the text; every one lies inside it              *
+ *   Secret   the text may hold keys: errors carry offsets, never content  *
+ *   Needs    1, 2                                                         *
+ *   Spec     RFC 8259 strict; RFC 7493 2.1 to 2.3; RFC 8785; RFC 6901     *
+ *   Tests    vectors/json_accept.txt vectors/json_reject.txt              *
+ *            vectors/jcs.txt vectors/json_pointer.txt                     *
+ * ======================================================================= */
+
+/* A number's text; longer ones are legal JSON that nobody needs. */
+#define JSON_MAX_NUMBER_BYTES 1024
+
+struct json_reader {
+    ef_json *doc;
+    ef_slice in;
+    size_t at;
+    uint32_t open[EF_MAX_JSON_DEPTH]; /* nodes of the open containers */
+    unsigned depth;
+    uint32_t name_at, name_n; /* of the member whose value comes next */
+    ef_err *err;
+};
+
+static int
+json_peek(const struct json_reader *r)
+{
+    return r->at < r->in.n ? r->in.p[r->at] : -1;
+}
+
+static void
+json_space(struct json_reader *r)
+{
+    int c = json_peek(r);
+
+    while (c == ' ' || c == '\t' || c == '\n' || c == '\r') {
+        r->at++;
+        c = json_peek(r);
+    }
+}
+
+static ef_status
+json_bad(struct json_reader *r, size_t at, const char *msg)
+{
+    if (at >= r->in.n)
+        return reject(r->err, EF_E_FORMAT, r->in.n,
+                      "JSON ends before it is complete");
+    return reject(r->err, EF_E_FORMAT, at, msg);
+}
+
+/* Four hex digits at at; -1 when one is not, *at then tells which. */
+static int32_t
+json_hex4(ef_slice in, size_t *at)
+{
+    int32_t v = 0;
+    int i;
+
+    for (i = 0; i < 4; i++, ++*at) {
+        uint32_t d = *at < in.n ? hex_value(in.p[*at]) : 256;
+
+        if (d > 15)
+            return -1;
+        v = v << 4 | (int32_t)d;
+    }
+    return v;
+}
+
+/* The escape at r->at, which is on the backslash. */
+static ef_status
+json_escape_scan(struct json_reader *r)
+{
+    size_t start = r->at++, at;
+    int c = json_peek(r);
+    int32_t high, low;
+
+    if (c >= 0 && strchr("\"\\/bfnrt", c) != NULL && c != 0) {
+        r->at++;
+        return EF_OK;
+    }
+    if (c != 'u')
+        return json_bad(r, r->at, "unknown escape in a JSON string");
+    at = r->at + 1;
+    if ((high = json_hex4(r->in, &at)) < 0)
+        return json_bad(r, at, "\\u needs four hex digits");
+    r->at = at;
+    if (high < 0xd800 || high > 0xdfff)
+        return EF_OK;
+    if (high < 0xdc00 && at + 1 < r->in.n && r->in.p[at] == '\\' &&
+        r->in.p[at + 1] == 'u') {
+        at += 2;
+        if ((low = json_hex4(r->in, &at)) < 0)
+            return json_bad(r, at, "\\u needs four hex digits");
+        r->at = at;
+        if (low >= 0xdc00 && low <= 0xdfff)
+            return EF_OK;
+    }
+    return reject(r->err, EF_E_FORMAT, start,
+                  "half a surrogate pair in a JSON string");
+}
+
+/* A string, from its opening quote to past its closing one. */
+static ef_status
+json_string_scan(struct json_reader *r, uint8_t *has_escape)
+{
+    size_t n;
+    int c;
+
+    *has_escape = 0;
+    r->at++;
+    for (;;) {
+        c = json_peek(r);
+        if (c == '"') {
+            r->at++;
+            return EF_OK;
+        }
+        if (c < 0x20)
+            return json_bad(r, r->at, "control character in a JSON string");
+        if (c == '\\') {
+            ef_status rc = json_escape_scan(r);
+
+            *has_escape = 1;
+            if (rc != EF_OK)
+                return rc;
+            continue;
+        }
+        n = c < 0x80 ? 1 : utf8_len(slice_from(r->in, r->at));
+        if (n == 0)
+            return json_bad(r, r->at, "not UTF-8");
+        r->at += n;
+    }
+}
+
+static size_t
+json_digits(struct json_reader *r)
+{
+    size_t start = r->at;
+
+    while (r->at < r->in.n && is_digit(r->in.p[r->at]))
+        r->at++;
+    return r->at - start;
+}
+
+/* The value of a number's text, which has been checked. The program never
+ * calls setlocale, so strtod's decimal point is a point. */
+static double
+json_double(ef_slice text)
+{
+    char copy[JSON_MAX_NUMBER_BYTES + 1];
+
+    memcpy(copy, text.p, text.n);
+    copy[text.n] = '\0';
+    return strtod(copy, NULL);
+}
+
+static ef_status
+json_number_scan(struct json_reader *r)
+{
+    size_t start = r->at;
+    int c;
+
+    if (json_peek(r) == '-')
+        r->at++;
+    if (json_peek(r) == '0')
+        r->at++; /* and no digit after it: the caller sees what follows */
+    else if (json_digits(r) == 0)
+        return json_bad(r, r->at, "a digit is missing in a JSON number");
+    if (json_peek(r) == '.') {
+        r->at++;
+        if (json_digits(r) == 0)
+            return json_bad(r, r->at, "a digit is missing in a JSON number");
+    }
+    c = json_peek(r);
+    if (c == 'e' || c == 'E') {
+        r->at++;
+        c = json_peek(r);
+        if (c == '+' || c == '-')
+            r->at++;
+        if (json_digits(r) == 0)
+            return json_bad(r, r->at, "a digit is missing in a JSON number");
+    }
+    if (r->at - start > JSON_MAX_NUMBER_BYTES)
+        return reject(r->err, EF_E_LIMIT, start,
+                      "a JSON number has more than 1024 characters");
+    if (isinf(json_double(slice(r->in.p + start, r->at - start))))
+        return reject(r->err, EF_E_FORMAT, start,
+                      "JSON number too large for a double");
+    return EF_OK;
+}
+
+static ef_status
+json_literal_scan(struct json_reader *r, const char *word)
+{
+    for (; *word != '\0'; word++, r->at++)
+        if (json_peek(r) != *word)
+            return json_bad(r, r->at, "not a JSON value");
+    return EF_OK;
+}
+
+/* A new node whose text starts at r->at. */
+static ef_status
+json_node_add(struct json_reader *r, ef_json_type type)
+{
+    ef_json *doc = r->doc;
+
+    if (doc->count == EF_MAX_JSON_NODES)
+        return reject(r->err, EF_E_LIMIT, r->at,
+                      "more JSON values than EF_MAX_JSON_NODES (131072)");
+    if (doc->count == doc->cap) {
+        uint32_t cap = doc->cap != 0 ? doc->cap * 2 : 16;
+        ef_json_node *p = realloc(doc->nodes, cap * sizeof *p);
+
+        if (p == NULL)
+            return reject_memory(r->err);
+        doc->nodes = p;
+        doc->cap = cap;
+    }
+    doc->nodes[doc->count++] =
+        (ef_json_node){.at = (uint32_t)r->at,
+                       .name_at = r->name_at,
+                       .name_n = r->name_n,
+                       .type = (uint8_t)type};
+    r->name_n = 0;
+    return EF_OK;
+}
+
+/* A value that has no values in it. */
+static ef_status
+json_scalar(struct json_reader *r, int c)
+{
+    ef_json_type type = c == '"'   ? EF_JSON_STRING
+                        : c == 't' ? EF_JSON_TRUE
+                        : c == 'f' ? EF_JSON_FALSE
+                        : c == 'n' ? EF_JSON_NULL
+                                   : EF_JSON_NUMBER;
+    ef_status rc;
+    ef_json_node *node;
+    uint8_t has_escape = 0;
+
+    if (type == EF_JSON_NUMBER && c != '-' && !(c >= '0' && c <= '9'))
+        return json_bad(r, r->at, "not a JSON value");
+    rc = json_node_add(r, type);
+    if (rc != EF_OK)
+        return rc;
+    if (type == EF_JSON_STRING)
+        rc = json_string_scan(r, &has_escape);
+    else if (type == EF_JSON_NUMBER)
+        rc = json_number_scan(r);
+    else
+        rc = json_literal_scan(r, c == 't' ? "true"
+                                  : c == 'f' ? "false" : "null");
+    if (rc != EF_OK)
+        return rc;
+    node = &r->doc->nodes[r->doc->count - 1];
+    node->n = (uint32_t)r->at - node->at;
+    node->end = r->doc->count;
+    node->has_escape = has_escape;
+    return EF_OK;
+}
+
+/* A member's name and colon, into r->name_*. */
+static ef_status
+json_name(struct json_reader *r)
+{
+    size_t start = r->at;
+    uint8_t has_escape;
+    ef_status rc;
+
+    if (json_peek(r) != '"')
+        return json_bad(r, r->at, "a member name in quotes is missing");
+    rc = json_string_scan(r, &has_escape);
+    if (rc != EF_OK)
+        return rc;
+    r->name_at = (uint32_t)start;
+    r->name_n = (uint32_t)(r->at - start);
+    json_space(r);
+    if (json_peek(r) != ':')
+        return json_bad(r, r->at, "a colon is missing after a member name");
+    r->at++;
+    return EF_OK;
+}
+
+/* The next code point of a string's inside, escapes resolved; s moves on. */
+static uint32_t
+json_next(ef_slice *s)
+{
+    static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+    uint32_t cp, low;
+    size_t n;
+
+    if (s->p[0] != '\\') {
+        cp = utf8_get(*s, &n);
+        *s = slice_from(*s, n);
+        return cp;
+    }
+    if (s->p[1] != 'u') {
+        cp = (unsigned char)to[strchr(from, s->p[1]) - from];
+        *s = slice_from(*s, 2);
+        return cp;
+    }
+    n = 2;
+    cp = (uint32_t)json_hex4(*s, &n);
+    *s = slice_from(*s, n);
+    if (cp < 0xd800 || cp > 0xdfff)
+        return cp;
+    n = 2;
+    low = (uint32_t)json_hex4(*s, &n);
+    *s = slice_from(*s, n);
+    return 0x10000 + ((cp - 0xd800) << 10) + (low - 0xdc00);
+}
+
+/* Order of code points as UTF-16 code units: those above U+FFFF are written
+ * with surrogates, so they come before U+E000. */
+static uint32_t
+json_utf16_rank(uint32_t cp)
+{
+    return cp >= 0xe000 && cp < 0x10000 ? cp + 0x200000 : cp;
+}
+
+/* Names in RFC 8785 3.2.3 order; both slices are the inside of the quotes. */
+static int
+json_name_cmp(ef_slice a, ef_slice b)
+{
+    while (a.n > 0 && b.n > 0) {
+        uint32_t x = json_utf16_rank(json_next(&a));
+        uint32_t y = json_utf16_rank(json_next(&b));
+
+        if (x != y)
+            return x < y ? -1 : 1;
+    }
+    return (a.n > 0) - (b.n > 0);
+}
+
+static ef_slice
+json_node_name(const ef_json *doc, uint32_t i)
+{
+    const ef_json_node *node = &doc->nodes[i];
+
+    return slice(doc->text.p + node->name_at + 1, node->name_n - 2);
+}
+
+static int
+json_member_cmp(const ef_json *doc, uint32_t a, uint32_t b)
+{
+    int order = json_name_cmp(json_node_name(doc, a), json_node_name(doc, b));
+
+    return order != 0 ? order : (a > b) - (a < b);
+}
+
+static void
+json_sift(const ef_json *doc, uint32_t *v, size_t root, size_t n)
+{
+    size_t child;
+    uint32_t swap;
+
+    while ((child = 2 * root + 1) < n) {
+        if (child + 1 < n && json_member_cmp(doc, v[child], v[child + 1]) < 0)
+            child++;
+        if (json_member_cmp(doc, v[root], v[child]) >= 0)
+            return;
+        swap = v[root];
+        v[root] = v[child];
+        v[child] = swap;
+        root = child;
+    }
+}
+
+/* Heapsort: n log n whatever the input, and no memory of its own. */
+static void
+json_sort(const ef_json *doc, uint32_t *v, size_t n)
+{
+    size_t i;
+    uint32_t swap;
+
+    for (i = n / 2; i-- > 0;)
+        json_sift(doc, v, i, n);
+    for (i = n; i-- > 1;) {
+        swap = v[0];
+        v[0] = v[i];
+        v[i] = swap;
+        json_sift(doc, v, 0, i);
+    }
+}
+
+static uint32_t
+json_child_count(const ef_json *doc, uint32_t parent)
+{
+    uint32_t i, n = 0;
+
+    for (i = parent + 1; i < doc->nodes[parent].end; i = doc->nodes[i].end)
+        n++;
+    return n;
+}
+
+/* The values in a container, an object's sorted by name: malloc'd, *n of
+ * them. NULL when there is none, or no memory. */
+static uint32_t *
+json_children(const ef_json *doc, uint32_t parent, uint32_t *n)
+{
+    uint32_t i, k = 0, *v;
+
+    *n = json_child_count(doc, parent);
+    v = *n > 0 ? malloc(*n * sizeof *v) : NULL;
+    if (v == NULL)
+        return NULL;
+    for (i = parent + 1; i < doc->nodes[parent].end; i = doc->nodes[i].end)
+        v[k++] = i;
+    if (doc->nodes[parent].type == EF_JSON_OBJECT)
+        json_sort(doc, v, *n);
+    return v;
+}
+
+/* RFC 7493 2.3: no name twice, compared after escapes are resolved. */
+static ef_status
+json_unique(struct json_reader *r, uint32_t object)
+{
+    uint32_t i, n, second = UINT32_MAX, *v;
+
+    if (json_child_count(r->doc, object) < 2)
+        return EF_OK;
+    v = json_children(r->doc, object, &n);
+    if (v == NULL)
+        return reject_memory(r->err);
+    for (i = 1; i < n; i++)
+        if (json_name_cmp(json_node_name(r->doc, v[i - 1]),
+                          json_node_name(r->doc, v[i])) == 0 &&
+            v[i] < second)
+            second = v[i];
+    free(v);
+    if (second == UINT32_MAX)
+        return EF_OK;
+    return reject(r->err, EF_E_FORMAT, r->doc->nodes[second].name_at,
+                  "a JSON object has this member name twice");
+}
+
+static ef_status
+json_close(struct json_reader *r)
+{
+    uint32_t i = r->open[--r->depth];
+    ef_json_node *node = &r->doc->nodes[i];
+
+    r->at++;
+    node->n = (uint32_t)r->at - node->at;
+    node->end = r->doc->count;
+    return node->type == EF_JSON_OBJECT ? json_unique(r, i) : EF_OK;
+}
+
+/* Open a container; *empty when it closes at once. */
+static ef_status
+json_open(struct json_reader *r, int c, int *empty)
+{
+    ef_status rc;
+
+    if (r->depth == EF_MAX_JSON_DEPTH)
+        return reject(r->err, EF_E_LIMIT, r->at,
+                      "JSON nested deeper than EF_MAX_JSON_DEPTH (64)");
+    rc = json_node_add(r, c == '{' ? EF_JSON_OBJECT : EF_JSON_ARRAY);
+    if (rc != EF_OK)
+        return rc;
+    r->open[r->depth++] = r->doc->count - 1;
+    r->at++;
+    json_space(r);
+    *empty = json_peek(r) == (c == '{' ? '}' : ']');
+    if (*empty)
+        return json_close(r);
+    return c == '{' ? json_name(r) : EF_OK;
+}
+
+/* After a value: close what ends here, and get to the next value. *done when
+ * the outermost value is complete. */
+static ef_status
+json_after_value(struct json_reader *r, int *done)
+{
+    ef_status rc;
+
+    for (*done = 0; r->depth > 0;) {
+        int object =
+            r->doc->nodes[r->open[r->depth - 1]].type == EF_JSON_OBJECT;
+        int c;
+
+        json_space(r);
+        c = json_peek(r);
+        if (c == ',') {
+            r->at++;
+            json_space(r);
+            return object ? json_name(r) : EF_OK;
+        }
+        if (c != (object ? '}' : ']'))
+            return json_bad(r, r->at, "a comma or closing bracket is missing");
+        rc = json_close(r);
+        if (rc != EF_OK)
+            return rc;
+    }
+    *done = 1;
+    return EF_OK;
+}
+
+/* UNTRUSTED: the whole text. One turn of the loop is one value. */
+static ef_status
+json_read(struct json_reader *r)
+{
+    ef_status rc = EF_OK;
+    int c, done = 0, empty = 0;
+
+    while (rc == EF_OK && !done) {
+        json_space(r);
+        c = json_peek(r);
+        if (c == '{' || c == '[') {
+            rc = json_open(r, c, &empty);
+            if (rc != EF_OK || !empty)
+                continue; /* the loop ends, or reads the first value */
+        } else {
+            rc = json_scalar(r, c);
+            if (rc != EF_OK)
+                continue;
+        }
+        rc = json_after_value(r, &done);
+    }
+    if (rc != EF_OK)
+        return rc;
+    json_space(r);
+    if (r->at < r->in.n)
+        return reject(r->err, EF_E_FORMAT, r->at, "text after the JSON value");
+    return EF_OK;
+}
+
+ef_status
+ef_json_parse(ef_json *doc, ef_slice text, ef_err *err)
+{
+    struct json_reader r = {.doc = doc, .in = text, .err = err};
+
+    *doc = (ef_json){.text = text};
+    if (text.n > EF_MAX_JSON_BYTES)
+        return reject(err, EF_E_LIMIT, EF_MAX_JSON_BYTES,
+                      "JSON larger than EF_MAX_JSON_BYTES (17825792)");
+    if (text.n >= 3 && memcmp(text.p, "\xef\xbb\xbf", 3) == 0)
+        return reject(err, EF_E_FORMAT, 0,
+                      "JSON must not begin with a byte order mark");
+    return json_read(&r);
+}
+
+void
+ef_json_free(ef_json *doc)
+{
+    free(doc->nodes); /* offsets only: nothing to wipe */
+    *doc = (ef_json){0};
+}
+
+static int
+json_name_is(const ef_json *doc, uint32_t i, ef_slice name)
+{
+    ef_slice s = json_node_name(doc, i);
+    size_t n;
+
+    while (s.n > 0 && name.n > 0) {
+        if (utf8_len(name) == 0 || json_next(&s) != utf8_get(name, &n))
+            return 0;
+        name = slice_from(name, n);
+    }
+    return s.n == 0 && name.n == 0;
+}
+
+uint32_t
+ef_json_member(const ef_json *doc, uint32_t node, ef_slice name)
+{
+    uint32_t i;
+
+    if (doc->nodes[node].type != EF_JSON_OBJECT)
+        return EF_JSON_NONE;
+    for (i = node + 1; i < doc->nodes[node].end; i = doc->nodes[i].end)
+        if (json_name_is(doc, i, name))
+            return i;
+    return EF_JSON_NONE;
+}
+
+/* RFC 6901 section 4: digits without a leading zero. */
+static uint32_t
+json_element(const ef_json *doc, uint32_t array, ef_slice token)
+{
+    uint32_t want = 0, i = array + 1;
+    size_t k;
+
+    if (token.n == 0 || token.n > 9 || (token.n > 1 && token.p[0] == '0'))
+        return EF_JSON_NONE;
+    for (k = 0; k < token.n; k++) {
+        if (!is_digit(token.p[k]))
+            return EF_JSON_NONE;
+        want = want * 10 + (uint32_t)(token.p[k] - '0');
+    }
+    while (i < doc->nodes[array].end && want-- > 0)
+        i = doc->nodes[i].end;
+    return i < doc->nodes[array].end ? i : EF_JSON_NONE;
+}
+
+/* ~1 is '/', ~0 is '~'; anything else after '~' is wrong. */
+static ef_status
+json_token(ef_buf *out, ef_slice token, size_t at, ef_err *err)
+{
+    size_t i;
+
+    for (i = 0; i < token.n; i++) {
+        if (token.p[i] != '~') {
+            ef_buf_byte(out, token.p[i]);
+            continue;
+        }
+        if (i + 1 == token.n || (token.p[i + 1] != '0' && token.p[i + 1] != '1'))
+            return reject(err, EF_E_FORMAT, at + i,
+                          "a ~ in a JSON pointer must be ~0 or ~1");
+        ef_buf_byte(out, token.p[++i] == '0' ? '~' : '/');
+    }
+    return buf_status(out, err);
+}
+
+ef_status
+ef_json_pointer(const ef_json *doc, uint32_t *node, ef_slice pointer,
+                ef_err *err)
+{
+    uint32_t at_node = 0, next;
+    size_t at = 0, n;
+    ef_status rc;
+
+    while (at < pointer.n) {
+        ef_buf name = {0};
+        ef_slice token = slice_from(pointer, at + 1);
+
+        if (pointer.p[at] != '/')
+            return reject(err, EF_E_FORMAT, at,
+                          "a JSON pointer must begin with /");
+        n = slice_find(token, '/');
+        token.n = n;
+        rc = json_token(&name, token, at + 1, err);
+        if (rc == EF_OK && doc->nodes[at_node].type == EF_JSON_ARRAY)
+            next = json_element(doc, at_node, token);
+        else if (rc == EF_OK)
+            next = ef_json_member(doc, at_node, buf_slice(&name));
+        else
+            next = EF_JSON_NONE;
+        ef_buf_free(&name);
+        if (rc != EF_OK)
+            return rc;
+        if (next == EF_JSON_NONE)
+            return reject(err, EF_E_FORMAT, at + 1,
+                          "the JSON pointer names nothing in the document");
+        at_node = next;
+        at += 1 + n;
+    }
+    *node = at_node;
+    return EF_OK;
+}
+
+/* The inside of the string at node. */
+static ef_slice
+json_inside(const ef_json *doc, uint32_t node)
+{
+    const ef_json_node *v = &doc->nodes[node];
+
+    return slice(doc->text.p + v->at + 1, v->n - 2);
+}
+
+void
+ef_json_string(const ef_json *doc, uint32_t node, ef_buf *out)
+{
+    ef_slice s = json_inside(doc, node);
+
+    if (!doc->nodes[node].has_escape) {
+        ef_buf_add(out, s.p, s.n);
+        return;
+    }
+    while (s.n > 0)
+        utf8_put(out, json_next(&s));
+}
+
+static void
+json_newline(ef_buf *out, unsigned indent, unsigned depth)
+{
+    unsigned i;
+
+    ef_buf_byte(out, '\n');
+    for (i = 0; i < indent * depth; i++)
+        ef_buf_byte(out, ' ');
+}
+
+/* Recursion ends at EF_MAX_JSON_DEPTH, which ef_json_parse enforced. */
+static void
+json_print_at(const ef_json *doc, uint32_t node, unsigned indent,
+              unsigned depth, ef_buf *out)
+{
+    const ef_json_node *v = &doc->nodes[node];
+    int object = v->type == EF_JSON_OBJECT;
+    uint32_t i;
+
+    if (v->end == node + 1 && !object && v->type != EF_JSON_ARRAY) {
+        ef_buf_add(out, doc->text.p + v->at, v->n);
+        return;
+    }
+    ef_buf_byte(out, object ? '{' : '[');
+    for (i = node + 1; i < v->end; i = doc->nodes[i].end) {
+        if (i > node + 1)
+            ef_buf_str(out, indent > 0 ? "," : ", ");
+        if (indent > 0)
+            json_newline(out, indent, depth + 1);
+        if (object) {
+            ef_buf_add(out, doc->text.p + doc->nodes[i].name_at,
+                       doc->nodes[i].name_n);
+            ef_buf_str(out, ": ");
+        }
+        json_print_at(doc, i, indent, depth + 1, out);
+    }
+    if (indent > 0 && v->end > node + 1)
+        json_newline(out, indent, depth);
+    ef_buf_byte(out, object ? '}' : ']');
+}
+
+void
+ef_json_print(const ef_json *doc, uint32_t node, unsigned indent, ef_buf *out)
+{
+    json_print_at(doc, node, indent, 0, out);
+}
+
+/* One code point as RFC 8785 3.2.2.2 writes it. */
+static void
+json_quote_cp(ef_buf *out, uint32_t cp)
+{
+    static const char from[] = "\b\t\n\f\r\"\\", to[] = "btnfr\"\\";
+    const char *hit = cp != 0 && cp < 0x80 ? strchr(from, (int)cp) : NULL;
+
+    if (hit != NULL) {
+        ef_buf_byte(out, '\\');
+        ef_buf_byte(out, (unsigned char)to[hit - from]);
+    } else if (cp < 0x20) {
+        buf_printf(out, "\\u%04x", (unsigned)cp);
+    } else {
+        utf8_put(out, cp);
+    }
+}
+
+void
+ef_json_quote(ef_buf *out, ef_slice s)
+{
+    uint32_t cp;
+    size_t n;
+
+    ef_buf_byte(out, '"');
+    while (s.n > 0) {
+        cp = 0xfffd; /* for a byte that is no UTF-8: output stays JSON */
+        n = 1;
+        if (utf8_len(s) > 0)
+            cp = utf8_get(s, &n);
+        json_quote_cp(out, cp);
+        s = slice_from(s, n);
+    }
+    ef_buf_byte(out, '"');
+}
+
+/* Add one unit in the last place of n decimal digits. 0 when it carries out
+ * of the first: the neighbour has another exponent and is not wanted. */
+static int
+json_digits_up(char *digits, size_t n)
+{
+    while (n-- > 0) {
+        if (digits[n] != '9') {
+            digits[n]++;
+            return 1;
+        }
+        digits[n] = '0';
+    }
+    return 0;
+}
+
+/* The fewest digits that read back as x (> 0), the closest where there is a
+ * choice; *point is where the decimal point goes. At a power of two the gap
+ * above is twice the one below, so that the rounded digits may fail where
+ * their upper neighbour succeeds: both are tried. */
+static size_t
+json_shortest(char digits[20], int *point, double x)
+{
+    char text[40];
+    int n, try;
+
+    for (n = 1; n <= 17; n++) {
+        for (try = 0; try < 2; try++) {
+            snprintf(text, sizeof text, "%.*e", n - 1, x);
+            digits[0] = text[0];
+            if (n > 1)
+                memcpy(digits + 1, text + 2, (size_t)n - 1);
+            *point = (int)strtol(strchr(text, 'e') + 1, NULL, 10) + 1;
+            if (try == 1 && !json_digits_up(digits, (size_t)n))
+                break;
+            snprintf(text, sizeof text, "0.%.*se%d", n, digits, *point);
+            if (strtod(text, NULL) == x)
+                goto found;
+        }
+    }
+    n = 17; /* 17 always read back; kept for the compiler's peace */
+found:
+    while (n > 1 && digits[n - 1] == '0')
+        n--;
+    return (size_t)n;
+}
+
+size_t
+ef_json_number(char out[EF_JSON_NUMBER_BYTES], double x)
+{
+    char d[20];
+    int k, point, n = 0;
+
+    if (x == 0) {
+        memcpy(out, "0", 2);
+        return 1;
+    }
+    if (x < 0) {
+        out[n++] = '-';
+        x = -x;
+    }
+    k = (int)json_shortest(d, &point, x);
+    /* ECMA-262 Number::toString, steps 6 to 10 */
+    if (k <= point && point <= 21)
+        n += sprintf(out + n, "%.*s%.*s", k, d, point - k,
+                     "000000000000000000000");
+    else if (0 < point && point <= 21)
+        n += sprintf(out + n, "%.*s.%.*s", point, d, k - point, d + point);
+    else if (-6 < point && point <= 0)
+        n += sprintf(out + n, "0.%.*s%.*s", -point, "000000", k, d);
+    else if (k == 1)
+        n += sprintf(out + n, "%ce%+d", d[0], point - 1);
+    else
+        n += sprintf(out + n, "%c.%.*se%+d", d[0], k - 1, d + 1, point - 1);
+    return (size_t)n;
+}
+
+static void
+json_canonical_string(ef_buf *out, ef_slice inside)
+{
+    ef_buf_byte(out, '"');
+    while (inside.n > 0)
+        json_quote_cp(out, json_next(&inside));
+    ef_buf_byte(out, '"');
+}
+
+static void
+json_canonical_scalar(const ef_json *doc, uint32_t node, ef_buf *out)
+{
+    const ef_json_node *v = &doc->nodes[node];
+    ef_slice text = slice(doc->text.p + v->at, v->n);
+    char number[EF_JSON_NUMBER_BYTES];
+
+    if (v->type == EF_JSON_STRING)
+        json_canonical_string(out, json_inside(doc, node));
+    else if (v->type == EF_JSON_NUMBER)
+        ef_buf_add(out, number, ef_json_number(number, json_double(text)));
+    else
+        ef_buf_add(out, text.p, text.n);
+}
+
+/* Recursion ends at EF_MAX_JSON_DEPTH, which ef_json_parse enforced. */
+static ef_status
+json_canonical_at(const ef_json *doc, uint32_t node, ef_buf *out, ef_err *err)
+{
+    int object = doc->nodes[node].type == EF_JSON_OBJECT;
+    uint32_t i, n, *v;
+    ef_status rc = EF_OK;
+
+    if (!object && doc->nodes[node].type != EF_JSON_ARRAY) {
+        json_canonical_scalar(doc, node, out);
+        return EF_OK;
+    }
+    v = json_children(doc, node, &n);
+    if (n > 0 && v == NULL)
+        return reject_memory(err);
+    ef_buf_byte(out, object ? '{' : '[');
+    for (i = 0; i < n && rc == EF_OK; i++) {
+        if (i > 0)
+            ef_buf_byte(out, ',');
+        if (object) {
+            json_canonical_string(out, json_node_name(doc, v[i]));
+            ef_buf_byte(out, ':');
+        }
+        rc = json_canonical_at(doc, v[i], out, err);
+    }
+    ef_buf_byte(out, object ? '}' : ']');
+    free(v);
+    return rc;
+}
+
+ef_status
+ef_json_canonical(const ef_json *doc, uint32_t node, ef_buf *out, ef_err *err)
+{
+    ef_status rc = json_canonical_at(doc, node, out, err);
+
+    return rc == EF_OK ? buf_status(out, err) : rc;
+}
+
+/* ======================================================================= *
+ * 4. CSV    records from pieces, as pandas.read_csv reads them       (csv_)*
+ *                                                                         *
+ *   In       decrypted datasets, split anywhere               UNTRUSTED   *
+ *   Out      one callback a record, its fields in our memory              *
+ *   Secret   the record being read; wiped when the parser is freed        *
+ *   Needs    1, 2                                                         *
+ *   Spec     RFC 4180; where it is silent, pandas 1.5's C tokenizer with  *
+ *            its defaults (encflow(1), describe)                          *
+ *   Tests    vectors/csv.txt tests/describe.bats                          *
+ * ======================================================================= */
+
+enum {
+    CSV_RECORD,      /* between records */
+    CSV_BLANKS,      /* only blanks so far: perhaps a blank line */
+    CSV_FIELD,       /* at a field's first character */
+    CSV_PLAIN,       /* inside a field, quotes are literal */
+    CSV_QUOTED,      /* between quotes */
+    CSV_QUOTE,       /* just after a quote inside quotes */
+    CSV_AFTER_CR     /* a CR ended a line: an LF belongs to it */
+};
+
+void
+ef_csv_init(ef_csv *csv, ef_csv_row_fn row, void *ctx)
+{
+    *csv = (ef_csv){.state = CSV_RECORD, .row = row, .ctx = ctx, .line = 1};
+}
+
+void
+ef_csv_free(ef_csv *csv)
+{
+    ef_buf_free(&csv->data);
+    free(csv->fields);
+    free(csv->ends);
+    csv->fields = NULL;
+    csv->ends = NULL;
+    csv->cap = 0;
+}
+
+static ef_status
+csv_grow(ef_csv *csv, size_t want, ef_err *err)
+{
+    size_t cap = csv->cap != 0 ? csv->cap : 16;
+    ef_slice *fields;
+    size_t *ends;
+
+    if (want <= csv->cap)
+        return EF_OK;
+    if (want > EF_MAX_CSV_COLUMNS)
+        return reject_line(err, EF_E_LIMIT, csv->line, 0,
+                           "more fields than EF_MAX_CSV_COLUMNS (16384)");
+    while (cap < want)
+        cap *= 2;
+    fields = realloc(csv->fields, cap * sizeof *fields);
+    if (fields != NULL)
+        csv->fields = fields;
+    ends = realloc(csv->ends, cap * sizeof *ends);
+    if (ends != NULL)
+        csv->ends = ends;
+    if (fields == NULL || ends == NULL)
+        return reject_memory(err);
+    csv->cap = cap;
+    return EF_OK;
+}
+
+static ef_status
+csv_end_field(ef_csv *csv, ef_err *err)
+{
+    ef_status rc = csv_grow(csv, csv->count + 1, err);
+
+    if (rc != EF_OK)
+        return rc;
+    csv->ends[csv->count++] = csv->data.n;
+    csv->start = csv->data.n;
+    csv->cut = 0;
+    return EF_OK;
+}
+
+static const unsigned char csv_nothing[1];
+
+/* A record is complete. The first (the header) sets the width, the second
+ * may widen it (pandas: surplus leading columns are an index), later ones may
+ * only fall short. */
+static ef_status
+csv_end_record(ef_csv *csv, ef_err *err)
+{
+    size_t i, start = 0, width = csv->count;
+    ef_status rc;
+
+    if (csv->records >= 2 && csv->count > csv->width) {
+        rc = reject_line(err, EF_E_FORMAT, csv->line, 0,
+                         "more fields than the lines before; this one has");
+        if (err != NULL)
+            err->detail = (long)csv->count;
+        return rc;
+    }
+    if (csv->records >= 1 && width < csv->width)
+        width = csv->width;
+    rc = csv_grow(csv, width, err);
+    if (rc != EF_OK)
+        return rc;
+    for (i = 0; i < width; i++) {
+        size_t end = i < csv->count ? csv->ends[i] : start;
+
+        csv->fields[i] =
+            slice(end > start ? csv->data.p + start : csv_nothing, end - start);
+        start = end;
+    }
+    csv->width = width;
+    csv->records++;
+    csv->count = 0;
+    rc = csv->row(csv->ctx, csv->fields, width, csv->line, err);
+    csv->data.n = csv->start = 0;
+    return rc;
+}
+
+static ef_status
+csv_add(ef_csv *csv, const unsigned char *p, size_t n, ef_err *err)
+{
+    if (csv->cut)
+        return EF_OK;
+    if (csv->data.n - csv->start + n > EF_MAX_CSV_FIELD_BYTES)
+        return reject_line(err, EF_E_LIMIT, csv->line, 0,
+                           "a field larger than EF_MAX_CSV_FIELD_BYTES "
+                           "(1048576)");
+    ef_buf_add(&csv->data, p, n);
+    return buf_status(&csv->data, err);
+}
+
+/* Characters that may go into the field as a run, in this state. */
+static size_t
+csv_run(const ef_csv *csv, ef_slice in)
+{
+    size_t i = 0;
+
+    if (csv->state == CSV_QUOTED)
+        while (i < in.n && in.p[i] != '"' && in.p[i] >= 0x20 &&
+               in.p[i] < 0x80)
+            i++;
+    else if (csv->state == CSV_PLAIN)
+        while (i < in.n && in.p[i] != ',' && in.p[i] >= 0x20 &&
+               in.p[i] < 0x80)
+            i++;
+    return i;
+}
+
+/* A character that belongs to the field. A NUL cuts the rest of it off. */
+static ef_status
+csv_literal(ef_csv *csv, unsigned char c, ef_err *err)
+{
+    if (c == '\0')
+        csv->cut = 1;
+    return csv_add(csv, &c, 1, err);
+}
+
+/* c ends a line, outside quotes; fields: there is a record to end. */
+static ef_status
+csv_end_line(ef_csv *csv, unsigned char c, int fields, ef_err *err)
+{
+    ef_status rc = fields ? csv_end_field(csv, err) : EF_OK;
+
+    if (rc == EF_OK && fields)
+        rc = csv_end_record(csv, err);
+    csv->data.n = csv->start = 0;
+    csv->line++;
+    csv->state = c == '\r' ? CSV_AFTER_CR : CSV_RECORD;
+    return rc;
+}
+
+/* At the start of a line, or after blanks there. 1 when c was used up. */
+static int
+csv_line_start(ef_csv *csv, unsigned char c, ef_status *rc, ef_err *err)
+{
+    if (csv->state == CSV_AFTER_CR) {
+        csv->state = CSV_RECORD;
+        if (c == '\n')
+            return 1;
+    }
+    if (c == '\n' || c == '\r') {
+        *rc = csv_end_line(csv, c, 0, err);
+        return 1;
+    }
+    if (c == ' ' || c == '\t') {
+        csv->state = CSV_BLANKS;
+        *rc = csv_literal(csv, c, err);
+        return 1;
+    }
+    /* Not a blank line: blanks seen are the first field's beginning. */
+    csv->state = csv->state == CSV_BLANKS ? CSV_PLAIN : CSV_FIELD;
+    return 0;
+}
+
+static ef_status
+csv_step(ef_csv *csv, unsigned char c, ef_err *err)
+{
+    ef_status rc = EF_OK;
+
+    if ((csv->state == CSV_RECORD || csv->state == CSV_BLANKS ||
+         csv->state == CSV_AFTER_CR) &&
+        csv_line_start(csv, c, &rc, err))
+        return rc;
+    if (csv->state == CSV_QUOTED) {
+        if (c == '"') {
+            csv->state = CSV_QUOTE;
+            return EF_OK;
+        }
+        if (c == '\r' || (c == '\n' && !csv->cr))
+            csv->line++; /* CR LF is one line end, also inside quotes */
+        csv->cr = c == '\r';
+        return csv_literal(csv, c, err);
+    }
+    if (c == '\n' || c == '\r')
+        return csv_end_line(csv, c, 1, err);
+    if (c == ',') {
+        csv->state = CSV_FIELD;
+        return csv_end_field(csv, err);
+    }
+    if (c == '"' && csv->state == CSV_FIELD) {
+        csv->state = CSV_QUOTED;
+        csv->cr = 0;
+        csv->quote_line = csv->line;
+        return EF_OK;
+    }
+    csv->state = c == '"' && csv->state == CSV_QUOTE ? CSV_QUOTED : CSV_PLAIN;
+    return csv_literal(csv, c, err);
+}
+
+/* UNTRUSTED. The whole input is checked for UTF-8, skipped lines included. */
+static ef_status
+csv_utf8(ef_csv *csv, unsigned char c, ef_err *err)
+{
+    struct utf8_state u = {(unsigned char)csv->utf8,
+                           (unsigned char)(csv->utf8 >> 8),
+                           (unsigned char)(csv->utf8 >> 16),
+                           (unsigned char)(csv->utf8 >> 24)};
+    unsigned seen = u.need > 0 ? u.seen : 0;
+    ef_status rc;
+
+    if (utf8_step(&u, c)) {
+        csv->utf8 = (uint32_t)u.need | (uint32_t)u.lo << 8 |
+                    (uint32_t)u.hi << 16 | (uint32_t)u.seen << 24;
+        return EF_OK;
+    }
+    rc = reject_line(err, EF_E_FORMAT, csv->line, 0, "not UTF-8");
+    if (err != NULL)
+        err->at = csv->offset - seen;
+    return rc;
+}
+
+/* A byte order mark at the very start is dropped. 1 when c belongs to it. */
+static int
+csv_bom(ef_csv *csv, unsigned char c)
+{
+    static const unsigned char bom[] = {0xef, 0xbb, 0xbf};
+
+    if (csv->offset >= 3 || csv->bom != csv->offset || c != bom[csv->bom])
+        return 0;
+    csv->bom++;
+    return 1;
+}
+
+ef_status
+ef_csv_push(ef_csv *csv, ef_slice in, ef_err *err)
+{
+    ef_status rc = EF_OK;
+    size_t i = 0, n;
+
+    while (i < in.n && rc == EF_OK) {
+        n = csv->utf8 % 256 == 0 ? csv_run(csv, slice_from(in, i)) : 0;
+        if (n > 0) {
+            csv->cr = 0;
+            rc = csv_add(csv, in.p + i, n, err);
+        } else {
+            n = 1;
+            rc = csv_utf8(csv, in.p[i], err);
+            if (rc == EF_OK && !csv_bom(csv, in.p[i]))
+                rc = csv_step(csv, in.p[i], err);
+        }
+        i += n;
+        csv->offset += n;
+    }
+    return rc;
+}
+
+ef_status
+ef_csv_end(ef_csv *csv, ef_err *err)
+{
+    ef_status rc = EF_OK;
+
+    if (csv->utf8 % 256 != 0) {
+        rc = reject_line(err, EF_E_FORMAT, csv->line, 0, "not UTF-8");
+        if (err != NULL)
+            err->at = csv->offset - (csv->utf8 >> 24);
+        return rc;
+    }
+    if (csv->state == CSV_QUOTED)
+        return reject_line(err, EF_E_FORMAT, csv->quote_line, 0,
+                           "a quoted field is not closed");
+    if (csv->state == CSV_FIELD || csv->state == CSV_PLAIN ||
+        csv->state == CSV_QUOTE)
+        rc = csv_end_line(csv, '\n', 1, err);
+    if (rc == EF_OK && csv->records == 0)
+        return reject_line(err, EF_E_FORMAT, 1, 0, "no columns in the file");
+    return rc;
+}
+
+/* ======================================================================= *
+ * 5. INI    AWS shared configuration and credentials files         (ini_) *
+ *                                                                         *
+ *   In       the user's own files                             UNTRUSTED   *
+ *   Out      a slice of the text                                          *
+ *   Secret   the text holds access keys: errors carry lines, not content  *
+ *   Needs    1, 2                                                         *
+ *   Spec     what botocore (Python's RawConfigParser) and the AWS SDKs    *
+ *            agree on; where they read the wanted value in two ways, it   *
+ *            is refused                                                   *
+ *   Tests    vectors/ini.txt                                              *
+ * ======================================================================= */
+
+struct ini_reader {
+    const char *section, *name;
+    ef_slice value;
+    uint64_t line, value_line;
+    int in_wanted, sections, in_key, wanted_key, ambiguous;
+    ef_err *err;
+};
+
+/* Cut the next line off text. LF, CR LF and CR end lines. */
+static ef_slice
+ini_line(ef_slice *text)
+{
+    size_t n = 0;
+    ef_slice line;
+
+    while (n < text->n && text->p[n] != '\n' && text->p[n] != '\r')
+        n++;
+    line = slice(text->p, n);
+    if (n + 1 < text->n && text->p[n] == '\r' && text->p[n + 1] == '\n')
+        n++;
+    *text = slice_from(*text, n + 1);
+    return line;
+}
+
+static ef_status
+ini_section(struct ini_reader *r, ef_slice line)
+{
+    size_t n = slice_find(line, ']');
+
+    if (n == line.n)
+        return reject_line(r->err, EF_E_FORMAT, r->line, 0,
+                           "a section has no closing bracket");
+    r->in_wanted = slice_is(slice(line.p + 1, n - 1), r->section);
+    r->in_key = r->wanted_key = 0;
+    if (r->in_wanted && r->sections++ > 0)
+        return reject_line(r->err, EF_E_FORMAT, r->line, 0,
+                           "this section stands in the file twice");
+    return EF_OK;
+}
+
+/* A blank before # or ; starts a comment for some readers, not for others. */
+static int
+ini_has_comment(ef_slice value)
+{
+    size_t i;
+
+    for (i = 1; i < value.n; i++)
+        if ((value.p[i] == '#' || value.p[i] == ';') &&
+            is_blank_byte(value.p[i - 1]))
+            return 1;
+    return 0;
+}
+
+static ef_status
+ini_key(struct ini_reader *r, ef_slice line)
+{
+    size_t n = 0;
+    ef_slice name;
+
+    while (n < line.n && line.p[n] != '=' && line.p[n] != ':')
+        n++;
+    if (n == line.n || n == 0)
+        return reject_line(r->err, EF_E_FORMAT, r->line, 0,
+                           "neither a section, a comment nor name = value");
+    name = slice_trim(slice(line.p, n));
+    r->in_key = 1;
+    r->wanted_key = r->in_wanted && name.n == strlen(r->name) &&
+                    strncasecmp((const char *)name.p, r->name, name.n) == 0;
+    if (!r->wanted_key)
+        return EF_OK;
+    if (r->value.p != NULL)
+        return reject_line(r->err, EF_E_FORMAT, r->line, 0,
+                           "this name stands in the section twice");
+    r->value = slice_trim(slice_from(line, n + 1));
+    r->value_line = r->line;
+    r->ambiguous = line.p[n] == ':' || ini_has_comment(r->value);
+    return EF_OK;
+}
+
+static ef_status
+ini_step(struct ini_reader *r, ef_slice line, int sections)
+{
+    ef_slice body = slice_trim(line);
+
+    if (body.n == 0 || body.p[0] == '#' || body.p[0] == ';')
+        return EF_OK;
+    if (r->in_key && is_blank_byte(line.p[0])) {
+        r->ambiguous |= r->wanted_key; /* a continuation line */
+        return EF_OK;
+    }
+    if (body.p[0] == '[')
+        return ini_section(r, body);
+    if (!sections)
+        return reject_line(r->err, EF_E_FORMAT, r->line, 0,
+                           "a line stands before the first section");
+    return ini_key(r, body);
+}
+
+/* UNTRUSTED */
+ef_status
+ef_ini_get(ef_slice *value, int *found, const char *section, const char *name,
+           ef_slice text, ef_err *err)
+{
+    struct ini_reader r = {.section = section, .name = name, .err = err};
+    ef_status rc;
+    int sections = 0;
+
+    *value = (ef_slice){NULL, 0};
+    if (text.n > EF_MAX_INI_BYTES)
+        return reject(err, EF_E_LIMIT, EF_MAX_INI_BYTES,
+                      "file larger than EF_MAX_INI_BYTES (1048576)");
+    rc = ef_utf8_check(text, err);
+    while (rc == EF_OK && text.n > 0) {
+        ef_slice line = ini_line(&text);
+
+        r.line++;
+        rc = ini_step(&r, line, sections);
+        sections |= slice_trim(line).n > 0 && slice_trim(line).p[0] == '[';
+    }
+    if (rc == EF_OK && r.ambiguous)
+        rc = reject_line(err, EF_E_FORMAT, r.value_line, 0,
+                         "AWS's own tools read this value in different ways "
+                         "(a comment, a colon or a second line in it)");
+    if (rc != EF_OK)
+        return rc;
+    *value = r.value;
+    if (found != NULL)
+        *found = r.sections > 0;
+    return EF_OK;
+}
+
+/* ======================================================================= *
+ * 7. AES-256-GCM    one message at a time, on the best kernel      (gcm_) *
+ *                                                                         *
+ *   In       ciphertext and tags from storage                 UNTRUSTED   *
+ *   Secret   key, AES round keys, GHASH key: all in struct ef_gcm, which  *
+ *            lives in ef_secret_alloc memory and is wiped by ef_gcm_free  *
+ *   Needs    1; BearSSL's AES-CTR and GHASH kernels, constant-time ones   *
+ *            only (its table-based "big" and "small" are never used)      *
+ *   Spec     NIST SP 800-38D sections 6.4, 6.5, 7.1, 7.2                  *
+ *   Tests    vectors/aes256gcm.txt (every record on every kernel)         *
+ * ======================================================================= */
+
+struct ef_gcm_kernel {
+    const char *name;
+    const br_block_ctr_class *ctr;
+    br_ghash ghash;
+};
+
+struct ef_gcm {
+    ef_gcm_kernel kernel;
+    br_aes_gen_ctr_keys aes;
+    unsigned char h[16];      /* GHASH key: E(K, 0) */
+    unsigned char y[16];      /* GHASH so far */
+    unsigned char nonce[EF_NONCE_BYTES];
+    uint64_t aad_n, n;        /* bytes of AAD and of message so far */
+    unsigned char stream[16]; /* key stream of an unfinished block */
+    unsigned char cipher[16]; /* its ciphertext: first n % 16 bytes */
+    unsigned char mark[16];   /* H^(blocks of a chunk), see gcm_fold */
+    size_t mark_n;            /* bytes of that chunk; 0: not computed */
+};
+
+#define GCM_KERNELS 4
+
+/* The processor is asked each time: it costs a cpuid, and no global state. */
+static unsigned
+gcm_kernels(ef_gcm_kernel list[GCM_KERNELS])
+{
+    unsigned n = 0;
+
+    if (br_aes_x86ni_ctr_get_vtable() != NULL && br_ghash_pclmul_get() != 0)
+        list[n++] = (ef_gcm_kernel){"x86ni+pclmul",
+                                    br_aes_x86ni_ctr_get_vtable(),
+                                    br_ghash_pclmul_get()};
+    if (br_aes_pwr8_ctr_get_vtable() != NULL && br_ghash_pwr8_get() != 0)
+        list[n++] =
+            (ef_gcm_kernel){"pwr8+pwr8", br_aes_pwr8_ctr_get_vtable(),
+                            br_ghash_pwr8_get()};
+    list[n++] = (ef_gcm_kernel){"ct64+ctmul64", &br_aes_ct64_ctr_vtable,
+                                br_ghash_ctmul64};
+    list[n++] = (ef_gcm_kernel){"ct+ctmul32", &br_aes_ct_ctr_vtable,
+                                br_ghash_ctmul32};
+    return n;
+}
+
+const ef_gcm_kernel *
+ef_gcm_kernel_at(unsigned i)
+{
+    static ef_gcm_kernel list[GCM_KERNELS];
+    static unsigned n; /* the same values whoever writes them */
+
+    if (n == 0)
+        n = gcm_kernels(list);
+    return i < n ? &list[i] : NULL;
+}
+
+const char *
+ef_gcm_kernel_name(const ef_gcm_kernel *kernel)
+{
+    return kernel->name;
+}
+
+/* XOR the key stream from block on into data: block 0 is the tag's, the
+ * message begins at block 1 (the counter starts at 1, SP 800-38D 7.1). */
+static void
+gcm_ctr(const ef_gcm *g, uint64_t block, void *data, size_t n)
+{
+    (void)g->kernel.ctr->run(&g->aes.vtable, g->nonce, (uint32_t)(block + 1),
+                             data, n);
+}
+
+static void
+gcm_ghash(const ef_gcm *g, unsigned char y[16], const void *data, size_t n)
+{
+    g->kernel.ghash(y, g->h, data, n);
+}
+
+ef_gcm *
+ef_gcm_new(const unsigned char key[EF_KEY_BYTES], const ef_gcm_kernel *kernel)
+{
+    ef_gcm *g = ef_secret_alloc(sizeof *g, NULL);
+
+    if (g == NULL)
+        return NULL;
+    g->kernel = kernel != NULL ? *kernel : *ef_gcm_kernel_at(0);
+    g->kernel.ctr->init(&g->aes.vtable, key, EF_KEY_BYTES);
+    /* H is the encrypted zero block; CTR with a zero IV and counter gives it */
+    (void)g->kernel.ctr->run(&g->aes.vtable, g->nonce, 0, g->h, 16);
+    return g;
+}
+
+void
+ef_gcm_free(ef_gcm *g)
+{
+    ef_secret_free(g, sizeof *g);
+}
+
+void
+ef_gcm_start(ef_gcm *g, const unsigned char nonce[EF_NONCE_BYTES],
+             const void *aad, size_t aad_n)
+{
+    memcpy(g->nonce, nonce, EF_NONCE_BYTES);
+    memset(g->y, 0, sizeof g->y);
+    g->aad_n = aad_n;
+    g->n = 0;
+    if (aad_n > 0)
+        gcm_ghash(g, g->y, aad, aad_n);
+}
+
+static ef_status
+gcm_room(const ef_gcm *g, uint64_t n, ef_err *err)
+{
+    if (n > EF_MAX_PLAINTEXT_BYTES - g->n)
+        return reject(err, EF_E_LIMIT, EF_NOWHERE,
+                      "more than EF_MAX_PLAINTEXT_BYTES (68719476704, "
+                      "AES-GCM's limit for one message)");
+    return EF_OK;
+}
+
+/* Bytes of the block that is begun or unfinished; n stays inside it. */
+static void
+gcm_partial(ef_gcm *g, unsigned char *data, size_t n, int encrypt)
+{
+    size_t at = g->n % 16, i;
+
+    if (at == 0) {
+        memset(g->stream, 0, 16);
+        gcm_ctr(g, g->n / 16 + 1, g->stream, 16);
+    }
+    for (i = 0; i < n; i++) {
+        unsigned char out = data[i] ^ g->stream[at + i];
+
+        g->cipher[at + i] = encrypt ? out : data[i];
+        data[i] = out;
+    }
+    g->n += n;
+    if (at + n == 16)
+        gcm_ghash(g, g->y, g->cipher, 16);
+}
+
+ef_status
+ef_gcm_crypt(ef_gcm *g, void *data, size_t n, int encrypt, ef_err *err)
+{
+    unsigned char *p = data;
+    size_t head = (16 - g->n % 16) % 16, body;
+    ef_status rc = gcm_room(g, n, err);
+
+    if (rc != EF_OK || n == 0)
+        return rc;
+    head = head < n ? head : n;
+    if (head > 0)
+        gcm_partial(g, p, head, encrypt);
+    body = (n - head) / 16 * 16;
+    if (body > 0) {
+        if (!encrypt)
+            gcm_ghash(g, g->y, p + head, body);
+        gcm_ctr(g, g->n / 16 + 1, p + head, body);
+        if (encrypt)
+            gcm_ghash(g, g->y, p + head, body);
+        g->n += body;
+    }
+    if (head + body < n)
+        gcm_partial(g, p + head + body, n - head - body, encrypt);
+    return EF_OK;
+}
+
+/* Hash the lengths, encrypt the hash: the message is over. */
+static void
+gcm_finish(ef_gcm *g, unsigned char tag[EF_TAG_BYTES])
+{
+    unsigned char lengths[16];
+
+    put_be64(lengths, g->aad_n * 8);
+    put_be64(lengths + 8, g->n * 8);
+    gcm_ghash(g, g->y, lengths, 16);
+    memcpy(tag, g->y, 16);
+    gcm_ctr(g, 0, tag, 16);
+}
+
+void
+ef_gcm_tag(ef_gcm *g, unsigned char tag[EF_TAG_BYTES])
+{
+    if (g->n % 16 != 0)
+        gcm_ghash(g, g->y, g->cipher, g->n % 16); /* pads with zeros */
+    gcm_finish(g, tag);
+}
+
+/* What to do with a chunk that stands by itself, so that several can be done
+ * at once: its GHASH starts from zero and is put in its place by gcm_fold. */
+enum gcm_work {
+    GCM_SEAL,  /* encrypt, hash the ciphertext */
+    GCM_OPEN,  /* hash the ciphertext, decrypt */
+    GCM_VERIFY /* hash only */
+};
+
+static void
+gcm_chunk(const ef_gcm *g, enum gcm_work work, uint64_t block,
+          unsigned char *data, size_t n, unsigned char y[16])
+{
+    memset(y, 0, 16);
+    if (work != GCM_SEAL)
+        gcm_ghash(g, y, data, n);
+    if (work != GCM_VERIFY)
+        gcm_ctr(g, block + 1, data, n);
+    if (work == GCM_SEAL)
+        gcm_ghash(g, y, data, n);
+}
+
+/* x = x * z in GHASH's field: GHASH with key z over one zero block. */
+static void
+gcm_multiply(const ef_gcm *g, unsigned char x[16], const unsigned char z[16])
+{
+    static const unsigned char zero[16];
+
+    g->kernel.ghash(x, z, zero, 16);
+}
+
+/* power = H^blocks, by squaring; the exponent is public. */
+static void
+gcm_power(const ef_gcm *g, unsigned char power[16], uint64_t blocks)
+{
+    unsigned char square[16];
+
+    memcpy(square, g->h, 16);
+    memset(power, 0, 16);
+    power[0] = 0x80; /* one, in GCM's bit order */
+    for (; blocks > 0; blocks >>= 1) {
+        if (blocks & 1)
+            gcm_multiply(g, power, square);
+        gcm_multiply(g, square, square);
+    }
+    ef_wipe(square, sizeof square);
+}
+
+/* Append a chunk of n bytes whose own GHASH is y. Chunks but the last are a
+ * whole number of blocks; the message so far must be too. */
+static void
+gcm_fold(ef_gcm *g, const unsigned char y[16], size_t n)
+{
+    unsigned i;
+
+    if (g->mark_n != n) {
+        gcm_power(g, g->mark, (n + 15) / 16);
+        g->mark_n = n;
+    }
+    gcm_multiply(g, g->y, g->mark);
+    for (i = 0; i < 16; i++)
+        g->y[i] ^= y[i];
+    g->n += n;
+}
+
+ef_status
+ef_gcm_seal(unsigned char *out, unsigned char tag[EF_TAG_BYTES],
+            const unsigned char key[EF_KEY_BYTES],
+            const unsigned char nonce[EF_NONCE_BYTES], const void *aad,
+            size_t aad_n, const unsigned char *in, size_t n,
+            const ef_gcm_kernel *kernel, ef_err *err)
+{
+    ef_gcm *g;
+    ef_status rc;
+
+    if (n > EF_MAX_PLAINTEXT_BYTES)
+        return gcm_room(&(ef_gcm){.n = 0}, n, err);
+    g = ef_gcm_new(key, kernel);
+    if (g == NULL)
+        return reject_memory(err);
+    ef_gcm_start(g, nonce, aad, aad_n);
+    if (n > 0 && out != in)
+        memmove(out, in, n);
+    rc = ef_gcm_crypt(g, out, n, 1, err);
+    ef_gcm_tag(g, tag);
+    ef_gcm_free(g);
+    return rc;
+}
+
+ef_status
+ef_gcm_open(unsigned char *out, const unsigned char key[EF_KEY_BYTES],
+            const unsigned char nonce[EF_NONCE_BYTES], const void *aad,
+            size_t aad_n, const unsigned char *in, size_t n,
+            const unsigned char tag[EF_TAG_BYTES],
+            const ef_gcm_kernel *kernel, ef_err *err)
+{
+    unsigned char want[EF_TAG_BYTES];
+    ef_gcm *g;
+    ef_status rc;
+
+    if (n > EF_MAX_PLAINTEXT_BYTES)
+        return gcm_room(&(ef_gcm){.n = 0}, n, err);
+    g = ef_gcm_new(key, kernel);
+    if (g == NULL)
+        return reject_memory(err);
+    ef_gcm_start(g, nonce, aad, aad_n);
+    if (n > 0 && out != in)
+        memmove(out, in, n);
+    rc = ef_gcm_crypt(g, out, n, 0, err);
+    ef_gcm_tag(g, want);
+    if (rc == EF_OK && !ef_equal(want, tag, EF_TAG_BYTES))
+        rc = reject(err, EF_E_AUTH, EF_NOWHERE, "authentication failed");
+    if (rc != EF_OK)
+        ef_wipe(out, n);
+    ef_wipe(want, sizeof want);
+    ef_gcm_free(g);
+    return rc;
+}
+
+/* ======================================================================= *
+ * 8. DATASET FILES    keys, files, credentials, results    (key_, file_,  *
+ *                                                    pump_, cred_, res_)  *
+ *   In       dataset files, key files, credentials, results   UNTRUSTED   *
+ *   Out      plaintext, to a name only after its tag verified, and to a   *
+ *            stream only in a second pass over what verified              *
+ *   Secret   keys and the I/O buffers: ef_secret_alloc memory             *
+ *   Needs    1, 2, 3, 7                                                   *
+ *   Spec     nonce(12) | ciphertext | tag(16), AES-256-GCM, no AAD;       *
+ *            Python's json.dumps for credentials and results              *
+ *   Tests    vectors/container.txt vectors/credentials.txt                *
+ *            vectors/result.txt tests/data.bats tests/atomic.bats         *
+ * ======================================================================= */
+
+ef_status
+ef_key_parse(unsigned char key[EF_KEY_BYTES], ef_slice text, ef_err *err)
+{
+    ef_slice hex = slice_trim_end(text);
+    size_t n = hex_span(slice(hex.p, hex.n < EF_KEY_HEX_BYTES
+                                         ? hex.n : EF_KEY_HEX_BYTES));
+
+    if (hex.n == 0)
+        return reject(err, EF_E_FORMAT, 0, "empty where a key should be");
+    if (n < hex.n && n < EF_KEY_HEX_BYTES)
+        return reject(err, EF_E_FORMAT, n, "not a hex digit");
+    if (hex.n != EF_KEY_HEX_BYTES)
+        return reject(err, EF_E_FORMAT, hex.n,
+                      "a key has 64 hex digits, not more and not fewer");
+    return ef_hex_decode(key, EF_KEY_BYTES, hex, err);
+}
+
+/* --- decrypting what arrives in pieces --- */
+
+void
+ef_open_init(ef_open *o, ef_gcm *gcm)
+{
+    *o = (ef_open){.gcm = gcm};
+}
+
+/* Decrypt n bytes from `in` to out + *out_n. */
+static ef_status
+open_some(ef_open *o, unsigned char *out, size_t *out_n,
+          const unsigned char *in, size_t n, ef_err *err)
+{
+    if (n == 0)
+        return EF_OK;
+    memcpy(out + *out_n, in, n);
+    *out_n += n;
+    return ef_gcm_crypt(o->gcm, out + *out_n - n, n, 0, err);
+}
+
+/* UNTRUSTED */
+ef_status
+ef_open_push(ef_open *o, unsigned char *out, size_t *out_n, ef_slice in,
+             ef_err *err)
+{
+    size_t release, old;
+    ef_status rc;
+
+    *out_n = 0;
+    while (o->seen < EF_NONCE_BYTES && in.n > 0) {
+        o->nonce[o->seen++] = in.p[0];
+        in = slice_from(in, 1);
+        if (o->seen == EF_NONCE_BYTES)
+            ef_gcm_start(o->gcm, o->nonce, NULL, 0);
+    }
+    o->seen += in.n;
+    if (o->tail_n + in.n <= EF_TAG_BYTES) {
+        if (in.n > 0)
+            memcpy(o->tail + o->tail_n, in.p, in.n);
+        o->tail_n += (unsigned)in.n;
+        return EF_OK;
+    }
+    /* All but the last 16 bytes of tail and in together is ciphertext. */
+    release = o->tail_n + in.n - EF_TAG_BYTES;
+    old = release < o->tail_n ? release : o->tail_n;
+    rc = open_some(o, out, out_n, o->tail, old, err);
+    memmove(o->tail, o->tail + old, o->tail_n - old);
+    o->tail_n -= (unsigned)old;
+    if (rc == EF_OK)
+        rc = open_some(o, out, out_n, in.p, release - old, err);
+    in = slice(in.p + (release - old), in.n - (release - old));
+    memcpy(o->tail + o->tail_n, in.p, in.n);
+    o->tail_n += (unsigned)in.n;
+    return rc;
+}
+
+static ef_status
+open_too_short(ef_err *err)
+{
+    return with_hint(err,
+                     reject(err, EF_E_FORMAT, EF_NOWHERE,
+                            "shorter than 28 bytes: no dataset file"),
+                     "a dataset file is made by `encflow enc`; was the copy "
+                     "cut short?");
+}
+
+static ef_status
+open_auth_failed(ef_err *err)
+{
+    return with_hint(err,
+                     reject(err, EF_E_AUTH, EF_NOWHERE,
+                            "authentication failed"),
+                     "another key was used, or the file was changed or cut "
+                     "short");
+}
+
+ef_status
+ef_open_end(ef_open *o, ef_err *err)
+{
+    unsigned char tag[EF_TAG_BYTES];
+    ef_status rc = EF_OK;
+
+    if (o->seen < EF_OVERHEAD_BYTES)
+        return open_too_short(err);
+    ef_gcm_tag(o->gcm, tag);
+    if (!ef_equal(tag, o->tail, EF_TAG_BYTES))
+        rc = open_auth_failed(err);
+    ef_wipe(tag, sizeof tag);
+    return rc;
+}
+
+/* --- files --- */
+
+/* Up to n bytes; fewer only at the end of the file. -1: errno. */
+static ssize_t
+file_read_full(int fd, void *p, size_t n)
+{
+    size_t got = 0;
+
+    while (got < n) {
+        ssize_t k = read(fd, (char *)p + got, n - got);
+
+        if (k < 0 && errno == EINTR)
+            continue;
+        if (k < 0)
+            return -1;
+        if (k == 0)
+            break;
+        got += (size_t)k;
+    }
+    return (ssize_t)got;
+}
+
+static ef_status
+file_write_full(int fd, const void *p, size_t n, ef_err *err)
+{
+    size_t done = 0;
+
+    while (done < n) {
+        ssize_t k = write(fd, (const char *)p + done, n - done);
+
+        if (k < 0 && errno == EINTR)
+            continue;
+        if (k < 0)
+            return reject_sys(err, EF_E_IO, "cannot write");
+        done += (size_t)k;
+    }
+    return EF_OK;
+}
+
+static int
+file_is_std(const char *path)
+{
+    return path == NULL || strcmp(path, "-") == 0;
+}
+
+/* Open for reading; "-" or NULL is standard input. The caller closes it
+ * (file_close leaves standard input alone). */
+static ef_status
+file_open(int *fd, const char *path, ef_err *err)
+{
+    struct stat st;
+
+    *fd = file_is_std(path) ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    if (*fd < 0)
+        return with_file(err, reject_sys(err, EF_E_IO, "cannot open"), path);
+    if (fstat(*fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+        if (!file_is_std(path))
+            close(*fd);
+        *fd = -1;
+        errno = EISDIR;
+        return with_file(err, reject_sys(err, EF_E_IO, "cannot read"), path);
+    }
+    return EF_OK;
+}
+
+static void
+file_close(int fd)
+{
+    if (fd > STDERR_FILENO)
+        close(fd);
+}
+
+/* A whole file of at most cap - 1 bytes into buf; for documents. limit is
+ * the message when it is longer. */
+static ef_status
+file_read_small(unsigned char *buf, size_t cap, size_t *n, const char *path,
+                const char *limit, ef_err *err)
+{
+    ssize_t got;
+    int fd;
+    ef_status rc = file_open(&fd, path, err);
+
+    *n = 0;
+    if (rc != EF_OK)
+        return rc;
+    got = file_read_full(fd, buf, cap);
+    if (got < 0)
+        rc = reject_sys(err, EF_E_IO, "cannot read");
+    else if ((size_t)got == cap)
+        rc = reject(err, EF_E_LIMIT, cap - 1, limit);
+    else
+        *n = (size_t)got;
+    file_close(fd);
+    return with_file(err, rc, path);
+}
+
+/* key: EF_KEY_BYTES in ef_secret_alloc memory. */
+static ef_status
+file_read_key(unsigned char key[EF_KEY_BYTES], const char *path, ef_err *err)
+{
+    size_t n;
+    unsigned char *text = ef_secret_alloc(EF_MAX_KEY_FILE_BYTES + 1, NULL);
+    ef_status rc;
+
+    if (text == NULL)
+        return reject_memory(err);
+    rc = file_read_small(text, EF_MAX_KEY_FILE_BYTES + 1, &n, path,
+                         "key file larger than EF_MAX_KEY_FILE_BYTES (4096)",
+                         err);
+    if (rc == EF_OK)
+        rc = with_file(err, ef_key_parse(key, slice(text, n), err), path);
+    if (rc == EF_E_FORMAT || rc == EF_E_LIMIT)
+        with_hint(err, rc, "make a key with: encflow keygen -o FILE");
+    ef_secret_free(text, EF_MAX_KEY_FILE_BYTES + 1);
+    return rc;
+}
+
+/* An output that appears whole or not at all. */
+struct file_out {
+    int dir, fd;
+    int stream;          /* a pipe, a terminal, a device: written as it is */
+    int replace;         /* an existing file may be replaced */
+    int named;           /* fd has the name temp: no O_TMPFILE here */
+    mode_t mode;
+    char name[NAME_MAX + 1], temp[NAME_MAX + 1];
+};
+
+/* The temporary name now on a disk, for a signal handler to remove: only
+ * where O_TMPFILE is missing, and between link and rename. */
+static struct {
+    volatile sig_atomic_t on;
+    int dir;
+    char temp[NAME_MAX + 1];
+} file_stray;
+
+static void
+file_stray_set(const struct file_out *o)
+{
+    file_stray.dir = o->dir;
+    memcpy(file_stray.temp, o->temp, sizeof file_stray.temp);
+    file_stray.on = 1;
+}
+
+/* Async-signal-safe. */
+static void
+file_stray_remove(void)
+{
+    if (file_stray.on)
+        (void)unlinkat(file_stray.dir, file_stray.temp, 0);
+    file_stray.on = 0;
+}
+
+enum file_flags {
+    FILE_PRIVATE = 1, /* a new file is 0600, whatever the umask */
+    FILE_KEEP = 2,    /* an existing file is never replaced */
+    FILE_SECRET = 4   /* 0600 also where a file with another mode stood */
+};
+
+/* The folder and last name of path, symbolic links followed to their end, so
+ * that a link's target is replaced and not the link. */
+static ef_status
+file_split(struct file_out *o, const char *path, ef_err *err)
+{
+    struct stat st;
+    char full[PATH_MAX], *slash;
+    size_t n = strlen(path);
+
+    if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode)) {
+        if (realpath(path, full) == NULL)
+            return reject_sys(err, EF_E_IO, "cannot follow this link");
+    } else if (n == 0 || n >= sizeof full) {
+        errno = n == 0 ? ENOENT : ENAMETOOLONG;
+        return reject_sys(err, EF_E_IO, "cannot write there");
+    } else {
+        memcpy(full, path, n + 1);
+    }
+    slash = strrchr(full, '/');
+    n = strlen(slash != NULL ? slash + 1 : full);
+    if (n == 0 || n > NAME_MAX - 16) {
+        errno = n == 0 ? EISDIR : ENAMETOOLONG;
+        return reject_sys(err, EF_E_IO, "cannot write there");
+    }
+    memcpy(o->name, slash != NULL ? slash + 1 : full, n + 1);
+    snprintf(o->temp, sizeof o->temp, ".%s.encflow~", o->name);
+    if (slash == NULL)
+        memcpy(full, ".", 2);
+    else
+        slash[slash == full] = '\0';
+    o->dir = open(full, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (o->dir < 0)
+        return reject_sys(err, EF_E_IO, "cannot open its folder");
+    return EF_OK;
+}
+
+/* An unnamed file in the folder; where the file system has none, or nothing
+ * could give it a name later, one named temp. */
+static ef_status
+file_temp(struct file_out *o, ef_err *err)
+{
+    o->fd = -1;
+    if (access("/proc/self/fd", X_OK) == 0 || geteuid() == 0)
+        o->fd = openat(o->dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (o->fd >= 0)
+        return EF_OK;
+    (void)unlinkat(o->dir, o->temp, 0); /* left by a killed process */
+    o->fd = openat(o->dir, o->temp,
+                   O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (o->fd < 0)
+        return reject_sys(err, EF_E_IO, "cannot write in its folder");
+    o->named = 1;
+    file_stray_set(o);
+    return EF_OK;
+}
+
+static void
+file_out_abort(struct file_out *o)
+{
+    if (o->named)
+        file_stray_remove();
+    file_close(o->fd);
+    if (o->dir >= 0)
+        close(o->dir);
+    o->fd = o->dir = -1;
+    o->named = 0;
+}
+
+/* What stands at the name already decides: a device or pipe is written to, a
+ * folder is refused, a file will be replaced, or not. */
+static ef_status
+file_existing(struct file_out *o, int flags, ef_err *err)
+{
+    struct stat st;
+
+    if (fstatat(o->dir, o->name, &st, 0) != 0)
+        return EF_OK;
+    if (S_ISDIR(st.st_mode)) {
+        errno = EISDIR;
+        return reject_sys(err, EF_E_IO, "cannot write there");
+    }
+    if (!S_ISREG(st.st_mode)) {
+        o->stream = 1;
+        o->fd = openat(o->dir, o->name, O_WRONLY | O_CLOEXEC);
+        return o->fd >= 0 ? EF_OK : reject_sys(err, EF_E_IO, "cannot open");
+    }
+    if (flags & FILE_KEEP) {
+        errno = EEXIST;
+        return with_hint(err, reject_sys(err, EF_E_IO, "not overwritten"),
+                         "choose another name, or say --force");
+    }
+    if (faccessat(o->dir, o->name, W_OK, AT_EACCESS) != 0)
+        return reject_sys(err, EF_E_IO, "cannot write");
+    if (!(flags & FILE_SECRET))
+        o->mode = st.st_mode & 07777;
+    return EF_OK;
+}
+
+static ef_status
+file_out_begin(struct file_out *o, const char *path, int flags, ef_err *err)
+{
+    mode_t mask = umask(0);
+    ef_status rc;
+
+    (void)umask(mask);
+    *o = (struct file_out){.dir = -1, .fd = -1};
+    if (file_is_std(path)) {
+        o->fd = STDOUT_FILENO;
+        o->stream = 1;
+        return EF_OK;
+    }
+    o->mode = flags & (FILE_PRIVATE | FILE_SECRET) ? 0600 : 0666 & ~mask;
+    o->replace = !(flags & FILE_KEEP);
+    rc = file_split(o, path, err);
+    if (rc == EF_OK)
+        rc = file_existing(o, flags, err);
+    if (rc == EF_OK && !o->stream)
+        rc = file_temp(o, err);
+    if (rc != EF_OK)
+        file_out_abort(o);
+    return with_file(err, rc, path);
+}
+
+/* Give the unnamed file a name that is free. 0, or -1 with errno. */
+static int
+file_link(const struct file_out *o, const char *name)
+{
+    char proc[40];
+
+    if (linkat(o->fd, "", o->dir, name, AT_EMPTY_PATH) == 0)
+        return 0;
+    if (errno == EEXIST)
+        return -1;
+    snprintf(proc, sizeof proc, "/proc/self/fd/%d", o->fd);
+    return linkat(AT_FDCWD, proc, o->dir, name, AT_SYMLINK_FOLLOW);
+}
+
+/* Put the complete file in its place. Replacing takes a name for a moment;
+ * signals wait meanwhile, and a name left by SIGKILL is the whole file, which
+ * the next write to the same place removes. */
+static int
+file_place(struct file_out *o)
+{
+    int rc;
+
+    if (!o->named) {
+        if (file_link(o, o->name) == 0)
+            return 0;
+        if (errno != EEXIST || !o->replace)
+            return -1;
+        (void)unlinkat(o->dir, o->temp, 0);
+        if (file_link(o, o->temp) != 0)
+            return -1;
+        file_stray_set(o);
+    } else if (!o->replace) {
+        return linkat(o->dir, o->temp, o->dir, o->name, 0);
+    }
+    rc = renameat(o->dir, o->temp, o->dir, o->name);
+    if (rc == 0)
+        file_stray.on = 0;
+    else
+        file_stray_remove();
+    return rc;
+}
+
+/* The output is complete: make it durable, then visible. */
+static ef_status
+file_out_commit(struct file_out *o, const char *path, ef_err *err)
+{
+    sigset_t all, before;
+    ef_status rc = EF_OK;
+
+    if (o->stream) {
+        if (o->fd > STDERR_FILENO && close(o->fd) != 0)
+            rc = reject_sys(err, EF_E_IO, "cannot write");
+        o->fd = -1;
+        file_out_abort(o);
+        return with_file(err, rc, path);
+    }
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    if (fchmod(o->fd, o->mode) != 0 || fsync(o->fd) != 0 ||
+        file_place(o) != 0 || fsync(o->dir) != 0)
+        rc = reject_sys(err, EF_E_IO, "cannot write");
+    file_out_abort(o);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return with_file(err, rc, path);
+}
+
+/* A small output in one go. */
+static ef_status
+file_write(const char *path, int flags, ef_slice data, ef_err *err)
+{
+    struct file_out o;
+    ef_status rc = file_out_begin(&o, path, flags, err);
+
+    if (rc != EF_OK)
+        return rc;
+    rc = with_file(err, file_write_full(o.fd, data.p, data.n, err), path);
+    if (rc == EF_OK)
+        return file_out_commit(&o, path, err);
+    file_out_abort(&o);
+    return rc;
+}
+
+/* --- whole dataset files, in constant memory --- */
+
+/* Told how far long work has come; total 0 when it is not known. */
+struct ef_progress {
+    void (*tick)(struct ef_progress *p, uint64_t done, uint64_t total);
+};
+
+#define PUMP_CHUNK ((size_t)512 << 10) /* a thread's share of a batch */
+#define PUMP_MAX_THREADS 8
+
+struct pump_chunk {
+    unsigned char *p;
+    size_t n;
+    uint64_t block;
+    unsigned char y[16];
+};
+
+/* Read, work on and write batches of up to `threads` chunks. */
+struct pump {
+    ef_gcm *gcm;
+    enum gcm_work work;
+    int in, out;
+    const char *out_name;
+    unsigned threads;
+    uint64_t done, total;
+    struct ef_progress *progress;
+    /* GHASH after each chunk: recorded by GCM_VERIFY, compared before a
+     * chunk is written by GCM_OPEN, so that only what was verified gets out
+     * even where the file changes between the passes. 2 MiB for 64 GiB. */
+    ef_buf *marks;
+    uint64_t mark_total;
+    unsigned char *buf;
+    size_t buf_n;
+    unsigned char tag[EF_TAG_BYTES]; /* the last 16 bytes of the input */
+    /* the batch, shared with the helpers under lock */
+    pthread_mutex_t lock;
+    pthread_cond_t go, idle;
+    pthread_t helper[PUMP_MAX_THREADS];
+    unsigned helpers;
+    struct pump_chunk chunk[PUMP_MAX_THREADS];
+    unsigned chunks, next, busy;
+    int stop;
+};
+
+/* Do chunks until none is left. lock is held on entry and on return. */
+static void
+pump_work(struct pump *p)
+{
+    while (p->next < p->chunks) {
+        struct pump_chunk *c = &p->chunk[p->next++];
+
+        p->busy++;
+        pthread_mutex_unlock(&p->lock);
+        gcm_chunk(p->gcm, p->work, c->block, c->p, c->n, c->y);
+        pthread_mutex_lock(&p->lock);
+        p->busy--;
+    }
+}
+
+static void *
+pump_helper(void *arg)
+{
+    struct pump *p = arg;
+
+    pthread_mutex_lock(&p->lock);
+    while (!p->stop) {
+        pump_work(p);
+        if (p->busy == 0)
+            pthread_cond_signal(&p->idle);
+        if (!p->stop)
+            pthread_cond_wait(&p->go, &p->lock);
+    }
+    pthread_mutex_unlock(&p->lock);
+    return NULL;
+}
+
+/* Work on n bytes of the buffer, all threads together. */
+static void
+pump_batch(struct pump *p, size_t n)
+{
+    uint64_t at = p->gcm->n;
+    size_t off;
+    unsigned k = 0;
+
+    pthread_mutex_lock(&p->lock);
+    for (off = 0; off < n; off += PUMP_CHUNK, k++) {
+        p->chunk[k].p = p->buf + off;
+        p->chunk[k].n = n - off < PUMP_CHUNK ? n - off : PUMP_CHUNK;
+        p->chunk[k].block = (at + off) / 16;
+    }
+    p->chunks = k;
+    p->next = 0;
+    if (k > 1)
+        pthread_cond_broadcast(&p->go);
+    pump_work(p);
+    while (p->busy > 0)
+        pthread_cond_wait(&p->idle, &p->lock);
+    pthread_mutex_unlock(&p->lock);
+}
+
+/* Put chunk c's hash in its place; check or record the mark. */
+static ef_status
+pump_fold(struct pump *p, const struct pump_chunk *c, ef_err *err)
+{
+    size_t at = p->gcm->n / PUMP_CHUNK * 16;
+
+    gcm_fold(p->gcm, c->y, c->n);
+    if (p->marks == NULL || p->work == GCM_SEAL)
+        return EF_OK;
+    if (p->work == GCM_VERIFY) {
+        ef_buf_add(p->marks, p->gcm->y, 16);
+        return buf_status(p->marks, err);
+    }
+    if (at + 16 > p->marks->n || p->gcm->n > p->mark_total ||
+        (c->n < PUMP_CHUNK && p->gcm->n != p->mark_total) ||
+        !ef_equal(p->marks->p + at, p->gcm->y, 16))
+        return reject(err, EF_E_AUTH, EF_NOWHERE,
+                      "the file changed while it was read");
+    return EF_OK;
+}
+
+static ef_status
+pump_put(struct pump *p, const void *data, size_t n, ef_err *err)
+{
+    return with_file(err, file_write_full(p->out, data, n, err),
+                     p->out_name);
+}
+
+/* Fold and write one batch that pump_batch has worked on. */
+static ef_status
+pump_write(struct pump *p, ef_err *err)
+{
+    ef_status rc = EF_OK;
+    unsigned k;
+
+    for (k = 0; k < p->chunks && rc == EF_OK; k++) {
+        rc = pump_fold(p, &p->chunk[k], err);
+        if (rc == EF_OK && p->work != GCM_VERIFY)
+            rc = pump_put(p, p->chunk[k].p, p->chunk[k].n, err);
+    }
+    return rc;
+}
+
+static ef_status
+pump_loop(struct pump *p, ef_err *err)
+{
+    size_t hold = p->work == GCM_SEAL ? 0 : EF_TAG_BYTES;
+    size_t batch = p->threads * PUMP_CHUNK, have = 0, use;
+    ef_status rc = EF_OK;
+    ssize_t got;
+    int eof = 0;
+
+    while (!eof && rc == EF_OK) {
+        got = file_read_full(p->in, p->buf + have, batch + hold - have);
+        if (got < 0)
+            return reject_sys(err, EF_E_IO, "cannot read");
+        have += (size_t)got;
+        eof = have < batch + hold;
+        if (have < hold)
+            return open_too_short(err);
+        use = eof ? have - hold : batch;
+        rc = gcm_room(p->gcm, use, err);
+        if (rc != EF_OK)
+            return rc;
+        pump_batch(p, use);
+        rc = pump_write(p, err);
+        have -= use;
+        memmove(p->buf, p->buf + use, have);
+        p->done += use;
+        if (p->progress != NULL)
+            p->progress->tick(p->progress, p->done, p->total);
+    }
+    if (rc == EF_OK && hold > 0)
+        memcpy(p->tag, p->buf, EF_TAG_BYTES);
+    return rc;
+}
+
+/* Start the helpers, pump everything, stop them. */
+static ef_status
+pump_run(struct pump *p, ef_err *err)
+{
+    ef_status rc;
+    unsigned i;
+
+    p->buf_n = p->threads * PUMP_CHUNK + EF_TAG_BYTES;
+    p->buf = ef_secret_alloc(p->buf_n, NULL);
+    if (p->buf == NULL)
+        return reject_memory(err);
+    p->done = 0;
+    p->stop = 0;
+    p->helpers = 0;
+    p->chunks = p->next = p->busy = 0;
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->go, NULL);
+    pthread_cond_init(&p->idle, NULL);
+    while (p->helpers + 1 < p->threads &&
+           pthread_create(&p->helper[p->helpers], NULL, pump_helper, p) == 0)
+        p->helpers++; /* fewer threads than asked for do the same work */
+    rc = pump_loop(p, err);
+    pthread_mutex_lock(&p->lock);
+    p->stop = 1;
+    pthread_cond_broadcast(&p->go);
+    pthread_mutex_unlock(&p->lock);
+    for (i = 0; i < p->helpers; i++)
+        pthread_join(p->helper[i], NULL);
+    pthread_cond_destroy(&p->idle);
+    pthread_cond_destroy(&p->go);
+    pthread_mutex_destroy(&p->lock);
+    ef_secret_free(p->buf, p->buf_n);
+    p->buf = NULL;
+    return rc;
+}
+
+/* One enc or dec. */
+struct crypt_job {
+    const char *in, *out;           /* paths; NULL or "-": standard streams */
+    const unsigned char *key;       /* EF_KEY_BYTES */
+    const char *tmpdir;             /* for a ciphertext that can't be re-read */
+    unsigned threads;               /* 1 to PUMP_MAX_THREADS */
+    struct ef_progress *progress;   /* or NULL */
+};
+
+/* Bytes left in a regular file, or UINT64_MAX for anything else. */
+static uint64_t
+file_remaining(int fd)
+{
+    struct stat st;
+    off_t at;
+
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+        return UINT64_MAX;
+    at = lseek(fd, 0, SEEK_CUR);
+    if (at < 0)
+        return UINT64_MAX;
+    return st.st_size > at ? (uint64_t)(st.st_size - at) : 0;
+}
+
+static ef_status
+crypt_nonce(unsigned char nonce[EF_NONCE_BYTES], ef_err *err)
+{
+    if (getrandom(nonce, EF_NONCE_BYTES, 0) != EF_NONCE_BYTES)
+        return reject_sys(err, EF_E_IO, "the kernel gave no random bytes");
+    return EF_OK;
+}
+
+/* Nonce, ciphertext, tag from p->in to p->out. */
+static ef_status
+crypt_seal_stream(struct pump *p, ef_err *err)
+{
+    unsigned char nonce[EF_NONCE_BYTES], tag[EF_TAG_BYTES];
+    ef_status rc = crypt_nonce(nonce, err);
+
+    if (rc != EF_OK)
+        return rc;
+    ef_gcm_start(p->gcm, nonce, NULL, 0);
+    rc = pump_put(p, nonce, sizeof nonce, err);
+    if (rc == EF_OK)
+        rc = pump_run(p, err);
+    if (rc != EF_OK)
+        return rc;
+    gcm_finish(p->gcm, tag);
+    return pump_put(p, tag, sizeof tag, err);
+}
+
+/* One pass over a dataset file: decrypting (GCM_OPEN) or only checking. */
+static ef_status
+crypt_open_pass(struct pump *p, enum gcm_work work, ef_err *err)
+{
+    unsigned char nonce[EF_NONCE_BYTES], tag[EF_TAG_BYTES];
+    ssize_t got = file_read_full(p->in, nonce, sizeof nonce);
+    ef_status rc;
+
+    if (got < 0)
+        return reject_sys(err, EF_E_IO, "cannot read");
+    if (got < (ssize_t)sizeof nonce)
+        return open_too_short(err);
+    p->work = work;
+    ef_gcm_start(p->gcm, nonce, NULL, 0);
+    rc = pump_run(p, err);
+    if (rc != EF_OK)
+        return rc;
+    gcm_finish(p->gcm, tag);
+    if (!ef_equal(tag, p->tag, sizeof tag))
+        rc = open_auth_failed(err);
+    ef_wipe(tag, sizeof tag);
+    return rc;
+}
+
+/* Copy what can't be read twice into an unnamed file. It is ciphertext. */
+static ef_status
+crypt_spool(int *fd, const char *tmpdir, ef_err *err)
+{
+    unsigned char buf[16384];
+    ef_status rc = EF_OK;
+    ssize_t got;
+    int temp = open(tmpdir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+    if (temp < 0)
+        return with_hint(err,
+                         reject_sys(err, EF_E_IO,
+                                    "no room to keep the input until its tag "
+                                    "is checked"),
+                         "name the input file with -in, write to a file with "
+                         "-out, or set TMPDIR");
+    while (rc == EF_OK && (got = file_read_full(*fd, buf, sizeof buf)) != 0)
+        rc = got < 0 ? reject_sys(err, EF_E_IO, "cannot read")
+                     : file_write_full(temp, buf, (size_t)got, err);
+    if (rc == EF_OK && lseek(temp, 0, SEEK_SET) != 0)
+        rc = reject_sys(err, EF_E_IO, "cannot read");
+    if (rc != EF_OK) {
+        close(temp);
+        return rc;
+    }
+    file_close(*fd);
+    *fd = temp;
+    return EF_OK;
+}
+
+/* Decrypt to a pipe or terminal: verify all of it first, then release. */
+static ef_status
+crypt_open_stream(struct pump *p, const char *tmpdir, ef_err *err)
+{
+    ef_buf marks = {0};
+    ef_status rc = EF_OK;
+    off_t start;
+
+    if (file_remaining(p->in) == UINT64_MAX)
+        rc = crypt_spool(&p->in, tmpdir, err);
+    if (rc != EF_OK)
+        return rc;
+    start = lseek(p->in, 0, SEEK_CUR);
+    p->marks = &marks;
+    rc = crypt_open_pass(p, GCM_VERIFY, err);
+    p->mark_total = p->gcm->n;
+    if (rc == EF_OK && lseek(p->in, start, SEEK_SET) != start)
+        rc = reject_sys(err, EF_E_IO, "cannot read");
+    if (rc == EF_OK)
+        rc = crypt_open_pass(p, GCM_OPEN, err);
+    ef_buf_free(&marks);
+    return rc;
+}
+
+/* enc (seal) and dec. Nothing is written before the input is known to fit;
+ * no plaintext gets out before its tag has verified. */
+static ef_status
+crypt_file(const struct crypt_job *job, int seal, ef_err *err)
+{
+    struct pump p = {.work = seal ? GCM_SEAL : GCM_OPEN,
+                     .threads = job->threads,
+                     .out_name = job->out,
+                     .progress = job->progress};
+    struct file_out out;
+    uint64_t left;
+    ef_status rc = file_open(&p.in, job->in, err);
+
+    if (rc != EF_OK)
+        return rc;
+    left = file_remaining(p.in);
+    p.total = left != UINT64_MAX ? left : 0;
+    p.gcm = ef_gcm_new(job->key, NULL);
+    if (p.gcm == NULL)
+        rc = reject_memory(err);
+    else if (left != UINT64_MAX)
+        rc = with_file(err,
+                       gcm_room(p.gcm, seal || left < EF_OVERHEAD_BYTES
+                                           ? left : left - EF_OVERHEAD_BYTES,
+                                err), job->in);
+    if (rc != EF_OK)
+        goto out;
+    rc = file_out_begin(&out, job->out, seal ? 0 : FILE_PRIVATE, err);
+    if (rc != EF_OK)
+        goto out;
+    p.out = out.fd;
+    if (seal)
+        rc = crypt_seal_stream(&p, err);
+    else if (out.stream)
+        rc = crypt_open_stream(&p, job->tmpdir, err);
+    else
+        rc = crypt_open_pass(&p, GCM_OPEN, err);
+    if (rc != EF_OK)
+        file_out_abort(&out);
+    else
+        rc = file_out_commit(&out, job->out, err);
+    with_file(err, rc, job->in); /* failed writes have named theirs */
+out:
+    ef_gcm_free(p.gcm);
+    file_close(p.in);
+    return rc;
+}
+
+/* --- credentials, locations, names --- */
+
+/* The string at node, unescaped: a view where it has no escapes (the usual
+ * case, which leaves no copy), else into tmp. */
+static ef_slice
+cred_text(const ef_json *doc, uint32_t node, ef_buf *tmp)
+{
+    if (!doc->nodes[node].has_escape)
+        return json_inside(doc, node);
+    ef_json_string(doc, node, tmp);
+    return buf_slice(tmp);
+}
+
+/* Member name of object, of the given type; place is its JSON pointer. */
+static ef_status
+cred_member(const ef_json *doc, uint32_t object, const char *name,
+            ef_json_type type, const char *place, uint32_t *node, ef_err *err)
+{
+    *node = ef_json_member(doc, object, slice_str(name));
+    if (*node == EF_JSON_NONE)
+        return with_member(err,
+                           reject(err, EF_E_FORMAT, EF_NOWHERE,
+                                  "this member is missing"), place);
+    if (doc->nodes[*node].type != type)
+        return with_member(err,
+                           reject(err, EF_E_FORMAT, doc->nodes[*node].at,
+                                  "this member has the wrong type"), place);
+    return EF_OK;
+}
+
+/* UNTRUSTED: becomes part of a URL. */
+static ef_status
+cred_query_check(ef_slice query, ef_err *err)
+{
+    size_t i;
+
+    for (i = 0; i < query.n; i++)
+        if (query.p[i] <= 0x20 || query.p[i] > 0x7e || query.p[i] == '#' ||
+            query.p[i] == '"' || query.p[i] == '\\')
+            return reject(err, EF_E_FORMAT, i,
+                          "the decoded query string has a byte that may not "
+                          "stand in a URL");
+    if (query.n > 0 && query.p[0] == '?')
+        return reject(err, EF_E_FORMAT, 0,
+                      "the decoded query string begins with a ?, which is "
+                      "not part of it");
+    return EF_OK;
+}
+
+static ef_status
+cred_query(ef_credentials *c, const ef_json *doc, ef_err *err)
+{
+    uint32_t node = ef_json_member(doc, 0, slice_str("query_string"));
+    ef_buf tmp = {0};
+    ef_slice text;
+    ef_status rc;
+
+    if (node == EF_JSON_NONE)
+        return EF_OK; /* the location is the whole URL */
+    rc = cred_member(doc, 0, "query_string", EF_JSON_STRING, "/query_string",
+                     &node, err);
+    if (rc != EF_OK)
+        return rc;
+    text = cred_text(doc, node, &tmp);
+    c->query = ef_secret_alloc(text.n + 1, NULL);
+    c->query_n = text.n; /* what free needs, until the real size is known */
+    rc = c->query != NULL ? buf_status(&tmp, err) : reject_memory(err);
+    if (rc == EF_OK)
+        rc = ef_base64_decode(c->query, &c->query_n, text, err);
+    if (rc == EF_OK)
+        rc = cred_query_check(slice(c->query, c->query_n), err);
+    ef_buf_free(&tmp);
+    return with_member(err, rc, "/query_string");
+}
+
+static ef_status
+cred_key(ef_credentials *c, const ef_json *doc, ef_err *err)
+{
+    uint32_t encryption, node;
+    ef_buf tmp = {0};
+    ef_status rc = cred_member(doc, 0, "encryption", EF_JSON_OBJECT,
+                               "/encryption", &encryption, err);
+
+    if (rc == EF_OK)
+        rc = cred_member(doc, encryption, "key", EF_JSON_STRING,
+                         "/encryption/key", &node, err);
+    if (rc != EF_OK)
+        return rc;
+    rc = ef_key_parse(c->key, cred_text(doc, node, &tmp), err);
+    ef_buf_free(&tmp);
+    return with_member(err, rc, "/encryption/key");
+}
+
+/* Only the members of the format: a misspelled one must not be lost. */
+static ef_status
+cred_only(const ef_json *doc, uint32_t object, const char *a, const char *b,
+          const char *place, ef_err *err)
+{
+    uint32_t i;
+
+    for (i = object + 1; i < doc->nodes[object].end; i = doc->nodes[i].end)
+        if (!json_name_is(doc, i, slice_str(a)) &&
+            (b == NULL || !json_name_is(doc, i, slice_str(b))))
+            return with_member(err,
+                               reject(err, EF_E_FORMAT, doc->nodes[i].name_at,
+                                      "a member that credentials do not have"),
+                               place);
+    return EF_OK;
+}
+
+/* UNTRUSTED */
+ef_status
+ef_credentials_parse(ef_credentials *c, ef_slice json, ef_err *err)
+{
+    ef_json doc;
+    ef_status rc;
+
+    *c = (ef_credentials){.query = NULL};
+    if (json.n > EF_MAX_CREDENTIALS_BYTES)
+        return reject(err, EF_E_LIMIT, EF_MAX_CREDENTIALS_BYTES,
+                      "larger than EF_MAX_CREDENTIALS_BYTES (65536)");
+    rc = ef_json_parse(&doc, json, err);
+    if (rc == EF_OK && doc.nodes[0].type != EF_JSON_OBJECT)
+        rc = with_member(err, reject(err, EF_E_FORMAT, doc.nodes[0].at,
+                                     "credentials are not a JSON object"), "");
+    if (rc == EF_OK)
+        rc = cred_query(c, &doc, err);
+    if (rc == EF_OK)
+        rc = cred_key(c, &doc, err);
+    if (rc == EF_OK)
+        rc = cred_only(&doc, 0, "query_string", "encryption", "", err);
+    if (rc == EF_OK)
+        rc = cred_only(&doc,
+                       ef_json_member(&doc, 0, slice_str("encryption")),
+                       "key", NULL, "/encryption", err);
+    ef_json_free(&doc);
+    return rc;
+}
+
+void
+ef_credentials_free(ef_credentials *c)
+{
+    ef_secret_free(c->query, c->query_n + 1);
+    ef_wipe(c, sizeof *c);
+}
+
+void
+ef_credentials_print(ef_buf *out, const unsigned char key[EF_KEY_BYTES],
+                     ef_slice query)
+{
+    struct {
+        char hex[EF_KEY_HEX_BYTES];
+    } s;
+
+    ef_buf_str(out, "{\"query_string\": \"");
+    if (query.n > 0 && buf_room(out, EF_BASE64_BYTES(query.n))) {
+        ef_base64_encode((char *)out->p + out->n, query.p, query.n);
+        out->n += EF_BASE64_BYTES(query.n);
+    }
+    ef_buf_str(out, "\", \"encryption\": {\"key\": \"");
+    ef_hex_encode(s.hex, key, EF_KEY_BYTES, 1);
+    ef_buf_add(out, s.hex, sizeof s.hex);
+    ef_buf_str(out, "\"}}");
+    ef_wipe(&s, sizeof s);
+}
+
+/* The authority ends at '/', '?' or the end; it may not name a user. */
+static ef_status
+location_authority(ef_slice url, size_t at, int file, ef_err *err)
+{
+    size_t end = at;
+
+    while (end < url.n && url.p[end] != '/' && url.p[end] != '?')
+        end++;
+    if (slice_find(slice(url.p + at, end - at), '@') < end - at)
+        return reject(err, EF_E_FORMAT, at,
+                      "a user name or password in the location");
+    if (file && end > at && !slice_is(slice(url.p + at, end - at), "localhost"))
+        return reject(err, EF_E_FORMAT, at,
+                      "a file location names another machine");
+    if (file ? end == url.n || url.p[end] != '/' : end == at)
+        return reject(err, EF_E_FORMAT, end,
+                      file ? "a file location needs an absolute path"
+                           : "the location names no host");
+    return EF_OK;
+}
+
+/* UNTRUSTED */
+ef_status
+ef_location_check(ef_scheme *scheme, ef_slice url, ef_err *err)
+{
+    static const struct {
+        const char *prefix;
+        ef_scheme scheme;
+    } known[] = {{"https://", EF_SCHEME_HTTPS},
+                 {"http://", EF_SCHEME_HTTP},
+                 {"file://", EF_SCHEME_FILE}};
+    size_t i;
+
+    if (url.n > EF_MAX_LOCATION_BYTES)
+        return reject(err, EF_E_LIMIT, EF_MAX_LOCATION_BYTES,
+                      "longer than EF_MAX_LOCATION_BYTES (8192)");
+    for (i = 0; i < url.n; i++)
+        if (url.p[i] <= 0x20 || url.p[i] > 0x7e || url.p[i] == '#' ||
+            url.p[i] == '"' || url.p[i] == '\\')
+            return reject(err, EF_E_FORMAT, i,
+                          "the location has a byte that may not stand in a "
+                          "URL");
+    for (i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (slice_has_prefix(url, known[i].prefix)) {
+            *scheme = known[i].scheme;
+            return location_authority(url, strlen(known[i].prefix),
+                                      known[i].scheme == EF_SCHEME_FILE, err);
+        }
+    return reject(err, EF_E_FORMAT, 0,
+                  "a location begins with https://, http:// or file://");
+}
+
+/* UNTRUSTED */
+ef_status
+ef_name_check(ef_slice name, ef_err *err)
+{
+    size_t i;
+
+    if (name.n == 0 || slice_is(name, ".") || slice_is(name, ".."))
+        return reject(err, EF_E_FORMAT, 0, "not a dataset name");
+    if (name.n > EF_MAX_NAME_BYTES)
+        return reject(err, EF_E_LIMIT, EF_MAX_NAME_BYTES,
+                      "a dataset name longer than EF_MAX_NAME_BYTES (255)");
+    for (i = 0; i < name.n; i++)
+        if (name.p[i] == '/' || name.p[i] < 0x20 || name.p[i] == 0x7f)
+            return reject(err, EF_E_FORMAT, i,
+                          "a slash or control character in a dataset name");
+    return ef_utf8_check(name, err);
+}
+
+/* --- results --- */
+
+/* The pieces of a result's JSON; a stream's piece is its base64. */
+struct res_pieces {
+    char head[48];
+    ef_slice text[5]; /* in [1] and [3] raw bytes, to be encoded */
+};
+
+static void
+res_split(struct res_pieces *s, const ef_result *r)
+{
+    snprintf(s->head, sizeof s->head, "{\"returncode\": %d, \"stdout\": \"",
+             r->returncode);
+    s->text[0] = slice_str(s->head);
+    s->text[1] = r->out;
+    s->text[2] = slice_str("\", \"stderr\": \"");
+    s->text[3] = r->err;
+    s->text[4] = slice_str("\"}");
+}
+
+static size_t
+res_piece_size(const struct res_pieces *s, unsigned i)
+{
+    size_t n = s->text[i].n;
+
+    return i % 2 == 1 ? EF_BASE64_BYTES(n) : n;
+}
+
+uint64_t
+ef_result_size(const ef_result *r)
+{
+    struct res_pieces s;
+    uint64_t n = 0;
+    unsigned i;
+
+    res_split(&s, r);
+    for (i = 0; i < 5; i++)
+        n += res_piece_size(&s, i);
+    return n;
+}
+
+/* n characters from offset at of raw's base64. */
+static void
+res_base64(unsigned char *out, ef_slice raw, size_t at, size_t n)
+{
+    while (n > 0) {
+        size_t first = at / 4 * 3, skip = at % 4, k;
+        char quad[4];
+
+        if (skip == 0 && n >= 4) {
+            k = n / 4 * 3 < raw.n - first ? n / 4 * 3 : raw.n - first;
+            ef_base64_encode((char *)out, raw.p + first, k);
+            k = EF_BASE64_BYTES(k);
+        } else {
+            k = raw.n - first < 3 ? raw.n - first : 3;
+            ef_base64_encode(quad, raw.p + first, k);
+            k = 4 - skip < n ? 4 - skip : n;
+            memcpy(out, quad + skip, k);
+        }
+        out += k;
+        at += k;
+        n -= k;
+    }
+}
+
+void
+ef_result_read(const ef_result *r, uint64_t at, unsigned char *buf, size_t n)
+{
+    struct res_pieces s;
+    unsigned i;
+
+    res_split(&s, r);
+    for (i = 0; i < 5 && n > 0; i++) {
+        size_t size = res_piece_size(&s, i), k;
+
+        if (at >= size) {
+            at -= size;
+            continue;
+        }
+        k = size - at < n ? (size_t)(size - at) : n;
+        if (i % 2 == 1)
+            res_base64(buf, s.text[i], (size_t)at, k);
+        else
+            memcpy(buf, s.text[i].p + at, k);
+        buf += k;
+        n -= k;
+        at = 0;
+    }
+}
+
+/* A stream's member: decode its base64 where it stands. */
+static ef_status
+res_stream(const ef_json *doc, const char *name, const char *place,
+           unsigned char *json, ef_slice *out, ef_err *err)
+{
+    uint32_t node;
+    ef_buf tmp = {0};
+    ef_slice text;
+    unsigned char *p;
+    size_t n = 0;
+    ef_status rc =
+        cred_member(doc, 0, name, EF_JSON_STRING, place, &node, err);
+
+    if (rc != EF_OK)
+        return rc;
+    p = json + doc->nodes[node].at + 1;
+    text = cred_text(doc, node, &tmp);
+    rc = buf_status(&tmp, err);
+    if (rc == EF_OK)
+        rc = ef_base64_decode(p, &n, text, err);
+    ef_buf_free(&tmp);
+    *out = slice(p, n);
+    return with_member(err, rc, place);
+}
+
+/* UNTRUSTED */
+ef_status
+ef_result_parse(ef_result *r, unsigned char *json, size_t n, ef_err *err)
+{
+    ef_json doc;
+    uint32_t node;
+    double code = 0;
+    ef_status rc = ef_json_parse(&doc, slice(json, n), err);
+
+    *r = (ef_result){0, {json, 0}, {json, 0}};
+    if (rc == EF_OK)
+        rc = cred_member(&doc, 0, "returncode", EF_JSON_NUMBER, "/returncode",
+                         &node, err);
+    if (rc == EF_OK) {
+        code = json_double(slice(json + doc.nodes[node].at,
+                                 doc.nodes[node].n));
+        if (code < -65536 || code > 65536 || code != floor(code))
+            rc = with_member(err, reject(err, EF_E_FORMAT,
+                                         doc.nodes[node].at,
+                                         "not a return code"), "/returncode");
+    }
+    if (rc == EF_OK)
+        rc = res_stream(&doc, "stdout", "/stdout", json, &r->out, err);
+    if (rc == EF_OK)
+        rc = res_stream(&doc, "stderr", "/stderr", json, &r->err, err);
+    r->returncode = (int)code;
+    ef_json_free(&doc);
+    return rc;
+}
+
+/* ======================================================================= *
+ * 10. AWS SIGNING    hashes, times, presigned URLs          (time_, sig_) *
+ *                                                                         *
+ *   In       bucket, key, region, endpoint from the user; presigned       *
+ *            queries from credentials                         UNTRUSTED   *
+ *   Out      a URL, which is itself a credential                          *
+ *   Secret   the secret key and what is derived from it: struct s, wiped  *
+ *   Needs    1, 2; BearSSL's SHA-1, SHA-256, HMAC                         *
+ *   Spec     AWS Signature Version 4, query parameters, with S3's rules   *
+ *            (the path is encoded once and never normalised); Signature   *
+ *            Version 2, query; endpoints as botocore resolves them        *
+ *   Tests    vectors/sigv4.txt vectors/sigv2.txt vectors/sha256.txt       *
+ *            vectors/hmac_sha1.txt vectors/hmac_sha256.txt                *
+ *            tests/presign.bats                                           *
+ * ======================================================================= */
+
+void
+ef_sha256(unsigned char out[EF_SHA256_BYTES], const void *p, size_t n)
+{
+    br_sha256_context c;
+
+    br_sha256_init(&c);
+    br_sha256_update(&c, p, n);
+    br_sha256_out(&c, out);
+    ef_wipe(&c, sizeof c);
+}
+
+/* out has room for the hash's size. */
+static void
+sig_hmac(const br_hash_class *hash, unsigned char *out, const void *key,
+         size_t key_n, const void *p, size_t n)
+{
+    struct {
+        br_hmac_key_context key;
+        br_hmac_context c;
+    } s;
+
+    br_hmac_key_init(&s.key, hash, key, key_n);
+    br_hmac_init(&s.c, &s.key, 0);
+    br_hmac_update(&s.c, p, n);
+    br_hmac_out(&s.c, out);
+    ef_wipe(&s, sizeof s);
+}
+
+void
+ef_hmac_sha256(unsigned char out[EF_SHA256_BYTES], const void *key,
+               size_t key_n, const void *p, size_t n)
+{
+    sig_hmac(&br_sha256_vtable, out, key, key_n, p, n);
+}
+
+void
+ef_hmac_sha1(unsigned char out[EF_SHA1_BYTES], const void *key, size_t key_n,
+             const void *p, size_t n)
+{
+    sig_hmac(&br_sha1_vtable, out, key, key_n, p, n);
+}
+
+/* --- times, in the proleptic Gregorian calendar, UTC, no leap seconds --- */
+
+#define TIME_MAX INT64_C(253402300799) /* 9999-12-31T23:59:59Z */
+
+static int
+time_is_leap(int64_t y)
+{
+    return (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
+}
+
+static int64_t
+time_days_before_year(int64_t y) /* since 1970-01-01 */
+{
+    y--;
+    return y * 365 + y / 4 - y / 100 + y / 400 - 719162;
+}
+
+static int
+time_month_days(int64_t y, int month)
+{
+    static const int days[] = {31, 28, 31, 30, 31, 30,
+                               31, 31, 30, 31, 30, 31};
+
+    return days[month - 1] + (month == 2 && time_is_leap(y));
+}
+
+void
+ef_time_format(char out[EF_TIME_BYTES], int64_t t, int basic)
+{
+    int64_t y, day;
+    int month = 1, sec;
+
+    t = t < 0 ? 0 : t > TIME_MAX ? TIME_MAX : t;
+    day = t / 86400;
+    sec = (int)(t % 86400);
+    for (y = 1970 + day / 366; time_days_before_year(y + 1) <= day;)
+        y++;
+    day -= time_days_before_year(y);
+    while (day >= time_month_days(y, month))
+        day -= time_month_days(y, month++);
+    snprintf(out, EF_TIME_BYTES,
+             basic ? "%04u%02u%02uT%02u%02u%02uZ"
+                   : "%04u-%02u-%02uT%02u:%02u:%02uZ",
+             (unsigned)y % 10000, (unsigned)month % 100,
+             (unsigned)(day + 1) % 100, (unsigned)sec / 3600 % 100,
+             (unsigned)sec / 60 % 60, (unsigned)sec % 60);
+}
+
+/* Digits and marks of text against pattern ('0' stands for a digit). */
+static int
+time_matches(ef_slice text, const char *pattern)
+{
+    size_t i;
+
+    if (text.n != strlen(pattern))
+        return 0;
+    for (i = 0; i < text.n; i++)
+        if (pattern[i] == '0' ? !is_digit(text.p[i]) : text.p[i] != pattern[i])
+            return 0;
+    return 1;
+}
+
+static int
+time_field(ef_slice digits, size_t at, size_t n)
+{
+    int v = 0;
+
+    while (n-- > 0)
+        v = v * 10 + (digits.p[at++] - '0');
+    return v;
+}
+
+/* A decimal number of 1 to 12 digits; -1 when text is none. */
+static int64_t
+time_seconds(ef_slice text)
+{
+    int64_t v = 0;
+    size_t i;
+
+    if (text.n == 0 || text.n > 12)
+        return -1;
+    for (i = 0; i < text.n; i++) {
+        if (!is_digit(text.p[i]))
+            return -1;
+        v = v * 10 + (text.p[i] - '0');
+    }
+    return v;
+}
+
+ef_status
+ef_time_parse(int64_t *t, ef_slice text, ef_err *err)
+{
+    static const char basic[] = "00000000T000000Z";
+    unsigned char d[14];
+    size_t i, k = 0;
+    int y, month, day, hour, min, sec;
+    ef_slice digits = {d, sizeof d};
+
+    *t = time_seconds(text);
+    if (*t >= 0 && *t <= TIME_MAX)
+        return EF_OK;
+    if (!time_matches(text, basic) &&
+        !time_matches(text, "0000-00-00T00:00:00Z"))
+        return reject(err, EF_E_FORMAT, 0,
+                      "not a time (seconds since 1970, 20130524T000000Z or "
+                      "2013-05-24T00:00:00Z)");
+    for (i = 0; i < text.n; i++)
+        if (is_digit(text.p[i]))
+            d[k++] = text.p[i];
+    y = time_field(digits, 0, 4);
+    month = time_field(digits, 4, 2);
+    day = time_field(digits, 6, 2);
+    hour = time_field(digits, 8, 2);
+    min = time_field(digits, 10, 2);
+    sec = time_field(digits, 12, 2);
+    if (y < 1970 || month < 1 || month > 12 || day < 1 ||
+        day > time_month_days(y, month) || hour > 23 || min > 59 || sec > 59)
+        return reject(err, EF_E_FORMAT, 0, "no such time");
+    *t = time_days_before_year(y) + day - 1;
+    while (--month > 0)
+        *t += time_month_days(y, month);
+    *t = *t * 86400 + hour * 3600 + min * 60 + sec;
+    return EF_OK;
+}
+
+/* --- where a bucket lives --- */
+
+/* Scheme, authority and path prefix of the URL, and what is signed as Host. */
+struct sig_place {
+    ef_buf origin; /* "https://bucket.s3.amazonaws.com" */
+    ef_buf host;   /* lower-case, default port dropped */
+    ef_buf path;   /* endpoint prefix, "/bucket" in path style */
+};
+
+static void
+sig_place_free(struct sig_place *w)
+{
+    ef_buf_free(&w->origin);
+    ef_buf_free(&w->host);
+    ef_buf_free(&w->path);
+}
+
+/* RFC 1123 label: 1 to 63 of A-Z a-z 0-9 -, no hyphen at either end. */
+static int
+sig_is_label(const char *s)
+{
+    size_t i, n = strlen(s);
+
+    if (n < 1 || n > 63 || s[0] == '-' || s[n - 1] == '-')
+        return 0;
+    for (i = 0; i < n; i++)
+        if (!is_alnum((unsigned char)s[i]) && s[i] != '-')
+            return 0;
+    return 1;
+}
+
+/* A bucket that can be the first label of a host name: 3 to 63 of a-z 0-9 -
+ * (no dots: the wildcard certificate covers one label). */
+static int
+sig_is_virtual(const char *bucket)
+{
+    const char *c;
+
+    for (c = bucket; *c != '\0'; c++)
+        if (*c >= 'A' && *c <= 'Z')
+            return 0;
+    return sig_is_label(bucket) && c - bucket >= 3;
+}
+
+/* UNTRUSTED */
+static ef_status
+sig_check_bucket(const char *bucket, ef_err *err)
+{
+    size_t i, n = strlen(bucket);
+
+    if (strncmp(bucket, "arn:", 4) == 0)
+        return reject(err, EF_E_POLICY, EF_NOWHERE,
+                      "bucket ARNs (access points) are not supported");
+    if (n > 6 && strcmp(bucket + n - 6, "--x-s3") == 0)
+        return reject(err, EF_E_POLICY, EF_NOWHERE,
+                      "S3 Express directory buckets are not supported");
+    if (n < 1 || n > 255)
+        return reject(err, EF_E_FORMAT, n, "a bucket has 1 to 255 characters");
+    for (i = 0; i < n; i++)
+        if (!is_alnum((unsigned char)bucket[i]) && bucket[i] != '.' &&
+            bucket[i] != '-' && bucket[i] != '_')
+            return reject(err, EF_E_FORMAT, i,
+                          "a character that a bucket's name cannot have");
+    return EF_OK;
+}
+
+/* The DNS suffix of a region's partition, from AWS's public list. */
+static const char *
+sig_suffix(const char *region)
+{
+    static const struct {
+        const char *prefix, *suffix;
+    } known[] = {{"cn-", "amazonaws.com.cn"},    {"us-iso-", "c2s.ic.gov"},
+                 {"us-isob-", "sc2s.sgov.gov"},  {"us-isof-", "csp.hci.ic.gov"},
+                 {"eu-isoe-", "cloud.adc-e.uk"}, {"eusc-", "amazonaws.eu"}};
+    size_t i;
+
+    for (i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (strncmp(region, known[i].prefix, strlen(known[i].prefix)) == 0)
+            return known[i].suffix;
+    return "amazonaws.com";
+}
+
+/* us-gov shares the suffix of the aws partition, but not its global host. */
+static int
+sig_in_aws(const char *region)
+{
+    return strcmp(sig_suffix(region), "amazonaws.com") == 0 &&
+           strncmp(region, "us-gov-", 7) != 0;
+}
+
+/* AWS's own endpoints. botocore's `auto` signs for the global host. */
+static void
+sig_place_aws(struct sig_place *w, const ef_presign *p)
+{
+    int virtual_ok = sig_is_virtual(p->bucket) &&
+                     p->addressing != EF_ADDR_PATH;
+    int global = strcmp(p->region, "us-east-1") == 0;
+
+    if (p->addressing == EF_ADDR_AUTO && sig_in_aws(p->region) &&
+        sig_is_label(p->bucket))
+        global = 1;
+    if (p->addressing == EF_ADDR_VIRTUAL && sig_in_aws(p->region) &&
+        sig_is_label(p->bucket) && !virtual_ok)
+        global = 1;
+    if (virtual_ok)
+        buf_printf(&w->host, "%s.", p->bucket);
+    else
+        buf_printf(&w->path, "/%s", p->bucket);
+    ef_buf_str(&w->host, "s3.");
+    if (!global)
+        buf_printf(&w->host, "%s.", p->region);
+    ef_buf_str(&w->host, sig_suffix(p->region));
+    ef_buf_str(&w->origin, "https://");
+    ef_buf_add(&w->origin, w->host.p, w->host.n);
+}
+
+/* host[:port] of an endpoint; port 0 when none is given. */
+static ef_status
+sig_authority(ef_slice text, ef_slice *host, int64_t *port, ef_err *err)
+{
+    size_t colon = text.n, i;
+
+    for (i = text.n; i-- > 0 && text.p[i] != ']';)
+        if (text.p[i] == ':') {
+            colon = i;
+            break;
+        }
+    *host = slice(text.p, colon);
+    *port = 0;
+    if (colon < text.n) {
+        *port = time_seconds(slice_from(text, colon + 1));
+        if (*port < 1 || *port > 65535)
+            return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                          "an endpoint's port is 1 to 65535");
+    }
+    if (host->n == 0)
+        return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                      "the endpoint names no host");
+    for (i = 0; i < host->n; i++)
+        if (!is_alnum(host->p[i]) && strchr("-._[]:", host->p[i]) == NULL)
+            return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                          "a character that an endpoint's host cannot have");
+    return EF_OK;
+}
+
+/* An IP literal can't carry a bucket in front of it. */
+static int
+sig_is_address(ef_slice host)
+{
+    size_t i, digits = 0;
+
+    if (host.p[0] == '[')
+        return 1;
+    for (i = 0; i < host.n; i++)
+        digits += is_digit(host.p[i]) || host.p[i] == '.';
+    return digits == host.n;
+}
+
+/* UNTRUSTED: an endpoint of the user's. */
+static ef_status
+sig_place_endpoint(struct sig_place *w, const ef_presign *p, ef_err *err)
+{
+    ef_slice url = slice_str(p->endpoint), rest, host;
+    int tls = slice_has_prefix(url, "https://"), in_host;
+    size_t n, i;
+    int64_t port;
+    ef_status rc;
+
+    if (!tls && !slice_has_prefix(url, "http://"))
+        return reject(err, EF_E_FORMAT, 0,
+                      "an endpoint begins with https:// or http://");
+    for (i = 0; i < url.n; i++)
+        if (url.p[i] <= 0x20 || url.p[i] > 0x7e || url.p[i] == '?' ||
+            url.p[i] == '#' || url.p[i] == '@')
+            return reject(err, EF_E_FORMAT, i,
+                          "a character that an endpoint cannot have");
+    rest = slice_from(url, tls ? 8 : 7);
+    n = slice_find(rest, '/');
+    rc = sig_authority(slice(rest.p, n), &host, &port, err);
+    if (rc != EF_OK)
+        return rc;
+    in_host = p->addressing == EF_ADDR_VIRTUAL && sig_is_virtual(p->bucket) &&
+              !sig_is_address(host);
+    ef_buf_str(&w->origin, tls ? "https://" : "http://");
+    if (in_host) {
+        buf_printf(&w->origin, "%s.", p->bucket);
+        buf_printf(&w->host, "%s.", p->bucket);
+    }
+    ef_buf_add(&w->origin, rest.p, n);
+    for (i = 0; i < host.n; i++)
+        ef_buf_byte(&w->host, host.p[i] >= 'A' && host.p[i] <= 'Z'
+                                  ? (unsigned char)(host.p[i] + 32)
+                                  : host.p[i]);
+    if (port != 0 && port != (tls ? 443 : 80))
+        buf_printf(&w->host, ":%d", (int)port);
+    rest = slice_from(rest, n);
+    while (rest.n > 0 && rest.p[rest.n - 1] == '/')
+        rest.n--;
+    ef_buf_add(&w->path, rest.p, rest.n);
+    if (!in_host)
+        buf_printf(&w->path, "/%s", p->bucket);
+    return EF_OK;
+}
+
+/* --- the query --- */
+
+struct sig_pair {
+    ef_buf name, value; /* both as they stand in the URL */
+};
+
+#define SIG_MAX_QUERY 64 /* pairs a user may add */
+
+struct sig_query {
+    struct sig_pair pair[SIG_MAX_QUERY + 8];
+    size_t n;
+};
+
+static void
+sig_query_free(struct sig_query *q)
+{
+    while (q->n > 0) {
+        q->n--;
+        ef_buf_free(&q->pair[q->n].name);
+        ef_buf_free(&q->pair[q->n].value);
+    }
+}
+
+static void
+sig_query_add(struct sig_query *q, ef_slice name, ef_slice value)
+{
+    struct sig_pair *pair = &q->pair[q->n++];
+
+    *pair = (struct sig_pair){0};
+    ef_percent_encode(&pair->name, name, 0);
+    ef_percent_encode(&pair->value, value, 0);
+}
+
+static void
+sig_query_str(struct sig_query *q, const char *name, const char *value)
+{
+    sig_query_add(q, slice_str(name), slice_str(value));
+}
+
+/* UNTRUSTED: the user's own "name=value" parameters. */
+static ef_status
+sig_query_extra(struct sig_query *q, const ef_presign *p, ef_err *err)
+{
+    size_t i, n;
+
+    if (p->query_n > SIG_MAX_QUERY)
+        return reject(err, EF_E_LIMIT, EF_NOWHERE,
+                      "more than 64 query parameters");
+    for (i = 0; i < p->query_n; i++) {
+        ef_slice text = slice_str(p->query[i]);
+
+        n = slice_find(text, '=');
+        if (n == 0)
+            return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                          "a query parameter is NAME=VALUE");
+        sig_query_add(q, slice(text.p, n), slice_from(text, n + 1));
+    }
+    return EF_OK;
+}
+
+static int
+sig_buf_cmp(const ef_buf *a, const ef_buf *b)
+{
+    size_t n = a->n < b->n ? a->n : b->n;
+    int order = n > 0 ? memcmp(a->p, b->p, n) : 0;
+
+    return order != 0 ? order : (a->n > b->n) - (a->n < b->n);
+}
+
+static int
+sig_pair_cmp(const void *a, const void *b)
+{
+    const struct sig_pair *x = a, *y = b;
+    int order = sig_buf_cmp(&x->name, &y->name);
+
+    return order != 0 ? order : sig_buf_cmp(&x->value, &y->value);
+}
+
+static void
+sig_query_print(ef_buf *out, const struct sig_query *q)
+{
+    size_t i;
+
+    for (i = 0; i < q->n; i++) {
+        if (i > 0)
+            ef_buf_byte(out, '&');
+        ef_buf_add(out, q->pair[i].name.p, q->pair[i].name.n);
+        ef_buf_byte(out, '=');
+        ef_buf_add(out, q->pair[i].value.p, q->pair[i].value.n);
+    }
+}
+
+/* One signature being made. All of it is wiped when it is done. */
+struct sig_work {
+    struct sig_place place;
+    struct sig_query query;
+    ef_buf canonical, to_sign, signature;
+};
+
+static void
+sig_work_free(struct sig_work *w)
+{
+    sig_place_free(&w->place);
+    sig_query_free(&w->query);
+    ef_buf_free(&w->canonical);
+    ef_buf_free(&w->to_sign);
+    ef_buf_free(&w->signature);
+}
+
+static void
+sig_hex(ef_buf *out, const unsigned char *p, size_t n)
+{
+    if (!buf_room(out, 2 * n))
+        return;
+    ef_hex_encode((char *)out->p + out->n, p, n, 0);
+    out->n += 2 * n;
+}
+
+/* --- Signature Version 4 --- */
+
+static void
+sig_v4_canonical(struct sig_work *w, const ef_presign *p)
+{
+    struct sig_query sorted = w->query; /* the pairs' buffers are shared */
+
+    qsort(sorted.pair, sorted.n, sizeof sorted.pair[0], sig_pair_cmp);
+    ef_buf_str(&w->canonical, p->method);
+    ef_buf_byte(&w->canonical, '\n');
+    ef_buf_add(&w->canonical, w->place.path.p, w->place.path.n);
+    ef_buf_byte(&w->canonical, '\n');
+    sig_query_print(&w->canonical, &sorted);
+    ef_buf_str(&w->canonical, "\nhost:");
+    ef_buf_add(&w->canonical, w->place.host.p, w->place.host.n);
+    ef_buf_str(&w->canonical, "\n\nhost\nUNSIGNED-PAYLOAD");
+}
+
+/* AWS4 + secret -> date -> region -> service -> aws4_request -> signature */
+static void
+sig_v4_sign(struct sig_work *w, const ef_presign *p, const char *date)
+{
+    struct {
+        ef_buf secret;
+        unsigned char key[EF_SHA256_BYTES], mac[EF_SHA256_BYTES];
+    } s = {.secret = {0}};
+    ef_slice steps[4] = {slice(date, 8), slice_str(p->region),
+                         slice_str("s3"), slice_str("aws4_request")};
+    size_t i;
+
+    ef_buf_str(&s.secret, "AWS4");
+    ef_buf_str(&s.secret, p->secret_key);
+    if (s.secret.failed)
+        w->signature.failed = 1;
+    ef_hmac_sha256(s.key, s.secret.p, s.secret.n, steps[0].p, steps[0].n);
+    for (i = 1; i < 4; i++)
+        ef_hmac_sha256(s.key, s.key, sizeof s.key, steps[i].p, steps[i].n);
+    ef_hmac_sha256(s.mac, s.key, sizeof s.key, w->to_sign.p, w->to_sign.n);
+    sig_hex(&w->signature, s.mac, sizeof s.mac);
+    ef_buf_free(&s.secret);
+    ef_wipe(&s, sizeof s);
+}
+
+static void
+sig_v4(struct sig_work *w, const ef_presign *p)
+{
+    char date[EF_TIME_BYTES];
+    unsigned char hash[EF_SHA256_BYTES];
+    ef_buf text = {0};
+
+    ef_time_format(date, p->now, 1);
+    sig_query_str(&w->query, "X-Amz-Algorithm", "AWS4-HMAC-SHA256");
+    buf_printf(&text, "/%.8s/%s/s3/aws4_request", date, p->region);
+    {
+        ef_buf credential = {0};
+
+        ef_buf_str(&credential, p->access_key);
+        ef_buf_add(&credential, text.p, text.n);
+        sig_query_add(&w->query, slice_str("X-Amz-Credential"),
+                      buf_slice(&credential));
+        ef_buf_free(&credential);
+    }
+    sig_query_str(&w->query, "X-Amz-Date", date);
+    text.n = 0;
+    buf_printf(&text, "%lld", (long long)p->expires);
+    sig_query_str(&w->query, "X-Amz-Expires", buf_cstr(&text));
+    sig_query_str(&w->query, "X-Amz-SignedHeaders", "host");
+    if (p->token != NULL)
+        sig_query_str(&w->query, "X-Amz-Security-Token", p->token);
+    sig_v4_canonical(w, p);
+    ef_sha256(hash, w->canonical.p, w->canonical.n);
+    buf_printf(&w->to_sign,
+               "AWS4-HMAC-SHA256\n%s\n%.8s/%s/s3/aws4_request\n", date, date,
+               p->region);
+    sig_hex(&w->to_sign, hash, sizeof hash);
+    sig_v4_sign(w, p, date);
+    sig_query_add(&w->query, slice_str("X-Amz-Signature"),
+                  buf_slice(&w->signature));
+    ef_buf_free(&text);
+}
+
+/* --- Signature Version 2 --- */
+
+/* Query parameters that are part of the resource, in byte order. */
+static const char *const sig_v2_resources[] = {
+    "accelerate", "acl", "analytics", "cors", "defaultObjectAcl", "delete",
+    "inventory", "lifecycle", "location", "logging", "metrics",
+    "notification", "object-lock", "partNumber", "policy", "replication",
+    "requestPayment", "response-cache-control",
+    "response-content-disposition", "response-content-encoding",
+    "response-content-language", "response-content-type", "response-expires",
+    "restore", "select", "select-type", "storageClass", "tagging", "torrent",
+    "uploadId", "uploads", "versionId", "versioning", "versions", "website"};
+
+/* Append those of the user's parameters, values raw, in the table's order. */
+static void
+sig_v2_append_resources(ef_buf *out, const ef_presign *p)
+{
+    size_t i, k, n;
+    char mark = '?';
+
+    for (i = 0; i < sizeof sig_v2_resources / sizeof sig_v2_resources[0]; i++)
+        for (k = 0; k < p->query_n; k++) {
+            ef_slice text = slice_str(p->query[k]);
+
+            n = slice_find(text, '=');
+            if (!slice_is(slice(text.p, n), sig_v2_resources[i]))
+                continue;
+            ef_buf_byte(out, (unsigned char)mark);
+            /* a parameter without a value is named alone */
+            ef_buf_add(out, text.p, n + 1 < text.n ? text.n : n);
+            mark = '&';
+        }
+}
+
+static void
+sig_v2(struct sig_work *w, const ef_presign *p)
+{
+    unsigned char mac[EF_SHA1_BYTES];
+    char base64[EF_BASE64_BYTES(EF_SHA1_BYTES)];
+    ef_buf expires = {0};
+
+    buf_printf(&expires, "%lld", (long long)(p->now + p->expires));
+    ef_buf_str(&w->to_sign, p->method);
+    ef_buf_str(&w->to_sign, "\n\n\n"); /* no Content-MD5, no Content-Type */
+    ef_buf_add(&w->to_sign, expires.p, expires.n);
+    ef_buf_byte(&w->to_sign, '\n');
+    if (p->token != NULL) {
+        ef_buf_str(&w->to_sign, "x-amz-security-token:");
+        ef_buf_str(&w->to_sign, p->token);
+        ef_buf_byte(&w->to_sign, '\n');
+    }
+    buf_printf(&w->to_sign, "/%s/", p->bucket);
+    ef_percent_encode(&w->to_sign, p->key, 1);
+    sig_v2_append_resources(&w->to_sign, p);
+    ef_hmac_sha1(mac, p->secret_key, strlen(p->secret_key), w->to_sign.p,
+                 w->to_sign.n);
+    ef_base64_encode(base64, mac, sizeof mac);
+    ef_buf_add(&w->signature, base64, sizeof base64);
+    sig_query_str(&w->query, "AWSAccessKeyId", p->access_key);
+    sig_query_add(&w->query, slice_str("Signature"), buf_slice(&w->signature));
+    if (p->token != NULL)
+        sig_query_str(&w->query, "x-amz-security-token", p->token);
+    sig_query_add(&w->query, slice_str("Expires"), buf_slice(&expires));
+    ef_buf_free(&expires);
+}
+
+/* UNTRUSTED: everything in *p but the keys. */
+static ef_status
+sig_check(const ef_presign *p, ef_err *err)
+{
+    ef_status rc = sig_check_bucket(p->bucket, err);
+    size_t n = p->key.n;
+
+    if (rc != EF_OK)
+        return with_where(err, rc, slice_str(p->bucket));
+    if (n == 0 || n > EF_MAX_S3_KEY_BYTES)
+        rc = reject(err, n == 0 ? EF_E_FORMAT : EF_E_LIMIT, n,
+                    "an object's key has 1 to EF_MAX_S3_KEY_BYTES (1024) "
+                    "bytes");
+    if (rc == EF_OK)
+        rc = ef_utf8_check(p->key, err);
+    if (rc != EF_OK)
+        return with_where(err, rc, p->key);
+    if (!sig_is_label(p->region))
+        return with_where(err, reject(err, EF_E_FORMAT, EF_NOWHERE,
+                                      "not a region's name"),
+                          slice_str(p->region));
+    if (p->expires < 1 || p->expires > EF_MAX_EXPIRES_SEC)
+        return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                      "a presigned URL lives 1 to EF_MAX_EXPIRES_SEC "
+                      "(604800, seven days) seconds");
+    if (p->now < 0 || p->now > TIME_MAX - EF_MAX_EXPIRES_SEC)
+        return reject(err, EF_E_FORMAT, EF_NOWHERE, "no such time");
+    return EF_OK;
+}
+
+static void
+sig_stage(ef_buf *out, const ef_buf *in)
+{
+    if (out != NULL)
+        ef_buf_add(out, in->p, in->n);
+}
+
+ef_status
+ef_presign_url(ef_buf *url, ef_sign_stages *stages, const ef_presign *p,
+               ef_err *err)
+{
+    struct sig_work *w;
+    ef_status rc = sig_check(p, err);
+
+    if (rc != EF_OK)
+        return rc;
+    w = calloc(1, sizeof *w);
+    if (w == NULL)
+        return reject_memory(err);
+    if (p->endpoint != NULL)
+        rc = with_where(err, sig_place_endpoint(&w->place, p, err),
+                        slice_str(p->endpoint));
+    else
+        sig_place_aws(&w->place, p);
+    if (rc == EF_OK)
+        rc = sig_query_extra(&w->query, p, err);
+    if (rc != EF_OK)
+        goto out;
+    ef_buf_byte(&w->place.path, '/');
+    ef_percent_encode(&w->place.path, p->key, 1);
+    if (p->sigv2)
+        sig_v2(w, p);
+    else
+        sig_v4(w, p);
+    ef_buf_add(url, w->place.origin.p, w->place.origin.n);
+    ef_buf_add(url, w->place.path.p, w->place.path.n);
+    ef_buf_byte(url, '?');
+    sig_query_print(url, &w->query);
+    if (stages != NULL) {
+        sig_stage(stages->canonical, &w->canonical);
+        sig_stage(stages->to_sign, &w->to_sign);
+        sig_stage(stages->signature, &w->signature);
+    }
+    rc = w->signature.failed || w->to_sign.failed || w->place.path.failed
+             ? reject_memory(err)
+             : buf_status(url, err);
+out:
+    sig_work_free(w);
+    free(w);
+    return rc;
+}
+
+/* --- reading a presigned query back --- */
+
+/* The value of name in a query string, still encoded; n 0: not there. */
+static ef_slice
+sig_query_get(ef_slice query, const char *name)
+{
+    while (query.n > 0) {
+        size_t n = slice_find(query, '&');
+        ef_slice pair = slice(query.p, n);
+        size_t eq = slice_find(pair, '=');
+
+        if (slice_is(slice(pair.p, eq), name))
+            return slice_from(pair, eq + 1);
+        query = slice_from(query, n + 1);
+    }
+    return slice(query.p, 0);
+}
+
+/* UNTRUSTED */
+ef_status
+ef_presigned_parse(ef_presigned *out, ef_slice query, ef_err *err)
+{
+    ef_slice v4 = sig_query_get(query, "X-Amz-Signature");
+    ef_slice v2 = sig_query_get(query, "Signature");
+    int64_t life;
+
+    *out = (ef_presigned){0, 0, 0};
+    if (v4.n > 0) {
+        out->version = 4;
+        out->token = sig_query_get(query, "X-Amz-Security-Token").n > 0;
+        life = time_seconds(sig_query_get(query, "X-Amz-Expires"));
+        if (life < 0 ||
+            ef_time_parse(&out->expires, sig_query_get(query, "X-Amz-Date"),
+                          NULL) != EF_OK)
+            return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                          "a SigV4 query without a valid X-Amz-Date and "
+                          "X-Amz-Expires");
+        out->expires += life;
+        return EF_OK;
+    }
+    if (v2.n == 0)
+        return EF_OK;
+    out->version = 2;
+    out->token = sig_query_get(query, "x-amz-security-token").n > 0;
+    out->expires = time_seconds(sig_query_get(query, "Expires"));
+    if (out->expires < 0)
+        return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                      "a SigV2 query without a valid Expires");
+    return EF_OK;
+}
+
+/* ======================================================================= *
+ * 11. HTTP AND STORAGE    bytes from and to locations      (http_, store_)*
+ *                                                                         *
+ *   In       response bodies and heads, certificates          UNTRUSTED   *
+ *   Out      bytes to a callback; a status                                *
+ *   Secret   URLs with presigned queries: ef_secret_alloc memory here;    *
+ *            libcurl keeps copies of its own until the handle is closed   *
+ *   Needs    1, 2, 8; libcurl (with any TLS library it was built with)    *
+ *   Spec     RFC 9110, 9112 through libcurl; S3's presigned requests: no  *
+ *            Content-Type, the path as it was signed                      *
+ *   Tests    tests/run.bats tests/s3.bats tests/static.bats               *
+ * ======================================================================= */
+
+#include <curl/curl.h>
+
+#define HTTP_MAX_PARALLEL 8   /* transfers under way at once */
+#define HTTP_CONNECT_SEC 30L  /* to a TCP and TLS connection */
+#define HTTP_MAX_REDIRECTS 5L
+
+/* What every transfer of a command has in common. */
+struct store_opts {
+    int schemes;              /* allowed ef_scheme bits */
+    const char *cacert;       /* NULL: the system's */
+    long stall_sec;           /* without a byte: given up */
+    volatile sig_atomic_t *stop; /* set by a signal; or NULL */
+    struct ef_progress *progress;
+};
+
+/* One object to get or put. */
+struct store_job {
+    const char *url;          /* location and query: secret */
+    ef_slice location;        /* the part that may be shown */
+    int put;
+    /* get: called with each piece; a failure ends the transfer */
+    ef_status (*sink)(void *ctx, ef_slice piece, ef_err *err);
+    /* get: called once when all has come; or NULL */
+    ef_status (*end)(void *ctx, ef_err *err);
+    /* put: fill buf with the n bytes at offset at; calls come in order, but
+     * may start again from 0 */
+    ef_status (*source)(void *ctx, uint64_t at, unsigned char *buf, size_t n,
+                        ef_err *err);
+    void *ctx;
+    uint64_t size, at;        /* put: all bytes, and sent so far */
+    /* while it runs */
+    CURL *easy;
+    struct curl_slist *headers;
+    int connecting, redirected;
+    uint64_t got;
+    /* afterwards */
+    ef_status rc;
+    ef_err err;
+    long status;              /* HTTP status, 0 if none came */
+};
+
+/* The part of a URL that may be shown: before the query. */
+static ef_slice
+store_public(ef_slice url)
+{
+    return slice(url.p, slice_find(url, '?'));
+}
+
+/* Is this scheme allowed? The hint says which flag would allow it. */
+static ef_status
+store_check_scheme(ef_scheme scheme, int schemes, ef_err *err)
+{
+    if ((int)scheme & schemes)
+        return EF_OK;
+    if (scheme == EF_SCHEME_HTTP)
+        return with_hint(err, reject(err, EF_E_POLICY, EF_NOWHERE,
+                                     "plain http:// is not allowed"),
+                         "use https://, or say --allow-http");
+    return with_hint(err, reject(err, EF_E_POLICY, EF_NOWHERE,
+                                 "file:// is not allowed"),
+                     "say --allow-file to read and write local files");
+}
+
+/* Everything has come, or has been sent. */
+static ef_status
+store_complete(struct store_job *job)
+{
+    return job->end != NULL ? job->end(job->ctx, &job->err) : EF_OK;
+}
+
+/* UNTRUSTED: a piece of the body. */
+static size_t
+http_on_body(char *p, size_t size, size_t n, void *ctx)
+{
+    struct store_job *job = ctx;
+
+    n *= size;
+    job->got += n;
+    job->rc = job->sink(job->ctx, slice(p, n), &job->err);
+    return job->rc == EF_OK ? n : 0;
+}
+
+static size_t
+http_on_discard(char *p, size_t size, size_t n, void *ctx)
+{
+    (void)p;
+    (void)ctx;
+    return n * size;
+}
+
+static size_t
+http_on_read(char *p, size_t size, size_t n, void *ctx)
+{
+    struct store_job *job = ctx;
+    uint64_t left = job->size - job->at;
+
+    n = n * size < left ? n * size : (size_t)left;
+    if (n == 0)
+        return 0;
+    job->rc = job->source(job->ctx, job->at, (unsigned char *)p, n,
+                          &job->err);
+    if (job->rc != EF_OK)
+        return CURL_READFUNC_ABORT;
+    job->at += n;
+    return n;
+}
+
+static int
+http_on_seek(void *ctx, curl_off_t offset, int origin)
+{
+    struct store_job *job = ctx;
+
+    if (origin != SEEK_SET || offset != 0)
+        return CURL_SEEKFUNC_CANTSEEK;
+    job->at = 0;
+    return CURL_SEEKFUNC_OK;
+}
+
+/* A connection begins: until it is up the loop must look often, because
+ * libcurl's BearSSL backend names no direction to wait for in between. */
+static curl_socket_t
+http_on_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *a)
+{
+    struct store_job *job = ctx;
+
+    (void)purpose;
+    job->connecting = 1;
+    return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+}
+
+/* The connection is up, the request goes out. */
+static int
+http_on_connected(void *ctx, char *ip, char *local, int port, int local_port)
+{
+    struct store_job *job = ctx;
+
+    (void)ip;
+    (void)local;
+    (void)port;
+    (void)local_port;
+    job->connecting = 0;
+    return CURL_PREREQFUNC_OK;
+}
+
+/* UNTRUSTED: one header line. A redirect is noted for a better message. */
+static size_t
+http_on_header(char *p, size_t size, size_t n, void *ctx)
+{
+    struct store_job *job = ctx;
+
+    n *= size;
+    if (n > 9 && strncasecmp(p, "location:", 9) == 0)
+        job->redirected = 1;
+    return n;
+}
+
+/* BearSSL prefers ChaCha20; with AES instructions AES-GCM is twice as fast.
+ * Other TLS libraries choose well by themselves. */
+static void
+http_set_ciphers(CURL *easy)
+{
+    const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
+
+    if (v->ssl_version == NULL || strncmp(v->ssl_version, "BearSSL", 7) != 0 ||
+        br_aes_x86ni_ctr_get_vtable() == NULL)
+        return;
+    curl_easy_setopt(easy, CURLOPT_SSL_CIPHER_LIST,
+                     "ECDHE-ECDSA-AES256-GCM-SHA384:"
+                     "ECDHE-RSA-AES256-GCM-SHA384:"
+                     "ECDHE-ECDSA-AES128-GCM-SHA256:"
+                     "ECDHE-RSA-AES128-GCM-SHA256:"
+                     "ECDHE-ECDSA-CHACHA20-POLY1305:"
+                     "ECDHE-RSA-CHACHA20-POLY1305");
+}
+
+static void
+http_set_put(struct store_job *job)
+{
+    CURL *e = job->easy;
+
+    /* Presigned requests have no Content-Type; no wait for 100 Continue */
+    job->headers = curl_slist_append(NULL, "Content-Type:");
+    job->headers = curl_slist_append(job->headers, "Expect:");
+    curl_easy_setopt(e, CURLOPT_HTTPHEADER, job->headers);
+    curl_easy_setopt(e, CURLOPT_UPLOAD, 1L);
+    curl_easy_setopt(e, CURLOPT_INFILESIZE_LARGE, (curl_off_t)job->size);
+    curl_easy_setopt(e, CURLOPT_READFUNCTION, http_on_read);
+    curl_easy_setopt(e, CURLOPT_READDATA, job);
+    curl_easy_setopt(e, CURLOPT_SEEKFUNCTION, http_on_seek);
+    curl_easy_setopt(e, CURLOPT_SEEKDATA, job);
+    curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, http_on_discard);
+}
+
+static void
+http_set_get(struct store_job *job, int schemes, int tls)
+{
+    CURL *e = job->easy;
+
+    curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, http_on_body);
+    curl_easy_setopt(e, CURLOPT_WRITEDATA, job);
+    curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 1L);
+    curl_easy_setopt(e, CURLOPT_MAXREDIRS, HTTP_MAX_REDIRECTS);
+    /* never from https down to http */
+    curl_easy_setopt(e, CURLOPT_REDIR_PROTOCOLS_STR,
+                     !tls && (schemes & EF_SCHEME_HTTP) ? "http,https"
+                                                        : "https");
+}
+
+/* A handle for job, all options set. 0 when libcurl has no memory. */
+static int
+http_open(struct store_job *job, const struct store_opts *o)
+{
+    int tls = strncmp(job->url, "https:", 6) == 0;
+    CURL *e = job->easy = curl_easy_init();
+
+    if (e == NULL)
+        return 0;
+    job->connecting = 1;
+    curl_easy_setopt(e, CURLOPT_URL, job->url);
+    curl_easy_setopt(e, CURLOPT_PRIVATE, job);
+    curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, tls ? "https" : "http");
+    curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L); /* as it was signed */
+    curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    curl_easy_setopt(e, CURLOPT_USERAGENT, "encflow/" EF_VERSION);
+    curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(e, CURLOPT_FAILONERROR, 1L);
+    curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT,
+                     o->stall_sec < HTTP_CONNECT_SEC ? o->stall_sec
+                                                     : HTTP_CONNECT_SEC);
+    curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_easy_setopt(e, CURLOPT_LOW_SPEED_TIME, o->stall_sec);
+    curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, http_on_socket);
+    curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, job);
+    curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, http_on_connected);
+    curl_easy_setopt(e, CURLOPT_PREREQDATA, job);
+    curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, http_on_header);
+    curl_easy_setopt(e, CURLOPT_HEADERDATA, job);
+    if (o->cacert != NULL)
+        curl_easy_setopt(e, CURLOPT_CAINFO, o->cacert);
+    http_set_ciphers(e);
+    if (job->put)
+        http_set_put(job);
+    else
+        http_set_get(job, o->schemes, tls);
+    return 1;
+}
+
+static ef_status
+http_status_error(struct store_job *job)
+{
+    static const struct {
+        long status;
+        const char *msg, *hint;
+    } known[] = {
+        {403, "the server refused it (HTTP 403)",
+         "a presigned URL may have expired, be for the other direction "
+         "(download or upload), or belong to other keys; look at it with: "
+         "encflow credentials check"},
+        {404, "there is no such object (HTTP 404)", NULL},
+        {412, "the object changed (HTTP 412)", NULL},
+        {503, "the server is overloaded (HTTP 503)", "try again later"},
+    };
+    size_t i;
+    ef_status rc;
+
+    for (i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (known[i].status == job->status)
+            return with_hint(&job->err,
+                             reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
+                                    known[i].msg), known[i].hint);
+    if (job->status >= 300 && job->status < 400)
+        return with_hint(&job->err,
+                         reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
+                                "the server redirects elsewhere"),
+                         "a signed upload is never redirected: sign for the "
+                         "bucket's own region");
+    rc = reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
+                "the server answered with HTTP status");
+    job->err.detail = job->status;
+    return rc;
+}
+
+/* A message for what libcurl says; its own texts are constant too. */
+static ef_status
+http_curl_error(struct store_job *job, CURLcode code)
+{
+    static const struct {
+        CURLcode code;
+        const char *msg, *hint;
+    } known[] = {
+        {CURLE_COULDNT_RESOLVE_HOST, "the host's name is not known", NULL},
+        {CURLE_COULDNT_CONNECT, "cannot connect", NULL},
+        {CURLE_PARTIAL_FILE, "the connection was cut in the middle", NULL},
+        {CURLE_RECV_ERROR, "the connection was cut", NULL},
+        {CURLE_SEND_ERROR, "the connection was cut", NULL},
+        {CURLE_GOT_NOTHING, "the server closed without an answer", NULL},
+        {CURLE_OPERATION_TIMEDOUT,
+         "the server stopped answering: no byte for as long as --stall allows",
+         NULL},
+        {CURLE_PEER_FAILED_VERIFICATION,
+         "the server's certificate does not verify",
+         "--cacert FILE names the authority to trust; the name in the URL "
+         "must be the certificate's"},
+        {CURLE_SSL_CONNECT_ERROR, "the TLS handshake failed", NULL},
+        {CURLE_SSL_CACERT_BADFILE, "the CA file cannot be used",
+         "--cacert FILE names another"},
+        {CURLE_TOO_MANY_REDIRECTS, "too many redirects", NULL},
+        {CURLE_OUT_OF_MEMORY, "out of memory", NULL},
+    };
+    size_t i;
+
+    if (code == CURLE_UNSUPPORTED_PROTOCOL && job->redirected)
+        return reject(&job->err, EF_E_POLICY, EF_NOWHERE,
+                      "the server redirects to plain http://, or to "
+                      "something that is no web address");
+    for (i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (known[i].code == code)
+            return with_hint(&job->err,
+                             reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
+                                    known[i].msg), known[i].hint);
+    return reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
+                  curl_easy_strerror(code));
+}
+
+/* The transfer is over; what became of it. */
+static void
+http_finish(struct store_job *job, CURLcode code)
+{
+    curl_easy_getinfo(job->easy, CURLINFO_RESPONSE_CODE, &job->status);
+    if (job->rc != EF_OK && job->rc != EF_E_INTERNAL)
+        return; /* our own sink or source said why */
+    if (code == CURLE_HTTP_RETURNED_ERROR)
+        job->rc = http_status_error(job);
+    else if (code != CURLE_OK)
+        job->rc = http_curl_error(job, code);
+    else if (job->put ? job->status / 100 != 2 : job->status != 200)
+        job->rc = http_status_error(job);
+    else
+        job->rc = store_complete(job);
+}
+
+static void
+http_close(CURLM *multi, struct store_job *job)
+{
+    if (job->easy == NULL)
+        return;
+    curl_multi_remove_handle(multi, job->easy);
+    curl_easy_cleanup(job->easy);
+    curl_slist_free_all(job->headers);
+    job->easy = NULL;
+    job->headers = NULL;
+}
+
+static void
+http_start(CURLM *multi, struct store_job *job, const struct store_opts *o)
+{
+    if (!http_open(job, o) ||
+        curl_multi_add_handle(multi, job->easy) != CURLM_OK)
+        job->rc = reject_memory(&job->err);
+}
+
+/* Take what finished off the list; how many jobs that were. */
+static size_t
+http_collect(CURLM *multi)
+{
+    CURLMsg *msg;
+    size_t n = 0;
+    int left;
+
+    while ((msg = curl_multi_info_read(multi, &left)) != NULL) {
+        struct store_job *job = NULL;
+        CURLcode code = msg->data.result; /* msg dies with the handle */
+
+        curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&job);
+        http_finish(job, code);
+        http_close(multi, job);
+        n++;
+    }
+    return n;
+}
+
+static int
+http_wait_ms(const struct store_job *jobs, size_t n)
+{
+    size_t i;
+
+    for (i = 0; i < n; i++)
+        if (jobs[i].easy != NULL && jobs[i].connecting)
+            return 1;
+    return 200;
+}
+
+static void
+http_tick(const struct store_job *jobs, size_t n, struct ef_progress *progress)
+{
+    uint64_t done = 0, total = 0;
+    size_t i;
+
+    for (i = 0; i < n; i++) {
+        done += jobs[i].put ? jobs[i].at : jobs[i].got;
+        total += jobs[i].size;
+    }
+    if (progress != NULL)
+        progress->tick(progress, done, total);
+}
+
+/* --- file:// --- */
+
+/* The path of a file:// URL, decoded and NUL-terminated. */
+static ef_status
+store_file_path(ef_buf *path, const char *url, ef_err *err)
+{
+    ef_slice rest = slice_from(slice_str(url), 7);
+    ef_status rc = ef_percent_decode(
+        path, slice_from(rest, slice_find(rest, '/')), 0, err);
+
+    (void)buf_cstr(path);
+    return rc == EF_OK ? buf_status(path, err) : rc;
+}
+
+static ef_status
+store_file_get(struct store_job *job, const char *path)
+{
+    unsigned char buf[16384];
+    ssize_t n = 0;
+    int fd;
+    ef_status rc = file_open(&fd, path, &job->err);
+
+    while (rc == EF_OK && (n = file_read_full(fd, buf, sizeof buf)) > 0) {
+        job->got += (uint64_t)n;
+        rc = job->sink(job->ctx, slice(buf, (size_t)n), &job->err);
+    }
+    if (rc == EF_OK && n < 0)
+        rc = reject_sys(&job->err, EF_E_IO, "cannot read");
+    file_close(fd);
+    return rc == EF_OK ? store_complete(job) : rc;
+}
+
+static ef_status
+store_file_put(struct store_job *job, const char *path)
+{
+    unsigned char buf[16384];
+    struct file_out out;
+    ef_status rc = file_out_begin(&out, path, 0, &job->err);
+
+    if (rc != EF_OK)
+        return rc;
+    while (rc == EF_OK && job->at < job->size) {
+        size_t n = job->size - job->at < sizeof buf
+                       ? (size_t)(job->size - job->at) : sizeof buf;
+
+        rc = job->source(job->ctx, job->at, buf, n, &job->err);
+        if (rc == EF_OK)
+            rc = file_write_full(out.fd, buf, n, &job->err);
+        job->at += n;
+    }
+    if (rc == EF_OK)
+        return file_out_commit(&out, path, &job->err);
+    file_out_abort(&out);
+    return rc;
+}
+
+/* What goes wrong with a location's file is the storage's failure. */
+static void
+store_file(struct store_job *job)
+{
+    ef_buf path = {0};
+
+    job->rc = store_file_path(&path, job->url, &job->err);
+    if (job->rc == EF_OK)
+        job->rc = job->put ? store_file_put(job, (const char *)path.p)
+                           : store_file_get(job, (const char *)path.p);
+    if (job->rc == EF_E_IO)
+        job->rc = job->err.code = EF_E_NETWORK;
+    ef_buf_free(&path);
+}
+
+/*
+ * Run n transfers, a few at a time. With all_or_nothing the first failure
+ * ends the rest. Every job has its own rc and err afterwards; the result is
+ * the first failure in the order of jobs, or EF_OK.
+ */
+static ef_status
+store_run(struct store_job *jobs, size_t n, int all_or_nothing,
+          const struct store_opts *o)
+{
+    CURLM *multi = curl_multi_init();
+    size_t i, next = 0, active = 0;
+    int running, failed = 0, stopped = 0;
+
+    for (i = 0; i < n; i++)
+        jobs[i].rc = reject(&jobs[i].err, EF_E_INTERNAL, EF_NOWHERE,
+                            "not tried, because of the other failure");
+    while (multi != NULL && !stopped && !(failed && all_or_nothing) &&
+           (next < n || active > 0)) {
+        while (next < n && active < HTTP_MAX_PARALLEL) {
+            struct store_job *job = &jobs[next++];
+
+            if (strncmp(job->url, "file:", 5) == 0)
+                store_file(job);
+            else
+                http_start(multi, job, o);
+            active += job->easy != NULL && job->rc == EF_E_INTERNAL;
+            failed |= job->easy == NULL && job->rc != EF_OK;
+        }
+        curl_multi_perform(multi, &running);
+        active -= http_collect(multi);
+        for (i = 0; i < next; i++)
+            failed |= jobs[i].easy == NULL && jobs[i].rc != EF_OK;
+        http_tick(jobs, n, o->progress);
+        if (active > 0 && !(failed && all_or_nothing))
+            curl_multi_poll(multi, NULL, 0, http_wait_ms(jobs, next), NULL);
+        stopped = o->stop != NULL && *o->stop;
+    }
+    for (i = 0; i < n; i++)
+        http_close(multi, &jobs[i]);
+    curl_multi_cleanup(multi);
+    for (i = 0; i < n; i++) /* a real failure goes before "not tried" */
+        if (jobs[i].rc != EF_OK && jobs[i].rc != EF_E_INTERNAL)
+            return jobs[i].rc;
+    for (i = 0; i < n; i++)
+        if (jobs[i].rc != EF_OK)
+            return jobs[i].rc;
+    return EF_OK;
+}
+
+/* --- where AWS keeps keys and settings --- */
+
+#define AWS_TEXT_BYTES 8192 /* one value; session tokens are the longest */
+
+/* In ef_secret_alloc memory. An empty string: not there. */
+struct aws_profile {
+    char access_key[256], secret_key[256], token[AWS_TEXT_BYTES];
+    char region[64], endpoint[1024];
+    int found; /* a file has the profile */
+};
+
+/* A configuration file, named by a variable or at its usual place. Missing is
+ * empty. text: EF_MAX_INI_BYTES + 1 bytes of secret memory. */
+static ef_status
+aws_read_file(unsigned char *text, size_t *n, ef_buf *path,
+              const char *variable, const char *usual, ef_err *err)
+{
+    const char *name = getenv(variable), *home = getenv("HOME");
+
+    *n = 0;
+    if (name != NULL && name[0] != '\0' && name[0] != '~')
+        ef_buf_str(path, name);
+    else if (home != NULL) {
+        ef_buf_str(path, home);
+        ef_buf_str(path, name != NULL && name[0] == '~' ? name + 1 : usual);
+    }
+    if (access(buf_cstr(path), F_OK) != 0)
+        return EF_OK;
+    return file_read_small(text, EF_MAX_INI_BYTES + 1, n, buf_cstr(path),
+                           "larger than EF_MAX_INI_BYTES (1048576)", err);
+}
+
+/* name of [section] into out, unless out has a value already. */
+static ef_status
+aws_value(char *out, size_t cap, int *found, const char *section,
+          const char *name, ef_slice text, ef_err *err)
+{
+    ef_slice value;
+    int here = 0;
+    ef_status rc = ef_ini_get(&value, &here, section, name, text, err);
+
+    *found |= here;
+    if (rc != EF_OK || out[0] != '\0' || value.p == NULL)
+        return rc;
+    if (value.n >= cap)
+        return reject(err, EF_E_LIMIT, EF_NOWHERE, "a value is too long");
+    memcpy(out, value.p, value.n);
+    out[value.n] = '\0';
+    return EF_OK;
+}
+
+/* Settings that decide about the keys, and that encflow does not follow:
+ * signing with other keys than AWS's tools would is worse than not at all. */
+static ef_status
+aws_refuse_roles(const char *section, ef_slice text, ef_err *err)
+{
+    static const char *const names[] = {"role_arn", "sso_session",
+                                        "sso_start_url",
+                                        "web_identity_token_file"};
+    ef_slice value;
+    ef_status rc = EF_OK;
+    size_t i;
+
+    for (i = 0; i < sizeof names / sizeof names[0] && rc == EF_OK; i++) {
+        rc = ef_ini_get(&value, NULL, section, names[i], text, err);
+        if (rc == EF_OK && value.p != NULL)
+            rc = with_hint(err,
+                           with_where(err,
+                                      reject(err, EF_E_USAGE, EF_NOWHERE,
+                                             "this profile assumes a role or "
+                                             "uses SSO, which is not "
+                                             "supported"),
+                                      slice_str(names[i])),
+                           "put keys into the environment with: aws configure "
+                           "export-credentials --format env");
+    }
+    return rc;
+}
+
+/* One file's keys (an id and its secret, never mixed with another file's)
+ * and settings. */
+static ef_status
+aws_from_file(struct aws_profile *p, const char *section, ef_slice text,
+              ef_err *err)
+{
+    int keys = p->access_key[0] == '\0', found = 0;
+    ef_status rc = aws_refuse_roles(section, text, err);
+
+    if (rc == EF_OK && keys)
+        rc = aws_value(p->access_key, sizeof p->access_key, &found, section,
+                       "aws_access_key_id", text, err);
+    keys = keys && p->access_key[0] != '\0';
+    if (rc == EF_OK && keys)
+        rc = aws_value(p->secret_key, sizeof p->secret_key, &found, section,
+                       "aws_secret_access_key", text, err);
+    if (rc == EF_OK && keys)
+        rc = aws_value(p->token, sizeof p->token, &found, section,
+                       "aws_session_token", text, err);
+    if (rc == EF_OK)
+        rc = aws_value(p->region, sizeof p->region, &found, section, "region",
+                       text, err);
+    if (rc == EF_OK)
+        rc = aws_value(p->endpoint, sizeof p->endpoint, &found, section,
+                       "endpoint_url", text, err);
+    p->found |= found;
+    if (rc == EF_OK && keys && p->secret_key[0] == '\0')
+        rc = reject(err, EF_E_FORMAT, EF_NOWHERE,
+                    "this profile has an access key id without its secret");
+    return rc;
+}
+
+static void
+aws_from_env(char *out, size_t cap, const char *name)
+{
+    const char *value = getenv(name);
+
+    if (value != NULL && value[0] != '\0' && strlen(value) < cap)
+        memcpy(out, value, strlen(value) + 1);
+}
+
+/* The keys and settings of profile. As with AWS's tools a named profile goes
+ * before keys in the environment; `default`, where no file has it, means the
+ * environment. */
+static ef_status
+aws_load(struct aws_profile *p, const char *profile, ef_err *err)
+{
+    size_t n, text_n = EF_MAX_INI_BYTES + 1;
+    unsigned char *text = ef_secret_alloc(text_n, NULL);
+    ef_buf path = {0}, section = {0};
+    ef_status rc;
+
+    memset(p, 0, sizeof *p);
+    if (text == NULL)
+        return reject_memory(err);
+    rc = aws_read_file(text, &n, &path, "AWS_SHARED_CREDENTIALS_FILE",
+                       "/.aws/credentials", err);
+    if (rc == EF_OK)
+        rc = aws_from_file(p, profile, slice(text, n), err);
+    with_where(err, rc, buf_slice(&path));
+    path.n = 0;
+    if (strcmp(profile, "default") != 0)
+        ef_buf_str(&section, "profile ");
+    ef_buf_str(&section, profile);
+    if (rc == EF_OK)
+        rc = aws_read_file(text, &n, &path, "AWS_CONFIG_FILE", "/.aws/config",
+                           err);
+    if (rc == EF_OK)
+        rc = aws_from_file(p, buf_cstr(&section), slice(text, n), err);
+    with_where(err, rc, buf_slice(&path));
+    ef_secret_free(text, text_n);
+    ef_buf_free(&path);
+    ef_buf_free(&section);
+    if (rc != EF_OK || p->found || strcmp(profile, "default") != 0)
+        return rc;
+    aws_from_env(p->access_key, sizeof p->access_key, "AWS_ACCESS_KEY_ID");
+    aws_from_env(p->secret_key, sizeof p->secret_key, "AWS_SECRET_ACCESS_KEY");
+    aws_from_env(p->token, sizeof p->token, "AWS_SESSION_TOKEN");
+    return EF_OK;
+}
+
+/* The environment's settings go before the profile's. */
+static void
+aws_environment(struct aws_profile *p)
+{
+    aws_from_env(p->region, sizeof p->region, "AWS_DEFAULT_REGION");
+    aws_from_env(p->region, sizeof p->region, "AWS_REGION");
+    aws_from_env(p->endpoint, sizeof p->endpoint, "AWS_ENDPOINT_URL");
+    aws_from_env(p->endpoint, sizeof p->endpoint, "AWS_ENDPOINT_URL_S3");
+    if (p->region[0] == '\0')
+        memcpy(p->region, "us-east-1", 10);
+}
+
+/* ======================================================================= *
+ * 12. DESCRIBE    count, unique, top, freq of CSV columns          (desc_)*
+ *                                                                         *
+ *   In       decrypted datasets                               UNTRUSTED   *
+ *   Out      the text of pandas' describe()                               *
+ *   Secret   the distinct values; wiped when freed                        *
+ *   Needs    1, 2, 4                                                      *
+ *   Spec     pandas 1.5 read_csv, infer and describe for text and bool    *
+ *            columns; of equal frequencies the value seen first is top    *
+ *   Tests    tests/describe.bats                                          *
+ * ======================================================================= */
+
+/* A distinct value; its bytes follow it in the arena. */
+struct desc_value {
+    struct desc_value *next; /* in order of first appearance */
+    uint64_t count;
+    uint32_t hash, n;
+    unsigned char missing;   /* one of pandas' words for "no value" */
+};
+
+#define DESC_BLOCK_BYTES ((size_t)64 << 10)
+
+struct desc_block {
+    struct desc_block *next;
+    size_t cap, used;
+};
+
+enum desc_kind { DESC_TEXT, DESC_BOOL, DESC_NUMBER, DESC_EMPTY };
+
+struct desc_column {
+    ef_buf name;
+    size_t index;               /* field of a record, the index columns in */
+    struct desc_value *first, *last;
+    struct desc_value **table;  /* open addressing, a power of two */
+    size_t slots, values;
+    enum desc_kind kind;
+    int keep_missing;           /* their words count as values after all */
+    size_t cursor;              /* ef_describe_top's place */
+    const struct desc_value *at;
+};
+
+struct ef_describe {
+    ef_csv csv;
+    const char *const *wanted;
+    size_t wanted_n;
+    uint64_t key[2];
+    struct desc_column *columns;
+    size_t column_n, header_n;
+    uint64_t rows;
+    struct desc_block *blocks;
+    size_t used;                /* of EF_MAX_DISTINCT_BYTES */
+};
+
+static uint64_t
+rotl64(uint64_t x, int n)
+{
+    return x << n | x >> (64 - n);
+}
+
+static void
+sip_round(uint64_t v[4])
+{
+    v[0] += v[1];
+    v[1] = rotl64(v[1], 13) ^ v[0];
+    v[0] = rotl64(v[0], 32);
+    v[2] += v[3];
+    v[3] = rotl64(v[3], 16) ^ v[2];
+    v[0] += v[3];
+    v[3] = rotl64(v[3], 21) ^ v[0];
+    v[2] += v[1];
+    v[1] = rotl64(v[1], 17) ^ v[2];
+    v[2] = rotl64(v[2], 32);
+}
+
+/* SipHash-1-3 (Aumasson, Bernstein 2012): short, and no collisions for those
+ * who do not know the key. */
+static uint64_t
+sip_hash(const uint64_t key[2], ef_slice in)
+{
+    uint64_t v[4] = {key[0] ^ UINT64_C(0x736f6d6570736575),
+                     key[1] ^ UINT64_C(0x646f72616e646f6d),
+                     key[0] ^ UINT64_C(0x6c7967656e657261),
+                     key[1] ^ UINT64_C(0x7465646279746573)};
+    unsigned char last[8] = {0};
+    uint64_t m;
+    size_t i, whole = in.n / 8 * 8;
+
+    for (i = 0; i < whole; i += 8) {
+        m = get_le64(in.p + i);
+        v[3] ^= m;
+        sip_round(v);
+        v[0] ^= m;
+    }
+    if (in.n > whole)
+        memcpy(last, in.p + whole, in.n - whole);
+    last[7] = (unsigned char)in.n;
+    m = get_le64(last);
+    v[3] ^= m;
+    sip_round(v);
+    v[0] ^= m;
+    v[2] ^= 0xff;
+    for (i = 0; i < 3; i++)
+        sip_round(v);
+    return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+/* pandas' words for a missing value; exact, quoted or not. */
+static int
+desc_is_missing(ef_slice v)
+{
+    static const char *const words[] = {
+        "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan",
+        "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA", "NULL", "NaN", "n/a", "nan",
+        "null"};
+    size_t i;
+
+    if (v.n > 9)
+        return 0;
+    for (i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (slice_is(v, words[i]))
+            return 1;
+    return 0;
+}
+
+static ef_slice
+desc_text(const struct desc_value *v)
+{
+    return slice(v + 1, v->n);
+}
+
+static ef_status
+desc_charge(ef_describe *d, size_t n, ef_err *err)
+{
+    if (n > EF_MAX_DISTINCT_BYTES - d->used)
+        return with_hint(err,
+                         reject(err, EF_E_LIMIT, EF_NOWHERE,
+                                "distinct values take more than "
+                                "EF_MAX_DISTINCT_BYTES (16777216)"),
+                         "describe fewer columns, or ones whose values "
+                         "repeat");
+    d->used += n;
+    return EF_OK;
+}
+
+/* n bytes of the arena, aligned; NULL with *rc set. */
+static void *
+desc_alloc(ef_describe *d, size_t n, ef_status *rc, ef_err *err)
+{
+    struct desc_block *b = d->blocks;
+    size_t cap;
+    void *p;
+
+    n = (n + 7) / 8 * 8;
+    if (b == NULL || b->cap - b->used < n) {
+        cap = n > DESC_BLOCK_BYTES ? n : DESC_BLOCK_BYTES;
+        *rc = desc_charge(d, cap + sizeof *b, err);
+        b = *rc == EF_OK ? malloc(sizeof *b + cap) : NULL;
+        if (b == NULL) {
+            if (*rc == EF_OK)
+                *rc = reject_memory(err);
+            return NULL;
+        }
+        *b = (struct desc_block){d->blocks, cap, 0};
+        d->blocks = b;
+    }
+    p = (unsigned char *)(b + 1) + b->used;
+    b->used += n;
+    return p;
+}
+
+/* The slot of a value, or the empty one where it would go. */
+static struct desc_value **
+desc_slot(struct desc_value **table, size_t slots, uint32_t hash, ef_slice v)
+{
+    size_t i = hash & (slots - 1);
+
+    while (table[i] != NULL &&
+           (table[i]->hash != hash || table[i]->n != v.n ||
+            (v.n > 0 && memcmp(table[i] + 1, v.p, v.n) != 0)))
+        i = (i + 1) & (slots - 1);
+    return &table[i];
+}
+
+static ef_status
+desc_grow(ef_describe *d, struct desc_column *c, ef_err *err)
+{
+    size_t slots = c->slots != 0 ? c->slots * 2 : 64;
+    struct desc_value **table, *v;
+    ef_status rc;
+
+    if (c->values * 2 < c->slots)
+        return EF_OK;
+    rc = desc_charge(d, (slots - c->slots) * sizeof *table, err);
+    if (rc != EF_OK)
+        return rc;
+    table = calloc(slots, sizeof *table);
+    if (table == NULL)
+        return reject_memory(err);
+    for (v = c->first; v != NULL; v = v->next)
+        *desc_slot(table, slots, v->hash, desc_text(v)) = v;
+    free(c->table);
+    c->table = table;
+    c->slots = slots;
+    return EF_OK;
+}
+
+/* UNTRUSTED: one field. */
+static ef_status
+desc_count(ef_describe *d, struct desc_column *c, ef_slice text, ef_err *err)
+{
+    uint32_t hash = (uint32_t)sip_hash(d->key, text);
+    struct desc_value **slot, *v;
+    ef_status rc = desc_grow(d, c, err);
+
+    if (rc != EF_OK)
+        return rc;
+    slot = desc_slot(c->table, c->slots, hash, text);
+    if (*slot != NULL) {
+        (*slot)->count++;
+        return EF_OK;
+    }
+    v = desc_alloc(d, sizeof *v + text.n, &rc, err);
+    if (v == NULL)
+        return rc;
+    *v = (struct desc_value){.count = 1,
+                             .hash = hash,
+                             .n = (uint32_t)text.n,
+                             .missing = (unsigned char)desc_is_missing(text)};
+    if (text.n > 0)
+        memcpy(v + 1, text.p, text.n);
+    if (c->last != NULL)
+        c->last->next = v;
+    else
+        c->first = v;
+    c->last = v;
+    c->values++;
+    *slot = v;
+    return EF_OK;
+}
+
+/* --- the header --- */
+
+/* Names as pandas makes them unique; hash is of the final name. */
+struct desc_name {
+    ef_buf text;
+    uint64_t hash;
+    uint64_t seen;
+};
+
+static struct desc_name *
+desc_find_name(struct desc_name *names, size_t n, uint64_t hash, ef_slice text)
+{
+    size_t i;
+
+    for (i = 0; i < n; i++)
+        if (names[i].hash == hash && names[i].text.n == text.n &&
+            (text.n == 0 || memcmp(names[i].text.p, text.p, text.n) == 0))
+            return &names[i];
+    return NULL;
+}
+
+/* "A", "A" becomes "A", "A.1"; an empty name becomes "Unnamed: 3". */
+static void
+desc_make_name(struct desc_name *names, size_t i, ef_slice field,
+               const uint64_t key[2])
+{
+    ef_buf base = {0}, *text = &names[i].text;
+    struct desc_name *twin, *first;
+    uint64_t k;
+
+    if (field.n > 0)
+        ef_buf_add(&base, field.p, field.n);
+    else
+        buf_printf(&base, "Unnamed: %zu", i);
+    ef_buf_add(text, base.p, base.n);
+    first = desc_find_name(names, i, sip_hash(key, buf_slice(&base)),
+                           buf_slice(&base));
+    for (k = first != NULL ? first->seen : 0; k > 0;
+         k = twin != NULL ? twin->seen : 0) {
+        first->seen = k + 1;
+        text->n = 0;
+        ef_buf_add(text, base.p, base.n);
+        buf_printf(text, ".%llu", (unsigned long long)k);
+        twin = desc_find_name(names, i, sip_hash(key, buf_slice(text)),
+                              buf_slice(text));
+    }
+    names[i].hash = sip_hash(key, buf_slice(text));
+    names[i].seen = 1;
+    ef_buf_free(&base);
+}
+
+static ef_status
+desc_choose(ef_describe *d, struct desc_name *names, size_t n, ef_err *err)
+{
+    size_t i;
+
+    d->column_n = d->wanted_n > 0 ? d->wanted_n : n;
+    d->columns = calloc(d->column_n, sizeof *d->columns);
+    if (d->columns == NULL)
+        return reject_memory(err);
+    for (i = 0; i < d->column_n; i++) {
+        struct desc_name *hit = &names[i];
+
+        if (d->wanted_n > 0) {
+            ef_slice want = slice_str(d->wanted[i]);
+
+            hit = desc_find_name(names, n, sip_hash(d->key, want), want);
+            if (hit == NULL)
+                return with_hint(err,
+                                 with_where(err,
+                                            reject(err, EF_E_FORMAT,
+                                                   EF_NOWHERE,
+                                                   "no such column"),
+                                            want),
+                                 "-c COLUMN names one of the file's columns, "
+                                 "--all takes them all");
+        }
+        d->columns[i].index = (size_t)(hit - names);
+        ef_buf_add(&d->columns[i].name, hit->text.p, hit->text.n);
+        if (d->columns[i].name.failed)
+            return reject_memory(err);
+    }
+    return EF_OK;
+}
+
+static ef_status
+desc_header(ef_describe *d, const ef_slice *fields, size_t n, ef_err *err)
+{
+    struct desc_name *names = calloc(n, sizeof *names);
+    ef_status rc = names == NULL ? reject_memory(err) : EF_OK;
+    size_t i;
+
+    for (i = 0; i < n && rc == EF_OK; i++) {
+        desc_make_name(names, i, fields[i], d->key);
+        rc = buf_status(&names[i].text, err);
+    }
+    if (rc == EF_OK)
+        rc = desc_choose(d, names, n, err);
+    for (i = 0; names != NULL && i < n; i++)
+        ef_buf_free(&names[i].text);
+    free(names);
+    d->header_n = n;
+    return rc;
+}
+
+/* UNTRUSTED: one record. */
+static ef_status
+desc_row(void *ctx, const ef_slice *fields, size_t n, uint64_t line,
+         ef_err *err)
+{
+    ef_describe *d = ctx;
+    ef_status rc = EF_OK;
+    size_t i;
+
+    if (d->columns == NULL)
+        return desc_header(d, fields, n, err);
+    /* The first record may be longer than the header: the surplus leading
+     * columns are pandas' index, and the named ones stand behind them. */
+    if (d->rows++ == 0)
+        for (i = 0; i < d->column_n; i++)
+            d->columns[i].index += n > d->header_n ? n - d->header_n : 0;
+    for (i = 0; i < d->column_n && rc == EF_OK; i++)
+        rc = desc_count(d, &d->columns[i], fields[d->columns[i].index], err);
+    if (rc != EF_OK && err != NULL)
+        err->line = line;
+    return rc;
+}
+
+ef_describe *
+ef_describe_new(const char *const *columns, size_t column_n,
+                const unsigned char seed[16])
+{
+    ef_describe *d = calloc(1, sizeof *d);
+
+    if (d == NULL)
+        return NULL;
+    d->wanted = columns;
+    d->wanted_n = column_n;
+    d->key[0] = get_le64(seed);
+    d->key[1] = get_le64(seed + 8);
+    ef_csv_init(&d->csv, desc_row, d);
+    return d;
+}
+
+void
+ef_describe_free(ef_describe *d)
+{
+    size_t i;
+
+    if (d == NULL)
+        return;
+    for (i = 0; d->columns != NULL && i < d->column_n; i++) {
+        ef_buf_free(&d->columns[i].name);
+        free(d->columns[i].table);
+    }
+    while (d->blocks != NULL) {
+        struct desc_block *b = d->blocks;
+
+        d->blocks = b->next;
+        ef_wipe(b + 1, b->used);
+        free(b);
+    }
+    ef_csv_free(&d->csv);
+    free(d->columns);
+    free(d);
+}
+
+ef_status
+ef_describe_push(ef_describe *d, ef_slice in, ef_err *err)
+{
+    return ef_csv_push(&d->csv, in, err);
+}
+
+/* --- what type pandas gives a column --- */
+
+enum desc_int { DESC_NOT_INT, DESC_INT, DESC_OVER };
+
+/* Is v an integer within the limits? Negatives down to -max - 1 when signed.
+ * Over is said as soon as the digits pass the range, whatever follows. */
+static enum desc_int
+desc_integer(ef_slice v, int is_signed)
+{
+    uint64_t max = is_signed ? INT64_MAX : UINT64_MAX, x = 0;
+    size_t i = 0, digits;
+    int negative = 0;
+
+    while (i < v.n && is_blank_byte(v.p[i]))
+        i++;
+    if (i < v.n && (v.p[i] == '+' || v.p[i] == '-'))
+        negative = v.p[i++] == '-';
+    if (negative)
+        max = is_signed ? max + 1 : 0;
+    for (digits = i; i < v.n && is_digit(v.p[i]); i++) {
+        uint64_t digit = (uint64_t)(v.p[i] - '0');
+
+        if (x > (max - digit) / 10 || digit > max)
+            return DESC_OVER;
+        x = x * 10 + digit;
+    }
+    if (i == digits)
+        return DESC_NOT_INT;
+    while (i < v.n && is_blank_byte(v.p[i]))
+        i++;
+    return i == v.n ? DESC_INT : DESC_NOT_INT;
+}
+
+static int
+desc_is_word(ef_slice v, const char *const *words, size_t n)
+{
+    size_t i;
+
+    for (i = 0; i < n; i++)
+        if (v.n == strlen(words[i]) &&
+            strncasecmp((const char *)v.p, words[i], v.n) == 0)
+            return 1;
+    return 0;
+}
+
+/* Is v a finite number, or an infinity spelled out? pandas drops digits past
+ * the 17th and counts what that does to the exponent; past 308 it is text. */
+static int
+desc_is_float(ef_slice v)
+{
+    static const char *const inf[] = {"inf", "+inf", "-inf", "infinity",
+                                      "+infinity", "-infinity"};
+    size_t i, digits = 0, start;
+    long ex = 0, e = 0;
+    char text[64];
+    int k, negative;
+
+    if (desc_is_word(v, inf, 6))
+        return 1;
+    v = slice_trim(v);
+    i = v.n > 0 && (v.p[0] == '+' || v.p[0] == '-');
+    start = i;
+    text[0] = '0';
+    for (; i < v.n && is_digit(v.p[i]); i++)
+        if (digits < 17)
+            text[1 + digits++] = (char)v.p[i];
+        else
+            ex++;
+    if (i < v.n && v.p[i] == '.')
+        for (i++; i < v.n && is_digit(v.p[i]); i++)
+            if (digits < 17) {
+                text[1 + digits++] = (char)v.p[i];
+                ex--;
+            }
+    if (digits == 0 || i == start)
+        return 0;
+    if (i < v.n && (v.p[i] == 'e' || v.p[i] == 'E')) {
+        i++;
+        negative = i < v.n && v.p[i] == '-';
+        if (i < v.n && (v.p[i] == '+' || v.p[i] == '-'))
+            i++;
+        for (k = 0; k < 17 && i < v.n && is_digit(v.p[i]); k++, i++)
+            e = e < 100000 ? e * 10 + (v.p[i] - '0') : e;
+        if (k == 0)
+            return 0;
+        ex += negative ? -e : e;
+    }
+    if (i != v.n || ex > 308)
+        return 0;
+    snprintf(text + 1 + digits, sizeof text - 1 - digits, "e%ld", ex);
+    return !isinf(strtod(text, NULL));
+}
+
+/* 'T' or 'F' for pandas' spellings of a bool, else 0. */
+static int
+desc_bool(ef_slice v)
+{
+    if (slice_is(v, "True") || slice_is(v, "TRUE") || slice_is(v, "true"))
+        return 'T';
+    if (slice_is(v, "False") || slice_is(v, "FALSE") || slice_is(v, "false"))
+        return 'F';
+    return 0;
+}
+
+/* Some integer passes int64: the column is uint64, text, or not integers
+ * after all (then the other types are still to be tried). */
+static int
+desc_unsigned(const struct desc_column *c, enum desc_kind *kind,
+              int *keep_missing)
+{
+    const struct desc_value *v;
+    int negative = 0, big = 0, missing = 0, broken = 0, over = 0;
+
+    for (v = c->first; v != NULL; v = v->next) {
+        ef_slice text = desc_text(v);
+        enum desc_int is;
+
+        missing |= v->missing;
+        if (v->missing || broken || over)
+            continue;
+        while (text.n > 0 && is_blank_byte(text.p[0]))
+            text = slice_from(text, 1);
+        if (text.n > 0 && text.p[0] == '-') {
+            negative = 1;
+            continue;
+        }
+        is = desc_integer(text, 0);
+        over = is == DESC_OVER;
+        broken = is == DESC_NOT_INT;
+        big |= is == DESC_INT && desc_integer(text, 1) == DESC_OVER;
+    }
+    if (broken)
+        return 0;
+    *keep_missing = !over && big && (negative || missing);
+    *kind = !over && !*keep_missing && !negative ? DESC_NUMBER : DESC_TEXT;
+    return 1;
+}
+
+/* The type depends on the distinct values alone, in their first order. */
+static enum desc_kind
+desc_infer(const struct desc_column *c, int *keep_missing)
+{
+    const struct desc_value *v;
+    enum desc_int is = DESC_INT;
+    enum desc_kind kind;
+    int floats = 1, bools = 1, any = 0;
+
+    *keep_missing = 0;
+    if (c->first == NULL)
+        return DESC_EMPTY;
+    for (v = c->first; v != NULL; v = v->next) {
+        ef_slice text = desc_text(v);
+
+        if (v->missing)
+            continue;
+        any = 1;
+        if (is == DESC_INT)
+            is = desc_integer(text, 1);
+        floats = floats && desc_is_float(text);
+        bools = bools && desc_bool(text) != 0;
+    }
+    if (!any || is == DESC_INT)
+        return DESC_NUMBER;
+    if (is == DESC_OVER && desc_unsigned(c, &kind, keep_missing))
+        return kind;
+    return floats ? DESC_NUMBER : bools ? DESC_BOOL : DESC_TEXT;
+}
+
+/* Spellings of one bool become one value, in the place of the first. */
+static void
+desc_merge_bools(struct desc_column *c)
+{
+    struct desc_value *seen[2] = {NULL, NULL}, **link = &c->first, *v;
+
+    while ((v = *link) != NULL) {
+        int which = desc_bool(desc_text(v)) == 'T';
+
+        if (!v->missing && seen[which] != NULL) {
+            seen[which]->count += v->count;
+            *link = v->next;
+            continue;
+        }
+        if (!v->missing)
+            seen[which] = v;
+        link = &v->next;
+    }
+}
+
+ef_status
+ef_describe_end(ef_describe *d, ef_err *err)
+{
+    ef_status rc = ef_csv_end(&d->csv, err);
+    size_t i;
+
+    for (i = 0; i < d->column_n && rc == EF_OK; i++) {
+        struct desc_column *c = &d->columns[i];
+
+        c->kind = desc_infer(c, &c->keep_missing);
+        if (c->kind == DESC_BOOL)
+            desc_merge_bools(c);
+        if (c->kind == DESC_NUMBER && d->wanted_n > 0)
+            rc = with_hint(err,
+                           with_where(err,
+                                      reject(err, EF_E_FORMAT, EF_NOWHERE,
+                                             "this column holds numbers"),
+                                      buf_slice(&c->name)),
+                           "describe summarises columns of text");
+    }
+    return rc;
+}
+
+size_t
+ef_describe_count(const ef_describe *d)
+{
+    return d->column_n;
+}
+
+/* The bytes a value is shown as: bools in Python's spelling. */
+static ef_slice
+desc_shown(const struct desc_column *c, const struct desc_value *v)
+{
+    if (c->kind != DESC_BOOL)
+        return desc_text(v);
+    return slice_str(desc_bool(desc_text(v)) == 'T' ? "True" : "False");
+}
+
+void
+ef_describe_get(const ef_describe *d, size_t i, ef_summary *out)
+{
+    const struct desc_column *c = &d->columns[i];
+    const struct desc_value *v;
+
+    *out = (ef_summary){.name = buf_slice(&c->name),
+                        .numeric = c->kind == DESC_NUMBER};
+    for (v = c->first; v != NULL && !out->numeric; v = v->next) {
+        if (v->missing && !c->keep_missing)
+            continue;
+        out->count += v->count;
+        out->unique++;
+        if (v->count > out->freq) {
+            out->freq = v->count;
+            out->top = desc_shown(c, v);
+        }
+    }
+}
+
+/* pandas shows these three as escapes. */
+static void
+desc_escape(ef_buf *out, ef_slice text)
+{
+    size_t i;
+
+    for (i = 0; i < text.n; i++)
+        if (text.p[i] == '\t' || text.p[i] == '\r' || text.p[i] == '\n') {
+            ef_buf_byte(out, '\\');
+            ef_buf_byte(out, text.p[i] == '\t' ? 't'
+                             : text.p[i] == '\r' ? 'r' : 'n');
+        } else {
+            ef_buf_byte(out, text.p[i]);
+        }
+}
+
+/* Cut to at most 50 columns, one of them a leading blank. */
+static void
+desc_cut(ef_buf *text)
+{
+    size_t n, at = 0;
+
+    if (utf8_count(buf_slice(text)) < 50)
+        return;
+    for (n = 0; n < 46; n++) {
+        size_t k;
+
+        (void)utf8_get(slice_from(buf_slice(text), at), &k);
+        at += k;
+    }
+    text->n = at;
+    ef_buf_str(text, "...");
+}
+
+void
+ef_describe_table(const ef_describe *d, size_t i, ef_buf *out)
+{
+    static const char *const label[] = {"count ", "unique", "top   ",
+                                        "freq  "};
+    ef_summary s;
+    ef_buf cell[4] = {{0}, {0}, {0}, {0}};
+    size_t k, n, width = 0;
+
+    ef_describe_get(d, i, &s);
+    buf_printf(&cell[0], "%llu", (unsigned long long)s.count);
+    buf_printf(&cell[1], "%llu", (unsigned long long)s.unique);
+    if (s.count == 0) {
+        ef_buf_str(&cell[2], "NaN");
+        ef_buf_str(&cell[3], "NaN");
+    } else {
+        desc_escape(&cell[2], s.top);
+        desc_cut(&cell[2]);
+        buf_printf(&cell[3], "%llu", (unsigned long long)s.freq);
+    }
+    for (k = 0; k < 4; k++) {
+        n = utf8_count(buf_slice(&cell[k]));
+        width = n > width ? n : width;
+    }
+    for (k = 0; k < 4; k++) {
+        ef_buf_str(out, label[k]);
+        ef_buf_str(out, "    ");
+        for (n = utf8_count(buf_slice(&cell[k])); n < width; n++)
+            ef_buf_byte(out, ' ');
+        ef_buf_add(out, cell[k].p, cell[k].n);
+        ef_buf_byte(out, '\n');
+        out->failed |= cell[k].failed;
+        ef_buf_free(&cell[k]);
+    }
+    ef_buf_str(out, "Name: ");
+    desc_escape(out, s.name);
+    ef_buf_str(out, ", dtype: object\n");
+}
+
+int
+ef_describe_top(ef_describe *d, size_t i, size_t k, ef_slice *value,
+                uint64_t *count)
+{
+    struct desc_column *c = &d->columns[i];
+    const struct desc_value *v, *best;
+    int after;
+
+    if (k == 0 || k < c->cursor) {
+        c->cursor = 0;
+        c->at = NULL;
+    }
+    for (; c->cursor <= k; c->cursor++) {
+        best = NULL;
+        after = 0; /* v stands after the last one given, in first order */
+        for (v = c->first; v != NULL; v = v->next) {
+            int left = c->at == NULL || v->count < c->at->count ||
+                       (v->count == c->at->count && after);
+
+            after |= v == c->at;
+            if (left && (!v->missing || c->keep_missing) &&
+                (best == NULL || v->count > best->count))
+                best = v;
+        }
+        if (best == NULL)
+            return 0;
+        c->at = best;
+    }
+    *value = desc_shown(c, c->at);
+    *count = c->at->count;
+    return 1;
+}
+
+/* ======================================================================= *
+ * 13. RUNNER    fetch, open, run, seal, put                  (run_, cage_)*
+ *                                                                         *
+ *   In       the ports folder, datasets, what the application prints      *
+ *                                                             UNTRUSTED   *
+ *   Out      one sealed result an output dataset                          *
+ *   Secret   credentials (ef_secret_alloc); plaintext inputs in WORK,     *
+ *            removed when the run ends; captured output, wiped            *
+ *   Needs    1 to 3, 7, 8, 11; fork, seccomp, Landlock                    *
+ *   Spec     the ports folder of an enclave OS: DIR/PORT/NAME/dataset/    *
+ *            {location.txt,credentials.bin}                               *
+ *   Tests    tests/run.bats tests/static.bats                             *
+ * ======================================================================= */
+
+#include <dirent.h>
+#include <linux/audit.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/landlock.h>
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+/* --- the ports folder --- */
+
+struct run_dataset {
+    char *name;
+    ef_credentials *cred;  /* ef_secret_alloc */
+    char *url;             /* the same; location, and query where there is one */
+    size_t url_n;
+    ef_buf location;
+    ef_scheme scheme;
+};
+
+struct run_port {
+    struct run_dataset *set;
+    size_t n;
+};
+
+static void
+run_port_free(struct run_port *port)
+{
+    size_t i;
+
+    for (i = 0; i < port->n; i++) {
+        struct run_dataset *d = &port->set[i];
+
+        if (d->cred != NULL)
+            ef_credentials_free(d->cred);
+        ef_secret_free(d->cred, sizeof *d->cred);
+        ef_secret_free(d->url, d->url_n + 1);
+        ef_buf_free(&d->location);
+        free(d->name);
+    }
+    free(port->set);
+    *port = (struct run_port){NULL, 0};
+}
+
+static int
+run_by_name(const void *a, const void *b)
+{
+    const struct run_dataset *x = a, *y = b;
+
+    return strcmp(x->name, y->name);
+}
+
+/* location, '?' and the query, in secret memory. */
+static ef_status
+run_url(struct run_dataset *d, ef_err *err)
+{
+    ef_slice location = buf_slice(&d->location);
+    size_t query_n = d->cred->query_n;
+
+    if (query_n > 0 && slice_find(location, '?') < location.n)
+        return reject(err, EF_E_FORMAT, slice_find(location, '?'),
+                      "the location has a query, and so have the credentials");
+    d->url_n = location.n + (query_n > 0 ? 1 + query_n : 0);
+    d->url = ef_secret_alloc(d->url_n + 1, NULL);
+    if (d->url == NULL)
+        return reject_memory(err);
+    memcpy(d->url, location.p, location.n);
+    if (query_n > 0) {
+        d->url[location.n] = '?';
+        memcpy(d->url + location.n + 1, d->cred->query, query_n);
+    }
+    return EF_OK;
+}
+
+/* UNTRUSTED: one file of a dataset's folder. */
+static ef_status
+run_read(unsigned char *buf, size_t cap, size_t *n, const char *folder,
+         const char *file, const char *limit, ef_err *err)
+{
+    ef_buf path = {0};
+    ef_status rc;
+
+    ef_buf_str(&path, folder);
+    ef_buf_str(&path, file);
+    rc = file_read_small(buf, cap, n, buf_cstr(&path), limit, err);
+    ef_buf_free(&path);
+    return rc;
+}
+
+static ef_status
+run_read_location(struct run_dataset *d, const char *folder, ef_err *err)
+{
+    unsigned char text[EF_MAX_LOCATION_BYTES + 1];
+    ef_slice location;
+    size_t n;
+    ef_status rc = run_read(text, sizeof text, &n, folder, "/location.txt",
+                            "longer than EF_MAX_LOCATION_BYTES (8192)", err);
+
+    if (rc != EF_OK)
+        return rc;
+    location = slice_trim(slice(text, n));
+    rc = ef_location_check(&d->scheme, location, err);
+    ef_buf_add(&d->location, location.p, location.n);
+    return rc == EF_OK ? buf_status(&d->location, err) : rc;
+}
+
+static ef_status
+run_read_credentials(struct run_dataset *d, const char *folder, ef_err *err)
+{
+    size_t n;
+    unsigned char *text = ef_secret_alloc(EF_MAX_CREDENTIALS_BYTES + 1, NULL);
+    ef_status rc;
+
+    d->cred = ef_secret_alloc(sizeof *d->cred, NULL);
+    if (text == NULL || d->cred == NULL) {
+        ef_secret_free(text, EF_MAX_CREDENTIALS_BYTES + 1);
+        return reject_memory(err);
+    }
+    rc = run_read(text, EF_MAX_CREDENTIALS_BYTES + 1, &n, folder,
+                  "/credentials.bin",
+                  "larger than EF_MAX_CREDENTIALS_BYTES (65536)", err);
+    if (rc == EF_OK)
+        rc = ef_credentials_parse(d->cred, slice(text, n), err);
+    ef_secret_free(text, EF_MAX_CREDENTIALS_BYTES + 1);
+    return rc;
+}
+
+/* Everything about the dataset in folder (".../NAME/dataset"). */
+static ef_status
+run_dataset_read(struct run_dataset *d, const char *folder, ef_err *err)
+{
+    ef_status rc = run_read_location(d, folder, err);
+
+    if (rc == EF_OK)
+        rc = run_read_credentials(d, folder, err);
+    if (rc == EF_OK)
+        rc = run_url(d, err);
+    return rc;
+}
+
+/* A new dataset called name, when the port has room and the name is safe. */
+static ef_status
+run_port_add(struct run_port *port, const char *name, ef_err *err)
+{
+    struct run_dataset *set;
+    ef_status rc = ef_name_check(slice_str(name), err);
+
+    if (rc == EF_OK && port->n == EF_MAX_DATASETS)
+        rc = reject(err, EF_E_LIMIT, EF_NOWHERE,
+                    "more datasets on one port than EF_MAX_DATASETS (1024)");
+    if (rc != EF_OK)
+        return rc;
+    set = realloc(port->set, (port->n + 1) * sizeof *set);
+    if (set == NULL)
+        return reject_memory(err);
+    port->set = set;
+    set[port->n] = (struct run_dataset){.name = strdup(name)};
+    if (set[port->n].name == NULL)
+        return reject_memory(err);
+    port->n++;
+    return EF_OK;
+}
+
+/* One entry of a port's folder; like the reference, those without a dataset
+ * folder are passed over. */
+static ef_status
+run_port_entry(struct run_port *port, const char *folder, const char *name,
+               int schemes, ef_err *err)
+{
+    ef_buf path = {0};
+    struct stat st;
+    ef_status rc = EF_OK;
+
+    ef_buf_str(&path, folder);
+    ef_buf_str(&path, "/");
+    ef_buf_str(&path, name);
+    ef_buf_str(&path, "/dataset");
+    if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
+        stat(buf_cstr(&path), &st) == 0) {
+        rc = run_port_add(port, name, err);
+        if (rc == EF_OK)
+            rc = run_dataset_read(&port->set[port->n - 1], buf_cstr(&path),
+                                  err);
+        if (rc == EF_OK)
+            rc = with_where(err,
+                            store_check_scheme(port->set[port->n - 1].scheme,
+                                               schemes, err),
+                            buf_slice(&port->set[port->n - 1].location));
+        with_where(err, rc, buf_slice(&path));
+    }
+    if (path.failed)
+        rc = reject_memory(err);
+    ef_buf_free(&path);
+    return rc;
+}
+
+/* All datasets of DIR/PORT, in the order of their names. */
+static ef_status
+run_port_read(struct run_port *port, const char *dir, const char *name,
+              int schemes, ef_err *err)
+{
+    ef_buf path = {0};
+    struct dirent *e;
+    DIR *d;
+    ef_status rc = EF_OK;
+
+    ef_buf_str(&path, dir);
+    ef_buf_str(&path, "/");
+    ef_buf_str(&path, name);
+    d = opendir(buf_cstr(&path));
+    while (d != NULL && rc == EF_OK && (e = readdir(d)) != NULL)
+        rc = run_port_entry(port, (const char *)path.p, e->d_name, schemes,
+                            err);
+    if (d != NULL)
+        closedir(d);
+    if (rc == EF_OK && port->n == 0)
+        rc = with_hint(err,
+                       reject(err, EF_E_FORMAT, EF_NOWHERE,
+                              "no dataset on this port"),
+                       "a port's folder has "
+                       "NAME/dataset/{location.txt,credentials.bin}; make it "
+                       "with: encflow credentials make -o DIR/PORT/NAME");
+    with_where(err, rc, buf_slice(&path));
+    if (port->n > 0)
+        qsort(port->set, port->n, sizeof port->set[0], run_by_name);
+    ef_buf_free(&path);
+    return rc;
+}
+
+/* --- the work folder --- */
+
+/* Remove everything in the folder fd (closed afterwards), links not followed.
+ * 0, or -1 when something is left. */
+static int
+run_empty(int fd)
+{
+    DIR *d = fdopendir(fd);
+    struct dirent *e;
+    int rc = 0, sub;
+
+    if (d == NULL) {
+        close(fd);
+        return -1;
+    }
+    while ((e = readdir(d)) != NULL) {
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+            continue;
+        if (unlinkat(dirfd(d), e->d_name, 0) == 0)
+            continue;
+        (void)fchmodat(dirfd(d), e->d_name, 0700, 0);
+        sub = openat(dirfd(d), e->d_name,
+                     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (sub < 0 || run_empty(sub) != 0 ||
+            unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR) != 0)
+            rc = -1;
+    }
+    closedir(d);
+    return rc;
+}
+
+struct run_work {
+    const char *path;
+    int made, ready; /* we made the folder; it is ours to empty */
+};
+
+/* It must be empty: what is in it afterwards is removed. */
+static ef_status
+run_work_begin(struct run_work *w, ef_err *err)
+{
+    struct dirent *e;
+    int extra = 0;
+    DIR *d;
+
+    w->made = mkdir(w->path, 0700) == 0;
+    d = opendir(w->path);
+    if (d == NULL)
+        return with_hint(err,
+                         with_file(err,
+                                   reject_sys(err, EF_E_IO,
+                                              "cannot use this work folder"),
+                                   w->path),
+                         "--work DIR names another; its parent must exist");
+    while ((e = readdir(d)) != NULL)
+        extra += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+    closedir(d);
+    if (extra > 0)
+        return with_hint(err,
+                         with_file(err,
+                                   reject(err, EF_E_IO, EF_NOWHERE,
+                                          "the work folder is not empty"),
+                                   w->path),
+                         "a run removes all that is in its work folder: empty "
+                         "it yourself, or name another with --work");
+    w->ready = 1;
+    return EF_OK;
+}
+
+static ef_status
+run_work_end(struct run_work *w, ef_err *err)
+{
+    int fd;
+
+    if (!w->ready)
+        return EF_OK;
+    fd = open(w->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || run_empty(fd) != 0 || (w->made && rmdir(w->path) != 0))
+        return with_file(err, reject_sys(err, EF_E_IO,
+                                         "plaintext could not be removed from "
+                                         "the work folder"), w->path);
+    w->ready = 0;
+    return EF_OK;
+}
+
+/* --- inputs --- */
+
+#define RUN_PIECE_BYTES 16384
+
+/* One input on its way: decrypted as it arrives, named when its tag holds. */
+struct run_input {
+    const struct run_dataset *set;
+    ef_buf path;            /* WORK/NAME */
+    unsigned char *scratch; /* RUN_PIECE_BYTES, shared: one piece at a time */
+    ef_gcm *gcm;
+    ef_open open;
+    struct file_out out;
+    int begun;
+};
+
+static ef_status
+run_input_begin(struct run_input *in, ef_err *err)
+{
+    in->gcm = ef_gcm_new(in->set->cred->key, NULL);
+    if (in->gcm == NULL)
+        return reject_memory(err);
+    ef_open_init(&in->open, in->gcm);
+    in->begun = 1;
+    return file_out_begin(&in->out, buf_cstr(&in->path), FILE_PRIVATE, err);
+}
+
+/* UNTRUSTED: ciphertext. The file it goes to has no name yet. */
+static ef_status
+run_input_sink(void *ctx, ef_slice piece, ef_err *err)
+{
+    struct run_input *in = ctx;
+    ef_status rc = in->begun ? EF_OK : run_input_begin(in, err);
+    size_t n, out_n;
+
+    while (rc == EF_OK && piece.n > 0) {
+        n = piece.n < RUN_PIECE_BYTES ? piece.n : RUN_PIECE_BYTES;
+        rc = ef_open_push(&in->open, in->scratch, &out_n, slice(piece.p, n),
+                          err);
+        if (rc == EF_OK)
+            rc = with_file(err,
+                           file_write_full(in->out.fd, in->scratch, out_n,
+                                           err), buf_cstr(&in->path));
+        piece = slice_from(piece, n);
+    }
+    return rc;
+}
+
+static void
+run_input_free(struct run_input *in)
+{
+    if (in->begun)
+        file_out_abort(&in->out);
+    ef_gcm_free(in->gcm);
+    in->gcm = NULL;
+    in->begun = 0;
+}
+
+static ef_status
+run_input_end(void *ctx, ef_err *err)
+{
+    struct run_input *in = ctx;
+    ef_status rc = in->begun ? EF_OK : run_input_begin(in, err);
+
+    if (rc == EF_OK)
+        rc = ef_open_end(&in->open, err);
+    if (rc == EF_OK) {
+        rc = file_out_commit(&in->out, buf_cstr(&in->path), err);
+        in->begun = 0;
+    }
+    run_input_free(in);
+    return rc;
+}
+
+/* The failure of one of jobs that is to be told, with its location. */
+static ef_status
+run_first_error(const struct store_job *jobs, size_t n, ef_status rc,
+                const struct run_port *port, ef_err *err)
+{
+    size_t i;
+
+    for (i = 0; i < n; i++)
+        if (jobs[i].rc == rc) {
+            ef_buf where = {0};
+
+            if (err != NULL)
+                *err = jobs[i].err;
+            ef_buf_str(&where, port->set[i].name);
+            ef_buf_str(&where, ", ");
+            ef_buf_add(&where, jobs[i].location.p, jobs[i].location.n);
+            with_where(err, rc, buf_slice(&where));
+            ef_buf_free(&where);
+            break;
+        }
+    return rc;
+}
+
+/* Fetch all inputs to WORK, or none. */
+static ef_status
+run_fetch(const struct run_port *port, struct run_input *inputs,
+          const char *work, const struct store_opts *o, ef_err *err)
+{
+    struct store_job *jobs = calloc(port->n, sizeof *jobs);
+    unsigned char *scratch = ef_secret_alloc(RUN_PIECE_BYTES, NULL);
+    ef_status rc = EF_OK;
+    size_t i;
+
+    if (jobs == NULL || scratch == NULL)
+        rc = reject_memory(err);
+    for (i = 0; i < port->n && rc == EF_OK; i++) {
+        inputs[i].set = &port->set[i];
+        inputs[i].scratch = scratch;
+        ef_buf_str(&inputs[i].path, work);
+        ef_buf_str(&inputs[i].path, "/");
+        ef_buf_str(&inputs[i].path, port->set[i].name);
+        (void)buf_cstr(&inputs[i].path);
+        rc = buf_status(&inputs[i].path, err);
+        jobs[i].url = port->set[i].url;
+        jobs[i].location = store_public(buf_slice(&port->set[i].location));
+        jobs[i].sink = run_input_sink;
+        jobs[i].end = run_input_end;
+        jobs[i].ctx = &inputs[i];
+    }
+    if (rc == EF_OK) {
+        rc = store_run(jobs, port->n, 1, o);
+        rc = run_first_error(jobs, port->n, rc, port, err);
+    }
+    for (i = 0; i < port->n; i++)
+        run_input_free(&inputs[i]);
+    ef_secret_free(scratch, RUN_PIECE_BYTES);
+    free(jobs);
+    return rc;
+}
+
+/* --- the application's cage --- */
+
+/* Newer Landlock than the build's headers may know; the kernel says at run
+ * time how much of it there is (its ABI). */
+struct cage_ruleset_attr {
+    uint64_t fs, net, scoped;
+};
+#define CAGE_FS_ABI1 UINT64_C(0x1fff)  /* execute .. make_sym */
+#define CAGE_FS_REFER (UINT64_C(1) << 13)     /* ABI 2 */
+#define CAGE_FS_TRUNCATE (UINT64_C(1) << 14)  /* ABI 3 */
+#define CAGE_FS_IOCTL_DEV (UINT64_C(1) << 15) /* ABI 5 */
+#define CAGE_SCOPED UINT64_C(3) /* ABI 6: abstract sockets, signals */
+#define CAGE_FS_LOOK                                                  \
+    (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE |      \
+     LANDLOCK_ACCESS_FS_READ_DIR)
+#define CAGE_FS_FILE                                                  \
+    (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE |      \
+     LANDLOCK_ACCESS_FS_WRITE_FILE | CAGE_FS_TRUNCATE | CAGE_FS_IOCTL_DEV)
+
+struct cage {
+    int ruleset;        /* Landlock; -1 where the kernel has none */
+    uint64_t handled;
+    struct sock_filter filter[96];
+    unsigned short filter_n;
+};
+
+/* Allow access beneath what fd (closed afterwards) is. */
+static int
+cage_allow_fd(struct cage *c, int fd, uint64_t access)
+{
+    struct landlock_path_beneath_attr rule;
+    struct stat st;
+    long rc;
+
+    if (fd < 0 || fstat(fd, &st) != 0) {
+        file_close(fd);
+        return -1;
+    }
+    if (!S_ISDIR(st.st_mode))
+        access &= CAGE_FS_FILE;
+    rule.allowed_access = access & c->handled;
+    rule.parent_fd = fd;
+    rc = syscall(SYS_landlock_add_rule, c->ruleset,
+                 LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
+    file_close(fd);
+    return rc == 0 ? 0 : -1;
+}
+
+/* Everything in the folder fd may be looked at, except the entry called
+ * without. Links are passed over: their targets have rules of their own. */
+static int
+cage_allow_siblings(struct cage *c, int fd, const char *without)
+{
+    int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), sub;
+    DIR *d = copy >= 0 ? fdopendir(copy) : NULL;
+    struct dirent *e;
+    struct stat st;
+
+    if (d == NULL) {
+        file_close(copy);
+        return -1;
+    }
+    while ((e = readdir(d)) != NULL) {
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
+            strcmp(e->d_name, without) == 0)
+            continue;
+        sub = openat(fd, e->d_name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        if (sub >= 0 && fstat(sub, &st) == 0 && !S_ISLNK(st.st_mode))
+            (void)cage_allow_fd(c, sub, CAGE_FS_LOOK);
+        else
+            file_close(sub);
+    }
+    closedir(d);
+    return 0;
+}
+
+/* Everything may be looked at, but what is below the folder hidden. Rules
+ * only allow, so each folder on the way down allows all the others. */
+static int
+cage_hide(struct cage *c, const char *hidden)
+{
+    char path[PATH_MAX], *name, *save = NULL;
+    int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), next;
+
+    if (realpath(hidden, path) == NULL || fd < 0) {
+        file_close(fd);
+        return -1;
+    }
+    for (name = strtok_r(path, "/", &save); name != NULL;
+         name = strtok_r(NULL, "/", &save)) {
+        if (cage_allow_siblings(c, fd, name) != 0)
+            break;
+        next = openat(fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        file_close(fd);
+        fd = next;
+        if (fd < 0)
+            return -1;
+    }
+    file_close(fd);
+    return name == NULL ? 0 : -1;
+}
+
+/* Writing only beneath work, reading everywhere but beneath ports. */
+static ef_status
+cage_landlock(struct cage *c, const char *work, const char *ports, ef_err *err)
+{
+    static const char *const devices[] = {"/dev/null", "/dev/zero",
+                                          "/dev/full"};
+    struct cage_ruleset_attr attr = {CAGE_FS_ABI1, 0, 0};
+    long abi = syscall(SYS_landlock_create_ruleset, NULL, 0,
+                       LANDLOCK_CREATE_RULESET_VERSION);
+    size_t i;
+
+    c->ruleset = -1;
+    if (abi < 1)
+        return EF_OK;
+    attr.fs |= abi >= 2 ? CAGE_FS_REFER : 0;
+    attr.fs |= abi >= 3 ? CAGE_FS_TRUNCATE : 0;
+    attr.fs |= abi >= 5 ? CAGE_FS_IOCTL_DEV : 0;
+    attr.scoped = abi >= 6 ? CAGE_SCOPED : 0;
+    c->handled = attr.fs;
+    c->ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr,
+                              abi >= 6 ? 24 : abi >= 4 ? 16 : 8, 0);
+    if (c->ruleset < 0)
+        return reject_sys(err, EF_E_INTERNAL, "Landlock refuses our rules");
+    for (i = 0; i < sizeof devices / sizeof devices[0]; i++)
+        (void)cage_allow_fd(c, open(devices[i], O_PATH | O_CLOEXEC),
+                            LANDLOCK_ACCESS_FS_READ_FILE |
+                                LANDLOCK_ACCESS_FS_WRITE_FILE |
+                                CAGE_FS_TRUNCATE);
+    if (cage_allow_fd(c, open(work, O_PATH | O_DIRECTORY | O_CLOEXEC),
+                      attr.fs) != 0 ||
+        cage_hide(c, ports) != 0)
+        return reject_sys(err, EF_E_INTERNAL,
+                          "the application's cage could not be built");
+    return EF_OK;
+}
+
+static void
+cage_op(struct cage *c, uint16_t code, uint32_t k, uint8_t jt, uint8_t jf)
+{
+    c->filter[c->filter_n++] = (struct sock_filter){code, jt, jf, k};
+}
+
+static void
+cage_return(struct cage *c, uint32_t action)
+{
+    cage_op(c, BPF_RET | BPF_K, action, 0, 0);
+}
+
+#define CAGE_REFUSE (SECCOMP_RET_ERRNO | EPERM)
+
+/* Refuse the system call nr altogether. */
+static void
+cage_refuse(struct cage *c, long nr, uint32_t action)
+{
+    cage_op(c, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)nr, 0, 1);
+    cage_return(c, action);
+}
+
+/* Refuse nr where the low word of its argument arg is value (mask 0), or has
+ * a bit of mask. */
+static void
+cage_refuse_if(struct cage *c, long nr, unsigned arg, uint32_t value,
+               uint32_t mask)
+{
+    uint16_t test = mask != 0 ? BPF_JSET : BPF_JEQ;
+
+    cage_op(c, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)nr, 0, 4);
+    cage_op(c, BPF_LD | BPF_W | BPF_ABS,
+            (uint32_t)offsetof(struct seccomp_data, args) + 8 * arg, 0, 0);
+    cage_op(c, (uint16_t)(BPF_JMP | test | BPF_K), mask != 0 ? mask : value, 0,
+            1);
+    cage_return(c, CAGE_REFUSE);
+    cage_op(c, BPF_LD | BPF_W | BPF_ABS,
+            (uint32_t)offsetof(struct seccomp_data, nr), 0, 0);
+}
+
+#if defined(__x86_64__)
+#define CAGE_ARCH AUDIT_ARCH_X86_64
+#elif defined(__aarch64__)
+#define CAGE_ARCH AUDIT_ARCH_AARCH64
+#else
+#error "section 13 knows the system calls of x86-64 and aarch64 only"
+#endif
+
+/* No network, no other processes' memory, no new namespaces, no leaving the
+ * process group (so that one kill ends everything), no signal to the runner. */
+static void
+cage_seccomp(struct cage *c, int allow_net)
+{
+    static const long refused[] = {
+        SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_kcmp,
+        SYS_setsid, SYS_setpgid, SYS_unshare, SYS_setns, SYS_mount,
+        SYS_umount2, SYS_pivot_root, SYS_bpf, SYS_perf_event_open,
+        SYS_userfaultfd, SYS_io_uring_setup, SYS_io_uring_enter,
+        SYS_io_uring_register, SYS_add_key, SYS_request_key, SYS_keyctl,
+        SYS_pidfd_getfd, SYS_pidfd_send_signal, SYS_pidfd_open, SYS_tkill,
+        SYS_rt_sigqueueinfo, SYS_rt_tgsigqueueinfo};
+    size_t i;
+
+    c->filter_n = 0;
+    cage_op(c, BPF_LD | BPF_W | BPF_ABS,
+            (uint32_t)offsetof(struct seccomp_data, arch), 0, 0);
+    cage_op(c, BPF_JMP | BPF_JEQ | BPF_K, CAGE_ARCH, 1, 0);
+    cage_return(c, SECCOMP_RET_KILL_PROCESS);
+    cage_op(c, BPF_LD | BPF_W | BPF_ABS,
+            (uint32_t)offsetof(struct seccomp_data, nr), 0, 0);
+#if defined(__x86_64__)
+    cage_op(c, BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 0, 1); /* x32 */
+    cage_return(c, CAGE_REFUSE);
+#endif
+    for (i = 0; i < sizeof refused / sizeof refused[0]; i++)
+        cage_refuse(c, refused[i], CAGE_REFUSE);
+    /* clone3 hides its flags behind a pointer; libc falls back to clone */
+    cage_refuse(c, SYS_clone3, SECCOMP_RET_ERRNO | ENOSYS);
+    cage_refuse_if(c, SYS_clone, 0, 0, CLONE_NEWUSER);
+    cage_refuse_if(c, SYS_kill, 0, (uint32_t)getpid(), 0);
+    cage_refuse_if(c, SYS_kill, 0, 0, UINT32_C(1) << 31); /* other groups */
+    cage_refuse_if(c, SYS_tgkill, 0, (uint32_t)getpid(), 0);
+    if (!allow_net)
+        cage_refuse(c, SYS_socket, CAGE_REFUSE);
+    cage_return(c, SECCOMP_RET_ALLOW);
+}
+
+/* In the child: no capability, now or after any exec. */
+static int
+cage_drop_capabilities(void)
+{
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct none[2];
+    unsigned long cap;
+
+    memset(none, 0, sizeof none);
+    for (cap = 0; cap < 64; cap++)
+        (void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
+    (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    return (int)syscall(SYS_capset, &header, none);
+}
+
+/* In the child, between fork and exec: system calls only. */
+static int
+cage_enter(const struct cage *c)
+{
+    struct sock_fprog program = {c->filter_n,
+                                 (struct sock_filter *)(uintptr_t)c->filter};
+    struct rlimit no_core = {0, 0};
+
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        setrlimit(RLIMIT_CORE, &no_core) != 0)
+        return -1;
+    if (c->ruleset >= 0 &&
+        syscall(SYS_landlock_restrict_self, c->ruleset, 0) != 0)
+        return -1;
+    if (cage_drop_capabilities() != 0)
+        return -1;
+    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0);
+}
+
+/* --- the application --- */
+
+struct run_app {
+    char **argv, **envp;
+    struct cage cage;
+    long timeout_sec;               /* 0: none */
+    volatile sig_atomic_t *stop;
+    pid_t pid;
+    int out, err, status_pipe;      /* read ends */
+    ef_buf out_text, err_text;
+    int over;                       /* 1: stdout, 2: stderr passed its limit */
+    int timed_out, wait_status;
+};
+
+/* What the child says when it can't become the application. */
+struct run_trouble {
+    int stage; /* 1: the cage, 2: exec */
+    int error;
+};
+
+static void
+run_child_fds(int in, int out, int err)
+{
+    dup2(in, STDIN_FILENO);
+    dup2(out, STDOUT_FILENO);
+    dup2(err, STDERR_FILENO);
+#ifdef SYS_close_range
+    if (syscall(SYS_close_range, 3U, ~0U, 4U /* CLOEXEC */) == 0)
+        return;
+#endif
+    for (in = 3; in < 65536; in++)
+        (void)fcntl(in, F_SETFD, FD_CLOEXEC);
+}
+
+/* In the child; never returns. */
+static void
+run_child(const struct run_app *app, int in, int out, int err, int status,
+          pid_t parent)
+{
+    struct run_trouble t = {1, 0};
+    sigset_t none;
+    int sig;
+
+    for (sig = 1; sig < NSIG; sig++)
+        (void)signal(sig, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)setsid(); /* a group, and no terminal */
+    run_child_fds(in, out, err);
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 ||
+        getppid() != parent)
+        _exit(127);
+    if (cage_enter(&app->cage) == 0) {
+        t.stage = 2;
+        environ = app->envp;
+        execvp(app->argv[0], app->argv);
+    }
+    t.error = errno;
+    if (write(status, &t, sizeof t) < 0)
+        _exit(126);
+    _exit(127);
+}
+
+static void
+run_close_pair(int pair[2])
+{
+    file_close(pair[0]);
+    file_close(pair[1]);
+}
+
+/* Fork, and learn whether the application started. */
+static ef_status
+run_spawn(struct run_app *app, ef_err *err)
+{
+    int in[2] = {-1, -1}, out[2] = {-1, -1}, er[2] = {-1, -1};
+    int status[2] = {-1, -1};
+    pid_t parent = getpid();
+
+    if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0 ||
+        pipe2(er, O_CLOEXEC) != 0 || pipe2(status, O_CLOEXEC) != 0)
+        goto failed;
+    close(in[1]); /* the application's input is empty */
+    in[1] = -1;
+    app->pid = fork();
+    if (app->pid < 0)
+        goto failed;
+    if (app->pid == 0)
+        run_child(app, in[0], out[1], er[1], status[1], parent);
+    close(in[0]);
+    close(out[1]);
+    close(er[1]);
+    close(status[1]);
+    app->out = out[0];
+    app->err = er[0];
+    app->status_pipe = status[0];
+    return EF_OK;
+failed:
+    reject_sys(err, EF_E_IO, "cannot start a process");
+    run_close_pair(in);
+    run_close_pair(out);
+    run_close_pair(er);
+    run_close_pair(status);
+    return EF_E_IO;
+}
+
+static void
+run_kill(const struct run_app *app)
+{
+    (void)kill(-app->pid, SIGKILL); /* its group: nobody can leave it */
+    (void)kill(app->pid, SIGKILL);  /* before setsid there is no group */
+}
+
+/* UNTRUSTED: what the application prints. 0 at the end of the stream. */
+static int
+run_capture(int fd, ef_buf *text, int *over, int which)
+{
+    unsigned char piece[16384];
+    ssize_t n = read(fd, piece, sizeof piece);
+    size_t room = EF_MAX_APP_OUTPUT_BYTES - text->n;
+
+    if (n < 0)
+        return errno == EINTR || errno == EAGAIN;
+    if ((size_t)n > room)
+        *over |= which;
+    ef_buf_add(text, piece, (size_t)n < room ? (size_t)n : room);
+    ef_wipe(piece, (size_t)n);
+    return n > 0;
+}
+
+static int64_t
+run_clock_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* It has ended, but still holds its process number. */
+static int
+run_has_ended(const struct run_app *app)
+{
+    siginfo_t info = {.si_pid = 0};
+
+    return waitid(P_PID, (id_t)app->pid, &info,
+                  WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           info.si_pid == app->pid;
+}
+
+/* Read both streams until they end. The group is killed when the application
+ * itself has ended, runs too long or says too much, so they do end. */
+static void
+run_watch(struct run_app *app)
+{
+    struct pollfd fds[2] = {{app->out, POLLIN, 0}, {app->err, POLLIN, 0}};
+    int64_t end = run_clock_ms() + app->timeout_sec * 1000;
+    int reaped = 0;
+
+    while (fds[0].fd >= 0 || fds[1].fd >= 0 || !reaped) {
+        (void)poll(fds, 2, 20);
+        if (fds[0].fd >= 0 && fds[0].revents != 0 &&
+            !run_capture(app->out, &app->out_text, &app->over, 1))
+            fds[0].fd = -1;
+        if (fds[1].fd >= 0 && fds[1].revents != 0 &&
+            !run_capture(app->err, &app->err_text, &app->over, 2))
+            fds[1].fd = -1;
+        if (app->timeout_sec > 0 && run_clock_ms() >= end && !reaped)
+            app->timed_out = 1;
+        if (!reaped && (app->over || app->timed_out || *app->stop))
+            run_kill(app);
+        if (!reaped && run_has_ended(app)) {
+            run_kill(app); /* whatever it left behind; then its number */
+            reaped = waitpid(app->pid, &app->wait_status, 0) == app->pid;
+        }
+    }
+    while (waitpid(-1, NULL, 0) > 0) /* orphans came to us: subreaper */
+        ;
+}
+
+/* The application did not start: say so where its own words would stand. */
+static ef_status
+run_trouble(struct run_app *app, const struct run_trouble *t, ef_err *err)
+{
+    char text[64];
+
+    if (t->stage == 1) {
+        errno = t->error;
+        return reject_sys(err, EF_E_INTERNAL,
+                          "the application's cage could not be closed, so it "
+                          "was not run");
+    }
+    app->wait_status = (t->error == ENOENT ? 127 : 126) << 8;
+    ef_buf_str(&app->err_text, "encflow: cannot run ");
+    ef_buf_str(&app->err_text, app->argv[0]);
+    snprintf(text, sizeof text, ": %s\n",
+             t->error == ENOENT   ? "no such program"
+             : t->error == EACCES ? "not executable"
+                                  : "the kernel refuses it");
+    ef_buf_str(&app->err_text, text);
+    return EF_OK;
+}
+
+/* Why the application was ended, for the receiver to see. */
+static void
+run_epitaph(struct run_app *app)
+{
+    if (app->over & 3)
+        buf_printf(&app->err_text,
+                   "encflow: application ended: more than %u bytes on %s "
+                   "(EF_MAX_APP_OUTPUT_BYTES)\n",
+                   (unsigned)EF_MAX_APP_OUTPUT_BYTES,
+                   app->over & 1 ? "stdout" : "stderr");
+    if (app->timed_out)
+        buf_printf(&app->err_text,
+                   "encflow: application ended: still running after %ld s "
+                   "(--timeout)\n",
+                   app->timeout_sec);
+}
+
+/* Run it to its end. EF_OK also when the application fails. */
+static ef_status
+run_application(struct run_app *app, ef_err *err)
+{
+    struct run_trouble t;
+    ssize_t n;
+    ef_status rc;
+
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    rc = run_spawn(app, err);
+    if (rc != EF_OK)
+        return rc;
+    n = file_read_full(app->status_pipe, &t, sizeof t);
+    run_watch(app);
+    close(app->out);
+    close(app->err);
+    close(app->status_pipe);
+    if (*app->stop)
+        return reject(err, EF_E_IO, EF_NOWHERE, "stopped by a signal");
+    if (n == (ssize_t)sizeof t)
+        return run_trouble(app, &t, err);
+    run_epitaph(app);
+    if (app->out_text.failed || app->err_text.failed)
+        return reject_memory(err);
+    return EF_OK;
+}
+
+static int
+run_returncode(const struct run_app *app)
+{
+    return WIFSIGNALED(app->wait_status) ? -WTERMSIG(app->wait_status)
+                                         : WEXITSTATUS(app->wait_status);
+}
+
+/* --- outputs --- */
+
+/* A result being sealed while it is sent. */
+struct run_output {
+    const ef_result *result;
+    uint64_t text_n; /* size of the result's JSON */
+    ef_gcm *gcm;
+    unsigned char nonce[EF_NONCE_BYTES], tag[EF_TAG_BYTES];
+};
+
+/* n bytes of the dataset file from at. Asked in order; from 0 again when the
+ * request is repeated, with the same bytes: one nonce, one message. */
+static ef_status
+run_output_source(void *ctx, uint64_t at, unsigned char *buf, size_t n,
+                  ef_err *err)
+{
+    struct run_output *o = ctx;
+    uint64_t body_end = EF_NONCE_BYTES + o->text_n;
+    ef_status rc = EF_OK;
+
+    if (at == 0)
+        ef_gcm_start(o->gcm, o->nonce, NULL, 0);
+    for (; n > 0 && at < EF_NONCE_BYTES; at++, n--)
+        *buf++ = o->nonce[at];
+    if (n > 0 && at < body_end) {
+        size_t k = body_end - at < n ? (size_t)(body_end - at) : n;
+
+        ef_result_read(o->result, at - EF_NONCE_BYTES, buf, k);
+        rc = ef_gcm_crypt(o->gcm, buf, k, 1, err);
+        at += k;
+        buf += k;
+        n -= k;
+    }
+    if (n > 0 && at == body_end)
+        ef_gcm_tag(o->gcm, o->tag);
+    for (; n > 0 && at < body_end + EF_TAG_BYTES; at++, n--)
+        *buf++ = o->tag[at - body_end];
+    return rc;
+}
+
+/* Seal the result to every output and put it; one failure does not keep the
+ * others from theirs. */
+static ef_status
+run_deliver(const struct run_port *port, const ef_result *result,
+            const struct store_opts *o, ef_err *err)
+{
+    struct store_job *jobs = calloc(port->n, sizeof *jobs);
+    struct run_output *outs = calloc(port->n, sizeof *outs);
+    ef_status rc = jobs == NULL || outs == NULL ? reject_memory(err) : EF_OK;
+    size_t i;
+
+    for (i = 0; i < port->n && rc == EF_OK; i++) {
+        outs[i].result = result;
+        outs[i].text_n = ef_result_size(result);
+        outs[i].gcm = ef_gcm_new(port->set[i].cred->key, NULL);
+        rc = outs[i].gcm == NULL ? reject_memory(err)
+                                 : crypt_nonce(outs[i].nonce, err);
+        jobs[i].url = port->set[i].url;
+        jobs[i].location = store_public(buf_slice(&port->set[i].location));
+        jobs[i].put = 1;
+        jobs[i].source = run_output_source;
+        jobs[i].ctx = &outs[i];
+        jobs[i].size = outs[i].text_n + EF_OVERHEAD_BYTES;
+    }
+    if (rc == EF_OK) {
+        rc = store_run(jobs, port->n, 0, o);
+        rc = run_first_error(jobs, port->n, rc, port, err);
+    }
+    for (i = 0; outs != NULL && i < port->n; i++)
+        ef_gcm_free(outs[i].gcm);
+    free(outs);
+    free(jobs);
+    return rc;
+}
+
+/* --- the whole run --- */
+
+enum run_event {
+    RUN_RETRIEVED, /* detail: location */
+    RUN_STARTING,
+    RUN_WRITING,   /* detail: location */
+    RUN_COMPLETE,
+    RUN_NO_LANDLOCK
+};
+
+struct run_job {
+    const char *ports, *input, *output, *work;
+    char **command;          /* NULL-terminated; NULL: our own describe */
+    const char *self;        /* path of this program */
+    long timeout_sec;
+    int allow_net;
+    struct store_opts store;
+    void (*note)(enum run_event event, ef_slice detail);
+};
+
+/* argv: COMMAND, or our own describe, then the inputs' paths. */
+static char **
+run_argv(const struct run_job *job, const struct run_input *inputs, size_t n)
+{
+    static const char *const own[] = {"describe", "-c", "DESCRIPTION", NULL};
+    size_t k = 0, i, head = 4;
+    char **argv;
+
+    for (i = 0; job->command != NULL && job->command[i] != NULL; i++)
+        head = i + 1 > head ? i + 1 : head;
+    argv = calloc(head + n + 1, sizeof *argv);
+    if (argv == NULL)
+        return NULL;
+    if (job->command == NULL)
+        argv[k++] = (char *)(uintptr_t)job->self;
+    for (i = 0; job->command == NULL && own[i] != NULL; i++)
+        argv[k++] = (char *)(uintptr_t)own[i];
+    for (i = 0; job->command != NULL && job->command[i] != NULL; i++)
+        argv[k++] = job->command[i];
+    for (i = 0; i < n; i++)
+        argv[k++] = (char *)inputs[i].path.p;
+    return argv;
+}
+
+/* Run the application on inputs that are in place; fill its buffers. */
+static ef_status
+run_middle(struct run_app *app, const struct run_job *job,
+           const struct run_input *inputs, size_t n, ef_err *err)
+{
+    static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:"
+                         "/usr/bin:/sbin:/bin";
+    static char lang[] = "LANG=C.UTF-8";
+    ef_buf home = {0}, temp = {0};
+    char *envp[5] = {path, lang, NULL, NULL, NULL};
+    ef_status rc;
+
+    ef_buf_str(&home, "HOME=");
+    ef_buf_str(&home, job->work);
+    ef_buf_str(&temp, "TMPDIR=");
+    ef_buf_str(&temp, job->work);
+    envp[2] = (char *)(uintptr_t)buf_cstr(&home);
+    envp[3] = (char *)(uintptr_t)buf_cstr(&temp);
+    app->envp = envp;
+    app->timeout_sec = job->timeout_sec;
+    app->stop = job->store.stop;
+    app->argv = run_argv(job, inputs, n);
+    rc = app->argv == NULL || home.failed || temp.failed
+             ? reject_memory(err)
+             : cage_landlock(&app->cage, job->work, job->ports, err);
+    if (rc == EF_OK && app->cage.ruleset < 0)
+        job->note(RUN_NO_LANDLOCK, slice("", 0));
+    if (rc == EF_OK) {
+        cage_seccomp(&app->cage, job->allow_net);
+        job->note(RUN_STARTING, slice("", 0));
+        rc = run_application(app, err);
+    }
+    file_close(app->cage.ruleset);
+    free(app->argv);
+    ef_buf_free(&home);
+    ef_buf_free(&temp);
+    return rc;
+}
+
+/* Fetch, run, deliver; the work folder is there and empty. */
+static ef_status
+run_datasets(const struct run_job *job, const struct run_port *in,
+             const struct run_port *out, ef_err *err)
+{
+    struct run_input *inputs = calloc(in->n, sizeof *inputs);
+    struct run_app app = {.cage = {.ruleset = -1}};
+    ef_result result;
+    ef_status rc = inputs == NULL
+                       ? reject_memory(err)
+                       : run_fetch(in, inputs, job->work, &job->store, err);
+    size_t i;
+
+    for (i = 0; i < in->n && rc == EF_OK; i++)
+        job->note(RUN_RETRIEVED,
+                  store_public(buf_slice(&in->set[i].location)));
+    if (rc == EF_OK)
+        rc = run_middle(&app, job, inputs, in->n, err);
+    if (rc == EF_OK) {
+        result = (ef_result){run_returncode(&app), buf_slice(&app.out_text),
+                             buf_slice(&app.err_text)};
+        for (i = 0; i < out->n; i++)
+            job->note(RUN_WRITING,
+                      store_public(buf_slice(&out->set[i].location)));
+        rc = run_deliver(out, &result, &job->store, err);
+    }
+    for (i = 0; inputs != NULL && i < in->n; i++)
+        ef_buf_free(&inputs[i].path);
+    free(inputs);
+    ef_buf_free(&app.out_text);
+    ef_buf_free(&app.err_text);
+    return rc;
+}
+
+/* The command `run`: everything is checked before anything is fetched, and
+ * the plaintext is removed however it ends. */
+static ef_status
+run_job(const struct run_job *job, ef_err *err)
+{
+    struct run_port in = {NULL, 0}, out = {NULL, 0};
+    struct run_work work = {.path = job->work};
+    ef_err end_err = {0};
+    ef_status rc, end;
+
+    rc = run_port_read(&in, job->ports, job->input, job->store.schemes, err);
+    if (rc == EF_OK)
+        rc = run_port_read(&out, job->ports, job->output, job->store.schemes,
+                           err);
+    if (rc == EF_OK)
+        rc = run_work_begin(&work, err);
+    if (rc == EF_OK)
+        rc = run_datasets(job, &in, &out, err);
+    end = run_work_end(&work, &end_err);
+    if (rc == EF_OK && end != EF_OK) {
+        rc = end;
+        *err = end_err;
+    }
+    if (rc == EF_OK)
+        job->note(RUN_COMPLETE, slice("", 0));
+    run_port_free(&in);
+    run_port_free(&out);
+    return rc;
+}
+
+/* ======================================================================= *
+ * 16. COMMAND LINE    options, messages, the commands               (cli_)*
+ *                                                                         *
+ *   In       arguments, the environment, files the user names             *
+ *   Out      stdout, stderr, an exit status (encflow(1), EXIT STATUS)     *
+ *   Secret   keys and profiles in ef_secret_alloc memory; nothing secret  *
+ *            is printed but where that is the command's purpose           *
+ *   Needs    everything above                                             *
+ *   Tests    tests/data.bats tests/presign.bats tests/run.bats            *
+ *            tests/man.bats                                               *
+ * ======================================================================= */
+
+#ifndef EF_NO_MAIN
+
+#include <sys/auxv.h>
+
+/* What the static build was made from; the system build asks the library. */
+#ifndef EF_BUILD_INFO
+#define EF_BUILD_INFO ""
+#endif
+
+/* Every option there is. A command's row lists those it takes. */
+enum cli_option {
+    CLI_END,
+    CLI_HELP,
+    CLI_QUIET,
+    CLI_VERBOSE,
+    CLI_FORCE,
+    CLI_JSON,
+    CLI_KEY,
+    CLI_IN,
+    CLI_OUT,
+    CLI_THREADS,
+    CLI_KEY_OUT,
+    CLI_DECODE,
+    CLI_RAW,
+    CLI_CANONICAL,
+    CLI_URL,
+    CLI_FOLDER,
+    CLI_ONLINE,
+    CLI_CACERT,
+    CLI_STALL,
+    CLI_ALLOW_HTTP,
+    CLI_ALLOW_FILE,
+    CLI_ALLOW_NET,
+    CLI_SIGV2,
+    CLI_REGION,
+    CLI_ENDPOINT,
+    CLI_ADDRESSING,
+    CLI_QUERY,
+    CLI_ENCODED,
+    CLI_AT,
+    CLI_COLUMN,
+    CLI_ALL,
+    CLI_TOP,
+    CLI_PLOT,
+    CLI_FORMAT,
+    CLI_PORTS,
+    CLI_INPUT,
+    CLI_OUTPUT,
+    CLI_WORK,
+    CLI_TIMEOUT,
+    CLI_OPTIONS
+};
+
+static const struct cli_spelling {
+    const char *brief, *name, *value, *help; /* value NULL: a flag */
+} cli_spellings[CLI_OPTIONS] = {
+    [CLI_HELP] = {"-h", "--help", NULL, "print this and exit"},
+    [CLI_QUIET] = {"-q", "--quiet", NULL, "no progress, no notes"},
+    [CLI_VERBOSE] = {"-v", "--verbose", NULL, "say what is done"},
+    [CLI_FORCE] = {"", "--force", NULL,
+                   "overwrite a key; write secrets or binary to a terminal"},
+    [CLI_JSON] = {"", "--json", NULL, "report as JSON"},
+    [CLI_KEY] = {"-K", "--key-file", "KEYFILE",
+                 "the key: 64 hex digits in a file"},
+    [CLI_IN] = {"-in", "--in", "FILE", "read FILE instead of standard input"},
+    [CLI_OUT] = {"-out", "--out", "FILE",
+                 "write FILE instead of standard output"},
+    [CLI_THREADS] = {"", "--threads", "N",
+                     "use N threads, 1 to 8 (default: one a processor)"},
+    [CLI_KEY_OUT] = {"-o", "--out-file", "FILE",
+                     "write the key to FILE, mode 0600"},
+    [CLI_DECODE] = {"-d", "--decode", NULL, "decode instead of encode"},
+    [CLI_RAW] = {"-r", "--raw", NULL, "print a string without quotes"},
+    [CLI_CANONICAL] = {"-c", "--canonical", NULL,
+                       "print the canonical form (RFC 8785)"},
+    [CLI_URL] = {"", "--url", "URL",
+                 "the presigned URL; - reads it from standard input"},
+    [CLI_FOLDER] = {"-o", "--out-dir", "DIR",
+                    "write DIR/dataset/{location.txt,credentials.bin}"},
+    [CLI_ONLINE] = {"", "--online", NULL, "also ask the storage for a byte"},
+    [CLI_CACERT] = {"", "--cacert", "FILE",
+                    "trust the certificate authorities in FILE (PEM)"},
+    [CLI_STALL] = {"", "--stall", "S",
+                   "give a transfer up after S seconds without a byte "
+                   "(default 60)"},
+    [CLI_ALLOW_HTTP] = {"", "--allow-http", NULL,
+                        "allow http:// locations, unencrypted"},
+    [CLI_ALLOW_FILE] = {"", "--allow-file", NULL,
+                        "allow file:// locations on this machine"},
+    [CLI_ALLOW_NET] = {"", "--allow-net", NULL,
+                       "let the application use the network"},
+    [CLI_SIGV2] = {"", "--sigv2", NULL,
+                   "sign with Signature Version 2, as old regions accept it"},
+    [CLI_REGION] = {"", "--region", "REGION",
+                    "the bucket's region (default: AWS_REGION, the profile, "
+                    "us-east-1)"},
+    [CLI_ENDPOINT] = {"", "--endpoint-url", "URL",
+                      "an S3 server other than AWS's"},
+    [CLI_ADDRESSING] = {"", "--addressing", "virtual|path|auto",
+                        "where the bucket goes, as botocore's "
+                        "addressing_style (default: the regional host)"},
+    [CLI_QUERY] = {"", "--query", "NAME=VALUE",
+                   "sign another query parameter, VALUE as it is"},
+    [CLI_ENCODED] = {"", "--encoded", NULL,
+                     "FILE is percent-encoded, for names no shell can type"},
+    [CLI_AT] = {"", "--at", "TIME",
+                "sign as of TIME: seconds since 1970, 20130524T000000Z or "
+                "2013-05-24T00:00:00Z"},
+    [CLI_COLUMN] = {"-c", "--column", "COLUMN",
+                    "describe COLUMN; may be repeated (default DESCRIPTION)"},
+    [CLI_ALL] = {"", "--all", NULL, "describe every column of text"},
+    [CLI_TOP] = {"", "--top", "N", "also list the N most frequent values"},
+    [CLI_PLOT] = {"", "--plot", NULL, "draw their frequencies as bars"},
+    [CLI_FORMAT] = {"", "--format", "text|json", "how to print (default text)"},
+    [CLI_PORTS] = {"", "--ports", "DIR",
+                   "the ports folder (default "
+                   "/opt/fortanix/enclave-os/app-config/rw)"},
+    [CLI_INPUT] = {"", "--input", "PORT", "the inputs' port (default input)"},
+    [CLI_OUTPUT] = {"", "--output", "PORT",
+                    "the outputs' port (default output)"},
+    [CLI_WORK] = {"", "--work", "DIR",
+                  "where the application finds its inputs; must be empty "
+                  "(default: input beside the ports folder)"},
+    [CLI_TIMEOUT] = {"", "--timeout", "S",
+                     "end the application after S seconds (default: never)"},
+};
+
+/* What a command line says. */
+struct cli {
+    const struct cli_command *command;
+    const char *value[CLI_OPTIONS]; /* "" for a flag, NULL where not given */
+    const char **columns, **queries; /* repeatable ones, in order */
+    size_t column_n, query_n;
+    char **args; /* the rest */
+    int argc;
+    char **after; /* what follows "--", NULL where there is no "--" */
+};
+
+struct cli_command {
+    const char *name, *synopsis, *about;
+    int (*run)(struct cli *c);
+    int min_args, max_args;
+    unsigned char options[20]; /* enum cli_option, CLI_END at the end */
+};
+
+static volatile sig_atomic_t cli_stop;      /* a signal that asks us to end */
+static const char *cli_name = "encflow";    /* for messages */
+
+/* --- messages --- */
+
+/* where, then the position, then what, then why: the parts that err has. */
+static void
+cli_print_err(const ef_err *err)
+{
+    fprintf(stderr, "encflow %s: ", cli_name);
+    if (err->where[0] != '\0')
+        fprintf(stderr, "\"%s\": ", err->where);
+    if (err->place[0] != '\0')
+        fprintf(stderr, "%s: ", err->place);
+    if (err->line != 0)
+        fprintf(stderr, "line %llu: ", (unsigned long long)err->line);
+    if (err->at != EF_NOWHERE)
+        fprintf(stderr, "byte %llu: ", (unsigned long long)err->at);
+    fputs(err->msg != NULL ? err->msg : "failed", stderr);
+    if (err->detail != 0)
+        fprintf(stderr, " %ld", err->detail);
+    if (err->sys != 0)
+        fprintf(stderr, ": %s", strerror(err->sys));
+    fputc('\n', stderr);
+    if (err->hint != NULL)
+        fprintf(stderr, "hint: %s\n", err->hint);
+}
+
+/* Report a failure; the exit status. */
+static int
+cli_fail(const ef_err *err)
+{
+    cli_print_err(err);
+    return ef_exit_status(err->code);
+}
+
+static int
+cli_usage(const char *msg, const char *what)
+{
+    fprintf(stderr, "encflow %s: %s", cli_name, msg);
+    if (what != NULL) {
+        ef_err e = {0};
+
+        with_where(&e, EF_E_USAGE, slice_str(what));
+        fprintf(stderr, " \"%s\"", e.where);
+    }
+    fprintf(stderr, "\nhint: encflow %s%s--help\n",
+            strcmp(cli_name, "encflow") == 0 ? "" : cli_name,
+            strcmp(cli_name, "encflow") == 0 ? "" : " ");
+    return ef_exit_status(EF_E_USAGE);
+}
+
+/* A number option's value, or fallback. 0 (and a message) when it is bad. */
+static int
+cli_number(const struct cli *c, enum cli_option o, long lo, long hi,
+           long fallback, long *out)
+{
+    const char *text = c->value[o];
+    int64_t v;
+
+    *out = fallback;
+    if (text == NULL)
+        return 1;
+    v = time_seconds(slice_str(text));
+    if (v < lo || v > hi) {
+        fprintf(stderr, "encflow %s: %s takes a number from %ld to %ld\n",
+                cli_name, cli_spellings[o].name, lo, hi);
+        return 0;
+    }
+    *out = (long)v;
+    return 1;
+}
+
+/* --- progress --- */
+
+struct cli_progress {
+    struct ef_progress base;
+    int64_t start, last;
+    int shown;
+};
+
+static const char *
+cli_size(char text[16], double n)
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+    size_t i = 0;
+
+    while (n >= 1024 && i < 4) {
+        n /= 1024;
+        i++;
+    }
+    snprintf(text, 16, i == 0 ? "%.0f %s" : "%.1f %s", n, units[i]);
+    return text;
+}
+
+/* Nothing in the first second; then a line that is written over. */
+static void
+cli_tick(struct ef_progress *base, uint64_t done, uint64_t total)
+{
+    struct cli_progress *p = (struct cli_progress *)base;
+    int64_t now = run_clock_ms();
+    double rate;
+    char a[16], b[16];
+
+    if (p->start == 0)
+        p->start = p->last = now;
+    if (now - p->start < 1000 || now - p->last < 200)
+        return;
+    p->last = now;
+    p->shown = 1;
+    rate = (double)done / ((double)(now - p->start) / 1000);
+    fprintf(stderr, "\r%s, %s/s", cli_size(a, (double)done),
+            cli_size(b, rate));
+    if (total > done && rate > 0)
+        fprintf(stderr, ", %.0f s left",
+                (double)(total - done) / rate);
+    fputs("   ", stderr);
+}
+
+/* A progress line where there is a terminal and nobody said -q; else NULL. */
+static struct ef_progress *
+cli_progress(struct cli_progress *p, const struct cli *c)
+{
+    *p = (struct cli_progress){.base = {cli_tick}};
+    return isatty(STDERR_FILENO) && c->value[CLI_QUIET] == NULL ? &p->base
+                                                                : NULL;
+}
+
+static void
+cli_progress_end(const struct cli_progress *p)
+{
+    if (p->shown)
+        fputs("\r\033[K", stderr);
+}
+
+/* --- output --- */
+
+/* Standard output is a terminal and nobody said --force. */
+static int
+cli_guarded(const struct cli *c)
+{
+    return isatty(STDOUT_FILENO) && c->value[CLI_FORCE] == NULL;
+}
+
+static int
+cli_refuse_terminal(const char *what)
+{
+    fprintf(stderr,
+            "encflow %s: %s is not written to a terminal\n"
+            "hint: name a file, use a pipe, or say --force\n",
+            cli_name, what);
+    return ef_exit_status(EF_E_USAGE);
+}
+
+static int
+cli_drain(void *ctx, const unsigned char *p, size_t n)
+{
+    return file_write_full(*(int *)ctx, p, n, NULL) != EF_OK;
+}
+
+static int cli_stdout_fd = STDOUT_FILENO;
+
+/* A buffer whose contents go to standard output as they come. */
+static ef_buf
+cli_stdout(void)
+{
+    return (ef_buf){.drain = cli_drain, .ctx = &cli_stdout_fd};
+}
+
+/* Write the rest and free it; the exit status. */
+static int
+cli_stdout_end(ef_buf *b)
+{
+    ef_err err = {0};
+    int failed = b->failed;
+    ef_status rc = failed ? reject_sys(&err, EF_E_IO, "cannot write")
+                          : file_write_full(STDOUT_FILENO, b->p, b->n, &err);
+
+    ef_buf_free(b);
+    if (rc == EF_OK)
+        return 0;
+    with_file(&err, rc, NULL);
+    return cli_fail(&err);
+}
+
+/* May untrusted text go to a terminal as it is? */
+static int
+cli_is_text(ef_slice s)
+{
+    size_t i;
+
+    for (i = 0; i < s.n; i++)
+        if ((s.p[i] < 0x20 && s.p[i] != '\n' && s.p[i] != '\t' &&
+             s.p[i] != '\r') || s.p[i] == 0x7f)
+            return 0;
+    return ef_utf8_check(s, NULL) == EF_OK;
+}
+
+static int64_t
+cli_now(void)
+{
+    return (int64_t)time(NULL);
+}
+
+/* --- keygen, enc, dec --- */
+
+static int
+cli_keygen(struct cli *c)
+{
+    struct keygen_secret {
+        unsigned char key[EF_KEY_BYTES];
+        char hex[EF_KEY_HEX_BYTES];
+    } *s = ef_secret_alloc(sizeof *s, NULL);
+    ef_err err = {0};
+    ef_status rc = EF_OK;
+    int flags = FILE_SECRET | (c->value[CLI_FORCE] != NULL ? 0 : FILE_KEEP);
+
+    if (c->value[CLI_KEY_OUT] == NULL && cli_guarded(c)) {
+        ef_secret_free(s, sizeof *s);
+        return cli_refuse_terminal("a key");
+    }
+    if (s == NULL)
+        rc = reject_memory(&err);
+    else if (getrandom(s->key, sizeof s->key, 0) != (ssize_t)sizeof s->key)
+        rc = reject_sys(&err, EF_E_IO, "the kernel gave no random bytes");
+    if (rc == EF_OK) {
+        ef_hex_encode(s->hex, s->key, sizeof s->key, 1);
+        rc = file_write(c->value[CLI_KEY_OUT], flags,
+                        slice(s->hex, sizeof s->hex), &err);
+    }
+    ef_secret_free(s, sizeof *s);
+    return rc == EF_OK ? 0 : cli_fail(&err);
+}
+
+static int
+cli_crypt(struct cli *c, int seal)
+{
+    struct cli_progress progress;
+    struct crypt_job job = {.in = c->value[CLI_IN], .out = c->value[CLI_OUT]};
+    unsigned char *key;
+    const char *tmpdir = getenv("TMPDIR");
+    long threads, cores = sysconf(_SC_NPROCESSORS_ONLN);
+    ef_err err = {0};
+    ef_status rc;
+
+    cores = cores < 1 ? 1 : cores > PUMP_MAX_THREADS ? PUMP_MAX_THREADS : cores;
+    if (!cli_number(c, CLI_THREADS, 1, PUMP_MAX_THREADS, cores, &threads))
+        return ef_exit_status(EF_E_USAGE);
+    if (c->value[CLI_KEY] == NULL)
+        return cli_usage("a key is needed: -K KEYFILE", NULL);
+    if (file_is_std(job.out) && cli_guarded(c))
+        return cli_refuse_terminal(seal ? "ciphertext" : "plaintext");
+    if (file_is_std(c->value[CLI_KEY]) && file_is_std(job.in))
+        return cli_usage("the key and the data can't both come from standard "
+                         "input", NULL);
+    key = ef_secret_alloc(EF_KEY_BYTES, NULL);
+    job.key = key;
+    job.threads = (unsigned)threads;
+    job.tmpdir = tmpdir != NULL && tmpdir[0] != '\0' ? tmpdir : "/tmp";
+    job.progress = cli_progress(&progress, c);
+    rc = key == NULL ? reject_memory(&err)
+                     : file_read_key(key, c->value[CLI_KEY], &err);
+    if (rc == EF_OK)
+        rc = crypt_file(&job, seal, &err);
+    cli_progress_end(&progress);
+    ef_secret_free(key, EF_KEY_BYTES);
+    return rc == EF_OK ? 0 : cli_fail(&err);
+}
+
+static int
+cli_enc(struct cli *c)
+{
+    return cli_crypt(c, 1);
+}
+
+static int
+cli_dec(struct cli *c)
+{
+    return cli_crypt(c, 0);
+}
+
+/* --- base64 --- */
+
+#define CLI_BASE64_PIECE 49152 /* a multiple of 3 and of 4 */
+
+/* One line without wrapping, and a newline. */
+static ef_status
+cli_base64_encode(int in, int out, ef_err *err)
+{
+    static unsigned char raw[CLI_BASE64_PIECE];
+    static char text[EF_BASE64_BYTES(CLI_BASE64_PIECE)];
+    ef_status rc = EF_OK;
+    ssize_t n;
+
+    while (rc == EF_OK && (n = file_read_full(in, raw, sizeof raw)) != 0) {
+        if (n < 0)
+            return reject_sys(err, EF_E_IO, "cannot read");
+        ef_base64_encode(text, raw, (size_t)n);
+        rc = file_write_full(out, text, EF_BASE64_BYTES((size_t)n), err);
+    }
+    ef_wipe(raw, sizeof raw);
+    ef_wipe(text, sizeof text);
+    return rc == EF_OK ? file_write_full(out, "\n", 1, err) : rc;
+}
+
+/* Where in raw the k-th byte that is not blank stands. */
+static size_t
+cli_nth_solid(ef_slice raw, size_t k)
+{
+    size_t i;
+
+    for (i = 0; i < raw.n; i++)
+        if (!is_blank_byte(raw.p[i]) && k-- == 0)
+            break;
+    return i;
+}
+
+/* Decoding a stream: quads may be split by blanks and by pieces. */
+struct cli_base64 {
+    unsigned char raw[CLI_BASE64_PIECE], text[CLI_BASE64_PIECE + 4];
+    size_t held;   /* characters of an unfinished quad in text */
+    uint64_t seen; /* bytes read before raw */
+    int ended;     /* padding was seen: nothing may follow */
+};
+
+/* Decode what raw's n bytes complete; last: there are no more. */
+static ef_status
+cli_base64_piece(struct cli_base64 *b, size_t n, int last, int out,
+                 ef_err *err)
+{
+    size_t i, have = b->held, use, done;
+    ef_status rc;
+
+    for (i = 0; i < n; i++)
+        if (!is_blank_byte(b->raw[i]))
+            b->text[have++] = b->raw[i];
+    use = last ? have : have / 4 * 4;
+    rc = b->ended && use > 0
+             ? reject(err, EF_E_FORMAT, 0, "base64 goes on after its padding")
+             : ef_base64_decode(b->text, &done, slice(b->text, use), err);
+    if (rc != EF_OK && err->at != EF_NOWHERE) /* count the blanks again */
+        err->at = err->at < b->held
+                      ? b->seen - (b->held - err->at)
+                      : b->seen + cli_nth_solid(slice(b->raw, n),
+                                                (size_t)err->at - b->held);
+    if (rc != EF_OK)
+        return rc;
+    b->ended |= use > 0 && done < use / 4 * 3;
+    rc = file_write_full(out, b->text, done, err);
+    memmove(b->text, b->text + use, have - use); /* fewer than four */
+    b->held = have - use;
+    b->seen += n;
+    return rc;
+}
+
+static ef_status
+cli_base64_decode(int in, int out, ef_err *err)
+{
+    static struct cli_base64 b;
+    ef_status rc = EF_OK;
+    ssize_t n = 1;
+
+    while (rc == EF_OK && n > 0) {
+        n = file_read_full(in, b.raw, sizeof b.raw);
+        if (n < 0)
+            rc = reject_sys(err, EF_E_IO, "cannot read");
+        else
+            rc = cli_base64_piece(&b, (size_t)n, n == 0, out, err);
+    }
+    ef_wipe(&b, sizeof b);
+    return rc;
+}
+
+static int
+cli_base64(struct cli *c)
+{
+    int decode = c->value[CLI_DECODE] != NULL, in;
+    const char *to = c->value[CLI_OUT];
+    struct file_out out;
+    ef_err err = {0};
+    ef_status rc;
+
+    if (decode && file_is_std(to) && cli_guarded(c))
+        return cli_refuse_terminal("decoded base64");
+    rc = file_open(&in, c->value[CLI_IN], &err);
+    if (rc != EF_OK)
+        return cli_fail(&err);
+    rc = file_out_begin(&out, to, 0, &err);
+    if (rc == EF_OK) {
+        rc = decode ? cli_base64_decode(in, out.fd, &err)
+                    : cli_base64_encode(in, out.fd, &err);
+        if (rc == EF_OK)
+            rc = file_out_commit(&out, to, &err);
+        else
+            file_out_abort(&out);
+    }
+    with_file(&err, rc, err.code == EF_E_IO ? to : c->value[CLI_IN]);
+    file_close(in);
+    return rc == EF_OK ? 0 : cli_fail(&err);
+}
+
+/* --- json --- */
+
+static ef_status
+cli_json_print(const ef_json *doc, uint32_t node, const struct cli *c,
+               ef_buf *out, ef_err *err)
+{
+    if (c->value[CLI_CANONICAL] != NULL)
+        return ef_json_canonical(doc, node, out, err);
+    if (c->value[CLI_RAW] != NULL && doc->nodes[node].type == EF_JSON_STRING)
+        ef_json_string(doc, node, out);
+    else
+        ef_json_print(doc, node, 2, out);
+    ef_buf_byte(out, '\n');
+    return EF_OK;
+}
+
+/* A raw string may hold what a terminal obeys. */
+static int
+cli_json_guarded(const ef_json *doc, uint32_t node, const struct cli *c)
+{
+    ef_buf text = {0};
+    int bad;
+
+    if (c->value[CLI_RAW] == NULL || !cli_guarded(c) ||
+        doc->nodes[node].type != EF_JSON_STRING)
+        return 0;
+    ef_json_string(doc, node, &text);
+    bad = !cli_is_text(buf_slice(&text));
+    ef_buf_free(&text);
+    return bad;
+}
+
+static int
+cli_json(struct cli *c)
+{
+    const char *pointer = "", *file = c->value[CLI_IN];
+    unsigned char *text = malloc(EF_MAX_JSON_BYTES + 1);
+    size_t n = 0;
+    ef_json doc = {0};
+    ef_buf out = cli_stdout();
+    ef_err err = {0};
+    uint32_t node = 0;
+    ef_status rc;
+    int refused = 0;
+
+    if (c->argc == 2 || (c->argc == 1 && (c->args[0][0] == '/' ||
+                                          c->args[0][0] == '\0')))
+        pointer = c->args[0];
+    if (c->argc == 2 || (c->argc == 1 && pointer != c->args[0]))
+        file = c->args[c->argc - 1];
+    rc = text == NULL
+             ? reject_memory(&err)
+             : file_read_small(text, EF_MAX_JSON_BYTES + 1, &n, file,
+                               "larger than EF_MAX_JSON_BYTES (17825792)",
+                               &err);
+    if (rc == EF_OK)
+        rc = ef_json_parse(&doc, slice(text, n), &err);
+    if (rc == EF_OK) {
+        rc = ef_json_pointer(&doc, &node, slice_str(pointer), &err);
+        with_where(&err, rc, slice_str(pointer));
+    }
+    refused = rc == EF_OK && cli_json_guarded(&doc, node, c);
+    if (rc == EF_OK && !refused)
+        rc = cli_json_print(&doc, node, c, &out, &err);
+    with_file(&err, rc, file);
+    ef_json_free(&doc);
+    if (text != NULL)
+        ef_wipe(text, n);
+    free(text);
+    if (rc == EF_OK && !refused)
+        return cli_stdout_end(&out);
+    ef_buf_free(&out);
+    return refused ? cli_refuse_terminal("a string with control characters")
+                   : cli_fail(&err);
+}
+
+/* --- credentials --- */
+
+/* The URL given, or read from standard input: secret memory, trimmed. */
+static ef_status
+cli_read_url(unsigned char *buf, ef_slice *url, const char *arg, ef_err *err)
+{
+    size_t n = strlen(arg);
+    ef_status rc = EF_OK;
+
+    if (file_is_std(arg))
+        rc = file_read_small(buf, EF_MAX_LOCATION_BYTES + 1, &n, NULL,
+                             "longer than EF_MAX_LOCATION_BYTES (8192)", err);
+    else if (n <= EF_MAX_LOCATION_BYTES)
+        memcpy(buf, arg, n);
+    else
+        rc = reject(err, EF_E_LIMIT, EF_MAX_LOCATION_BYTES,
+                    "longer than EF_MAX_LOCATION_BYTES (8192)");
+    *url = rc == EF_OK ? slice_trim(slice(buf, n)) : slice(buf, 0);
+    return rc;
+}
+
+/* mkdir -p; folders of credentials are the owner's alone. */
+static ef_status
+cli_make_folder(const char *path, ef_err *err)
+{
+    char part[PATH_MAX];
+    size_t i, n = strlen(path);
+
+    if (n == 0 || n >= sizeof part)
+        return with_file(err, reject(err, EF_E_USAGE, EF_NOWHERE,
+                                     "not a folder's name"), path);
+    for (i = 1; i <= n; i++) {
+        if (path[i] != '/' && path[i] != '\0')
+            continue;
+        memcpy(part, path, i);
+        part[i] = '\0';
+        if (mkdir(part, 0700) != 0 && errno != EEXIST)
+            return with_file(err, reject_sys(err, EF_E_IO,
+                                             "cannot make this folder"), part);
+    }
+    return EF_OK;
+}
+
+static ef_status
+cli_write_dataset(const char *folder, ef_slice location, ef_slice json,
+                  int flags, ef_err *err)
+{
+    ef_buf path = {0};
+    size_t n;
+    ef_status rc;
+
+    ef_buf_str(&path, folder);
+    ef_buf_str(&path, "/dataset");
+    rc = cli_make_folder(buf_cstr(&path), err);
+    n = path.n;
+    ef_buf_str(&path, "/credentials.bin");
+    if (rc == EF_OK)
+        rc = file_write(buf_cstr(&path), FILE_SECRET | flags, json, err);
+    path.n = n;
+    ef_buf_str(&path, "/location.txt");
+    if (rc == EF_OK)
+        rc = file_write(buf_cstr(&path), 0, location, err);
+    ef_buf_free(&path);
+    return rc;
+}
+
+/* Check, then write or print; key and url are secret. */
+static ef_status
+cli_make(const struct cli *c, const unsigned char *key, ef_slice url,
+         ef_err *err)
+{
+    ef_slice location = store_public(url);
+    ef_slice query = slice_from(url, location.n + 1);
+    ef_buf json = {0};
+    ef_scheme scheme;
+    ef_status rc = ef_location_check(&scheme, location, err);
+
+    if (rc == EF_OK)
+        rc = cred_query_check(query, err);
+    with_where(err, rc, slice_str("--url"));
+    if (rc != EF_OK)
+        return rc;
+    ef_credentials_print(&json, key, query);
+    rc = buf_status(&json, err);
+    if (rc == EF_OK && c->value[CLI_FOLDER] != NULL) {
+        rc = cli_write_dataset(c->value[CLI_FOLDER], location,
+                               buf_slice(&json),
+                               c->value[CLI_FORCE] != NULL ? 0 : FILE_KEEP,
+                               err);
+    } else if (rc == EF_OK) {
+        ef_buf_byte(&json, '\n');
+        rc = file_write_full(STDOUT_FILENO, json.p, json.n, err);
+    }
+    ef_buf_free(&json);
+    return rc;
+}
+
+static int
+cli_credentials_make(struct cli *c)
+{
+    struct make_secret {
+        unsigned char key[EF_KEY_BYTES], url[EF_MAX_LOCATION_BYTES + 1];
+    } *s;
+    ef_slice url;
+    ef_err err = {0};
+    ef_status rc;
+
+    if (c->value[CLI_URL] == NULL || c->value[CLI_KEY] == NULL)
+        return cli_usage("both are needed: --url URL and -K KEYFILE", NULL);
+    if (c->value[CLI_FOLDER] == NULL && cli_guarded(c))
+        return cli_refuse_terminal("a key");
+    s = ef_secret_alloc(sizeof *s, NULL);
+    rc = s == NULL ? reject_memory(&err)
+                   : file_read_key(s->key, c->value[CLI_KEY], &err);
+    if (rc == EF_OK)
+        rc = cli_read_url(s->url, &url, c->value[CLI_URL], &err);
+    if (rc == EF_OK)
+        rc = cli_make(c, s->key, url, &err);
+    ef_secret_free(s, sizeof *s);
+    return rc == EF_OK ? 0 : cli_fail(&err);
+}
+
+/* The dataset at path: a credentials file, or a folder that has one (with or
+ * without "dataset" in between), which also knows its location. */
+static ef_status
+cli_load_dataset(struct run_dataset *d, const char *path, int *has_location,
+                 ef_err *err)
+{
+    struct stat st;
+    ef_buf folder = {0};
+    ef_status rc;
+
+    *has_location = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+    ef_buf_str(&folder, path);
+    if (!*has_location) { /* a file by itself: its folder part is all of it */
+        size_t n;
+        unsigned char *text =
+            ef_secret_alloc(EF_MAX_CREDENTIALS_BYTES + 1, NULL);
+
+        d->cred = ef_secret_alloc(sizeof *d->cred, NULL);
+        rc = text == NULL || d->cred == NULL
+                 ? reject_memory(err)
+                 : file_read_small(text, EF_MAX_CREDENTIALS_BYTES + 1, &n,
+                                   path, "larger than "
+                                   "EF_MAX_CREDENTIALS_BYTES (65536)", err);
+        if (rc == EF_OK)
+            rc = ef_credentials_parse(d->cred, slice(text, n), err);
+        ef_secret_free(text, EF_MAX_CREDENTIALS_BYTES + 1);
+    } else {
+        ef_buf_str(&folder, "/dataset");
+        if (stat(buf_cstr(&folder), &st) != 0)
+            folder.n -= strlen("/dataset");
+        rc = run_dataset_read(d, buf_cstr(&folder), err);
+    }
+    with_where(err, rc, buf_slice(&folder));
+    ef_buf_free(&folder);
+    return rc;
+}
+
+static ef_status
+cli_sink_nothing(void *ctx, ef_slice piece, ef_err *err)
+{
+    (void)ctx;
+    (void)piece;
+    (void)err;
+    return EF_OK;
+}
+
+static struct store_opts
+cli_store_opts(const struct cli *c, long stall)
+{
+    struct store_opts o = {.schemes = EF_SCHEME_HTTPS,
+                           .cacert = c->value[CLI_CACERT],
+                           .stall_sec = stall,
+                           .stop = &cli_stop};
+
+    if (c->value[CLI_ALLOW_HTTP] != NULL)
+        o.schemes |= EF_SCHEME_HTTP;
+    if (c->value[CLI_ALLOW_FILE] != NULL)
+        o.schemes |= EF_SCHEME_FILE;
+    return o;
+}
+
+/* Fetch the object, throw it away: the storage accepts the URL. */
+static ef_status
+cli_try_online(const struct cli *c, const struct run_dataset *d, ef_err *err)
+{
+    struct store_opts o = cli_store_opts(c, 60);
+    struct store_job job = {.url = d->url, .sink = cli_sink_nothing};
+    ef_status rc = store_check_scheme(d->scheme, o.schemes, err);
+
+    if (rc == EF_OK) {
+        rc = store_run(&job, 1, 1, &o);
+        if (rc != EF_OK)
+            *err = job.err;
+    }
+    return with_where(err, rc, store_public(buf_slice(&d->location)));
+}
+
+/* Host and port of an https or http location, for vsock-proxy's list. */
+static void
+cli_allowlist(ef_buf *out, const struct run_dataset *d)
+{
+    ef_slice url = buf_slice(&d->location), host;
+    int64_t port;
+
+    url = slice_from(url, d->scheme == EF_SCHEME_HTTPS ? 8 : 7);
+    if (d->scheme == EF_SCHEME_FILE ||
+        sig_authority(slice(url.p, slice_find(store_public(url), '/')), &host,
+                      &port, NULL) != EF_OK)
+        return;
+    ef_buf_str(out, "- {address: ");
+    ef_buf_add(out, host.p, host.n);
+    buf_printf(out, ", port: %d}",
+               port != 0 ? (int)port : d->scheme == EF_SCHEME_HTTPS ? 443
+                                                                    : 80);
+}
+
+static void
+cli_check_text(const struct run_dataset *d, const ef_presigned *signature,
+               const char *expires, ef_slice allow, int online)
+{
+    printf("key: %d bytes\n", EF_KEY_BYTES);
+    if (d->cred->query_n == 0)
+        printf("query_string: none, the location is the whole URL\n");
+    else
+        printf("query_string: %zu bytes, %s\n", d->cred->query_n,
+               signature->version == 4   ? "SigV4"
+               : signature->version == 2 ? "SigV2"
+                                         : "not presigned");
+    if (signature->version != 0)
+        printf("expires: %s%s\n", expires,
+               signature->token
+                   ? ", or earlier: with the session token it carries"
+                   : "");
+    if (allow.n > 0)
+        printf("allowlist: %.*s\n", (int)allow.n, (const char *)allow.p);
+    if (online)
+        printf("online: the storage delivers it\n");
+}
+
+static int
+cli_check_json(const struct run_dataset *d, const ef_presigned *signature,
+               const char *expires, ef_slice allow, int online)
+{
+    ef_buf out = cli_stdout();
+
+    buf_printf(&out, "{\"key_bytes\": %d, \"query_bytes\": %zu, "
+               "\"signature_version\": %d, \"expires\": ", EF_KEY_BYTES,
+               d->cred->query_n, signature->version);
+    if (signature->version != 0)
+        ef_json_quote(&out, slice_str(expires));
+    else
+        ef_buf_str(&out, "null");
+    buf_printf(&out, ", \"session_token\": %s, \"allowlist\": ",
+               signature->token ? "true" : "false");
+    if (allow.n > 0)
+        ef_json_quote(&out, allow);
+    else
+        ef_buf_str(&out, "null");
+    buf_printf(&out, ", \"online\": %s}\n", online ? "true" : "null");
+    return cli_stdout_end(&out);
+}
+
+static int
+cli_credentials_check(struct cli *c)
+{
+    struct run_port port = {calloc(1, sizeof *port.set), 1};
+    struct run_dataset *d = port.set;
+    ef_presigned signature = {0, 0, 0};
+    char expires[EF_TIME_BYTES] = "";
+    ef_buf allow = {0};
+    ef_err err = {0};
+    ef_status rc;
+    int has_location = 0, online = c->value[CLI_ONLINE] != NULL, status = 0;
+
+    if (d == NULL)
+        port.n = 0;
+    rc = d == NULL ? reject_memory(&err)
+                   : cli_load_dataset(d, c->args[0], &has_location, &err);
+    if (rc == EF_OK && online && !has_location)
+        rc = with_file(&err, reject(&err, EF_E_USAGE, EF_NOWHERE,
+                                    "--online needs the dataset's folder, "
+                                    "which has its location"), c->args[0]);
+    if (rc == EF_OK)
+        rc = ef_presigned_parse(&signature,
+                                slice(d->cred->query, d->cred->query_n), &err);
+    ef_time_format(expires, signature.expires, 0);
+    if (rc == EF_OK && signature.version != 0 &&
+        signature.expires <= cli_now())
+        rc = with_hint(&err, reject(&err, EF_E_POLICY, EF_NOWHERE,
+                                    "the presigned query has expired"),
+                       "presign again, and make the credentials again");
+    if (rc == EF_OK && online)
+        rc = cli_try_online(c, d, &err);
+    with_file(&err, rc, c->args[0]);
+    if (rc == EF_OK) {
+        if (has_location)
+            cli_allowlist(&allow, d);
+        if (c->value[CLI_JSON] != NULL)
+            status = cli_check_json(d, &signature, expires, buf_slice(&allow),
+                                    online);
+        else
+            cli_check_text(d, &signature, expires, buf_slice(&allow), online);
+    } else {
+        status = cli_fail(&err);
+    }
+    ef_buf_free(&allow);
+    run_port_free(&port);
+    return status;
+}
+
+/* --- presign --- */
+
+static int
+cli_presign_fields(struct cli *c, ef_presign *p, ef_err *err)
+{
+    static const char *const styles[] = {"", "auto", "virtual", "path"};
+    const char *style = c->value[CLI_ADDRESSING];
+    int64_t seconds = time_seconds(slice_str(c->args[4]));
+    size_t i;
+
+    p->method = strcmp(c->args[1], "download") == 0 ? "GET"
+                : strcmp(c->args[1], "upload") == 0 ? "PUT" : NULL;
+    if (p->method == NULL)
+        return cli_usage("the second argument is download or upload, not",
+                         c->args[1]);
+    if (seconds < 1 || seconds > EF_MAX_EXPIRES_SEC)
+        return cli_usage("SECONDS is 1 to 604800 (seven days), not",
+                         c->args[4]);
+    p->expires = seconds;
+    p->now = cli_now();
+    if (c->value[CLI_AT] != NULL &&
+        ef_time_parse(&p->now, slice_str(c->value[CLI_AT]), err) != EF_OK)
+        return cli_usage("--at takes seconds since 1970, 20130524T000000Z or "
+                         "2013-05-24T00:00:00Z, not", c->value[CLI_AT]);
+    for (i = 1; style != NULL && i < 4 && strcmp(style, styles[i]) != 0;)
+        i++;
+    if (style != NULL && i == 4)
+        return cli_usage("--addressing takes virtual, path or auto, not",
+                         style);
+    p->addressing = style != NULL ? (ef_addressing)i : EF_ADDR_REGIONAL;
+    p->sigv2 = c->value[CLI_SIGV2] != NULL;
+    p->query = c->queries;
+    p->query_n = c->query_n;
+    return 0;
+}
+
+/* "s3://bucket/prefix" (the "s3:" and slashes may be missing) and a name,
+ * percent-encoded or as it is. */
+static ef_status
+cli_presign_key(const char *folder, ef_slice name, int encoded,
+                ef_buf *bucket, ef_buf *key, ef_err *err)
+{
+    ef_slice dir = slice_str(folder), prefix;
+    size_t n;
+
+    if (slice_has_prefix(dir, "s3:"))
+        dir = slice_from(dir, 3);
+    if (slice_has_prefix(dir, "//"))
+        dir = slice_from(dir, 2);
+    if (slice_has_prefix(dir, "arn:"))
+        n = dir.n; /* refused later, whole */
+    else
+        n = slice_find(dir, '/');
+    ef_buf_add(bucket, dir.p, n);
+    prefix = slice_from(dir, n + 1);
+    ef_buf_add(key, prefix.p, prefix.n);
+    if (prefix.n > 0 && prefix.p[prefix.n - 1] != '/')
+        ef_buf_byte(key, '/');
+    if (encoded)
+        return with_where(err, ef_percent_decode(key, name, 1, err), name);
+    ef_buf_add(key, name.p, name.n);
+    return buf_status(key, err);
+}
+
+static void
+cli_presign_notes(const struct cli *c, const ef_presign *p)
+{
+    if (c->value[CLI_QUIET] != NULL)
+        return;
+    if (p->token != NULL)
+        fprintf(stderr,
+                "encflow presign: note: signed with a session token; the URL "
+                "ends when the token does, however long it was asked for\n");
+    if (p->sigv2)
+        fprintf(stderr,
+                "encflow presign: note: Signature Version 2 is old: AWS "
+                "refuses it for buckets made after June 2020 and in newer "
+                "regions\n");
+}
+
+static int
+cli_presign_print(const struct cli *c, const ef_presign *p, const ef_buf *url)
+{
+    ef_slice location = store_public(buf_slice(url));
+    ef_slice query = slice_from(buf_slice(url), location.n + 1);
+    char expires[EF_TIME_BYTES];
+    ef_buf out = cli_stdout(), base64 = {0};
+
+    if (c->value[CLI_JSON] == NULL) {
+        ef_buf_add(&out, url->p, url->n);
+        ef_buf_byte(&out, '\n');
+        return cli_stdout_end(&out);
+    }
+    ef_time_format(expires, p->now + p->expires, 0);
+    if (buf_room(&base64, EF_BASE64_BYTES(query.n))) {
+        ef_base64_encode((char *)base64.p, query.p, query.n);
+        base64.n = EF_BASE64_BYTES(query.n);
+    }
+    ef_buf_str(&out, "{\"url\": ");
+    ef_json_quote(&out, buf_slice(url));
+    ef_buf_str(&out, ", \"location\": ");
+    ef_json_quote(&out, location);
+    ef_buf_str(&out, ", \"query_string\": ");
+    ef_json_quote(&out, buf_slice(&base64));
+    ef_buf_str(&out, ", \"expires\": ");
+    ef_json_quote(&out, slice_str(expires));
+    ef_buf_str(&out, "}\n");
+    ef_buf_free(&base64);
+    return cli_stdout_end(&out);
+}
+
+/* Keys and settings: options before the environment before the profile. */
+static ef_status
+cli_presign_profile(struct cli *c, struct aws_profile *s, ef_presign *p,
+                    ef_err *err)
+{
+    ef_status rc = aws_load(s, c->args[0], err);
+
+    if (rc == EF_OK && s->access_key[0] == '\0')
+        rc = with_hint(err,
+                       with_where(err,
+                                  reject(err, EF_E_USAGE, EF_NOWHERE,
+                                         "no access key for this profile"),
+                                  slice_str(c->args[0])),
+                       "~/.aws/credentials or ~/.aws/config needs it; for "
+                       "`default`, AWS_ACCESS_KEY_ID and "
+                       "AWS_SECRET_ACCESS_KEY will do");
+    aws_environment(s);
+    p->access_key = s->access_key;
+    p->secret_key = s->secret_key;
+    p->token = s->token[0] != '\0' ? s->token : NULL;
+    p->region = c->value[CLI_REGION] != NULL ? c->value[CLI_REGION] : s->region;
+    p->endpoint = c->value[CLI_ENDPOINT] != NULL ? c->value[CLI_ENDPOINT]
+                  : s->endpoint[0] != '\0'       ? s->endpoint
+                                                 : NULL;
+    return rc;
+}
+
+static int
+cli_presign(struct cli *c)
+{
+    struct aws_profile *s;
+    ef_presign p = {0};
+    ef_buf url = {0}, bucket = {0}, key = {0};
+    ef_err err = {0};
+    ef_status rc;
+    int status = cli_presign_fields(c, &p, &err);
+
+    if (status != 0)
+        return status;
+    s = ef_secret_alloc(sizeof *s, NULL);
+    rc = s == NULL ? reject_memory(&err) : cli_presign_profile(c, s, &p, &err);
+    if (rc == EF_OK)
+        rc = cli_presign_key(c->args[2], slice_str(c->args[3]),
+                             c->value[CLI_ENCODED] != NULL, &bucket, &key,
+                             &err);
+    p.bucket = buf_cstr(&bucket);
+    p.key = buf_slice(&key);
+    if (rc == EF_OK)
+        rc = bucket.failed ? reject_memory(&err)
+                           : ef_presign_url(&url, NULL, &p, &err);
+    if (rc == EF_OK) {
+        cli_presign_notes(c, &p);
+        status = cli_presign_print(c, &p, &url);
+    } else {
+        status = cli_fail(&err);
+    }
+    ef_buf_free(&url);
+    ef_buf_free(&bucket);
+    ef_buf_free(&key);
+    ef_secret_free(s, sizeof *s);
+    return status;
+}
+
+/* --- describe --- */
+
+struct cli_describe {
+    long top;
+    int plot, json, all, quiet;
+};
+
+static ef_status
+cli_describe_read(ef_describe *d, const char *path, ef_err *err)
+{
+    unsigned char *buf = malloc(65536);
+    ef_status rc = EF_OK;
+    ssize_t n = 0;
+    int fd = -1;
+
+    if (buf == NULL)
+        return reject_memory(err);
+    rc = file_open(&fd, path, err);
+    while (rc == EF_OK && (n = file_read_full(fd, buf, 65536)) > 0)
+        rc = ef_describe_push(d, slice(buf, (size_t)n), err);
+    if (rc == EF_OK && n < 0)
+        rc = reject_sys(err, EF_E_IO, "cannot read");
+    if (rc == EF_OK)
+        rc = ef_describe_end(d, err);
+    file_close(fd);
+    ef_wipe(buf, 65536);
+    free(buf);
+    return rc;
+}
+
+/* The most frequent values, under the table. */
+static void
+cli_describe_top(ef_describe *d, size_t i, const struct cli_describe *o,
+                 ef_buf *out)
+{
+    static const char bar[] = "########################################";
+    uint64_t n, most = 1;
+    ef_slice value;
+    long k;
+
+    for (k = 0; k < o->top && ef_describe_top(d, i, (size_t)k, &value, &n);
+         k++) {
+        most = k == 0 ? n : most;
+        buf_printf(out, "%10llu  ", (unsigned long long)n);
+        if (o->plot)
+            buf_printf(out, "%-40.*s  ", (int)(n * 40 / most), bar);
+        desc_escape(out, value);
+        ef_buf_byte(out, '\n');
+    }
+}
+
+static void
+cli_describe_text(ef_describe *d, const char *path,
+                  const struct cli_describe *o, ef_buf *out)
+{
+    size_t i;
+    ef_summary s;
+
+    ef_buf_str(out, "Dataset: ");
+    ef_buf_str(out, path);
+    ef_buf_str(out, "\n\n");
+    for (i = 0; i < ef_describe_count(d); i++) {
+        ef_describe_get(d, i, &s);
+        if (s.numeric) {
+            if (!o->quiet)
+                fprintf(stderr,
+                        "encflow describe: note: column %zu holds numbers and "
+                        "is left out\n", i + 1);
+            continue;
+        }
+        ef_describe_table(d, i, out);
+        cli_describe_top(d, i, o, out);
+        ef_buf_byte(out, '\n');
+    }
+}
+
+static void
+cli_describe_json_column(ef_describe *d, size_t i,
+                         const struct cli_describe *o, ef_buf *out)
+{
+    ef_summary s;
+    ef_slice value;
+    uint64_t n;
+    long k;
+
+    ef_describe_get(d, i, &s);
+    ef_buf_str(out, "{\"name\": ");
+    ef_json_quote(out, s.name);
+    if (s.numeric) {
+        ef_buf_str(out, ", \"numeric\": true}");
+        return;
+    }
+    buf_printf(out, ", \"count\": %llu, \"unique\": %llu, \"top\": ",
+               (unsigned long long)s.count, (unsigned long long)s.unique);
+    if (s.count > 0)
+        ef_json_quote(out, s.top);
+    else
+        ef_buf_str(out, "null");
+    buf_printf(out, ", \"freq\": %llu", (unsigned long long)s.freq);
+    for (k = 0; k < o->top && ef_describe_top(d, i, (size_t)k, &value, &n);
+         k++) {
+        ef_buf_str(out, k == 0 ? ", \"values\": [" : ", ");
+        ef_buf_str(out, "{\"value\": ");
+        ef_json_quote(out, value);
+        buf_printf(out, ", \"count\": %llu}", (unsigned long long)n);
+    }
+    ef_buf_str(out, k > 0 ? "]}" : "}");
+}
+
+static void
+cli_describe_json(ef_describe *d, const char *path,
+                  const struct cli_describe *o, ef_buf *out)
+{
+    size_t i;
+
+    ef_buf_str(out, "{\"dataset\": ");
+    ef_json_quote(out, slice_str(path));
+    ef_buf_str(out, ", \"columns\": [");
+    for (i = 0; i < ef_describe_count(d); i++) {
+        if (i > 0)
+            ef_buf_str(out, ", ");
+        cli_describe_json_column(d, i, o, out);
+    }
+    ef_buf_str(out, "]}\n");
+}
+
+static ef_status
+cli_describe_file(struct cli *c, const char *path,
+                  const struct cli_describe *o, ef_buf *out, ef_err *err)
+{
+    static const char *const usual[] = {"DESCRIPTION"};
+    unsigned char seed[16];
+    ef_describe *d;
+    ef_status rc;
+
+    if (getrandom(seed, sizeof seed, 0) != (ssize_t)sizeof seed)
+        return reject_sys(err, EF_E_IO, "the kernel gave no random bytes");
+    d = ef_describe_new(c->column_n > 0 ? c->columns : usual,
+                        o->all ? 0 : c->column_n > 0 ? c->column_n : 1, seed);
+    if (d == NULL)
+        return reject_memory(err);
+    rc = cli_describe_read(d, path, err);
+    if (rc == EF_OK && o->json)
+        cli_describe_json(d, path, o, out);
+    else if (rc == EF_OK)
+        cli_describe_text(d, path, o, out);
+    ef_describe_free(d);
+    return rc;
+}
+
+static int
+cli_describe(struct cli *c)
+{
+    struct cli_describe o = {.plot = c->value[CLI_PLOT] != NULL,
+                             .all = c->value[CLI_ALL] != NULL,
+                             .quiet = c->value[CLI_QUIET] != NULL};
+    const char *format = c->value[CLI_FORMAT];
+    ef_buf out = cli_stdout();
+    ef_err err = {0};
+    int i;
+
+    if (!cli_number(c, CLI_TOP, 0, 100000, o.plot ? 10 : 0, &o.top))
+        return ef_exit_status(EF_E_USAGE);
+    if (format != NULL && strcmp(format, "text") != 0 &&
+        strcmp(format, "json") != 0)
+        return cli_usage("--format takes text or json, not", format);
+    if (o.all && c->column_n > 0)
+        return cli_usage("--all takes every column: no -c with it", NULL);
+    o.json = c->value[CLI_JSON] != NULL ||
+             (format != NULL && strcmp(format, "json") == 0);
+    for (i = 0; i < c->argc; i++) {
+        ef_status rc = cli_describe_file(c, c->args[i], &o, &out, &err);
+
+        if (rc != EF_OK) {
+            ef_buf path = {0};
+
+            /* the innermost name is the column's: put the file's before it */
+            ef_buf_str(&path, c->args[i]);
+            if (err.where[0] != '\0' && strcmp(err.where, c->args[i]) != 0) {
+                ef_buf_str(&path, ", ");
+                ef_buf_str(&path, err.where);
+            }
+            err.where[0] = '\0';
+            with_where(&err, rc, buf_slice(&path));
+            ef_buf_free(&path);
+            /* what was said of the files before stands */
+            (void)cli_stdout_end(&out);
+            return cli_fail(&err);
+        }
+    }
+    return cli_stdout_end(&out);
+}
+
+/* --- run --- */
+
+static int cli_run_quiet;
+
+static void
+cli_run_note(enum run_event event, ef_slice detail)
+{
+    static const char *const text[] = {
+        [RUN_RETRIEVED] = "Retrieved dataset from location: ",
+        [RUN_STARTING] = "Running script",
+        [RUN_WRITING] = "Writing output to location: ",
+        [RUN_COMPLETE] = "Execution complete"};
+
+    if (event == RUN_NO_LANDLOCK) {
+        fprintf(stderr,
+                "encflow run: note: this kernel has no Landlock: the "
+                "application may read and write all files that this user "
+                "may\n");
+        return;
+    }
+    if (cli_run_quiet)
+        return;
+    printf("%s%.*s\n", text[event], (int)detail.n, (const char *)detail.p);
+    fflush(stdout);
+}
+
+/* Where this program's file is: for the application's default, `describe`. */
+static const char *
+cli_self(char path[PATH_MAX])
+{
+    ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 1);
+    const char *execfn = (const char *)(uintptr_t)getauxval(AT_EXECFN);
+
+    if (n > 0) {
+        path[n] = '\0';
+        return path;
+    }
+    return execfn != NULL ? execfn : "encflow"; /* without /proc */
+}
+
+/* DIR's parent + "/input". */
+static ef_status
+cli_default_work(ef_buf *work, const char *ports, ef_err *err)
+{
+    char full[PATH_MAX], *slash;
+
+    if (realpath(ports, full) == NULL)
+        return with_hint(err,
+                         with_file(err,
+                                   reject_sys(err, EF_E_IO,
+                                              "cannot open the ports folder"),
+                                   ports),
+                         "--ports DIR names it");
+    slash = strrchr(full, '/');
+    *slash = '\0';
+    ef_buf_str(work, full);
+    ef_buf_str(work, "/input");
+    (void)buf_cstr(work);
+    return buf_status(work, err);
+}
+
+static int
+cli_run(struct cli *c)
+{
+    char self[PATH_MAX];
+    struct cli_progress progress;
+    struct run_job job = {.ports = "/opt/fortanix/enclave-os/app-config/rw",
+                          .input = "input", .output = "output",
+                          .command = c->after, .note = cli_run_note};
+    ef_buf work = {0};
+    ef_err err = {0};
+    ef_status rc = EF_OK;
+    long stall;
+
+    if (!cli_number(c, CLI_TIMEOUT, 1, 31536000, 0, &job.timeout_sec) ||
+        !cli_number(c, CLI_STALL, 1, 86400, 60, &stall))
+        return ef_exit_status(EF_E_USAGE);
+    if (c->after != NULL && c->after[0] == NULL)
+        return cli_usage("a command should follow --", NULL);
+    cli_run_quiet = c->value[CLI_QUIET] != NULL;
+    job.ports = c->value[CLI_PORTS] != NULL ? c->value[CLI_PORTS] : job.ports;
+    job.input = c->value[CLI_INPUT] != NULL ? c->value[CLI_INPUT] : job.input;
+    job.output = c->value[CLI_OUTPUT] != NULL ? c->value[CLI_OUTPUT]
+                                              : job.output;
+    if (ef_name_check(slice_str(job.input), NULL) != EF_OK ||
+        ef_name_check(slice_str(job.output), NULL) != EF_OK)
+        return cli_usage("a port is one folder's name", NULL);
+    job.allow_net = c->value[CLI_ALLOW_NET] != NULL;
+    job.store = cli_store_opts(c, stall);
+    job.store.progress = cli_progress(&progress, c);
+    job.self = cli_self(self);
+    if (c->value[CLI_WORK] != NULL)
+        job.work = c->value[CLI_WORK];
+    else
+        rc = cli_default_work(&work, job.ports, &err);
+    if (work.n > 0)
+        job.work = (const char *)work.p;
+    if (rc == EF_OK)
+        rc = run_job(&job, &err);
+    cli_progress_end(&progress);
+    ef_buf_free(&work);
+    return rc == EF_OK ? 0 : cli_fail(&err);
+}
+
+/* --- result --- */
+
+/* A sealed or plain result, whole in memory. */
+struct cli_result {
+    ef_buf data; /* at most EF_MAX_JSON_BYTES + EF_OVERHEAD_BYTES */
+};
+
+static ef_status
+cli_result_sink(void *ctx, ef_slice piece, ef_err *err)
+{
+    ef_buf *data = ctx;
+
+    ef_buf_add(data, piece.p, piece.n);
+    if (data->n + 1 >= data->max)
+        return reject(err, EF_E_LIMIT, EF_MAX_JSON_BYTES,
+                      "larger than EF_MAX_JSON_BYTES (17825792)");
+    return buf_status(data, err);
+}
+
+static ef_status
+cli_result_read(struct cli *c, ef_buf *data, const char *from, ef_err *err)
+{
+    struct store_opts o = cli_store_opts(c, 60);
+    struct store_job job = {.url = from, .sink = cli_result_sink, .ctx = data};
+    ef_slice url = slice_str(from != NULL ? from : "");
+    ef_scheme scheme;
+    size_t n;
+    ef_status rc;
+
+    if (!slice_has_prefix(url, "https://") &&
+        !slice_has_prefix(url, "http://") && !slice_has_prefix(url, "file://")) {
+        if (!buf_room(data, data->max))
+            return reject_memory(err);
+        rc = file_read_small(data->p, data->max, &n, from,
+                             "larger than EF_MAX_JSON_BYTES (17825792)", err);
+        data->n = n;
+        return rc;
+    }
+    rc = ef_location_check(&scheme, url, err);
+    if (rc == EF_OK)
+        rc = store_check_scheme(scheme, o.schemes, err);
+    if (rc == EF_OK) {
+        rc = store_run(&job, 1, 1, &o);
+        if (rc != EF_OK)
+            *err = job.err;
+    }
+    return with_where(err, rc, store_public(url));
+}
+
+/* Decrypt data in place, where a key is given. */
+static ef_status
+cli_result_open(ef_buf *data, const char *key_file, ef_err *err)
+{
+    unsigned char *key, *p = data->p;
+    ef_status rc;
+
+    if (key_file == NULL)
+        return EF_OK;
+    if (data->n < EF_OVERHEAD_BYTES)
+        return open_too_short(err);
+    key = ef_secret_alloc(EF_KEY_BYTES, NULL);
+    rc = key == NULL ? reject_memory(err) : file_read_key(key, key_file, err);
+    if (rc == EF_OK) {
+        data->n -= EF_OVERHEAD_BYTES;
+        rc = ef_gcm_open(p + EF_NONCE_BYTES, key, p, NULL, 0,
+                         p + EF_NONCE_BYTES, data->n,
+                         p + EF_NONCE_BYTES + data->n, NULL, err);
+        if (rc == EF_E_AUTH)
+            rc = open_auth_failed(err);
+    }
+    ef_secret_free(key, EF_KEY_BYTES);
+    return rc;
+}
+
+static int
+cli_result_print(const struct cli *c, const ef_result *r)
+{
+    ef_err err = {0};
+    ef_status rc;
+
+    if ((cli_guarded(c) && !cli_is_text(r->out)) ||
+        (isatty(STDERR_FILENO) && c->value[CLI_FORCE] == NULL &&
+         !cli_is_text(r->err)))
+        return cli_refuse_terminal("output with control characters");
+    rc = file_write_full(STDOUT_FILENO, r->out.p, r->out.n, &err);
+    if (rc == EF_OK)
+        rc = file_write_full(STDERR_FILENO, r->err.p, r->err.n, &err);
+    if (rc != EF_OK)
+        return cli_fail(&err);
+    return r->returncode < 0 ? 128 - r->returncode : r->returncode;
+}
+
+static int
+cli_result(struct cli *c)
+{
+    const char *from = c->argc > 0 ? c->args[0] : NULL;
+    ef_buf data = {.max = EF_MAX_JSON_BYTES + EF_OVERHEAD_BYTES + 2};
+    ef_json doc = {0};
+    ef_buf out = cli_stdout();
+    ef_err err = {0};
+    ef_result r = {0, {NULL, 0}, {NULL, 0}};
+    size_t skip = c->value[CLI_KEY] != NULL ? EF_NONCE_BYTES : 0;
+    int status = 0, json = c->value[CLI_JSON] != NULL;
+    ef_status rc = cli_result_read(c, &data, from, &err);
+
+    if (rc == EF_OK)
+        rc = cli_result_open(&data, c->value[CLI_KEY], &err);
+    if (rc == EF_OK && json)
+        rc = ef_json_parse(&doc, slice(data.p + skip, data.n), &err);
+    if (rc == EF_OK && json) {
+        ef_json_print(&doc, 0, 2, &out);
+        ef_buf_byte(&out, '\n');
+    } else if (rc == EF_OK) {
+        rc = ef_result_parse(&r, data.p + skip, data.n, &err);
+        if (rc == EF_E_FORMAT && skip == 0)
+            with_hint(&err, rc, "a result as it is stored is encrypted: -K "
+                                "KEYFILE names its key");
+    }
+    with_file(&err, rc, from);
+    if (rc != EF_OK)
+        status = cli_fail(&err);
+    else if (!json)
+        status = cli_result_print(c, &r);
+    ef_json_free(&doc);
+    data.n += skip; /* all of it is wiped */
+    ef_buf_free(&data);
+    if (rc == EF_OK && json)
+        return cli_stdout_end(&out);
+    ef_buf_free(&out);
+    return status;
+}
+
+/* --- selftest --- */
+
+struct cli_selftest {
+    unsigned done, failed;
+    int quiet;
+};
+
+static void
+cli_expect(struct cli_selftest *t, const char *what, const char *which, int ok)
+{
+    t->done++;
+    t->failed += !ok;
+    if (!ok)
+        fprintf(stderr, "encflow selftest: wrong: %s %s\n", what, which);
+}
+
+static int
+cli_hex_is(const unsigned char *p, size_t n, const char *hex)
+{
+    unsigned char want[64];
+
+    return n <= sizeof want &&
+           ef_hex_decode(want, n, slice_str(hex), NULL) == EF_OK &&
+           memcmp(p, want, n) == 0;
+}
+
+/* The GCM paper's test case 16 (McGrew and Viega): 256-bit key, AAD. */
+static void
+cli_test_gcm_paper(struct cli_selftest *t, const ef_gcm_kernel *k)
+{
+    unsigned char key[32], iv[12], aad[20], pt[60], ct[60], tag[16], back[60];
+    int ok;
+
+    ok = ef_hex_decode(key, 32, slice_str("feffe9928665731c6d6a8f9467308308"
+                                          "feffe9928665731c6d6a8f9467308308"),
+                       NULL) == EF_OK &&
+         ef_hex_decode(iv, 12, slice_str("cafebabefacedbaddecaf888"),
+                       NULL) == EF_OK &&
+         ef_hex_decode(aad, 20, slice_str("feedfacedeadbeeffeedfacedeadbeef"
+                                          "abaddad2"), NULL) == EF_OK &&
+         ef_hex_decode(pt, 60, slice_str("d9313225f88406e5a55909c5aff5269a"
+                                         "86a7a9531534f7da2e4c303d8a318a72"
+                                         "1c3c0c95956809532fcf0e2449a6b525"
+                                         "b16aedf5aa0de657ba637b39"),
+                       NULL) == EF_OK &&
+         ef_gcm_seal(ct, tag, key, iv, aad, 20, pt, 60, k, NULL) == EF_OK &&
+         cli_hex_is(tag, 16, "76fc6ece0f4e1768cddf8853bb2d551b") &&
+         cli_hex_is(ct, 60, "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c9"
+                            "7598a2bd2555d1aa8cb08e48590dbb3da7b08b1056828838"
+                            "c5f61e6393ba7a0abcc9f662");
+    cli_expect(t, "AES-256-GCM seal, GCM paper 16", ef_gcm_kernel_name(k), ok);
+    ok = ef_gcm_open(back, key, iv, aad, 20, ct, 60, tag, k, NULL) == EF_OK &&
+         memcmp(back, pt, 60) == 0;
+    cli_expect(t, "AES-256-GCM open", ef_gcm_kernel_name(k), ok);
+    tag[15] ^= 1;
+    ok = ef_gcm_open(back, key, iv, aad, 20, ct, 60, tag, k, NULL) ==
+         EF_E_AUTH;
+    cli_expect(t, "AES-256-GCM refuses a changed tag", ef_gcm_kernel_name(k),
+               ok);
+}
+
+/* 4103 bytes in odd pieces; tag and hash from Python's cryptography. */
+static void
+cli_test_gcm_long(struct cli_selftest *t, const ef_gcm_kernel *k)
+{
+    unsigned char key[32], iv[12], tag[16], hash[32], data[4103];
+    ef_gcm *g;
+    size_t i, n;
+    int ok = 1;
+
+    for (i = 0; i < 32; i++)
+        key[i] = (unsigned char)i;
+    memcpy(iv, key, 12);
+    for (i = 0; i < sizeof data; i++)
+        data[i] = (unsigned char)(i * 7 % 251);
+    g = ef_gcm_new(key, k);
+    if (g == NULL) {
+        cli_expect(t, "memory for", ef_gcm_kernel_name(k), 0);
+        return;
+    }
+    ef_gcm_start(g, iv, NULL, 0);
+    for (i = 0; i < sizeof data; i += n) {
+        n = i % 61 + 1 < sizeof data - i ? i % 61 + 1 : sizeof data - i;
+        ok &= ef_gcm_crypt(g, data + i, n, 1, NULL) == EF_OK;
+    }
+    ef_gcm_tag(g, tag);
+    ef_gcm_free(g);
+    ef_sha256(hash, data, sizeof data);
+    ok = ok && cli_hex_is(tag, 16, "efd274e9413fa1329895682601d11f61") &&
+         cli_hex_is(hash, 32, "1432ab36950da9120e03384a945c3b784c4ca8e2ed49b97"
+                              "8d6c9ead52b2dea63");
+    cli_expect(t, "AES-256-GCM in pieces", ef_gcm_kernel_name(k), ok);
+}
+
+static void
+cli_test_hashes(struct cli_selftest *t)
+{
+    unsigned char out[32];
+
+    ef_sha256(out, "abc", 3);
+    cli_expect(t, "SHA-256", "(FIPS 180-4)",
+               cli_hex_is(out, 32, "ba7816bf8f01cfea414140de5dae2223b00361a396"
+                                   "177a9cb410ff61f20015ad"));
+    ef_hmac_sha256(out, "Jefe", 4, "what do ya want for nothing?", 28);
+    cli_expect(t, "HMAC-SHA-256", "(RFC 4231, 2)",
+               cli_hex_is(out, 32, "5bdcc146bf60754e6a042426089575c75a003f089d"
+                                   "2739839dec58b964ec3843"));
+    ef_hmac_sha1(out, "Jefe", 4, "what do ya want for nothing?", 28);
+    cli_expect(t, "HMAC-SHA-1", "(RFC 2202, 2)",
+               cli_hex_is(out, 20,
+                          "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"));
+}
+
+/* AWS's documented examples with its published example keys. */
+static void
+cli_test_signing(struct cli_selftest *t)
+{
+    ef_presign p = {.access_key = "AKIAIOSFODNN7EXAMPLE",
+                    .secret_key = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+                    .method = "GET", .bucket = "examplebucket",
+                    .key = slice_str("test.txt"), .region = "us-east-1",
+                    .now = 1369353600, .expires = 86400};
+    ef_buf url = {0}, signature = {0};
+    ef_sign_stages stages = {NULL, NULL, &signature};
+    int ok = ef_presign_url(&url, &stages, &p, NULL) == EF_OK;
+
+    cli_expect(t, "SigV4", "(AWS example)",
+               ok && slice_is(buf_slice(&signature),
+                              "aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265"
+                              "957d157751f604d404"));
+    signature.n = 0;
+    p.sigv2 = 1;
+    p.bucket = "johnsmith";
+    p.key = slice_str("photos/puppy.jpg");
+    p.now = 1175139620 - 86400;
+    ok = ef_presign_url(&url, &stages, &p, NULL) == EF_OK;
+    cli_expect(t, "SigV2", "(AWS example)",
+               ok && slice_is(buf_slice(&signature),
+                              "NpgCjnDzrM+WFzoENXmpNDUsSn8="));
+    ef_buf_free(&url);
+    ef_buf_free(&signature);
+}
+
+static void
+cli_test_text(struct cli_selftest *t)
+{
+    static const char json[] = "{\"b\":[1.50,1e21],\"a\":\"\\u20ac\"}";
+    char base64[8];
+    unsigned char raw[6];
+    size_t n = 0;
+    ef_buf out = {0};
+    ef_json doc;
+    int ok;
+
+    ef_base64_encode(base64, "foobar", 6);
+    cli_expect(t, "base64", "(RFC 4648)", memcmp(base64, "Zm9vYmFy", 8) == 0);
+    ok = ef_base64_decode(raw, &n, slice(base64, 8), NULL) == EF_OK;
+    cli_expect(t, "base64 decoding", "(RFC 4648)",
+               ok && n == 6 && memcmp(raw, "foobar", 6) == 0);
+    ok = ef_json_parse(&doc, slice_str(json), NULL) == EF_OK &&
+         ef_json_canonical(&doc, 0, &out, NULL) == EF_OK;
+    cli_expect(t, "canonical JSON", "(RFC 8785)",
+               ok && slice_is(buf_slice(&out),
+                              "{\"a\":\"\xe2\x82\xac\",\"b\":[1.5,1e+21]}"));
+    ef_json_free(&doc);
+    ef_buf_free(&out);
+    ok = ef_json_parse(&doc, slice_str("{\"a\":1,\"\\u0061\":2}"), NULL);
+    cli_expect(t, "JSON refuses a name twice", "(RFC 7493)",
+               ok == EF_E_FORMAT);
+    ef_json_free(&doc);
+}
+
+static int
+cli_selftest(struct cli *c)
+{
+    struct cli_selftest t = {0, 0, c->value[CLI_QUIET] != NULL};
+    int json = c->value[CLI_JSON] != NULL;
+    const ef_gcm_kernel *k;
+    unsigned i;
+
+    for (i = 0; (k = ef_gcm_kernel_at(i)) != NULL; i++) {
+        cli_test_gcm_paper(&t, k);
+        cli_test_gcm_long(&t, k);
+        if (!json && !t.quiet)
+            printf("AES-256-GCM on %s%s\n", ef_gcm_kernel_name(k),
+                   i == 0 ? " (in use)" : "");
+    }
+    cli_test_hashes(&t);
+    cli_test_signing(&t);
+    cli_test_text(&t);
+    if (json)
+        printf("{\"checks\": %u, \"failed\": %u, \"kernels\": %u}\n", t.done,
+               t.failed, i);
+    else if (t.failed == 0)
+        printf("selftest: %u checks passed\n", t.done);
+    else
+        printf("selftest: %u of %u checks failed\n", t.failed, t.done);
+    return t.failed == 0 ? 0 : ef_exit_status(EF_E_INTERNAL);
+}
+
+/* --- the table of commands --- */
+
+static const struct cli_command cli_commands[] = {
+    {"keygen", "[-o FILE]", "make a key: 32 random bytes as 64 hex digits",
+     cli_keygen, 0, 0, {CLI_KEY_OUT, CLI_FORCE}},
+    {"enc", "-K KEYFILE [-in FILE] [-out FILE]",
+     "encrypt with AES-256-GCM: nonce, ciphertext, tag", cli_enc, 0, 0,
+     {CLI_KEY, CLI_IN, CLI_OUT, CLI_THREADS, CLI_FORCE}},
+    {"dec", "-K KEYFILE [-in FILE] [-out FILE]",
+     "decrypt; nothing is written unless all of it is authentic", cli_dec, 0,
+     0, {CLI_KEY, CLI_IN, CLI_OUT, CLI_THREADS, CLI_FORCE}},
+    {"base64", "[-d] [-in FILE] [-out FILE]",
+     "encode to one line of base64, or decode", cli_base64, 0, 0,
+     {CLI_DECODE, CLI_IN, CLI_OUT, CLI_FORCE}},
+    {"json", "[-r] [-c] [-in FILE] [POINTER] [FILE]",
+     "check JSON strictly and print it, or the part that POINTER names",
+     cli_json, 0, 2, {CLI_RAW, CLI_CANONICAL, CLI_IN, CLI_FORCE}},
+    {"credentials make", "--url URL -K KEYFILE [-o DIR]",
+     "write a dataset's credentials: the query string and the key",
+     cli_credentials_make, 0, 0,
+     {CLI_URL, CLI_KEY, CLI_FOLDER, CLI_FORCE}},
+    {"credentials check", "[--online] FILE|DIR",
+     "check credentials; say when they expire and what they reach",
+     cli_credentials_check, 1, 1,
+     {CLI_ONLINE, CLI_CACERT, CLI_ALLOW_HTTP, CLI_ALLOW_FILE, CLI_JSON}},
+    {"presign", "PROFILE download|upload S3DIR FILE SECONDS",
+     "print a presigned S3 URL (Signature Version 4)", cli_presign, 5, 5,
+     {CLI_SIGV2, CLI_REGION, CLI_ENDPOINT, CLI_ADDRESSING, CLI_QUERY,
+      CLI_ENCODED, CLI_AT, CLI_JSON}},
+    {"describe", "[-c COLUMN]... FILE...",
+     "summarise columns of text, as pandas describes them", cli_describe, 1,
+     INT_MAX,
+     {CLI_COLUMN, CLI_ALL, CLI_TOP, CLI_PLOT, CLI_FORMAT, CLI_JSON}},
+    {"run", "[--ports DIR] [-- COMMAND ARG...]",
+     "fetch and decrypt the inputs, run the application, deliver the result",
+     cli_run, 0, 0,
+     {CLI_PORTS, CLI_INPUT, CLI_OUTPUT, CLI_WORK, CLI_TIMEOUT, CLI_STALL,
+      CLI_ALLOW_NET, CLI_ALLOW_HTTP, CLI_ALLOW_FILE, CLI_CACERT}},
+    {"result", "[-K KEYFILE] [FILE|URL]",
+     "decrypt a result, print its output, exit with its return code",
+     cli_result, 0, 1,
+     {CLI_KEY, CLI_CACERT, CLI_ALLOW_HTTP, CLI_ALLOW_FILE, CLI_JSON,
+      CLI_FORCE}},
+    {"selftest", "", "check every cipher path against known answers",
+     cli_selftest, 0, 0, {CLI_JSON}},
+};
+#define CLI_COMMANDS (sizeof cli_commands / sizeof cli_commands[0])
+
+static void
+cli_help_option(enum cli_option o)
+{
+    const struct cli_spelling *s = &cli_spellings[o];
+    char left[64];
+
+    snprintf(left, sizeof left, "%s%s%s%s%s", s->brief,
+             s->brief[0] != '\0' ? ", " : "", s->name,
+             s->value != NULL ? " " : "", s->value != NULL ? s->value : "");
+    printf("  %-28s%s%s\n", left,
+           strlen(left) >= 28 ? "\n                              " : "",
+           s->help);
+}
+
+static int
+cli_help_command(const struct cli_command *cmd)
+{
+    size_t i;
+
+    printf("usage: encflow %s%s%s\n%s\n\noptions:\n", cmd->name,
+           cmd->synopsis[0] != '\0' ? " " : "", cmd->synopsis, cmd->about);
+    for (i = 0; cmd->options[i] != CLI_END; i++)
+        cli_help_option((enum cli_option)cmd->options[i]);
+    cli_help_option(CLI_QUIET);
+    cli_help_option(CLI_VERBOSE);
+    cli_help_option(CLI_HELP);
+    return 0;
+}
+
+static int
+cli_help(void)
+{
+    size_t i;
+
+    printf("usage: encflow COMMAND [OPTION]... [ARGUMENT]...\n"
+           "a confidential data workflow, from a CSV file to a result that "
+           "only its receiver can read\n\ncommands:\n");
+    for (i = 0; i < CLI_COMMANDS; i++)
+        printf("  %-18s %s\n", cli_commands[i].name, cli_commands[i].about);
+    printf("\n`encflow COMMAND --help` tells more; encflow(1) tells all.\n"
+           "`make demo` runs the whole story.\n\n"
+           "exit status: 0 done, 1 I/O or internal failure, 2 usage, "
+           "3 authentication failed,\n4 malformed input, 5 refused by "
+           "policy, 6 network or storage\n");
+    return 0;
+}
+
+static int
+cli_version(void)
+{
+    const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
+
+    printf("encflow %s\nlibcurl %s, TLS by %s\nAES-256-GCM: %s (BearSSL)\n"
+           "%s", EF_VERSION, v->version,
+           v->ssl_version != NULL ? v->ssl_version : "nothing",
+           ef_gcm_kernel_name(ef_gcm_kernel_at(0)), EF_BUILD_INFO);
+    return 0;
+}
+
+/* --- parsing --- */
+
+/* The option that text (up to '=' for long ones) spells, of those that cmd
+ * takes; CLI_END when there is none. */
+static enum cli_option
+cli_find_option(const struct cli_command *cmd, const char *text, size_t n)
+{
+    static const unsigned char common[] = {CLI_QUIET, CLI_VERBOSE, CLI_HELP};
+    size_t i;
+    unsigned o;
+
+    for (i = 0; i < sizeof cmd->options + sizeof common; i++) {
+        o = i < sizeof cmd->options ? cmd->options[i]
+                                    : common[i - sizeof cmd->options];
+        if (o == CLI_END)
+            continue;
+        if (strcmp(cli_spellings[o].brief, text) == 0 ||
+            (n == strlen(cli_spellings[o].name) &&
+             strncmp(cli_spellings[o].name, text, n) == 0))
+            return (enum cli_option)o;
+    }
+    return CLI_END;
+}
+
+/* Note one option; *i is its place and moves to its value's. */
+static int
+cli_take_option(struct cli *c, char **argv, int argc, int *i)
+{
+    const char *text = argv[*i], *value = "", *eq = strchr(text, '=');
+    size_t n = eq != NULL ? (size_t)(eq - text) : strlen(text);
+    enum cli_option o = cli_find_option(c->command, text, n);
+
+    if (o == CLI_END)
+        return cli_usage("unknown option", text);
+    if (cli_spellings[o].value == NULL && eq != NULL)
+        return cli_usage("this option takes no value:", text);
+    if (cli_spellings[o].value != NULL && eq != NULL)
+        value = eq + 1;
+    else if (cli_spellings[o].value != NULL && ++*i < argc)
+        value = argv[*i];
+    else if (cli_spellings[o].value != NULL)
+        return cli_usage("a value is missing after", text);
+    if (o == CLI_COLUMN)
+        c->columns[c->column_n++] = value;
+    else if (o == CLI_QUERY)
+        c->queries[c->query_n++] = value;
+    else if (c->value[o] != NULL && cli_spellings[o].value != NULL)
+        return cli_usage("given twice:", text);
+    c->value[o] = value;
+    return 0;
+}
+
+/* Options and arguments in any order; "--" ends options. For `run` what
+ * follows it is the application. */
+static int
+cli_parse(struct cli *c, char **argv, int argc)
+{
+    int i, status, run = strcmp(c->command->name, "run") == 0;
+
+    for (i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "--") == 0)
+            break;
+        if (argv[i][0] != '-' || argv[i][1] == '\0') {
+            c->args[c->argc++] = argv[i];
+            continue;
+        }
+        status = cli_take_option(c, argv, argc, &i);
+        if (status != 0)
+            return status;
+    }
+    if (i < argc && run)
+        c->after = argv + i + 1;
+    for (i = i + 1; i < argc && !run; i++)
+        c->args[c->argc++] = argv[i];
+    return 0;
+}
+
+static const struct cli_command *
+cli_find_command(int argc, char **argv, int *words)
+{
+    size_t i;
+
+    for (i = 0; i < CLI_COMMANDS; i++) {
+        const char *name = cli_commands[i].name, *blank = strchr(name, ' ');
+        size_t n = blank != NULL ? (size_t)(blank - name) : strlen(name);
+
+        if (strlen(argv[1]) != n || strncmp(argv[1], name, n) != 0)
+            continue;
+        *words = blank != NULL ? 2 : 1;
+        if (blank == NULL || (argc > 2 && strcmp(argv[2], blank + 1) == 0))
+            return &cli_commands[i];
+    }
+    return NULL;
+}
+
+/* "credentials" alone, or with something else after it. */
+static int
+cli_no_command(int argc, char **argv)
+{
+    size_t i, n = strlen(argv[1]);
+
+    for (i = 0; i < CLI_COMMANDS; i++)
+        if (strncmp(cli_commands[i].name, argv[1], n) == 0 &&
+            cli_commands[i].name[n] == ' ')
+            break;
+    if (i == CLI_COMMANDS)
+        return cli_usage("unknown command", argv[1]);
+    if (argc > 2 && strcmp(argv[2], "--help") == 0)
+        return cli_help();
+    return cli_usage("make or check should follow", argv[1]);
+}
+
+static int
+cli_dispatch(int argc, char **argv)
+{
+    struct cli c = {0};
+    int words = 1, status;
+
+    c.command = cli_find_command(argc, argv, &words);
+    if (c.command == NULL)
+        return cli_no_command(argc, argv);
+    cli_name = c.command->name;
+    c.args = calloc((size_t)argc, sizeof *c.args);
+    c.columns = calloc((size_t)argc, sizeof *c.columns);
+    c.queries = calloc((size_t)argc, sizeof *c.queries);
+    if (c.args == NULL || c.columns == NULL || c.queries == NULL)
+        status = ef_exit_status(EF_E_MEMORY);
+    else
+        status = cli_parse(&c, argv + 1 + words, argc - 1 - words);
+    if (status == 0 && c.value[CLI_HELP] != NULL)
+        status = cli_help_command(c.command);
+    else if (status == 0 && c.argc < c.command->min_args)
+        status = cli_usage("arguments are missing:", c.command->synopsis);
+    else if (status == 0 && c.argc > c.command->max_args)
+        status = cli_usage("one argument too many:",
+                           c.args[c.command->max_args]);
+    else if (status == 0)
+        status = c.command->run(&c);
+    free(c.args);
+    free(c.columns);
+    free(c.queries);
+    return status;
+}
+
+/* --- the process --- */
+
+static void
+cli_on_signal(int sig)
+{
+    cli_stop = sig;
+}
+
+/* No core dumps, no ptrace by others, no surprise on closed pipes, and the
+ * three standard descriptors in place. */
+static void
+cli_harden(void)
+{
+    struct rlimit none = {0, 0};
+    int fd;
+
+    (void)setrlimit(RLIMIT_CORE, &none);
+    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    (void)signal(SIGPIPE, SIG_IGN);
+    do {
+        fd = open("/dev/null", O_RDWR);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd > STDERR_FILENO)
+        close(fd);
+}
+
+/* A signal's wish is granted where the work can be undone first (run); else
+ * the process just ends, after a temporary name is gone. */
+static void
+cli_on_signal_now(int sig)
+{
+    file_stray_remove();
+    (void)signal(sig, SIG_DFL);
+    (void)raise(sig);
+}
+
+static void
+cli_signals(int orderly)
+{
+    static const int wanted[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction act = {.sa_handler = orderly ? cli_on_signal
+                                                  : cli_on_signal_now};
+    size_t i;
+
+    if (!orderly)
+        act.sa_flags = SA_NODEFER;
+    for (i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
+        (void)sigaction(wanted[i], &act, NULL);
+}
+
+int
+main(int argc, char **argv)
+{
+    int status;
+
+    cli_harden();
+    if (argc < 2) {
+        (void)cli_usage("a command is missing", NULL);
+        return ef_exit_status(EF_E_USAGE);
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0)
+        return cli_help();
+    if (strcmp(argv[1], "--version") == 0)
+        return cli_version();
+    cli_signals(strcmp(argv[1], "run") == 0);
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        return ef_exit_status(EF_E_MEMORY);
+    status = cli_dispatch(argc, argv);
+    curl_global_cleanup();
+    if (fflush(stdout) != 0 && status == 0)
+        status = ef_exit_status(EF_E_IO);
+    if (cli_stop != 0) { /* end as the signal asked, after the clean-up */
+        (void)signal(cli_stop, SIG_DFL);
+        (void)raise(cli_stop);
+    }
+    return status;
+}
+
+#endif /* EF_NO_MAIN */

@@ -1,0 +1,445 @@
+#!/usr/bin/env bats
+# An output appears whole or not at all: whatever kills the process or fails
+# beneath it, the old file stays as it was and no stray name is left.
+
+bats_require_minimum_version 1.5.0
+load common
+load data
+
+setup() {
+    data_setup
+    mkdir place # outputs go here, so that a listing shows every stray
+    ref pairs key.hex . 3000000
+    mv 3000000.plain plain
+    mv 3000000.ef sealed
+}
+
+# old NAME: a file to be replaced, and its looks.
+old() {
+    printf 'what stood here before\n' >"$1"
+    chmod 640 "$1"
+    LOOKS=$(stat -c '%i %a %s %y' "$1")
+}
+
+# still_old NAME: nothing has touched it.
+still_old() {
+    holds "$1" $'what stood here before\n' &&
+        [ "$(stat -c '%i %a %s %y' "$1")" = "$LOOKS" ]
+}
+
+# only NAME...: place has these names, TMPDIR none.
+only() {
+    local names
+    names=$(ls -A place | xargs)
+    [ "$names" = "$*" ] && [ -z "$(ls -A tmp)" ] || {
+        printf 'place: %s; tmp: %s\n' "$names" "$(ls -A tmp | xargs)"
+        return 1
+    }
+}
+
+# sealed_plain FILE: Python opens it to plain.
+sealed_plain() { ref open key.hex <"$1" | cmp - plain; }
+
+# A file system without unnamed files can't promise what a killed process
+# leaves.
+need_tmpfile() {
+    "$PYTHON" -c 'import os; os.open(".", os.O_TMPFILE | os.O_RDWR)' ||
+        skip "this file system has no O_TMPFILE"
+}
+
+# ------------------------------------------------------------------ killed
+
+@test "kill -9 at 200 random moments of enc: the old file or the whole new" {
+    need_tmpfile
+    ref pairs key.hex . 12000000
+    mv 12000000.plain plain
+    mv 12000000.ef sealed
+    "$PYTHON" "$ROOT/tests/killer.py" 1 200 enc "$ENCFLOW" key.hex .
+}
+
+@test "kill -9 at 200 random moments of dec: the same, no plaintext left" {
+    need_tmpfile
+    ref pairs key.hex . 12000000
+    mv 12000000.plain plain
+    mv 12000000.ef sealed
+    "$PYTHON" "$ROOT/tests/killer.py" 2 200 dec "$ENCFLOW" key.hex .
+}
+
+@test "a signal while the input is still coming leaves nothing behind" {
+    need_tmpfile
+    local verb sig
+    mkfifo feed
+    for verb in enc dec; do
+        for sig in TERM INT HUP KILL; do
+            old place/old
+            row "$verb SIG$sig, new" stopped $verb $sig place/new
+            row "$verb SIG$sig, over an old file" stopped $verb $sig place/old
+            still_old place/old
+        done
+    done
+    rows 16
+}
+
+# stopped VERB SIGNAL OUT: the process has read two thirds of its input.
+stopped() {
+    local pid code=0
+    env --default-signal "$ENCFLOW" $1 -K key.hex -in feed -out "$3" 3>&- &
+    pid=$!
+    exec 9<>feed
+    timeout 20 head -c 2000000 "$([ $1 = enc ] && echo plain || echo sealed)" >&9
+    kill -$2 $pid
+    exec 9>&-
+    wait $pid || code=$?
+    [ "$code" -ne 0 ] && only old
+}
+
+# --------------------------------------------------------- every other failure
+
+@test "whatever fails, no new file, and the old one untouched" {
+    local out
+    old place/old
+    cp sealed bad && ref flip bad 2999999
+    head -c 20 sealed >short
+    printf 'no key' >bad.hex
+    printf '%s%s' "${KEY:0:63}" 9 >other.hex
+    for out in place/new place/old; do
+        row "bad tag" refused 3 -- dec -K key.hex -in bad -out $out
+        row "bad tag, pipe" refused 3 -- dec -K key.hex -out $out < <(cat bad)
+        row "other key" refused 3 -- dec -K other.hex -in sealed -out $out
+        row "short" refused 4 -- dec -K key.hex -in short -out $out
+        row "bad key" refused 4 -- enc -K bad.hex -in plain -out $out
+        row "bad key" refused 4 -- dec -K bad.hex -in sealed -out $out
+        row "no key" refused 1 -- enc -K absent -in plain -out $out
+        row "no input" refused 1 -- enc -K key.hex -in absent -out $out
+        row "no input" refused 1 -- dec -K key.hex -in absent -out $out
+        row "folder" refused 1 -- enc -K key.hex -in tmp -out $out
+        row "usage" refused 2 -- enc -K key.hex -in plain -out $out --nosuch
+        row "base64" refused 4 -- base64 -d -in plain -out $out
+        row "file size limit" too_large enc plain $out
+        row "file size limit" too_large dec sealed $out
+    done
+    rows 28
+    only old
+    still_old place/old
+}
+
+# too_large VERB IN OUT: the process may write 1 MiB to a file, and no more.
+too_large() {
+    (ulimit -f 1024 && try $1 -K key.hex -in $2 -out $3 && [ $status -ne 0 ])
+}
+
+# in_tmpfs OPTIONS SCRIPT: SCRIPT with a private tmpfs mounted on ./place.
+in_tmpfs() {
+    local user=-r
+    [ "$(id -u)" -ne 0 ] || user=
+    # shellcheck disable=SC2086
+    unshare -m $user true 2>/dev/null ||
+        skip "mounting needs root or user namespaces"
+    export ENCFLOW
+    # shellcheck disable=SC2086
+    unshare -m $user bash -euc \
+        'mount -t tmpfs -o "$1" none place && eval "$2"' - "$1" "$2"
+}
+
+@test "disk full: exit 1, the old file untouched, nothing else there" {
+    local verb from
+    while read -r verb from; do
+        row "$verb" in_tmpfs size=2m '
+            printf old >place/old
+            for out in new old; do
+                code=0
+                "$ENCFLOW" '"$verb -K key.hex -in $from"' -out place/$out \
+                    2>err || code=$?
+                [ $code -eq 1 ]
+                grep -q "No space left" err
+                grep -q "place/$out" err
+                [ "$(ls -A place)" = old ]
+                [ "$(cat place/old)" = old ]
+            done
+            [ "$(df --output=used place | tail -n 1)" -lt 100 ]
+            # and what fits still gets through
+            head -c 100000 plain >part
+            "$ENCFLOW" enc -K key.hex -in part -out place/old
+            [ "$(stat -c %s place/old)" -eq 100028 ]'
+    done <<'END'
+enc plain
+dec sealed
+END
+    rows 2
+}
+
+@test "disk full where dec spools a pipe: exit 1, nothing released" {
+    in_tmpfs size=1m '
+        code=0
+        cat sealed | TMPDIR=$PWD/place "$ENCFLOW" dec -K key.hex >out \
+            2>err || code=$?
+        [ -z "$(ls -A place)" ]
+        # either it had no need of the folder, or it failed whole
+        if [ $code -eq 0 ]; then cmp out plain; else
+            [ $code -eq 1 ] && [ ! -s out ] && grep -q "No space left" err
+        fi'
+}
+
+@test "read-only file system: exit 1, the folder's file untouched" {
+    in_tmpfs size=9m '
+        printf old >place/old
+        mount -o remount,ro place
+        for out in new old; do
+            code=0
+            "$ENCFLOW" enc -K key.hex -in plain -out place/$out 2>err ||
+                code=$?
+            [ $code -eq 1 ]
+            grep -q "place/$out" err
+        done
+        [ "$(ls -A place)" = old ]
+        [ "$(cat place/old)" = old ]'
+}
+
+@test "folder not writable: exit 1, its file untouched" {
+    old place/old
+    chmod 555 place
+    local mortal=() out
+    [ "$(id -u)" -ne 0 ] ||
+        mortal=(setpriv --bounding-set -dac_override,-dac_read_search)
+    for out in new old; do
+        run "${mortal[@]}" "$ENCFLOW" enc -K key.hex -in plain -out place/$out
+        fails 1 "place/$out"
+        run "${mortal[@]}" "$ENCFLOW" dec -K key.hex -in sealed -out place/$out
+        fails 1 "place/$out"
+        run "${mortal[@]}" "$ENCFLOW" keygen -o place/key
+        fails 1 place/key
+    done
+    chmod 755 place
+    only old
+    still_old place/old
+}
+
+@test "no folder, or a folder in the output's place: exit 1" {
+    mkdir place/folder
+    refused 1 place/absent/out -- enc -K key.hex -in plain -out place/absent/out
+    refused 1 place/folder -- enc -K key.hex -in plain -out place/folder
+    refused 1 -- enc -K key.hex -in plain -out place/
+    refused 1 -- enc -K key.hex -in plain -out key.hex/out
+    refused 1 -- dec -K key.hex -in sealed -out place/folder
+    only folder
+    [ -z "$(ls -A place/folder)" ]
+}
+
+# ------------------------------------------------------- the output's nature
+
+@test "modes: enc's new file follows umask, dec's is 0600, an old one's stays" {
+    local mask m
+    for mask in 022:644 077:600 027:640 000:666; do
+        m=${mask#*:}
+        rm -f place/*
+        (umask ${mask%:*} && works enc -K key.hex -in plain -out place/ef)
+        row "enc, umask $mask" mode place/ef $m
+        (umask ${mask%:*} && works dec -K key.hex -in sealed -out place/pt)
+        row "dec, umask $mask" mode place/pt 600
+        chmod 604 place/pt place/ef
+        (umask ${mask%:*} && works enc -K key.hex -in plain -out place/ef)
+        row "enc over 604" mode place/ef 604
+        (umask ${mask%:*} && works dec -K key.hex -in sealed -out place/pt)
+        row "dec over 604" mode place/pt 604
+    done
+    rows 16
+    only ef pt
+}
+
+@test "output and input the same file, by any name: whole, or refused" {
+    local verb name
+    for verb in enc dec; do
+        for name in place/it ./place/../place/it place/link; do
+            rm -f place/*
+            [ $verb = enc ] && cp plain place/it || cp sealed place/it
+            ln -s it place/link
+            row "$verb to $name" turned $verb place/it $name
+            only it link
+            [ -L place/link ]
+        done
+    done
+    rows 6
+}
+
+# turned VERB IN OUT: either IN became the other form of itself, or the
+# command refused and IN is what it was.
+turned() {
+    cp "$2" was
+    try $1 -K key.hex -in "$2" -out "$3"
+    if [ "$status" -ne 0 ]; then
+        cmp "$2" was
+    elif [ $1 = enc ]; then
+        sealed_plain "$2"
+    else
+        cmp "$2" plain
+    fi
+}
+
+@test "output is a link: what it names is replaced whole, or not at all" {
+    mkdir place/far
+    old place/far/file
+    ln -s far/file place/link
+    cp sealed bad && ref flip bad 100
+    refused 3 -- dec -K key.hex -in bad -out place/link
+    still_old place/far/file
+    [ "$(readlink place/link)" = far/file ]
+    works dec -K key.hex -in sealed -out place/link
+    same place/link plain
+    [ "$(readlink place/link)" = far/file ]
+    same place/far/file plain
+    mode place/far/file 640
+    only far link
+    [ "$(ls -A place/far)" = file ]
+}
+
+@test "output is a link to nothing yet, or to itself" {
+    ln -s later place/link
+    cp sealed bad && ref flip bad 100
+    refused 3 -- dec -K key.hex -in bad -out place/link
+    only link
+    works dec -K key.hex -in sealed -out place/link
+    same place/link plain
+    rm -r place && mkdir place
+    ln -s loop place/loop
+    refused 1 place/loop -- dec -K key.hex -in sealed -out place/loop
+    only loop
+}
+
+@test "output is another name of a file: only the name given changes" {
+    cp plain place/one
+    ln place/one place/two
+    works enc -K key.hex -in plain -out place/two
+    same place/one plain
+    sealed_plain place/two
+    only one two
+}
+
+@test "output is a fifo: it stays one, and a bad tag sends nothing through" {
+    mkfifo place/fifo
+    cp sealed bad && ref flip bad 2999999
+    cat place/fifo >got 3>&- &
+    works enc -K key.hex -in plain -out place/fifo
+    wait $!
+    sealed_plain got
+    cat place/fifo >got 3>&- &
+    works dec -K key.hex -in sealed -out place/fifo
+    wait $!
+    same got plain
+    cat place/fifo >got 3>&- &
+    local reader=$!
+    try dec -K key.hex -in bad -out place/fifo
+    [ "$status" -eq 3 ]
+    # where it never opened the fifo, the reader still waits
+    { : >place/fifo; } 3>&- &
+    wait $reader
+    kill $! 2>/dev/null || true
+    [ ! -s got ]
+    [ -p place/fifo ]
+    only fifo
+}
+
+@test "output is /dev/stdout: a pipe and a redirected file both get it" {
+    "$ENCFLOW" enc -K key.hex -in plain -out /dev/stdout | cat >got
+    sealed_plain got
+    "$ENCFLOW" dec -K key.hex -in sealed -out /dev/stdout >place/got
+    same place/got plain
+    cp sealed bad && ref flip bad 2999999
+    status=0
+    "$ENCFLOW" dec -K key.hex -in bad -out /dev/stdout >place/none \
+        2>err || status=$?
+    fails 3
+    [ ! -s place/none ]
+    only got none
+}
+
+@test "output is a device: it stays a device" {
+    if [ "$(id -u)" -eq 0 ]; then
+        mknod place/null c 1 3 || skip "no device may be made here"
+        : >place/null || skip "no device may be used here"
+        works enc -K key.hex -in plain -out place/null
+        works dec -K key.hex -in sealed -out place/null
+        [ -c place/null ]
+        only null
+    else
+        works enc -K key.hex -in plain -out /dev/null
+        works dec -K key.hex -in sealed -out /dev/null
+        [ -c /dev/null ]
+    fi
+}
+
+@test "a full, closed or deaf standard output is an error" {
+    local cmd
+    while read -r cmd; do
+        # shellcheck disable=SC2086
+        {
+            row "$cmd, full" loses full $cmd
+            row "$cmd, closed" loses closed $cmd
+        }
+    done <<'END'
+enc -K key.hex -in plain
+dec -K key.hex -in sealed
+base64 -in plain
+keygen
+selftest
+--version
+enc --help
+END
+    row "enc, deaf" loses deaf enc -K key.hex -in plain
+    row "dec, deaf" loses deaf dec -K key.hex -in sealed
+    rows 16
+}
+
+loses() {
+    local code=0
+    case $1 in
+    full) "$ENCFLOW" "${@:2}" >/dev/full 2>err || code=$? ;;
+    closed) "$ENCFLOW" "${@:2}" >&- 2>err || code=$? ;;
+    deaf)
+        { "$ENCFLOW" "${@:2}" 2>err || echo $? >code; } | head -c 5 >five
+        [ ! -e code ] || code=$(cat code)
+        rm -f code
+        # by the usual signal, or as a failure to write
+        [ "$code" -ne 141 ] || return 0
+        ;;
+    esac
+    [ "$code" -eq 1 ] && [ -s err ] || {
+        printf 'exit %s: %s\n' "$code" "$(cat err)"
+        return 1
+    }
+}
+
+@test "closed standard files never end up inside an output" {
+    local code
+    for code in 0 1 2; do
+        rm -f place/*
+        row "enc without $code" closed $code enc plain place/new
+        row "enc without $code" sealed_plain place/new
+        rm -f place/*
+        row "dec without $code" closed $code dec sealed place/new
+        row "dec without $code" same place/new plain
+        only new
+    done
+    rows 12
+    "$ENCFLOW" enc -v -K key.hex -in plain -out place/new <&- >&- 2>&-
+    sealed_plain place/new
+}
+
+closed() {
+    case $1 in
+    0) "$ENCFLOW" $2 -v -K key.hex -in $3 -out $4 <&- 2>/dev/null ;;
+    1) "$ENCFLOW" $2 -v -K key.hex -in $3 -out $4 >&- 2>/dev/null ;;
+    2) "$ENCFLOW" $2 -v -K key.hex -in $3 -out $4 2>&- ;;
+    esac
+}
+
+@test "two at once onto one name: one of them whole" {
+    local i first
+    for i in {1..10}; do
+        "$ENCFLOW" enc -K key.hex -in plain -out place/new 3>&- &
+        first=$!
+        "$ENCFLOW" enc -K key.hex -in plain -out place/new
+        wait $first
+        sealed_plain place/new
+    done
+    only new
+}

@@ -1,0 +1,119 @@
+#!/usr/bin/env bats
+# man/encflow.1 is true: its form, the options of each command, its examples
+# and its numbers.
+
+load common
+
+setup() {
+    common_setup
+    PAGE=$ROOT/man/encflow.1
+    mkdir bin
+    ln -s "$ENCFLOW" bin/encflow
+    PATH=$BATS_TEST_TMPDIR/bin:$PATH
+}
+
+# The page as a reader sees it; wide, so that no option is broken in two.
+page() { mandoc -Tascii -Owidth=1000 "$PAGE" | sed 's/.\x08//g'; }
+
+# section HEADING: its lines. A subsection's heading stands at column 4 and
+# may name several, with commas.
+section() {
+    page | awk -v want="$1" '
+        /^[^ ]/    { inside = ($0 == want); next }
+        /^   [^ ]/ { inside = index(", " substr($0, 4) ",", ", " want ",")
+                     next }
+        inside'
+}
+
+# options <text: the options in it, one a line, each once.
+options() {
+    grep -oE -- '(^|[][ ,|(])--?[A-Za-z][A-Za-z0-9-]*' |
+        sed 's/^[^-]//' | sort -u
+}
+
+# commands: the subsections that are about one.
+commands() { page | sed -n 's/^   encflow //p' | sed 's/, encflow /\n/g'; }
+
+@test "mandoc -Tlint finds nothing to say about the page" {
+    run mandoc -Tlint "$PAGE"
+    [ "$status" -eq 0 ]
+    [ -z "$output" ]
+}
+
+@test "the page has a section for each command of --help, and no other" {
+    encflow --help >help
+    commands | sort >documented
+    [ -s documented ]
+    while read -r command; do
+        grep -qE "^ +(encflow )?$command( |\$)" help ||
+            { echo "--help has no $command"; return 1; }
+    done <documented
+    sed -nE 's/^ +([a-z0-9]+)( .*)?$/\1/p' help | sort -u >offered
+    comm -13 documented offered >missing
+    same missing /dev/null
+}
+
+@test "options: --help and the page agree for every command" {
+    section 'Options of every command' | options >common
+    [ -s common ]
+    for command in $(commands); do
+        encflow "$command" --help | options | comm -23 - common >helped
+        section "encflow $command" | options | comm -23 - common >paged
+        diff helped paged ||
+            { echo "($command: < in --help only, > in the page only)"
+              return 1; }
+    done
+}
+
+@test "examples: each runs and prints what the page says" {
+    section EXAMPLES >examples
+    set -o pipefail
+    count=0
+    # Blocks are indented by 11. A command goes on after a line that ends in
+    # \ or |; what follows, up to the next one or the block's end, is its
+    # output. Written as COMMAND \002 OUTPUT \003 each.
+    awk 'function text(line) {
+             more = (line ~ /[\\|]$/)
+             printf "%s%s", line, (more ? "\n" : "\002")
+         }
+         NF && !/^           / { inside = 0 }
+         { line = substr($0, 12) }
+         line ~ /^\$ / { if (n++) printf "\003"
+                         inside = 1; text(substr(line, 3)); next }
+         inside && more { text(line); next }
+         inside         { print line }' examples >script
+    while IFS= read -r -d $'\003' example || [ -n "$example" ]; do
+        command=${example%%$'\002'*}
+        want=${example#*$'\002'}
+        while [ "${want%$'\n'}" != "$want" ]; do want=${want%$'\n'}; done
+        eval "$command" >printed </dev/null ||
+            { echo "failed: $command"; return 1; }
+        [ "$(cat printed)" = "$want" ] || {
+            printf '$ %s\nprinted:\n%s\nthe page says:\n%s\n' "$command" \
+                "$(cat printed)" "$want"
+            return 1
+        }
+        count=$((count + 1))
+    done <script
+    echo "$count examples"
+    [ "$count" -ge 10 ]
+    [ "$count" -eq "$(grep -c '^ *\$ ' examples)" ]
+}
+
+@test "limits: the page's numbers are those of encflow.h" {
+    # #define EF_MAX_X VALUE: VALUE holds numbers, UINT64_C(), + - * <<, ().
+    sed -nE 's/^#define (EF_MAX_[A-Z0-9_]+) +(.*)/\1 \2/p' \
+        "$ROOT/encflow.h" | sed 's,/\*.*,,; s/UINT[0-9]*_C//g' |
+        while read -r name value; do
+            echo "$name ($((value)))"
+        done | sort >header
+    [ -s header ]
+    section LIMITATIONS | sed -nE 's/^ +(EF_MAX_[A-Z0-9_]+ \([0-9]+\))( .*)?$/\1/p' |
+        sort >paged
+    diff header paged
+}
+
+@test "exit status: the page gives one meaning to each of 0 to 6" {
+    section 'EXIT STATUS' | sed -nE 's/^     ([0-9]+)( .*)?$/\1/p' >numbers
+    printf '%s\n' 0 1 2 3 4 5 6 | same - numbers
+}

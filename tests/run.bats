@@ -1,0 +1,1196 @@
+#!/usr/bin/env bats
+# `encflow run`: the job itself beside a second implementation
+# (reference_run.py), over file, http and https; everything that can go wrong
+# on the way; and what the application may and may not do.
+
+# shellcheck disable=SC2016 # scripts for the application's own shell
+# shellcheck disable=SC2030,SC2031 # every test is a process of its own
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+    export BATS_NO_PARALLELIZE_WITHIN_FILE=true # tests read the servers' logs
+    load common
+    load servers
+    start_nginx
+    start_faults
+    export IN_KEY OUT_KEY QUERY
+    IN_KEY=$(random_key)
+    OUT_KEY=$(random_key)
+    QUERY='AWSAccessKeyId=ID&Signature=NEVERSHOWN%2F%3D&Expires=4102444800'
+    printf %s "$IN_KEY" >"$SERVERS/in.key"
+    printf %s "$OUT_KEY" >"$SERVERS/out.key"
+    table >"$SERVERS/table.csv"
+    ref seal "$SERVERS/in.key" <"$SERVERS/table.csv" >"$STORE/table.enc"
+}
+
+teardown_file() {
+    load servers
+    stop_servers
+}
+
+setup() {
+    load common
+    load servers
+    common_setup
+    WORK=$PWD/work
+    HERE=$BATS_TEST_NUMBER # this test's own folder in the store
+    mkdir "$STORE/$HERE"
+    OUT=$STORE/$HERE/out.enc
+    : >"$SERVERS/nginx.log"
+    : >"$SERVERS/faults.log"
+}
+
+random_key() {
+    od -An -tx1 -N32 /dev/urandom | tr -d ' \n' | tr a-f A-F
+}
+
+# A small table in the published schema; the answer is not a tie.
+table() {
+    local i
+    echo START,STOP,PATIENT,ENCOUNTER,CODE,DESCRIPTION
+    for ((i = 0; i < 300; i++)); do
+        echo "2020-01-$((i % 28 + 1)),,p$i,e$i,$((i % 7)),Finding $((i % 7))"
+    done
+    echo '2020-02-01,,p,e,5,"Finding, quoted"'
+}
+
+# The second implementations: of the job, and of the file it moves.
+reference() { "$PYTHON" "$BATS_TEST_DIRNAME/reference_run.py" "$@"; }
+ref() { "$PYTHON" "$BATS_TEST_DIRNAME/reference.py" "$@"; }
+
+# dataset PORT NAME LOCATION [QUERY]: one dataset of ./ports.
+dataset() {
+    local folder=ports/$1/$2/dataset key=$IN_KEY
+    [ "$1" = input ] || key=$OUT_KEY
+    mkdir -p "$folder"
+    printf %s "$3" >"$folder/location.txt"
+    printf '{"query_string": "%s", "encryption": {"key": "%s"}}' \
+        "$(printf %s "${4-}" | base64 -w 0)" "$key" >"$folder/credentials.bin"
+}
+
+# The usual ports: one input and one output, both plain files.
+plain_ports() {
+    dataset input in "file://$STORE/table.enc"
+    dataset output out "file://$OUT"
+}
+
+# job [OPTION...] [-- COMMAND...]: the command under test, on ./ports. Sets
+# status and output (stdout and stderr together).
+job() {
+    run timeout 120 "$ENCFLOW" run --ports ports --work "$WORK" \
+        --allow-file --cacert "$CA" "$@"
+}
+
+# delivered: the last job went well, and no plaintext is left.
+delivered() {
+    if [ "$status" -ne 0 ] || [ -n "$(ls -A "$WORK" 2>/dev/null)" ] ||
+        [[ $output != *"Execution complete" ]]; then
+        printf 'exit %s; output:\n%s\n' "$status" "$output"
+        return 1
+    fi
+    no_secret
+}
+
+# refused STATUS WORD...: the last job failed as `fails` has it, and the
+# application did not run, no output came to be, no plaintext is left.
+refused() {
+    fails "$@" || return 1
+    if [[ $output == *"Running script"* ]]; then
+        printf 'the application ran:\n%s\n' "$output"
+        return 1
+    fi
+    if [ -n "$(ls -A "$STORE/$HERE")" ] || [ -e "$WORK" ]; then
+        ls -lA "$STORE/$HERE" "$WORK"
+        return 1
+    fi
+    no_secret
+}
+
+# no_secret: no key, no query string in what was said; no control characters
+# either, but for line ends.
+no_secret() {
+    local secret
+    for secret in "${IN_KEY:0:32}" "${OUT_KEY:0:32}" NEVERSHOWN; do
+        if [[ ${output^^} == *"$secret"* ]]; then
+            echo "a secret was printed: $output"
+            return 1
+        fi
+    done
+    if [[ ${output//$'\n'/} == *[[:cntrl:]]* ]]; then
+        printf 'control characters were printed: %q\n' "$output"
+        return 1
+    fi
+}
+
+no_requests() {
+    if [ -s "$SERVERS/nginx.log" ] || [ -s "$SERVERS/faults.log" ]; then
+        echo "requests were made:"
+        cat "$SERVERS/nginx.log" "$SERVERS/faults.log"
+        return 1
+    fi
+}
+
+# take_result: sets returncode, out and err (Python's repr of bytes) from
+# the delivered result.
+take_result() {
+    local lines
+    ref open "$SERVERS/out.key" <"$OUT" >result.json || return 1
+    reference show result.json >shown || return 1
+    mapfile -t lines <shown
+    returncode=${lines[0]} out=${lines[1]} err=${lines[2]}
+}
+
+# app_said SCRIPT [OPTION...]: run SCRIPT by /bin/sh as the application, get
+# its result; `said` holds what it wrote to stdout, as text.
+app_said() {
+    local script=$1
+    shift
+    rm -rf "$OUT"
+    job "$@" -- /bin/sh -c "$script" sh
+    delivered || return 1
+    take_result || return 1
+    if [ "$err" != "b''" ]; then
+        echo "stderr: $err"
+    fi
+    said=$("$PYTHON" -c 'import ast, sys
+sys.stdout.buffer.write(ast.literal_eval(sys.argv[1]))' "$out" | tr '\0' @)
+}
+
+# alive NUMBER: whether a process `sleep NUMBER` exists.
+alive() {
+    local file argv
+    for file in /proc/[0-9]*/cmdline; do
+        argv=()
+        mapfile -d '' -t argv 2>/dev/null <"$file" || continue
+        if [[ ${argv[0]-} == *sleep && ${argv[1]-} == "$1" ]]; then
+            return 0
+        fi
+    done 2>/dev/null
+    return 1
+}
+
+# gone NUMBER: fails when `sleep NUMBER` is there, and ends it.
+gone() {
+    local file argv
+    if ! alive "$1"; then
+        return 0
+    fi
+    echo "sleep $1 outlived the run"
+    for file in /proc/[0-9]*/cmdline; do
+        argv=()
+        mapfile -d '' -t argv 2>/dev/null <"$file" || continue
+        if [[ ${argv[0]-} == *sleep && ${argv[1]-} == "$1" ]]; then
+            file=${file#/proc/}
+            kill -KILL "${file%/*}"
+        fi
+    done 2>/dev/null
+    return 1
+}
+
+# soon CONDITION...: wait up to 20 s for a command to succeed.
+soon() {
+    local i
+    for ((i = 0; i < 200; i++)); do
+        if "$@"; then
+            return 0
+        fi
+        sleep 0.1
+    done
+    echo "did not come true: $*"
+    return 1
+}
+
+need_landlock() {
+    "$PYTHON" -c 'import ctypes, sys
+libc = ctypes.CDLL(None)
+sys.exit(libc.syscall(444, None, 0, 1) < 1)' ||
+        skip "this kernel has no Landlock"
+}
+
+# ---------------------------------------------------------------- the job
+
+# as_reference [COMMAND...]: reference and encflow on the same ports folder
+# and WORK path say the same and leave the same three results.
+as_reference() {
+    local scheme
+    reference run ports "$WORK" "$@" >want
+    for scheme in file http https; do
+        ref open "$SERVERS/out.key" <"$STORE/$HERE/$scheme" >"want.$scheme"
+        rm "$STORE/$HERE/$scheme"
+    done
+    "$ENCFLOW" run --ports ports --work "$WORK" --allow-http --allow-file \
+        --cacert "$CA" ${1+--} "$@" >said
+    same want said
+    for scheme in file http https; do
+        ref open "$SERVERS/out.key" <"$STORE/$HERE/$scheme" >"got.$scheme"
+        same "want.$scheme" "got.$scheme"
+    done
+    [ ! -e "$WORK" ]
+}
+
+three_outputs() {
+    dataset output y "file://$STORE/$HERE/file"
+    dataset output x "$NGINX_HTTP/$HERE/http" "$QUERY"
+    dataset output Z "$NGINX_HTTPS/$HERE/https" "$QUERY"
+}
+
+@test "run: three schemes in and out, built-in describe, as the reference" {
+    dataset input b "file://$STORE/table.enc"
+    dataset input a "$NGINX_HTTP/table.enc" "$QUERY"
+    dataset input C "$NGINX_HTTPS/table.enc" "$QUERY"
+    three_outputs
+    as_reference
+    grep -F "Retrieved dataset from location: $NGINX_HTTP/table.enc" said
+}
+
+@test "run: any COMMAND, its bytes and exit status, as the reference" {
+    local name
+    for name in 9 10 é ' a b' .hidden -rf '*' "\$(x)" ... ..x a..b Z; do
+        dataset input "$name" "$NGINX_HTTPS/table.enc" "$QUERY"
+    done
+    three_outputs
+    as_reference /bin/sh -c 'printf "%s\n" "$0" "$@"
+        cat "$@" | sha256sum
+        printf "\377\000\r\n\\\\\"\303\251\001"
+        printf "to stderr\r\n\200" >&2
+        exit 3' name
+}
+
+@test "run: an application that says nothing, and one ended by a signal" {
+    dataset input a "file://$STORE/table.enc"
+    three_outputs
+    as_reference /bin/true
+    as_reference /bin/sh -c 'kill -SEGV $$'
+    as_reference /bin/sh -c 'kill -TERM $$'
+}
+
+@test "run: the published example gives the published answer" {
+    need_shared data/conditions.csv
+    need_shared reference/nitro-workflow.txt
+    local rw=$PWD/opt/fortanix/enclave-os/app-config/rw
+    ref seal "$SERVERS/in.key" <"$SHARED/data/conditions.csv" \
+        >"$STORE/$HERE/conditions.csv.enc"
+    dataset input cxhcfxdvl "$NGINX_HTTPS/$HERE/conditions.csv.enc" "$QUERY"
+    dataset output conditions_output "$NGINX_HTTPS/$HERE/out.enc" "$QUERY"
+    mkdir -p "${rw%/*}"
+    mv ports "$rw"
+    # without --work: beside DIR, as in the reference
+    "$ENCFLOW" run --ports "$rw" --cacert "$CA" >said
+    [ ! -e "${rw%/*}/input" ]
+    grep -oE '"stdout": "[A-Za-z0-9+/=]+"' \
+        "$SHARED/reference/nitro-workflow.txt" | cut -d '"' -f 4 |
+        base64 -d | sed "s|/opt/|$PWD/opt/|" >want
+    grep -q 'Viral sinusitis' want
+    printf 'Dataset: %s/input/cxhcfxdvl\n\n%s\n\n' "${rw%/*}" \
+        'count                           8376
+unique                           129
+top       Viral sinusitis (disorder)
+freq                            1248
+Name: DESCRIPTION, dtype: object' >table
+    ref open "$SERVERS/out.key" <"$OUT" >result.json
+    "$PYTHON" -c 'import base64, json
+result = json.load(open("result.json"))
+assert result["returncode"] == 0 and result["stderr"] == "", result
+open("stdout", "wb").write(base64.b64decode(result["stdout"]))'
+    same want stdout
+    same table stdout
+}
+
+@test "run: --input and --output name other ports" {
+    plain_ports
+    mv ports/input ports/left
+    mv ports/output ports/right
+    job --input left --output right -- /bin/cat
+    delivered
+    take_result
+    [ "$returncode" = 0 ]
+    [[ $out == "b'START,"* ]]
+}
+
+@test "run: entries that are no datasets are passed over" {
+    plain_ports
+    mkdir ports/input/empty ports/output/empty
+    echo text >ports/input/README
+    job -- /bin/sh -c 'echo $#' sh
+    delivered
+    take_result
+    [ "$out" = "b'1\\n'" ]
+}
+
+@test "run: WORK ends as it was: absent, or there and empty" {
+    plain_ports
+    mkdir work
+    app_said 'dirname "$1"; touch "${1%/*}/more"'
+    [ "$said" = "$WORK" ]
+    [ -d work ]
+    rmdir work
+    app_said 'dirname "$1"'
+    [ "$said" = "$WORK" ]
+    [ ! -e work ]
+}
+
+@test "run: a PUT has a length, no type, and the query as given" {
+    dataset input in "file://$STORE/table.enc"
+    dataset output out "$NGINX_HTTPS/$HERE/out.enc" "$QUERY"
+    job -- /bin/true
+    delivered
+    grep -x "PUT /$HERE/out.enc 20[14] length=[0-9]* type=- encoding=-\
+ query=$QUERY" "$SERVERS/nginx.log"
+}
+
+@test "run: paths go out as they are, dot segments and all" {
+    local path=/file/../file/./a%2Fb+c%20d%C3%A9//x
+    dataset input in "$FAULTS_HTTP$path" 'q=%2e%2E/..&r=+'
+    dataset output out "file://$OUT"
+    job --allow-http -- /bin/true
+    [ "$status" -eq 6 ] # there is no such file
+    grep -Fx "GET $path?q=%2e%2E/..&r=+ length=-" "$SERVERS/faults.log"
+}
+
+@test "run: an empty or absent query_string means LOCATION is the URL" {
+    plain_ports
+    dataset input in "$FAULTS_HTTP/file/table.enc?Signature=NEVERSHOWN"
+    job --allow-http -- /bin/true
+    delivered
+    printf '{"encryption": {"key": "%s"}}' "$IN_KEY" \
+        >ports/input/in/dataset/credentials.bin
+    job --allow-http -- /bin/true
+    delivered
+    [ "$(grep -cFx 'GET /file/table.enc?Signature=NEVERSHOWN length=-' \
+        "$SERVERS/faults.log")" -eq 2 ]
+}
+
+@test "run: inputs are fetched side by side" {
+    local name
+    for name in a b c d e f; do
+        dataset input $name "$FAULTS_HTTP/slow/150/table.enc" # 2.4 s each
+    done
+    dataset output out "file://$OUT"
+    SECONDS=0
+    job --allow-http -- /bin/true
+    delivered
+    [ "$SECONDS" -lt 10 ]
+}
+
+@test "run: a slow transfer is not a stalled one" {
+    dataset input in "$FAULTS_HTTP/slow/300/table.enc" # 4.8 s in all
+    dataset output out "file://$OUT"
+    job --allow-http --stall 2 -- /bin/true
+    delivered
+}
+
+@test "run: memory does not grow with the input" {
+    [ -z "${EF_SANITIZED-}" ] || skip "sanitizers use more memory"
+    head -c 300000000 /dev/zero >big
+    ref seal "$SERVERS/in.key" <big >"$STORE/$HERE/big.enc"
+    rm big
+    dataset input a "file://$STORE/$HERE/big.enc"
+    dataset input b "$NGINX_HTTPS/$HERE/big.enc"
+    dataset output out "file://$OUT"
+    ref peak peak "$ENCFLOW" run --ports ports --work "$WORK" --allow-file \
+        --cacert "$CA" -- /usr/bin/wc -c
+    [ "$(<peak)" -le 32768 ]
+    take_result
+    [[ $out == *600000000\ total* ]]
+    rm "$STORE/$HERE/big.enc"
+}
+
+# ------------------------------------------- refused before anything moves
+
+@test "run: a port without datasets is refused before anything is fetched" {
+    local lack
+    for lack in ports ports/input ports/input/in ports/input/in/dataset \
+        ports/output ports/output/out ports/output/out/dataset; do
+        dataset input in "$NGINX_HTTPS/table.enc"
+        dataset output out "$NGINX_HTTPS/$HERE/out.enc"
+        rm -r $lack
+        job -- /bin/true
+        case $lack in
+        *output*) refused 4 output ;;
+        *input*) refused 4 input ;;
+        *) refused 1 ports ;;
+        esac
+        no_requests
+    done
+}
+
+@test "run: malformed credentials of one dataset: named, nothing fetched" {
+    local want place text count=0
+    while IFS='|' read -r place text; do
+        dataset input good "$NGINX_HTTPS/table.enc" "$QUERY"
+        dataset input broken "$NGINX_HTTPS/table.enc" "$QUERY"
+        dataset output out "$NGINX_HTTPS/$HERE/out.enc" "$QUERY"
+        text=${text//KEY/$IN_KEY}
+        printf %b "$text" >ports/input/broken/dataset/credentials.bin
+        job -- /bin/true
+        if ! refused 4 '"broken"' "$place" || ! no_requests; then
+            echo "credentials: $text"
+            return 1
+        fi
+        # the same among the outputs
+        mv ports/input/broken ports/output/broken
+        job -- /bin/true
+        if ! refused 4 '"broken"' "$place" || ! no_requests; then
+            echo "output credentials: $text"
+            return 1
+        fi
+        rm -r ports
+        count=$((count + 1))
+    done <<'EOF'
+credentials.bin|
+credentials.bin|KEY
+credentials.bin|not json
+credentials.bin|{"query_string": "", "encryption": {"key": "KEY"}
+credentials.bin|{"query_string": "", "encryption": {"key": "KEY"}} x
+credentials.bin|{"query_string": "", "query_string": "", "encryption": {"key": "KEY"}}
+credentials.bin|{"query_string": "\0377", "encryption": {"key": "KEY"}}
+credentials.bin|["KEY"]
+encryption|{"query_string": ""}
+encryption|{"query_string": "", "encryption": "KEY"}
+/encryption/key|{"query_string": "", "encryption": {"key": "KEYA"}}
+/encryption/key|{"query_string": "", "encryption": {"key": "AKEY"}}
+/encryption/key|{"query_string": "", "encryption": {"key": "xKEY"}}
+/encryption/key|{"query_string": "", "encryption": {"key": ""}}
+/encryption/key|{"query_string": "", "encryption": {"key": 12}}
+/encryption/key|{"query_string": "", "encryption": {"key": "KEYKEY"}}
+/query_string|{"query_string": 5, "encryption": {"key": "KEY"}}
+/query_string|{"query_string": "YQ", "encryption": {"key": "KEY"}}
+/query_string|{"query_string": "Y=Q=", "encryption": {"key": "KEY"}}
+/query_string|{"query_string": "YQ==YQ==", "encryption": {"key": "KEY"}}
+/query_string|{"query_string": "YQpi", "encryption": {"key": "KEY"}}
+/query_string|{"query_string": "YQ1i", "encryption": {"key": "KEY"}}
+/query_string|{"query_string": "AA==", "encryption": {"key": "KEY"}}
+/query_string|{"query_string": "/w==", "encryption": {"key": "KEY"}}
+EOF
+    [ "$count" -eq 24 ]
+}
+
+@test "run: credentials or location missing, a folder, too big" {
+    local spoil
+    for spoil in 'rm credentials.bin' 'rm location.txt' \
+        'rm credentials.bin; mkdir credentials.bin' \
+        'rm location.txt; mkdir location.txt' \
+        'truncate -s 1G credentials.bin' 'truncate -s 1G location.txt'; do
+        dataset input good "$NGINX_HTTPS/table.enc"
+        dataset input broken "$NGINX_HTTPS/table.enc"
+        dataset output out "$NGINX_HTTPS/$HERE/out.enc"
+        (cd ports/input/broken/dataset && eval "$spoil")
+        job -- /bin/true
+        if [[ ! $status =~ ^[14]$ ]] || ! refused "$status" broken ||
+            ! no_requests; then
+            echo "after: $spoil"
+            return 1
+        fi
+        rm -r ports
+    done
+}
+
+@test "run: malformed locations: named, nothing fetched" {
+    local location
+    for location in '' / table.enc //localhost/x https: https:// https:///x \
+        'https://localhost/a b' $'https://localhost/a\nb' \
+        $'https://localhost/\e[1m' $'https://localhost/\xc3\xa9' \
+        https://user:pass@localhost/x https://localhost:99999/x \
+        https://localhost:x/ ftp://localhost/x gopher://localhost/x \
+        "https://localhost/$(head -c 9000 /dev/zero | tr '\0' a)" \
+        file://elsewhere/x file:x 'file:///a%zz'; do
+        dataset input good "$NGINX_HTTPS/table.enc"
+        dataset input broken "$location"
+        dataset output out "$NGINX_HTTPS/$HERE/out.enc"
+        job -- /bin/true
+        if ! refused 4 '"broken"' || ! no_requests; then
+            printf 'location %q\n' "${location:0:100}"
+            return 1
+        fi
+        rm -r ports
+    done
+}
+
+@test "run: dataset names with control characters are refused, escaped" {
+    local name
+    for name in $'a\nb' $'\e[31mred' $'tab\t' $'del\x7f' $'latin\xe9' \
+        $'c1\xc2\x9bm'; do
+        dataset input good "$NGINX_HTTPS/table.enc"
+        dataset input "$name" "$NGINX_HTTPS/table.enc"
+        dataset output out "$NGINX_HTTPS/$HERE/out.enc"
+        job -- /bin/true
+        if ! refused 4 input || ! no_requests; then
+            printf 'name %q\n' "$name"
+            return 1
+        fi
+        rm -r ports
+    done
+}
+
+@test "run: http without --allow-http, file without --allow-file: exit 5" {
+    local case
+    for case in \
+        "http input $NGINX_HTTP/table.enc" \
+        "http output $NGINX_HTTP/$HERE/out.enc" \
+        "file input file://$STORE/table.enc" \
+        "file output file://$OUT"; do
+        # shellcheck disable=SC2086
+        set -- $case
+        dataset input good "$NGINX_HTTPS/table.enc"
+        dataset output fine "$NGINX_HTTPS/$HERE/fine.enc"
+        dataset "$2" odd "$3"
+        run "$ENCFLOW" run --ports ports --work "$WORK" --cacert "$CA" \
+            -- /bin/true
+        refused 5 '"odd"' "allow-$1"
+        no_requests
+        # --allow-http does not allow files, nor the other way round
+        job="--allow-http"
+        [ "$1" = file ] || job="--allow-file"
+        run "$ENCFLOW" run --ports ports --work "$WORK" --cacert "$CA" \
+            "$job" -- /bin/true
+        refused 5 '"odd"' "allow-$1"
+        no_requests
+        rm -r ports
+    done
+}
+
+@test "run: a WORK with something in it is left alone" {
+    dataset input in "$NGINX_HTTPS/table.enc"
+    dataset output out "$NGINX_HTTPS/$HERE/out.enc"
+    mkdir work
+    echo mine >work/file
+    job -- /bin/true
+    fails 1 work
+    [ "$(cat work/file)" = mine ]
+    no_requests
+    rm -r work
+    echo mine >work
+    job -- /bin/true
+    fails 1 work
+    [ "$(cat work)" = mine ]
+    no_requests
+}
+
+@test "run: options that are wrong, exit 2" {
+    local options
+    plain_ports
+    for options in --nonsense "--timeout x" "--timeout -1" "--stall 0s" \
+        "surplus" "--timeout" "--"; do
+        # shellcheck disable=SC2086
+        job $options
+        if ! refused 2; then
+            echo "options: $options"
+            return 1
+        fi
+    done
+}
+
+# -------------------------------------------------- inputs that go wrong
+
+@test "run: what a server can do to an input" {
+    local base want path word
+    while read -r want path word; do
+        for base in "$FAULTS_HTTPS" "$FAULTS_HTTP"; do
+            dataset input good "$NGINX_HTTPS/table.enc" "$QUERY"
+            dataset input odd "$base$path" "$QUERY"
+            dataset output out "file://$OUT"
+            SECONDS=0
+            job --allow-http --stall 2
+            # shellcheck disable=SC2086
+            if ! refused "$want" '"odd"' $word || [ "$SECONDS" -gt 15 ]; then
+                echo "$base$path ($SECONDS s)"
+                return 1
+            fi
+        done
+    done <<'EOF'
+6 /status/403/x 403
+6 /status/404/x 404
+6 /status/410/x 410
+6 /status/500/x 500
+6 /status/503/x 503
+6 /status/204/x
+6 /cut/0/table.enc
+6 /cut/20/table.enc
+6 /cut/10000/table.enc
+6 /cutchunk/10000/table.enc
+6 /reset/10000/table.enc
+6 /stall/10000/table.enc
+6 /mute/x
+6 /garbage/x
+6 /headers/2000
+6 /loop/x
+3 /short/10000/table.enc
+4 /short/27/table.enc
+4 /short/0/table.enc
+EOF
+}
+
+@test "run: nobody listens" {
+    dataset input odd "https://localhost:$(free_port)/x" "$QUERY"
+    dataset output out "file://$OUT"
+    job
+    refused 6 '"odd"'
+}
+
+@test "run: a redirect to http is not followed" {
+    local code target=${NGINX_HTTP//:/%3A}/table.enc
+    for code in 301 302 303 307 308; do
+        dataset input odd "$FAULTS_HTTPS/redirect/$code/${target//\//%2F}" \
+            "$QUERY"
+        dataset output out "file://$OUT"
+        job
+        [[ $status =~ ^[56]$ ]]
+        refused "$status" '"odd"'
+        [ ! -s "$SERVERS/nginx.log" ]
+    done
+}
+
+@test "run: a redirect never reaches a file" {
+    dataset input odd "$FAULTS_HTTPS/redirect/302/file%3A%2F%2F${STORE//\//%2F}\
+%2Ftable.enc"
+    dataset output out "file://$OUT"
+    job --allow-http
+    [[ $status =~ ^[56]$ ]]
+    refused "$status" '"odd"'
+}
+
+@test "run: certificates that do not verify" {
+    local base
+    for base in "$NGINX_SELFSIGNED" "$NGINX_WRONGHOST" "$NGINX_EXPIRED" \
+        "${NGINX_HTTPS/localhost/127.0.0.1}"; do
+        # an input, and an output
+        dataset input odd "$base/table.enc" "$QUERY"
+        dataset output out "$NGINX_HTTPS/$HERE/out.enc"
+        job
+        refused 6 '"odd"' ertificate
+        dataset input odd "file://$STORE/table.enc"
+        dataset output out "$base/$HERE/out.enc" "$QUERY"
+        job -- /bin/true
+        fails 6 '"out"' ertificate
+        no_secret
+        [ ! -e "$OUT" ]
+        [ ! -e "$WORK" ]
+    done
+    # the good one, without the authority
+    dataset input odd "$NGINX_HTTPS/table.enc" "$QUERY"
+    run "$ENCFLOW" run --ports ports --work "$WORK" -- /bin/true
+    refused 6 '"odd"' ertificate
+    # and no request was made to any of them
+    no_requests
+}
+
+@test "run: a tampered input, exit 3, nothing runs" {
+    local size at
+    size=$(stat -c %s "$STORE/table.enc")
+    dataset input good "file://$STORE/table.enc"
+    dataset input odd "file://$PWD/odd.enc"
+    dataset output out "file://$OUT"
+    for at in 0 11 12 5000 $((size - 17)) $((size - 16)) $((size - 1)); do
+        cp "$STORE/table.enc" odd.enc
+        ref flip odd.enc "$at"
+        job -- /bin/true
+        refused 3 '"odd"' || { echo "byte $at"; return 1; }
+    done
+    # another key
+    ref seal "$SERVERS/out.key" <"$SERVERS/table.csv" >odd.enc
+    job -- /bin/true
+    refused 3 '"odd"'
+}
+
+@test "run: an empty dataset is a dataset" {
+    : >nothing
+    ref seal "$SERVERS/in.key" <nothing >nothing.enc
+    dataset input in "file://$PWD/nothing.enc"
+    dataset output out "file://$OUT"
+    app_said 'wc -c <"$1"'
+    [ "$said" = 0 ]
+}
+
+@test "run: a file input that is missing or a folder" {
+    local path
+    for path in nosuch .; do
+        dataset input odd "file://$PWD/$path"
+        dataset output out "file://$OUT"
+        job
+        [[ $status =~ ^[16]$ ]]
+        refused "$status" '"odd"'
+    done
+}
+
+@test "run: WORK on a full disk, exit 1" {
+    unshare -rm true 2>/dev/null || skip "needs a mount namespace"
+    head -c 3000000 /dev/zero >big
+    ref seal "$SERVERS/in.key" <big >big.enc
+    dataset input in "file://$PWD/big.enc"
+    dataset output out "file://$OUT"
+    mkdir small
+    run unshare -rm sh -c 'mount -t tmpfs -o size=1m none small && shift 0 &&
+        "$@"; status=$?; ls -A small/work 2>/dev/null; exit $status' sh \
+        "$ENCFLOW" run --ports ports --work "$PWD/small/work" --allow-file \
+        -- /bin/true
+    refused 1 space
+}
+
+# ------------------------------------------------- outputs that go wrong
+
+@test "run: what a server can do to an output; the others get theirs" {
+    local base path word
+    dataset input in "file://$STORE/table.enc"
+    dataset output a "file://$STORE/$HERE/a"
+    dataset output z "file://$STORE/$HERE/z"
+    while read -r path word; do
+        for base in "$FAULTS_HTTPS" "$FAULTS_HTTP"; do
+            rm -f "$STORE/$HERE"/*
+            dataset output odd "$base$path" "$QUERY"
+            job --allow-http --stall 2 -- /bin/sh -c \
+                'head -c 2000000 /dev/zero' sh
+            # shellcheck disable=SC2086
+            fails 6 '"odd"' $word || { echo "$base$path"; return 1; }
+            [[ $output != *"Execution complete"* ]]
+            no_secret
+            [ ! -e "$WORK" ]
+            ref open "$SERVERS/out.key" <"$STORE/$HERE/a" >a
+            ref open "$SERVERS/out.key" <"$STORE/$HERE/z" >z
+            same a z
+        done
+    done <<'EOF'
+/status/403/x 403
+/status/404/x 404
+/status/500/x 500
+/status/302/x 302
+/drop/1000
+/drop/0
+/choke/x
+/mute/x
+EOF
+}
+
+@test "run: an output folder that cannot be written" {
+    local path
+    for path in "$PWD/nosuch/out.enc" /proc/encflow.out "$PWD"; do
+        dataset input in "file://$STORE/table.enc"
+        dataset output odd "file://$path"
+        job -- /bin/true
+        [[ $status =~ ^[16]$ ]]
+        fails "$status" '"odd"'
+        no_secret
+        [ ! -e "$WORK" ]
+    done
+}
+
+@test "run: an output file appears whole: 0600 or as it was, no stray file" {
+    plain_ports
+    job -- /bin/true
+    delivered
+    [ "$(ls -A "$STORE/$HERE")" = out.enc ]
+    chmod 640 "$OUT"
+    job -- /bin/echo again
+    delivered
+    [ "$(ls -A "$STORE/$HERE")" = out.enc ]
+    [ "$(stat -c %a "$OUT")" = 640 ]
+    take_result
+    [ "$returncode" = 0 ]
+}
+
+# ------------------------------------------------ applications that fail
+
+@test "run: an application that is missing or cannot be started" {
+    plain_ports
+    local command
+    printf '#!/nosuch/interpreter\n' >badscript
+    chmod +x badscript
+    echo 'not a program' >notexecutable
+    for command in /nosuch/app nosuchapp "$PWD" "$PWD/notexecutable" \
+        "$PWD/badscript"; do
+        job -- "$command"
+        if [ "$status" -eq 0 ]; then
+            echo "exit 0 for $command: $output"
+            return 1
+        fi
+        [[ $output == *"$command"* ]]
+        no_secret
+        [ ! -e "$OUT" ]
+        [ ! -e "$WORK" ]
+    done
+}
+
+@test "run: an application that fails or crashes still has its result" {
+    plain_ports
+    local script want
+    while read -r want script; do
+        job -- /bin/sh -c "echo before; $script" sh
+        delivered
+        take_result
+        if [ "$returncode" != "$want" ] || [ "$out" != "b'before\\n'" ]; then
+            echo "$script: returncode $returncode, stdout $out, wanted $want"
+            return 1
+        fi
+    done <<'EOF'
+0 exit 0
+1 exit 1
+255 exit 255
+-6 kill -ABRT $$
+-9 kill -KILL $$
+-11 kill -SEGV $$
+-15 kill -TERM $$
+-2 kill -INT $$
+EOF
+}
+
+@test "run: 1 GiB to stdout or stderr is cut at the named limit" {
+    plain_ports
+    local limit=6291456
+    # stdout
+    SECONDS=0
+    job -- /bin/sh -c 'yes 0123456 | head -c 1073741824' sh
+    delivered
+    [ "$SECONDS" -lt 30 ]
+    ref open "$SERVERS/out.key" <"$OUT" >result.json
+    "$PYTHON" - $limit <<'EOF'
+import base64, json, sys
+limit = int(sys.argv[1])
+result = json.load(open("result.json"))
+out, err = (base64.b64decode(result[n]) for n in ("stdout", "stderr"))
+assert result["returncode"] == -9, result["returncode"]
+assert out == (b"0123456\n" * (limit // 8))[:limit], len(out)
+assert str(limit).encode() in err.splitlines()[-1], err
+assert err.endswith(b"\n"), err
+EOF
+    # stderr: the captured part, and the limit named after it
+    job -- /bin/sh -c 'echo ok; yes 0123456 | head -c 1073741824 >&2' sh
+    delivered
+    ref open "$SERVERS/out.key" <"$OUT" >result.json
+    "$PYTHON" - $limit <<'EOF'
+import base64, json, sys
+limit = int(sys.argv[1])
+result = json.load(open("result.json"))
+out, err = (base64.b64decode(result[n]) for n in ("stdout", "stderr"))
+assert result["returncode"] == -9, result["returncode"]
+assert out == b"ok\n", out
+lines = err.splitlines()
+assert str(limit).encode() in lines[-1], lines[-1]
+assert limit - 100 <= len(err) <= limit + 300, len(err)
+assert set(lines[:-2]) == {b"0123456"}, set(lines[:-2])
+EOF
+}
+
+@test "run: output of exactly the limit passes, both streams at once" {
+    plain_ports
+    job -- "$PYTHON" -c 'import os, sys
+for start in range(0, 6291456, 65536):
+    for descriptor in 1, 2:
+        data = b"x" * 65536
+        while data:
+            data = data[os.write(descriptor, data):]' 
+    delivered
+    ref open "$SERVERS/out.key" <"$OUT" >result.json
+    "$PYTHON" -c 'import base64, json
+result = json.load(open("result.json"))
+assert result["returncode"] == 0, result["returncode"]
+for name in "stdout", "stderr":
+    data = base64.b64decode(result[name])
+    assert data == b"x" * 6291456, (name, len(data))'
+}
+
+@test "run: --timeout ends an application that does not end" {
+    plain_ports
+    SECONDS=0
+    job --timeout 2 -- /bin/sh -c 'echo begun; trap "" TERM INT HUP
+        sleep 8000.1 & sleep 8000.2; echo more' sh
+    delivered
+    [ "$SECONDS" -ge 2 ]
+    [ "$SECONDS" -le 12 ]
+    take_result
+    [ "$returncode" = -9 ]
+    [ "$out" = "b'begun\\n'" ]
+    [[ $err == *2* ]]
+    gone 8000.1
+    gone 8000.2
+}
+
+@test "run: an application that closes its streams is waited for" {
+    plain_ports
+    SECONDS=0
+    job -- /bin/sh -c 'echo early; exec >&- 2>&- <&-; sleep 2; exit 7' sh
+    delivered
+    [ "$SECONDS" -ge 2 ]
+    take_result
+    [ "$returncode" = 7 ]
+    [ "$out" = "b'early\\n'" ]
+}
+
+@test "run: nothing that the application started outlives it" {
+    plain_ports
+    SECONDS=0
+    job -- "$PYTHON" -c 'import os, subprocess
+# a child that holds stdout, one in a session of its own, one orphaned
+subprocess.Popen(["/bin/sleep", "8001.1"])
+subprocess.Popen(["/bin/sleep", "8001.2"], start_new_session=True,
+                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.execv("/bin/sleep", ["/bin/sleep", "8001.3"])
+    os._exit(0)
+os.wait()
+os.write(1, b"left\n")
+os._exit(5)'
+    delivered
+    [ "$SECONDS" -lt 20 ]
+    take_result
+    [ "$returncode" = 5 ]
+    [ "$out" = "b'left\\n'" ]
+    gone 8001.1
+    gone 8001.2
+    gone 8001.3
+}
+
+# -------------------------------------------------------------- signals
+
+# ended_by SIGNAL STATUS CONDITION...: start the job in the background, wait
+# for CONDITION, send SIGNAL; it ends, and WORK is gone.
+ended_by() {
+    local signal=$1 want=$2 pid
+    shift 2
+    # a background process of a script ignores INT unless told otherwise
+    env --default-signal="$signal" "$ENCFLOW" run --ports ports \
+        --work "$WORK" --allow-file --allow-http --cacert "$CA" \
+        "${command[@]}" >said 2>&1 3>&- &
+    pid=$!
+    soon "$@" || { cat said; return 1; }
+    [ -e "$WORK" ] || { echo "no $WORK while running"; return 1; }
+    kill -"$signal" "$pid"
+    status=0
+    wait "$pid" || status=$?
+    output=$(<said)
+    if [ "$status" -ne "$want" ]; then
+        echo "SIG$signal: exit status $status, wanted $want; said: $output"
+        return 1
+    fi
+    if [ -e "$WORK" ] || [ -n "$(ls -A "$STORE/$HERE")" ]; then
+        echo "left behind after SIG$signal:"
+        ls -lAR "$WORK" "$STORE/$HERE"
+        return 1
+    fi
+    no_secret
+}
+
+@test "run: ended by a signal while the application runs: nothing is left" {
+    plain_ports
+    command=(-- /bin/sh -c 'trap "" TERM INT HUP; sleep 8002.1 &
+        setsid sleep 8002.2' sh)
+    local signal
+    for signal in TERM:143 INT:130 HUP:129; do
+        ended_by "${signal%:*}" "${signal#*:}" alive 8002.2
+        gone 8002.1
+        gone 8002.2
+    done
+}
+
+@test "run: ended by a signal while an input arrives: nothing is left" {
+    dataset input a "file://$STORE/table.enc"
+    dataset input b "$FAULTS_HTTP/stall/10000/table.enc" "$QUERY"
+    dataset output out "file://$OUT"
+    command=(-- /bin/true)
+    local signal
+    for signal in TERM:143 INT:130; do
+        : >"$SERVERS/faults.log"
+        ended_by "${signal%:*}" "${signal#*:}" test -s "$SERVERS/faults.log"
+    done
+}
+
+@test "run: whatever the application leaves in WORK is removed, no more" {
+    mkdir outside
+    echo keep >outside/file
+    plain_ports
+    app_said 'cd "${1%/*}" && mkdir -p deep/er/still locked &&
+        echo plain >deep/er/still/file && echo x >locked/file &&
+        chmod 0 locked deep/er && ln -s "'"$PWD"'/outside" link &&
+        mkfifo pipe && chmod 500 . && echo done'
+    [ "$said" = "done" ]
+    [ "$(cat outside/file)" = keep ]
+}
+
+# ------------------------------------------- what the application may do
+
+@test "run: the application's environment is clean, its stdin is empty" {
+    plain_ports
+    export AWS_ACCESS_KEY_ID=AKIDLEAK AWS_SECRET_ACCESS_KEY=SECRETLEAK
+    export AWS_SESSION_TOKEN=TOKENLEAK EF_ANYTHING=LEAK LD_LIBRARY_PATH=/leak
+    export PYTHONPATH=/leak
+    app_said 'env; cat' <<<"LEAK from stdin"
+    [ -n "$said" ]
+    grep ^PATH= <<<"$said"
+    if grep -iE 'aws_|leak' <<<"$said"; then
+        return 1
+    fi
+}
+
+@test "run: the application has no descriptor but 0, 1 and 2" {
+    plain_ports
+    exec 7<"$STORE/table.enc" 8>other
+    app_said 'ls /proc/$$/fd'
+    [ "$said" = "0
+1
+2" ]
+}
+
+@test "run: the application has no privileges and can gain none" {
+    plain_ports
+    app_said 'cat /proc/self/status'
+    grep -x 'NoNewPrivs:	1' <<<"$said"
+    grep -x 'Seccomp:	2' <<<"$said"
+    local name
+    for name in CapInh CapPrm CapEff CapAmb; do
+        grep -x "$name:	0000000000000000" <<<"$said"
+    done
+    # a clean start: no signal blocked, a process group of its own
+    grep -x 'SigBlk:	0000000000000000' <<<"$said"
+    app_said 'cut -d " " -f 1,5 /proc/self/stat; echo $$'
+    [[ $said =~ ^[0-9]+\ ([0-9]+)$'\n'([0-9]+)$ ]]
+    [ "${BASH_REMATCH[1]}" = "${BASH_REMATCH[2]}" ]
+}
+
+# What opens a socket, by name: the usual calls, and ways around a filter
+# that knows only those (the 32-bit entry, the x32 numbers, io_uring).
+sockets_probe() {
+    cat <<'EOF'
+import ctypes, mmap, os, platform, socket, sys
+
+def attempt(name, call):
+    try:
+        result = call()
+    except OSError as error:
+        result = -error.errno
+    print(name, "denied" if result is not None and result < 0 else "OPEN")
+
+def opened(*arguments):
+    return socket.socket(*arguments).fileno()
+
+libc = ctypes.CDLL(None, use_errno=True)
+libc.syscall.restype = ctypes.c_long
+attempt("tcp4", lambda: opened(socket.AF_INET, socket.SOCK_STREAM))
+attempt("udp4", lambda: opened(socket.AF_INET, socket.SOCK_DGRAM))
+attempt("tcp6", lambda: opened(socket.AF_INET6, socket.SOCK_STREAM))
+attempt("raw", lambda: opened(socket.AF_INET, socket.SOCK_RAW, 1))
+attempt("packet", lambda: opened(socket.AF_PACKET, socket.SOCK_RAW, 0))
+attempt("netlink", lambda: opened(socket.AF_NETLINK, socket.SOCK_RAW, 0))
+space = ctypes.create_string_buffer(256)
+attempt("uring", lambda: libc.syscall(425, 4, space))
+if platform.machine() == "x86_64":
+    attempt("x32", lambda: libc.syscall(0x40000000 | 41, 2, 1, 0))
+    # mov eax,359; mov ebx,2; mov ecx,1; xor edx,edx; int 0x80
+    code = bytes.fromhex("53b867010000bb02000000b90100000031d2cd805bc3")
+    if os.fork() == 0:  # killed is denied, too
+        page = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE
+                         | mmap.PROT_EXEC)
+        page.write(code)
+        enter = ctypes.CFUNCTYPE(ctypes.c_int)(
+            ctypes.addressof(ctypes.c_char.from_buffer(page)))
+        os._exit(0 if enter() >= 0 else 1)
+    attempt("int80", lambda: -1 if os.wait()[1] else 0)
+sys.stdout.flush()
+EOF
+}
+
+@test "run: no network by default, by no way in" {
+    plain_ports
+    job -- "$PYTHON" -c "$(sockets_probe)"
+    delivered
+    take_result
+    [[ $out == *denied* ]]
+    if [[ $out == *OPEN* || $returncode != 0 ]]; then
+        echo "$returncode $out $err"
+        return 1
+    fi
+    job -- /usr/bin/curl -sS -m 5 "$NGINX_HTTP/table.enc"
+    delivered
+    take_result
+    [ "$returncode" -ne 0 ]
+    no_requests
+}
+
+@test "run: --allow-net gives the application the network, nothing else" {
+    plain_ports
+    app_said "curl -sS -m 5 -o /dev/null -w '%{http_code} '\
+        $NGINX_HTTP/table.enc; cat /proc/self/status" --allow-net
+    [[ $said == "200 "* ]]
+    grep '^GET /table.enc 200' "$SERVERS/nginx.log"
+    grep -x 'NoNewPrivs:	1' <<<"$said"
+    grep -x 'CapEff:	0000000000000000' <<<"$said"
+}
+
+@test "run: the application writes under WORK and nowhere else" {
+    need_landlock
+    plain_ports
+    mkdir outside
+    echo old >outside/file
+    app_said 'cd "${1%/*}"
+        try() { if (eval "$1") 2>/dev/null; then echo "could: $1"; fi; }
+        out="'"$PWD"'/outside" ports="'"$PWD"'/ports"
+        echo mine >mine && mkdir folder && mv mine folder && cat folder/mine
+        echo changed >"$1" && rm "$1" && echo inside
+        try "echo new >$out/new"
+        try "echo new >$out/file"
+        try "echo new >>$out/file"
+        try "rm $out/file"
+        try "mkdir $out/folder"
+        try "mv $out/file $out/other"
+        try "ln $out/file ./linked"
+        try "mv $out/file ."
+        try "truncate -s 0 $out/file"
+        try "mkfifo $out/fifo"
+        try "ln -s x $out/link"
+        try "echo x >$ports/output/out/dataset/location.txt"
+        try "echo x >'"$STORE/$HERE"'/x"
+        try "echo x >/tmp/encflow-was-here"
+        try "echo x >/var/tmp/encflow-was-here"
+        try "echo x >/dev/shm/encflow-was-here"
+        echo end'
+    rm -f /tmp/encflow-was-here /var/tmp/encflow-was-here \
+        /dev/shm/encflow-was-here
+    [ "$said" = "mine
+inside
+end" ]
+    [ "$(ls outside)" = file ]
+    [ "$(cat outside/file)" = old ]
+}
+
+@test "run: the application reads no credentials and nothing of its runner" {
+    need_landlock
+    plain_ports
+    app_said 'ports="'"$PWD"'/ports"
+        for file in "$ports"/*/*/dataset/* /proc/$PPID/environ \
+            /proc/$PPID/mem /proc/$PPID/maps /proc/$PPID/fd/0; do
+            if head -c 1 "$file" >/dev/null 2>&1; then echo "read: $file"; fi
+        done
+        for file in "'"$PWD"'/ports" /proc/$PPID/fd; do
+            if ls "$file"/* >/dev/null 2>&1; then echo "list: $file"; fi
+        done
+        cat "$1" | wc -l; cat /etc/passwd | wc -l'
+    [[ $said =~ ^302$'\n'[0-9]+$ ]]
+}
+
+@test "run: WORK and what is in it are for its owner alone" {
+    plain_ports
+    umask 022
+    app_said 'stat -c %a "${1%/*}" "$1"'
+    [[ $said =~ ^[0-7]00$'\n'[0-7]00$ ]]
+}
+
+@test "run: result prints what the application left, and ends as it did" {
+    dataset input in "file://$STORE/table.enc"
+    dataset output out "$NGINX_HTTPS/$HERE/out.enc" "$QUERY"
+    local want script
+    while read -r want script; do
+        job -- /bin/sh -c "printf 'a\\0b\\n'; echo oops >&2; $script" sh
+        delivered
+        status=0
+        "$ENCFLOW" result -K "$SERVERS/out.key" --cacert "$CA" \
+            "$NGINX_HTTPS/$HERE/out.enc?$QUERY" >got.out 2>got.err || status=$?
+        [ "$status" -eq "$want" ]
+        printf 'a\0b\n' >want.out
+        same want.out got.out
+        [ "$(<got.err)" = oops ]
+    done <<'EOF'
+0 exit 0
+3 exit 3
+139 kill -SEGV $$
+EOF
+}
