@@ -198,18 +198,6 @@ reject_line(ef_err *err, ef_status code, uint64_t line, uint64_t column,
     return rc;
 }
 
-/* A system call failed: keeps errno. */
-static ef_status
-reject_sys(ef_err *err, ef_status code, const char *msg)
-{
-    int saved = errno;
-    ef_status rc = reject(err, code, EF_NOWHERE, msg);
-
-    if (err != NULL)
-        err->sys = saved;
-    return rc;
-}
-
 static ef_status
 reject_memory(ef_err *err)
 {
@@ -248,12 +236,6 @@ with_where(ef_err *err, ef_status rc, ef_slice name)
     }
     err->where[n] = '\0';
     return rc;
-}
-
-static ef_status
-with_file(ef_err *err, ef_status rc, const char *path)
-{
-    return with_where(err, rc, slice_str(path != NULL ? path : "-"));
 }
 
 /* A JSON position in both notations; members is like "/encryption/key". */
@@ -2344,70 +2326,6 @@ ef_gcm_tag(ef_gcm *g, unsigned char tag[EF_TAG_BYTES])
     gcm_finish(g, tag);
 }
 
-/* What to do with a chunk that stands by itself, so that several can be done
- * at once: its GHASH starts from zero and is put in its place by gcm_fold. */
-enum gcm_work {
-    GCM_SEAL,  /* encrypt, hash the ciphertext */
-    GCM_OPEN,  /* hash the ciphertext, decrypt */
-    GCM_VERIFY /* hash only */
-};
-
-static void
-gcm_chunk(const ef_gcm *g, enum gcm_work work, uint64_t block,
-          unsigned char *data, size_t n, unsigned char y[16])
-{
-    memset(y, 0, 16);
-    if (work != GCM_SEAL)
-        gcm_ghash(g, y, data, n);
-    if (work != GCM_VERIFY)
-        gcm_ctr(g, block + 1, data, n);
-    if (work == GCM_SEAL)
-        gcm_ghash(g, y, data, n);
-}
-
-/* x = x * z in GHASH's field: GHASH with key z over one zero block. */
-static void
-gcm_multiply(const ef_gcm *g, unsigned char x[16], const unsigned char z[16])
-{
-    static const unsigned char zero[16];
-
-    g->kernel.ghash(x, z, zero, 16);
-}
-
-/* power = H^blocks, by squaring; the exponent is public. */
-static void
-gcm_power(const ef_gcm *g, unsigned char power[16], uint64_t blocks)
-{
-    unsigned char square[16];
-
-    memcpy(square, g->h, 16);
-    memset(power, 0, 16);
-    power[0] = 0x80; /* one, in GCM's bit order */
-    for (; blocks > 0; blocks >>= 1) {
-        if (blocks & 1)
-            gcm_multiply(g, power, square);
-        gcm_multiply(g, square, square);
-    }
-    ef_wipe(square, sizeof square);
-}
-
-/* Append a chunk of n bytes whose own GHASH is y. Chunks but the last are a
- * whole number of blocks; the message so far must be too. */
-static void
-gcm_fold(ef_gcm *g, const unsigned char y[16], size_t n)
-{
-    unsigned i;
-
-    if (g->mark_n != n) {
-        gcm_power(g, g->mark, (n + 15) / 16);
-        g->mark_n = n;
-    }
-    gcm_multiply(g, g->y, g->mark);
-    for (i = 0; i < 16; i++)
-        g->y[i] ^= y[i];
-    g->n += n;
-}
-
 ef_status
 ef_gcm_seal(unsigned char *out, unsigned char tag[EF_TAG_BYTES],
             const unsigned char key[EF_KEY_BYTES],
@@ -2584,7 +2502,27 @@ ef_open_end(ef_open *o, ef_err *err)
     return rc;
 }
 
+#ifndef EF_NO_MAIN /* the library has no use for files, 11, 13 and 16 */
+
 /* --- files --- */
+
+/* A system call failed: keeps errno. */
+static ef_status
+reject_sys(ef_err *err, ef_status code, const char *msg)
+{
+    int saved = errno;
+    ef_status rc = reject(err, code, EF_NOWHERE, msg);
+
+    if (err != NULL)
+        err->sys = saved;
+    return rc;
+}
+
+static ef_status
+with_file(ef_err *err, ef_status rc, const char *path)
+{
+    return with_where(err, rc, slice_str(path != NULL ? path : "-"));
+}
 
 /* Up to n bytes; fewer only at the end of the file. -1: errno. */
 static ssize_t
@@ -2708,7 +2646,7 @@ struct file_out {
     int replace;         /* an existing file may be replaced */
     int named;           /* fd has the name temp: no O_TMPFILE here */
     mode_t mode;
-    char name[NAME_MAX + 1], temp[NAME_MAX + 1];
+    char name[NAME_MAX - 15], temp[NAME_MAX + 1]; /* ".NAME.encflow~" */
 };
 
 /* The temporary name now on a disk, for a signal handler to remove: only
@@ -2762,7 +2700,7 @@ file_split(struct file_out *o, const char *path, ef_err *err)
     }
     slash = strrchr(full, '/');
     n = strlen(slash != NULL ? slash + 1 : full);
-    if (n == 0 || n > NAME_MAX - 16) {
+    if (n == 0 || n >= sizeof o->name) {
         errno = n == 0 ? EISDIR : ENAMETOOLONG;
         return reject_sys(err, EF_E_IO, "cannot write there");
     }
@@ -2945,6 +2883,72 @@ file_write(const char *path, int flags, ef_slice data, ef_err *err)
         return file_out_commit(&o, path, err);
     file_out_abort(&o);
     return rc;
+}
+
+/* --- GCM in chunks that can be done at the same time --- */
+
+/* What to do with a chunk that stands by itself, so that several can be done
+ * at once: its GHASH starts from zero and is put in its place by gcm_fold. */
+enum gcm_work {
+    GCM_SEAL,  /* encrypt, hash the ciphertext */
+    GCM_OPEN,  /* hash the ciphertext, decrypt */
+    GCM_VERIFY /* hash only */
+};
+
+static void
+gcm_chunk(const ef_gcm *g, enum gcm_work work, uint64_t block,
+          unsigned char *data, size_t n, unsigned char y[16])
+{
+    memset(y, 0, 16);
+    if (work != GCM_SEAL)
+        gcm_ghash(g, y, data, n);
+    if (work != GCM_VERIFY)
+        gcm_ctr(g, block + 1, data, n);
+    if (work == GCM_SEAL)
+        gcm_ghash(g, y, data, n);
+}
+
+/* x = x * z in GHASH's field: GHASH with key z over one zero block. */
+static void
+gcm_multiply(const ef_gcm *g, unsigned char x[16], const unsigned char z[16])
+{
+    static const unsigned char zero[16];
+
+    g->kernel.ghash(x, z, zero, 16);
+}
+
+/* power = H^blocks, by squaring; the exponent is public. */
+static void
+gcm_power(const ef_gcm *g, unsigned char power[16], uint64_t blocks)
+{
+    unsigned char square[16];
+
+    memcpy(square, g->h, 16);
+    memset(power, 0, 16);
+    power[0] = 0x80; /* one, in GCM's bit order */
+    for (; blocks > 0; blocks >>= 1) {
+        if (blocks & 1)
+            gcm_multiply(g, power, square);
+        gcm_multiply(g, square, square);
+    }
+    ef_wipe(square, sizeof square);
+}
+
+/* Append a chunk of n bytes whose own GHASH is y. Chunks but the last are a
+ * whole number of blocks; the message so far must be too. */
+static void
+gcm_fold(ef_gcm *g, const unsigned char y[16], size_t n)
+{
+    unsigned i;
+
+    if (g->mark_n != n) {
+        gcm_power(g, g->mark, (n + 15) / 16);
+        g->mark_n = n;
+    }
+    gcm_multiply(g, g->y, g->mark);
+    for (i = 0; i < 16; i++)
+        g->y[i] ^= y[i];
+    g->n += n;
 }
 
 /* --- whole dataset files, in constant memory --- */
@@ -3336,6 +3340,8 @@ out:
     file_close(p.in);
     return rc;
 }
+
+#endif /* EF_NO_MAIN */
 
 /* --- credentials, locations, names --- */
 
@@ -4517,6 +4523,8 @@ ef_presigned_parse(ef_presigned *out, ef_slice query, ef_err *err)
  *   Tests    tests/run.bats tests/s3.bats tests/static.bats               *
  * ======================================================================= */
 
+#ifndef EF_NO_MAIN
+
 #include <curl/curl.h>
 
 #define HTTP_MAX_PARALLEL 8   /* transfers under way at once */
@@ -5215,6 +5223,8 @@ aws_environment(struct aws_profile *p)
     if (p->region[0] == '\0')
         memcpy(p->region, "us-east-1", 10);
 }
+
+#endif /* EF_NO_MAIN */
 
 /* ======================================================================= *
  * 12. DESCRIBE    count, unique, top, freq of CSV columns          (desc_)*
@@ -5994,6 +6004,8 @@ ef_describe_top(ef_describe *d, size_t i, size_t k, ef_slice *value,
  *            {location.txt,credentials.bin}                               *
  *   Tests    tests/run.bats tests/static.bats                             *
  * ======================================================================= */
+
+#ifndef EF_NO_MAIN
 
 #include <dirent.h>
 #include <linux/audit.h>
@@ -7178,6 +7190,8 @@ run_job(const struct run_job *job, ef_err *err)
     run_port_free(&out);
     return rc;
 }
+
+#endif /* EF_NO_MAIN */
 
 /* ======================================================================= *
  * 16. COMMAND LINE    options, messages, the commands               (cli_)*
@@ -8894,9 +8908,9 @@ cli_test_text(struct cli_selftest *t)
                               "{\"a\":\"\xe2\x82\xac\",\"b\":[1.5,1e+21]}"));
     ef_json_free(&doc);
     ef_buf_free(&out);
-    ok = ef_json_parse(&doc, slice_str("{\"a\":1,\"\\u0061\":2}"), NULL);
-    cli_expect(t, "JSON refuses a name twice", "(RFC 7493)",
-               ok == EF_E_FORMAT);
+    ok = ef_json_parse(&doc, slice_str("{\"a\":1,\"\\u0061\":2}"), NULL) ==
+         EF_E_FORMAT;
+    cli_expect(t, "JSON refuses a name twice", "(RFC 7493)", ok);
     ef_json_free(&doc);
 }
 

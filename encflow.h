@@ -1,8 +1,8 @@
 /*
  * encflow.h -- the library side of encflow: every parser, cipher and signer.
  *
- * Compile encflow.c with -DEF_NO_MAIN and link BearSSL and libcurl to use it
- * from C. Nothing declared here prints, exits, opens a socket or reads the
+ * Compile encflow.c with -DEF_NO_MAIN and link BearSSL to use it from C
+ * (files, HTTP, the runner and the command line are then left out). Nothing declared here prints, exits, opens a socket or reads the
  * environment; all work is on memory that the caller owns, except where a
  * comment says "allocates".
  *

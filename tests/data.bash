@@ -98,6 +98,14 @@ rows() {
 # holds FILE TEXT: FILE is exactly TEXT, to the last byte.
 holds() { printf %s "$2" | cmp -- - "$1"; }
 
+# lacks FILE REGEX: no line of FILE matches (a bare `! grep` in the middle of
+# a test would go unnoticed).
+lacks() {
+    if grep -anE -e "$2" -- "$1"; then
+        return 1
+    fi
+}
+
 # mode FILE OCTAL
 mode() {
     [ "$(stat -c %a -- "$1")" = "$2" ] || {
@@ -107,12 +115,12 @@ mode() {
 }
 
 # on_tty COMMAND: a shell command with a terminal as its three standard
-# files; what the terminal showed is left in the file screen.
+# files; the lines the terminal showed are left in the file screen.
 on_tty() {
     local code=0
     export ENCFLOW
     SHELL=/bin/sh script -qec "$1" log </dev/null >/dev/null || code=$?
-    sed '1d' log | sed '/^Script done on/d' >screen
+    sed -e '1d' -e '/^Script done on/d' -e '/^[[:space:]]*$/d' log >screen
     return "$code"
 }
 

@@ -155,7 +155,7 @@ enc -K key.hex -in 3.plain -out 3.x.ef
 enc -out 3.x.ef -in 3.plain -K key.hex
 enc --key-file key.hex --in 3.plain --out 3.x.ef
 enc --key-file=key.hex --in=3.plain --out=3.x.ef
-enc -K=key.hex -in=3.plain -out=3.x.ef
+enc -in=3.plain -out=3.x.ef -K key.hex
 enc --threads=2 -K key.hex -q -in 3.plain -out 3.x.ef
 END
     rows 12
@@ -332,8 +332,8 @@ END
     local name=$'gone\e]0;owned\a\nencflow: all is well'
     refused 1 gone -- enc -K key.hex -in "$name"
     refused 1 gone -- dec -K "$name" -in key.hex
-    ! grep -q $'[\e\a]' err
-    ! grep -q '^encflow: all is well' err
+    lacks err $'[\e\a]'
+    lacks err '^encflow: all is well'
 }
 
 # ------------------------------------------------------------ memory, limits
@@ -436,30 +436,39 @@ decodes() { works base64 -d -in "$1" && same out plain; }
 @test "base64 -d is strict and names the byte" {
     local at text
     while read -r at text; do
+        [ "$at" = - ] && at= # a place of its own choice
         printf '%b' "$text" >in
-        row "$text" refused 4 "byte $at" -- base64 -d -in in
-        row "$text, stdin" refused 4 "byte $at" -- base64 -d <in
+        row "$text" refused 4 "byte $at" -- base64 -d -in in -out new
+        row "$text, pipe" refused 4 "byte $at" -- \
+            base64 -d -out new < <(cat in)
     done <<'END'
 3 QUJ$
+3 QUJ$\n
 0 $
 0 -_-_
-4 QUI=QUI=
 3 QUI\0
 4 QU J$
+4 QUI=*
+4 QUI=*\n
+4 QUI=Q
+5 QUI=\nQ
 5 QUI=\n=
-0 =
 0 ====
 1 Q===
-3 QU=C
 1 Q\xc3\xa9==
+- =
+- QUI=QUI=
+- QU=C
+- Q
+- QU
+- QUI
+- QU=
+- QUJDQ
+- QR==
+- QUJ=
 END
-    rows 24
-    # too short, or with stray bits: refused, at a place of its own choice
-    for text in Q QU QUI QU= QUJDQ QR== QUJ=; do
-        printf %s "$text" >in
-        row "$text" refused 4 "byte " -- base64 -d -in in
-    done
-    rows 31
+    rows 48
+    [ ! -e new ]
 }
 
 @test "base64 -d releases nothing of a bad text, even a long one" {
@@ -481,7 +490,7 @@ END
     done <<'END'
 3 nul
 0 True
-0 nil
+1 nil
 3 [1,]
 1 [,1]
 3 [1 2]
@@ -941,7 +950,7 @@ expired() {
     try credentials check in
     fails 5 allow-file
     works credentials check --allow-file in
-    ! grep -q address out
+    lacks out address
 }
 
 @test "bad credentials: exit 4, the place in the JSON, nothing secret" {
@@ -958,7 +967,7 @@ expired() {
             in/dataset/credentials.bin
     done <<END
 byte 0|
-byte 0|not json
+byte 1|not json
 byte 19|{"query_string": "a
 byte|{"query_string": "QQ", "encryption": {"key": "KK"}} trailing
 byte|{"query_string": "QQ", "query_string": "QQ", "encryption": {"key": "KK"}}
@@ -996,8 +1005,7 @@ END
 
 @test "the place is said as a path and as a JSON pointer" {
     creds "${KEY:0:60}" "$QUERY"
-    refused 4 '$.encryption.key' '/encryption/key' credentials.bin -- \
-        credentials check in
+    refused 4 '$.encryption.key' '/encryption/key' -- credentials check in
 }
 
 @test "a query string that is no query string is refused, and not shown" {
@@ -1016,11 +1024,12 @@ END
     local bad
     for bad in '' $'https://h/k\nHost: x' $'https://h/\x01' 'https://h/a b' \
         'h/k' 'ftp://h/k' 'https://' 'https:///k' 'https://h:99999/k' \
-        'https://user:pass@h/k' 'https://h/k#part'; do
+        'https://h:0/k' 'https://h:port/k' 'https://user:pass@h/k' \
+        'https://h/k#part'; do
         creds $KEY "$QUERY" "$bad"
-        row "${bad@Q}" refused 4 location.txt -- credentials check in
+        row "${bad@Q}" refused 4 location -- credentials check in
     done
-    rows 11
+    rows 13
 }
 
 @test "credentials without a file: exit 1, the file named" {
@@ -1165,7 +1174,7 @@ COMMANDS=(keygen enc dec base64 json credentials presign describe run result
     rows $((2 * ${#COMMANDS[@]} + 3))
 }
 
-helps() { works "$@" && grep -qF "encflow $1" out; }
+helps() { works "$@" && grep -qwF "$1" out && grep -q ^usage: out; }
 
 @test "a command line that is wrong: exit 2, nothing done, a word why" {
     local args

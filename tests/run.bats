@@ -37,6 +37,7 @@ setup() {
     HERE=$BATS_TEST_NUMBER # this test's own folder in the store
     mkdir "$STORE/$HERE"
     OUT=$STORE/$HERE/out.enc
+    NAP=$((RANDOM + 100000))$BASHPID # seconds nobody else sleeps
     : >"$SERVERS/nginx.log"
     : >"$SERVERS/faults.log"
 }
@@ -409,7 +410,7 @@ open("stdout", "wb").write(base64.b64decode(result["stdout"]))'
         case $lack in
         *output*) refused 4 output ;;
         *input*) refused 4 input ;;
-        *) refused 1 ports ;;
+        *) [[ $status =~ ^[14]$ ]] && refused "$status" ports ;;
         esac
         no_requests
     done
@@ -424,14 +425,14 @@ open("stdout", "wb").write(base64.b64decode(result["stdout"]))'
         text=${text//KEY/$IN_KEY}
         printf %b "$text" >ports/input/broken/dataset/credentials.bin
         job -- /bin/true
-        if ! refused 4 '"broken"' "$place" || ! no_requests; then
+        if ! refused 4 broken "$place" || ! no_requests; then
             echo "credentials: $text"
             return 1
         fi
         # the same among the outputs
         mv ports/input/broken ports/output/broken
         job -- /bin/true
-        if ! refused 4 '"broken"' "$place" || ! no_requests; then
+        if ! refused 4 broken "$place" || ! no_requests; then
             echo "output credentials: $text"
             return 1
         fi
@@ -471,12 +472,15 @@ EOF
     for spoil in 'rm credentials.bin' 'rm location.txt' \
         'rm credentials.bin; mkdir credentials.bin' \
         'rm location.txt; mkdir location.txt' \
-        'truncate -s 1G credentials.bin' 'truncate -s 1G location.txt'; do
+        'truncate -s 1G credentials.bin' 'truncate -s 1G location.txt' \
+        'rm credentials.bin; mkfifo credentials.bin' \
+        'rm location.txt; mkfifo location.txt'; do
         dataset input good "$NGINX_HTTPS/table.enc"
         dataset input broken "$NGINX_HTTPS/table.enc"
         dataset output out "$NGINX_HTTPS/$HERE/out.enc"
         (cd ports/input/broken/dataset && eval "$spoil")
-        job -- /bin/true
+        run timeout 10 "$ENCFLOW" run --ports ports --work "$WORK" \
+            --cacert "$CA" -- /bin/true
         if [[ ! $status =~ ^[14]$ ]] || ! refused "$status" broken ||
             ! no_requests; then
             echo "after: $spoil"
@@ -499,7 +503,7 @@ EOF
         dataset input broken "$location"
         dataset output out "$NGINX_HTTPS/$HERE/out.enc"
         job -- /bin/true
-        if ! refused 4 '"broken"' || ! no_requests; then
+        if ! refused 4 broken || ! no_requests; then
             printf 'location %q\n' "${location:0:100}"
             return 1
         fi
@@ -534,17 +538,17 @@ EOF
         set -- $case
         dataset input good "$NGINX_HTTPS/table.enc"
         dataset output fine "$NGINX_HTTPS/$HERE/fine.enc"
-        dataset "$2" odd "$3"
+        dataset "$2" quirk "$3"
         run "$ENCFLOW" run --ports ports --work "$WORK" --cacert "$CA" \
             -- /bin/true
-        refused 5 '"odd"' "allow-$1"
+        refused 5 quirk "allow-$1"
         no_requests
         # --allow-http does not allow files, nor the other way round
         job="--allow-http"
         [ "$1" = file ] || job="--allow-file"
         run "$ENCFLOW" run --ports ports --work "$WORK" --cacert "$CA" \
             "$job" -- /bin/true
-        refused 5 '"odd"' "allow-$1"
+        refused 5 quirk "allow-$1"
         no_requests
         rm -r ports
     done
@@ -588,12 +592,12 @@ EOF
     while read -r want path word; do
         for base in "$FAULTS_HTTPS" "$FAULTS_HTTP"; do
             dataset input good "$NGINX_HTTPS/table.enc" "$QUERY"
-            dataset input odd "$base$path" "$QUERY"
+            dataset input quirk "$base$path" "$QUERY"
             dataset output out "file://$OUT"
             SECONDS=0
             job --allow-http --stall 2
             # shellcheck disable=SC2086
-            if ! refused "$want" '"odd"' $word || [ "$SECONDS" -gt 15 ]; then
+            if ! refused "$want" quirk $word || [ "$SECONDS" -gt 15 ]; then
                 echo "$base$path ($SECONDS s)"
                 return 1
             fi
@@ -622,32 +626,32 @@ EOF
 }
 
 @test "run: nobody listens" {
-    dataset input odd "https://localhost:$(free_port)/x" "$QUERY"
+    dataset input quirk "https://localhost:$(free_port)/x" "$QUERY"
     dataset output out "file://$OUT"
     job
-    refused 6 '"odd"'
+    refused 6 quirk
 }
 
 @test "run: a redirect to http is not followed" {
     local code target=${NGINX_HTTP//:/%3A}/table.enc
     for code in 301 302 303 307 308; do
-        dataset input odd "$FAULTS_HTTPS/redirect/$code/${target//\//%2F}" \
+        dataset input quirk "$FAULTS_HTTPS/redirect/$code/${target//\//%2F}" \
             "$QUERY"
         dataset output out "file://$OUT"
         job
         [[ $status =~ ^[56]$ ]]
-        refused "$status" '"odd"'
+        refused "$status" quirk
         [ ! -s "$SERVERS/nginx.log" ]
     done
 }
 
 @test "run: a redirect never reaches a file" {
-    dataset input odd "$FAULTS_HTTPS/redirect/302/file%3A%2F%2F${STORE//\//%2F}\
+    dataset input quirk "$FAULTS_HTTPS/redirect/302/file%3A%2F%2F${STORE//\//%2F}\
 %2Ftable.enc"
     dataset output out "file://$OUT"
     job --allow-http
     [[ $status =~ ^[56]$ ]]
-    refused "$status" '"odd"'
+    refused "$status" quirk
 }
 
 @test "run: certificates that do not verify" {
@@ -655,22 +659,22 @@ EOF
     for base in "$NGINX_SELFSIGNED" "$NGINX_WRONGHOST" "$NGINX_EXPIRED" \
         "${NGINX_HTTPS/localhost/127.0.0.1}"; do
         # an input, and an output
-        dataset input odd "$base/table.enc" "$QUERY"
+        dataset input quirk "$base/table.enc" "$QUERY"
         dataset output out "$NGINX_HTTPS/$HERE/out.enc"
         job
-        refused 6 '"odd"' ertificate
-        dataset input odd "file://$STORE/table.enc"
+        refused 6 quirk ertificate
+        dataset input quirk "file://$STORE/table.enc"
         dataset output out "$base/$HERE/out.enc" "$QUERY"
         job -- /bin/true
-        fails 6 '"out"' ertificate
+        fails 6 out ertificate
         no_secret
         [ ! -e "$OUT" ]
         [ ! -e "$WORK" ]
     done
     # the good one, without the authority
-    dataset input odd "$NGINX_HTTPS/table.enc" "$QUERY"
+    dataset input quirk "$NGINX_HTTPS/table.enc" "$QUERY"
     run "$ENCFLOW" run --ports ports --work "$WORK" -- /bin/true
-    refused 6 '"odd"' ertificate
+    refused 6 quirk ertificate
     # and no request was made to any of them
     no_requests
 }
@@ -679,18 +683,18 @@ EOF
     local size at
     size=$(stat -c %s "$STORE/table.enc")
     dataset input good "file://$STORE/table.enc"
-    dataset input odd "file://$PWD/odd.enc"
+    dataset input quirk "file://$PWD/odd.enc"
     dataset output out "file://$OUT"
     for at in 0 11 12 5000 $((size - 17)) $((size - 16)) $((size - 1)); do
         cp "$STORE/table.enc" odd.enc
         ref flip odd.enc "$at"
         job -- /bin/true
-        refused 3 '"odd"' || { echo "byte $at"; return 1; }
+        refused 3 quirk || { echo "byte $at"; return 1; }
     done
     # another key
     ref seal "$SERVERS/out.key" <"$SERVERS/table.csv" >odd.enc
     job -- /bin/true
-    refused 3 '"odd"'
+    refused 3 quirk
 }
 
 @test "run: an empty dataset is a dataset" {
@@ -702,14 +706,18 @@ EOF
     [ "$said" = 0 ]
 }
 
-@test "run: a file input that is missing or a folder" {
+@test "run: a file input that is missing, or no plain file" {
     local path
-    for path in nosuch .; do
-        dataset input odd "file://$PWD/$path"
+    mkfifo pipe
+    for path in "$PWD/nosuch" "$PWD" /dev/zero "$PWD/pipe"; do
+        dataset input quirk "file://$path"
         dataset output out "file://$OUT"
-        job
-        [[ $status =~ ^[16]$ ]]
-        refused "$status" '"odd"'
+        run timeout 10 "$ENCFLOW" run --ports ports --work "$WORK" \
+            --allow-file --stall 2
+        if [[ ! $status =~ ^[16]$ ]] || ! refused "$status" quirk; then
+            echo "input $path: exit $status"
+            return 1
+        fi
     done
 }
 
@@ -737,11 +745,11 @@ EOF
     while read -r path word; do
         for base in "$FAULTS_HTTPS" "$FAULTS_HTTP"; do
             rm -f "$STORE/$HERE"/*
-            dataset output odd "$base$path" "$QUERY"
+            dataset output quirk "$base$path" "$QUERY"
             job --allow-http --stall 2 -- /bin/sh -c \
                 'head -c 2000000 /dev/zero' sh
             # shellcheck disable=SC2086
-            fails 6 '"odd"' $word || { echo "$base$path"; return 1; }
+            fails 6 quirk $word || { echo "$base$path"; return 1; }
             [[ $output != *"Execution complete"* ]]
             no_secret
             [ ! -e "$WORK" ]
@@ -765,10 +773,10 @@ EOF
     local path
     for path in "$PWD/nosuch/out.enc" /proc/encflow.out "$PWD"; do
         dataset input in "file://$STORE/table.enc"
-        dataset output odd "file://$path"
+        dataset output quirk "file://$path"
         job -- /bin/true
         [[ $status =~ ^[16]$ ]]
-        fails "$status" '"odd"'
+        fails "$status" quirk
         no_secret
         [ ! -e "$WORK" ]
     done
@@ -791,23 +799,28 @@ EOF
 # ------------------------------------------------ applications that fail
 
 @test "run: an application that is missing or cannot be started" {
+    # no exit status of the run's own: the receiver learns it, as by a shell
     plain_ports
-    local command
     printf '#!/nosuch/interpreter\n' >badscript
     chmod +x badscript
     echo 'not a program' >notexecutable
-    for command in /nosuch/app nosuchapp "$PWD" "$PWD/notexecutable" \
-        "$PWD/badscript"; do
+    local want command
+    while read -r want command; do
         job -- "$command"
-        if [ "$status" -eq 0 ]; then
-            echo "exit 0 for $command: $output"
+        delivered
+        take_result
+        if [ "$returncode" != "$want" ] || [ "$out" != "b''" ] ||
+            [[ $err != *"$command"* ]]; then
+            echo "$command: $returncode $out $err"
             return 1
         fi
-        [[ $output == *"$command"* ]]
-        no_secret
-        [ ! -e "$OUT" ]
-        [ ! -e "$WORK" ]
-    done
+    done <<EOF
+127 /nosuch/app
+127 nosuchapp
+127 $PWD/badscript
+126 $PWD/notexecutable
+126 $PWD
+EOF
 }
 
 @test "run: an application that fails or crashes still has its result" {
@@ -870,6 +883,20 @@ assert set(lines[:-2]) == {b"0123456"}, set(lines[:-2])
 EOF
 }
 
+@test "run: one byte over the limit, and the application ends by itself" {
+    plain_ports
+    local try
+    for try in 1 2 3 4 5; do
+        job -- /usr/bin/head -c 6291457 /dev/zero
+        delivered
+        take_result
+        if [ "$returncode" != -9 ] || [[ $err != *6291456* ]]; then
+            echo "try $try: returncode $returncode, stderr $err"
+            return 1
+        fi
+    done
+}
+
 @test "run: output of exactly the limit passes, both streams at once" {
     plain_ports
     job -- "$PYTHON" -c 'import os, sys
@@ -892,7 +919,7 @@ for name in "stdout", "stderr":
     plain_ports
     SECONDS=0
     job --timeout 2 -- /bin/sh -c 'echo begun; trap "" TERM INT HUP
-        sleep 8000.1 & sleep 8000.2; echo more' sh
+        sleep '"$NAP"'.1 & sleep '"$NAP"'.2; echo more' sh
     delivered
     [ "$SECONDS" -ge 2 ]
     [ "$SECONDS" -le 12 ]
@@ -900,8 +927,8 @@ for name in "stdout", "stderr":
     [ "$returncode" = -9 ]
     [ "$out" = "b'begun\\n'" ]
     [[ $err == *2* ]]
-    gone 8000.1
-    gone 8000.2
+    gone "$NAP.1"
+    gone "$NAP.2"
 }
 
 @test "run: an application that closes its streams is waited for" {
@@ -918,27 +945,40 @@ for name in "stdout", "stderr":
 @test "run: nothing that the application started outlives it" {
     plain_ports
     SECONDS=0
-    job -- "$PYTHON" -c 'import os, subprocess
-# a child that holds stdout, one in a session of its own, one orphaned
-subprocess.Popen(["/bin/sleep", "8001.1"])
-subprocess.Popen(["/bin/sleep", "8001.2"], start_new_session=True,
-                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-if os.fork() == 0:
-    os.setsid()
+    job -- "$PYTHON" -c 'import os, sys
+def nap(number, *leave):
+    """A child that sleeps for very long, after trying to get away."""
     if os.fork() == 0:
-        os.execv("/bin/sleep", ["/bin/sleep", "8001.3"])
-    os._exit(0)
-os.wait()
+        for way in leave:
+            try:
+                way()
+            except OSError:
+                pass
+        os.execv("/bin/sleep", ["/bin/sleep", sys.argv[1] + "." + number])
+def orphan():
+    if os.fork() > 0:
+        os._exit(0)
+def quiet():
+    for descriptor in 0, 1, 2:
+        os.close(descriptor)
+nap("1")                        # holds stdout
+nap("2", os.setsid, quiet)
+nap("3", os.setsid, orphan, quiet)
+nap("4", lambda: os.setpgid(0, 0), orphan)
+nap("5", lambda: os.setpgid(0, int(open("/proc/1/stat").read().split()[4])))
+nap("6", lambda: os.unshare(os.CLONE_NEWPID) if hasattr(os, "unshare") else 0,
+    orphan, os.setsid, orphan)
 os.write(1, b"left\n")
-os._exit(5)'
+os._exit(5)' "$NAP"
     delivered
     [ "$SECONDS" -lt 20 ]
     take_result
     [ "$returncode" = 5 ]
     [ "$out" = "b'left\\n'" ]
-    gone 8001.1
-    gone 8001.2
-    gone 8001.3
+    local number
+    for number in 1 2 3 4 5 6; do
+        gone "$NAP.$number"
+    done
 }
 
 # -------------------------------------------------------------- signals
@@ -973,13 +1013,13 @@ ended_by() {
 
 @test "run: ended by a signal while the application runs: nothing is left" {
     plain_ports
-    command=(-- /bin/sh -c 'trap "" TERM INT HUP; sleep 8002.1 &
-        setsid sleep 8002.2' sh)
+    command=(-- /bin/sh -c 'trap "" TERM INT HUP QUIT; sleep '"$NAP"'.1 &
+        sleep '"$NAP"'.2' sh)
     local signal
-    for signal in TERM:143 INT:130 HUP:129; do
-        ended_by "${signal%:*}" "${signal#*:}" alive 8002.2
-        gone 8002.1
-        gone 8002.2
+    for signal in TERM:143 INT:130 HUP:129 QUIT:131; do
+        ended_by "${signal%:*}" "${signal#*:}" alive "$NAP.2"
+        gone "$NAP.1"
+        gone "$NAP.2"
     done
 }
 
@@ -1005,6 +1045,19 @@ ended_by() {
         mkfifo pipe && chmod 500 . && echo done'
     [ "$said" = "done" ]
     [ "$(cat outside/file)" = keep ]
+}
+
+@test "run: folders nested deeper than descriptors last are removed" {
+    plain_ports
+    job -- "$PYTHON" -c 'import os, sys
+os.chdir(os.path.dirname(sys.argv[1]))
+for level in range(3000):
+    os.mkdir("d")
+    os.chdir("d")
+os.open("plaintext", os.O_CREAT | os.O_WRONLY)'
+    rm -rf work/d/../d # what is left, if it is, must not stay
+    delivered
+    [ ! -e work ]
 }
 
 # ------------------------------------------- what the application may do

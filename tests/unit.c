@@ -1,0 +1,2763 @@
+/*
+ * unit.c -- the library's unit tests: every vector file, and properties.
+ *
+ * Run from the repository's root, where vectors/ is. A failed check prints
+ * where it stands and, for a vector, the record's file, line and id; the test
+ * goes on, so that one run shows all of them, and fails at its end.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <bearssl.h>
+#include <ctype.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <math.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "encflow.h"
+#include "vectors.h"
+
+/* ----------------------------------------------------------------------- *
+ * Checks                                                                  *
+ * ----------------------------------------------------------------------- */
+
+#define MAX_SHOWN 20 /* failures printed per test */
+
+static unsigned long failures;     /* of the test under way */
+static const struct vec_rec *rec;  /* the record under way, or NULL */
+static char about[128];            /* more about what is under way */
+
+static void failed(int line)
+{
+    if (failures++ >= MAX_SHOWN)
+        return;
+    fprintf(stderr, "tests/unit.c:%d: ", line);
+    if (rec != NULL)
+        fprintf(stderr, "%s:%u: %s: ", rec->path, rec->line, rec->id);
+    if (*about != 0)
+        fprintf(stderr, "(%s) ", about);
+}
+
+static int check(int ok, const char *text, int line)
+{
+    if (!ok) {
+        failed(line);
+        if (failures <= MAX_SHOWN)
+            fprintf(stderr, "does not hold: %s\n", text);
+    }
+    return ok;
+}
+#define CHECK(cond) check((cond) != 0, #cond, __LINE__)
+
+static int check_int(int64_t got, int64_t want, const char *text, int line)
+{
+    if (got != want) {
+        failed(line);
+        if (failures <= MAX_SHOWN)
+            fprintf(stderr, "%s is %" PRId64 ", not %" PRId64 "\n", text, got,
+                    want);
+    }
+    return got == want;
+}
+#define CHECK_INT(got, want) \
+    check_int((int64_t)(got), (int64_t)(want), #got, __LINE__)
+
+static void show(const char *what, const unsigned char *p, size_t n)
+{
+    fprintf(stderr, "  %s %zu bytes \"", what, n);
+    for (size_t i = 0; i < n && i < 400; i++)
+        if (p[i] >= ' ' && p[i] <= '~')
+            fputc(p[i], stderr);
+        else
+            fprintf(stderr, "\\x%02x", p[i]);
+    fputs("\"\n", stderr);
+}
+
+static int check_bytes(const void *got, size_t n, ef_slice want,
+                       const char *text, int line)
+{
+    if (n == want.n && (n == 0 || memcmp(got, want.p, n) == 0))
+        return 1;
+    failed(line);
+    if (failures <= MAX_SHOWN) {
+        fprintf(stderr, "%s differs\n", text);
+        show("got   ", got, n);
+        show("wanted", want.p, want.n);
+    }
+    return 0;
+}
+#define CHECK_BYTES(got, n, want) check_bytes(got, n, want, #got, __LINE__)
+#define CHECK_BUF(buf, want) \
+    check_bytes((buf).p, (buf).n, want, #buf, __LINE__)
+
+/* The status wanted; a failure must also be told in err. */
+static int check_status(ef_status got, ef_status want, const ef_err *err,
+                        int line)
+{
+    if (got != want) {
+        failed(line);
+        if (failures <= MAX_SHOWN)
+            fprintf(stderr, "%s, not %s%s%s\n", ef_status_name(got),
+                    ef_status_name(want), got == EF_OK ? "" : ": ",
+                    got == EF_OK || err->msg == NULL ? "" : err->msg);
+        return 0;
+    }
+    if (got != EF_OK && (err->code != got || err->msg == NULL)) {
+        failed(line);
+        if (failures <= MAX_SHOWN)
+            fprintf(stderr, "err does not tell of %s\n", ef_status_name(got));
+        return 0;
+    }
+    return 1;
+}
+#define CHECK_STATUS(got, want, err) check_status(got, want, err, __LINE__)
+
+/* Every test's last line. */
+static void done(void)
+{
+    unsigned long n = failures;
+
+    failures = 0;
+    rec = NULL;
+    *about = 0;
+    if (n != 0)
+        fail_msg("%lu checks failed", n);
+}
+
+static int all_zero(const void *p, size_t n)
+{
+    const unsigned char *b = p;
+
+    for (size_t i = 0; i < n; i++)
+        if (b[i] != 0)
+            return 0;
+    return 1;
+}
+
+static ef_slice slice(const void *p, size_t n)
+{
+    ef_slice s = {p, n};
+
+    return s;
+}
+
+static ef_slice text(const char *s)
+{
+    return slice(s, strlen(s));
+}
+
+/* A block of exactly n bytes, so that ASan sees overruns, filled with a
+ * pattern that is neither zero nor text. */
+static unsigned char *block(size_t n)
+{
+    unsigned char *p = malloc(n);
+
+    assert_non_null(p);
+    if (n != 0)
+        memset(p, 0xa5, n);
+    return p;
+}
+
+static unsigned char *copy(ef_slice s)
+{
+    unsigned char *p = block(s.n);
+
+    if (s.n != 0)
+        memcpy(p, s.p, s.n);
+    return p;
+}
+
+/* A small generator: the same numbers in every run. */
+static uint64_t seed_state;
+
+static void seed(uint64_t n)
+{
+    seed_state = n * UINT64_C(0x9e3779b97f4a7c15) + 1;
+}
+
+static uint64_t next64(void)
+{
+    uint64_t z = seed_state += UINT64_C(0x9e3779b97f4a7c15);
+
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
+static size_t below(size_t n)
+{
+    return (size_t)(next64() % n);
+}
+
+static void fill(void *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        ((unsigned char *)p)[i] = (unsigned char)next64();
+}
+
+/* ----------------------------------------------------------------------- *
+ * Vectors: text encodings                                                 *
+ * ----------------------------------------------------------------------- */
+
+static void each_hex(const struct vec_rec *r)
+{
+    ef_slice in = vec_bytes(r, "text"), want = vec_bytes(r, "bytes");
+    size_t n = (size_t)vec_int(r, "size");
+    unsigned char *out = block(n);
+    char *digits;
+    ef_err err = {0};
+    ef_status rc;
+
+    rec = r;
+    rc = ef_hex_decode(out, n, in, &err);
+    if (CHECK_STATUS(rc, vec_status(r, "expect"), &err)) {
+        if (rc != EF_OK) {
+            CHECK_INT(err.at, vec_int(r, "at"));
+            CHECK(all_zero(out, n));
+            CHECK_INT(ef_hex_decode(out, n, in, NULL), rc);
+        } else {
+            CHECK_BYTES(out, n, want);
+            for (int upper = 0; upper < 2; upper++) {
+                digits = (char *)block(2 * n);
+                ef_hex_encode(digits, out, n, upper);
+                for (size_t i = 0; i < 2 * n; i++)
+                    CHECK_INT(digits[i], upper ? toupper(in.p[i])
+                                               : tolower(in.p[i]));
+                free(digits);
+            }
+        }
+    }
+    free(out);
+}
+
+static void test_hex(void **state)
+{
+    (void)state;
+    vec_run("vectors/hex.txt",
+            "id source why? expect:status at:int? size:int text:text "
+            "bytes:hex?",
+            each_hex);
+    done();
+}
+
+static void each_base64(const struct vec_rec *r)
+{
+    ef_slice in = vec_bytes(r, "text"), want = vec_bytes(r, "bytes");
+    size_t room = in.n / 4 * 3, n = 99, n2 = 99;
+    unsigned char *out = block(room), *place = copy(in);
+    ef_err err = {0}, err2 = {0};
+    ef_status rc;
+    char *chars;
+
+    rec = r;
+    rc = ef_base64_decode(out, &n, in, &err);
+    CHECK_INT(ef_base64_decode(place, &n2, slice(place, in.n), &err2), rc);
+    if (CHECK_STATUS(rc, vec_status(r, "expect"), &err)) {
+        if (rc != EF_OK) {
+            CHECK_INT(err.at, vec_int(r, "at"));
+            CHECK_INT(err2.at, vec_int(r, "at"));
+            CHECK(all_zero(out, room));
+            CHECK(all_zero(place, room));
+            CHECK_INT(ef_base64_decode(out, &n, in, NULL), rc);
+        } else {
+            CHECK_BYTES(out, n, want);
+            CHECK_BYTES(place, n2, want);
+            chars = (char *)block(EF_BASE64_BYTES(n));
+            ef_base64_encode(chars, out, n);
+            CHECK_BYTES(chars, EF_BASE64_BYTES(n), in);
+            free(chars);
+        }
+    }
+    free(out);
+    free(place);
+}
+
+static void test_base64(void **state)
+{
+    (void)state;
+    vec_run("vectors/base64.txt",
+            "id source why? expect:status at:int? text:text bytes:hex?",
+            each_base64);
+    done();
+}
+
+static void each_percent(const struct vec_rec *r)
+{
+    ef_slice in = vec_bytes(r, "text"), want = vec_bytes(r, "bytes");
+    int path = strcmp(vec_word(r, "op"), "path") == 0;
+    ef_buf out = {0}, back = {0};
+    ef_err err = {0};
+    ef_status rc;
+
+    rec = r;
+    rc = ef_percent_decode(&out, in, 0, &err);
+    if (CHECK_STATUS(rc, vec_status(r, "expect"), &err)) {
+        if (rc != EF_OK) {
+            CHECK_INT(err.at, vec_int(r, "at"));
+            CHECK_INT(ef_percent_decode(&back, in, 0, NULL), rc);
+        } else {
+            CHECK_BUF(out, want);
+            if (strcmp(vec_word(r, "op"), "decode") != 0) {
+                ef_percent_encode(&back, want, path);
+                CHECK(!back.failed);
+                CHECK_BUF(back, in);
+            }
+        }
+    }
+    ef_buf_free(&out);
+    ef_buf_free(&back);
+}
+
+static void test_percent(void **state)
+{
+    ef_buf out = {0};
+    ef_err err = {0};
+
+    (void)state;
+    CHECK_STATUS(ef_percent_decode(&out, text("a%00b"), 1, &err), EF_OK, &err);
+    CHECK_BUF(out, slice("a\0b", 3));
+    ef_buf_free(&out);
+    vec_run("vectors/percent.txt",
+            "id source why? op expect:status at:int? text:text bytes:text?",
+            each_percent);
+    done();
+}
+
+/* ----------------------------------------------------------------------- *
+ * Vectors: JSON                                                           *
+ * ----------------------------------------------------------------------- */
+
+/* What encflow.h promises of the nodes of a document. */
+static void check_nodes(const ef_json *doc)
+{
+    CHECK(doc->count >= 1);
+    CHECK_INT(doc->nodes[0].end, doc->count);
+    for (uint32_t i = 0; i < doc->count; i++) {
+        const ef_json_node *d = &doc->nodes[i];
+
+        CHECK(d->n >= 1 && (size_t)d->at + d->n <= doc->text.n);
+        CHECK(d->end > i && d->end <= doc->count);
+        if (d->name_n != 0)
+            CHECK(d->name_n >= 2 && doc->text.p[d->name_at] == '"' &&
+                  d->name_at + d->name_n < d->at);
+        if (d->type != EF_JSON_ARRAY && d->type != EF_JSON_OBJECT)
+            CHECK_INT(d->end, i + 1);
+    }
+}
+
+/* text, printed with indent, is want; and so is that, printed again. */
+static void check_print(ef_slice in, unsigned indent, ef_slice want)
+{
+    for (int again = 0; again < 2; again++) {
+        unsigned char *p = copy(again ? want : in);
+        ef_json doc = {0};
+        ef_buf out = {0};
+        ef_err err = {0};
+        ef_status rc;
+
+        rc = ef_json_parse(&doc, slice(p, again ? want.n : in.n), &err);
+        if (CHECK_STATUS(rc, EF_OK, &err)) {
+            check_nodes(&doc);
+            ef_json_print(&doc, 0, indent, &out);
+            CHECK(!out.failed);
+            CHECK_BUF(out, want);
+        }
+        ef_json_free(&doc);
+        ef_buf_free(&out);
+        free(p);
+    }
+}
+
+static void each_json_accept(const struct vec_rec *r)
+{
+    rec = r;
+    check_print(vec_bytes(r, "text"), 0, vec_bytes(r, "line"));
+    check_print(vec_bytes(r, "text"), 2, vec_bytes(r, "pretty"));
+}
+
+static void test_json_accept(void **state)
+{
+    (void)state;
+    vec_run("vectors/json_accept.txt",
+            "id source why? text:text line:text pretty:text",
+            each_json_accept);
+    done();
+}
+
+static void each_json_reject(const struct vec_rec *r)
+{
+    ef_slice in = vec_bytes(r, "text");
+    ef_json doc = {0};
+    ef_err err = {0};
+    ef_status rc;
+
+    rec = r;
+    rc = ef_json_parse(&doc, in, &err);
+    if (CHECK_STATUS(rc, vec_status(r, "expect"), &err))
+        CHECK_INT(err.at, vec_int(r, "at"));
+    ef_json_free(&doc);
+    memset(&doc, 0, sizeof doc);
+    CHECK_INT(ef_json_parse(&doc, in, NULL), rc);
+    ef_json_free(&doc);
+}
+
+static void test_json_reject(void **state)
+{
+    (void)state;
+    vec_run("vectors/json_reject.txt",
+            "id source why? expect:status at:int text:text",
+            each_json_reject);
+    done();
+}
+
+static void each_jcs(const struct vec_rec *r)
+{
+    ef_slice want = vec_bytes(r, "out");
+
+    rec = r;
+    for (int again = 0; again < 2; again++) {
+        ef_json doc = {0};
+        ef_buf out = {0};
+        ef_err err = {0};
+        ef_status rc;
+
+        rc = ef_json_parse(&doc, again ? want : vec_bytes(r, "text"), &err);
+        if (CHECK_STATUS(rc, EF_OK, &err)) {
+            rc = ef_json_canonical(&doc, 0, &out, &err);
+            CHECK_STATUS(rc, EF_OK, &err);
+            CHECK_BUF(out, want);
+        }
+        ef_json_free(&doc);
+        ef_buf_free(&out);
+    }
+}
+
+static void test_jcs(void **state)
+{
+    (void)state;
+    vec_run("vectors/jcs.txt", "id source why? text:text out:text", each_jcs);
+    done();
+}
+
+static void each_json_pointer(const struct vec_rec *r)
+{
+    ef_slice in = vec_bytes(r, "doc"), pointer = vec_bytes(r, "pointer");
+    uint32_t node = EF_JSON_NONE;
+    ef_json doc = {0};
+    ef_err err = {0};
+    ef_status rc;
+
+    rec = r;
+    rc = ef_json_parse(&doc, in, &err);
+    if (CHECK_STATUS(rc, EF_OK, &err)) {
+        rc = ef_json_pointer(&doc, &node, pointer, &err);
+        if (CHECK_STATUS(rc, vec_status(r, "expect"), &err)) {
+            if (rc != EF_OK)
+                CHECK_INT(err.at, vec_int(r, "at"));
+            else if (CHECK(node < doc.count))
+                CHECK_BYTES(in.p + doc.nodes[node].at, doc.nodes[node].n,
+                            vec_bytes(r, "value"));
+        }
+    }
+    ef_json_free(&doc);
+}
+
+static void test_json_pointer(void **state)
+{
+    (void)state;
+    vec_run("vectors/json_pointer.txt",
+            "id source why? doc:text pointer:text expect:status at:int? "
+            "value:text?",
+            each_json_pointer);
+    done();
+}
+
+/* ----------------------------------------------------------------------- *
+ * Vectors: CSV, INI                                                       *
+ * ----------------------------------------------------------------------- */
+
+/* Records as csv.txt writes them: LINE <field> <field>. */
+static ef_status dump_row(void *ctx, const ef_slice *fields, size_t count,
+                          uint64_t line, ef_err *err)
+{
+    ef_buf *out = ctx;
+    char number[24];
+
+    (void)err;
+    snprintf(number, sizeof number, "%" PRIu64, line);
+    ef_buf_str(out, number);
+    for (size_t i = 0; i < count; i++) {
+        ef_buf_str(out, " <");
+        for (size_t j = 0; j < fields[i].n; j++) {
+            if (strchr("\\<>", fields[i].p[j]) != NULL && fields[i].p[j])
+                ef_buf_byte(out, '\\');
+            ef_buf_byte(out, fields[i].p[j]);
+        }
+        ef_buf_byte(out, '>');
+    }
+    ef_buf_byte(out, '\n');
+    return EF_OK;
+}
+
+/* Parse in pieces of size bytes, each in a block of its own. */
+static ef_status csv_pieces(ef_slice in, size_t size, ef_buf *rows,
+                            ef_err *err)
+{
+    ef_status rc = EF_OK;
+    ef_csv csv;
+
+    ef_csv_init(&csv, dump_row, rows);
+    for (size_t i = 0; i < in.n && rc == EF_OK; i += size) {
+        size_t n = in.n - i < size ? in.n - i : size;
+        unsigned char *piece = copy(slice(in.p + i, n));
+
+        rc = ef_csv_push(&csv, slice(piece, n), err);
+        memset(piece, 0x5a, n); /* nothing may refer to it any more */
+        free(piece);
+    }
+    if (rc == EF_OK)
+        rc = ef_csv_end(&csv, err);
+    ef_csv_free(&csv);
+    return rc;
+}
+
+static void each_csv(const struct vec_rec *r)
+{
+    ef_slice in = vec_bytes(r, "text"), want = vec_bytes(r, "rows");
+
+    rec = r;
+    for (size_t size = 0; size <= 17; size++) {
+        ef_buf rows = {0};
+        ef_err err = {0};
+        ef_status rc;
+
+        snprintf(about, sizeof about, "pieces of %zu", size);
+        rc = csv_pieces(in, size == 0 ? in.n + 1 : size, &rows, &err);
+        CHECK_STATUS(rc, vec_status(r, "expect"), &err);
+        if (vec_has(r, "rows"))
+            CHECK_BUF(rows, want);
+        if (vec_has(r, "line"))
+            CHECK_INT(err.line, vec_int(r, "line"));
+        if (vec_has(r, "at"))
+            CHECK_INT(err.at, vec_int(r, "at"));
+        ef_buf_free(&rows);
+    }
+    *about = 0;
+}
+
+static void test_csv(void **state)
+{
+    (void)state;
+    vec_run("vectors/csv.txt",
+            "id source why? expect:status line:int? at:int? text:text "
+            "rows:text?",
+            each_csv);
+    done();
+}
+
+static void each_ini(const struct vec_rec *r)
+{
+    ef_slice in = vec_bytes(r, "text"), value = {NULL, 0};
+    char *section = vec_string(r, "section"), *name = vec_string(r, "name");
+    int found = 7;
+    ef_err err = {0};
+    ef_status rc;
+
+    rec = r;
+    rc = ef_ini_get(&value, &found, section, name, in, &err);
+    if (CHECK_STATUS(rc, vec_status(r, "expect"), &err)) {
+        if (rc != EF_OK) {
+            if (vec_has(r, "line"))
+                CHECK_INT(err.line, vec_int(r, "line"));
+            CHECK_INT(ef_ini_get(&value, NULL, section, name, in, NULL), rc);
+        } else {
+            CHECK_INT(found, vec_int(r, "found"));
+            CHECK_INT(value.p != NULL, vec_has(r, "value"));
+            CHECK_BYTES(value.p, value.n, vec_bytes(r, "value"));
+            if (value.p != NULL)
+                CHECK(value.p >= in.p && value.p + value.n <= in.p + in.n);
+        }
+    }
+    free(section);
+    free(name);
+}
+
+static void test_ini(void **state)
+{
+    (void)state;
+    vec_run("vectors/ini.txt",
+            "id source why? expect:status line:int? section:text name:text "
+            "found:int? value:text? text:text",
+            each_ini);
+    done();
+}
+
+/* ----------------------------------------------------------------------- *
+ * Vectors: AES-256-GCM and dataset files                                  *
+ * ----------------------------------------------------------------------- */
+
+/* One AEAD record and one kernel. */
+struct gcm_case {
+    const unsigned char *key, *iv, *tag;
+    ef_slice aad, pt, ct;
+    const ef_gcm_kernel *kernel;
+    ef_status expect;
+};
+
+static void gcm_one_shot(const struct gcm_case *c)
+{
+    unsigned char *out = block(c->ct.n), tag[EF_TAG_BYTES];
+    const void *aad = c->aad.n == 0 ? NULL : c->aad.p;
+    ef_err err = {0};
+    ef_status rc;
+
+    rc = ef_gcm_open(out, c->key, c->iv, aad, c->aad.n, c->ct.p, c->ct.n,
+                     c->tag, c->kernel, &err);
+    CHECK_STATUS(rc, c->expect, &err);
+    if (c->expect != EF_OK) {
+        CHECK(all_zero(out, c->ct.n));
+    } else {
+        CHECK_BYTES(out, c->ct.n, c->pt);
+        memset(tag, 0, sizeof tag);
+        if (c->ct.n != 0)
+            memset(out, 0xa5, c->ct.n);
+        rc = ef_gcm_seal(out, tag, c->key, c->iv, aad, c->aad.n, c->pt.p,
+                         c->pt.n, c->kernel, &err);
+        CHECK_STATUS(rc, EF_OK, &err);
+        CHECK_BYTES(out, c->ct.n, c->ct);
+        CHECK_BYTES(tag, sizeof tag, slice(c->tag, sizeof tag));
+    }
+    free(out);
+}
+
+static void gcm_in_place(const struct gcm_case *c)
+{
+    unsigned char *p = copy(c->ct), tag[EF_TAG_BYTES];
+    ef_err err = {0};
+    ef_status rc;
+
+    rc = ef_gcm_open(p, c->key, c->iv, c->aad.p, c->aad.n, p, c->ct.n, c->tag,
+                     c->kernel, &err);
+    CHECK_STATUS(rc, c->expect, &err);
+    if (c->expect != EF_OK) {
+        CHECK(all_zero(p, c->ct.n));
+    } else {
+        CHECK_BYTES(p, c->ct.n, c->pt);
+        rc = ef_gcm_seal(p, tag, c->key, c->iv, c->aad.p, c->aad.n, p, c->pt.n,
+                         c->kernel, &err);
+        CHECK_STATUS(rc, EF_OK, &err);
+        CHECK_BYTES(p, c->ct.n, c->ct);
+        CHECK_BYTES(tag, sizeof tag, slice(c->tag, sizeof tag));
+    }
+    free(p);
+}
+
+/* Each bit of the tag flipped: refused, and nothing but zeros comes out. */
+static void gcm_tag_bits(const struct gcm_case *c)
+{
+    for (unsigned bit = 0; bit < 8 * EF_TAG_BYTES; bit++) {
+        unsigned char *out = block(c->ct.n), tag[EF_TAG_BYTES];
+        ef_err err = {0};
+        ef_status rc;
+
+        memcpy(tag, c->tag, sizeof tag);
+        tag[bit / 8] ^= (unsigned char)(1u << bit % 8);
+        rc = ef_gcm_open(out, c->key, c->iv, c->aad.p, c->aad.n, c->ct.p,
+                         c->ct.n, tag, c->kernel, &err);
+        CHECK_STATUS(rc, EF_E_AUTH, &err);
+        CHECK(all_zero(out, c->ct.n));
+        free(out);
+    }
+}
+
+/* The streaming calls, in pieces of size bytes, the first one of first. The
+ * data begins align bytes past the start of a block. */
+static void gcm_stream(const struct gcm_case *c, ef_gcm *g, size_t first,
+                       size_t size, size_t align)
+{
+    for (int encrypt = 0; encrypt < 2; encrypt++) {
+        ef_slice in = encrypt ? c->pt : c->ct;
+        ef_slice want = encrypt ? c->ct : c->pt;
+        unsigned char *p = block(align + in.n), tag[EF_TAG_BYTES];
+        ef_err err = {0};
+        size_t i = 0, n = first < in.n ? first : in.n;
+
+        if (in.n != 0)
+            memcpy(p + align, in.p, in.n);
+        ef_gcm_start(g, c->iv, c->aad.n == 0 ? NULL : c->aad.p, c->aad.n);
+        do {
+            CHECK_STATUS(ef_gcm_crypt(g, p + align + i, n, encrypt, &err),
+                         EF_OK, &err);
+            i += n;
+            n = in.n - i < size ? in.n - i : size;
+        } while (i < in.n);
+        ef_gcm_tag(g, tag);
+        CHECK_BYTES(p + align, in.n, want);
+        CHECK_BYTES(tag, sizeof tag, slice(c->tag, sizeof tag));
+        free(p);
+    }
+}
+
+static void gcm_streams(const struct gcm_case *c)
+{
+    static const size_t sizes[] = {1, 2, 3, 7, 13, 15, 16, 17, 31,
+                                   32, 33, 48, 63, 64, 65, 128, 4096};
+    ef_gcm *g = ef_gcm_new(c->key, c->kernel);
+
+    assert_non_null(g);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        gcm_stream(c, g, sizes[i], sizes[i], 0);
+    for (size_t align = 0; align <= 16; align++)
+        gcm_stream(c, g, SIZE_MAX, SIZE_MAX, align);
+    for (size_t split = 0; split <= c->ct.n && split <= 144; split++)
+        gcm_stream(c, g, split, SIZE_MAX, 0);
+    ef_gcm_free(g);
+}
+
+static void each_gcm(const struct vec_rec *r)
+{
+    struct gcm_case c = {
+        .key = vec_bytes(r, "key").p,
+        .iv = vec_bytes(r, "iv").p,
+        .tag = vec_bytes(r, "tag").p,
+        .aad = vec_bytes(r, "aad"),
+        .pt = vec_bytes(r, "pt"),
+        .ct = vec_bytes(r, "ct"),
+        .expect = vec_status(r, "expect"),
+    };
+
+    rec = r;
+    for (unsigned i = 0; (c.kernel = ef_gcm_kernel_at(i)) != NULL; i++) {
+        snprintf(about, sizeof about, "%s", ef_gcm_kernel_name(c.kernel));
+        gcm_one_shot(&c);
+        gcm_in_place(&c);
+        if (c.expect == EF_OK) {
+            gcm_tag_bits(&c);
+            gcm_streams(&c);
+        }
+    }
+    c.kernel = NULL; /* the best */
+    gcm_one_shot(&c);
+    *about = 0;
+}
+
+static void test_gcm(void **state)
+{
+    (void)state;
+    CHECK(ef_gcm_kernel_at(0) != NULL);
+    vec_run("vectors/aes256gcm.txt",
+            "id source why? expect:status key:hex iv:hex aad:hex pt:hex? "
+            "ct:hex tag:hex",
+            each_gcm);
+    for (unsigned i = 0; ef_gcm_kernel_at(i) != NULL; i++)
+        printf("    kernel %u: %s\n", i,
+               ef_gcm_kernel_name(ef_gcm_kernel_at(i)));
+    done();
+}
+
+/* Open a dataset file in pieces: first, then size bytes each. */
+static ef_status open_pieces(ef_gcm *g, ef_slice in, size_t first, size_t size,
+                             ef_buf *out, ef_err *err)
+{
+    ef_status rc = EF_OK;
+    ef_open o;
+
+    ef_open_init(&o, g);
+    for (size_t i = 0, n = first; i < in.n && rc == EF_OK; i += n, n = size) {
+        unsigned char *piece, *plain;
+        size_t got = 0;
+
+        if (n > in.n - i)
+            n = in.n - i;
+        piece = copy(slice(in.p + i, n));
+        plain = block(n);
+        rc = ef_open_push(&o, plain, &got, slice(piece, n), err);
+        if (CHECK(got <= n))
+            ef_buf_add(out, plain, got);
+        free(piece);
+        free(plain);
+        if (n == 0)
+            n = size; /* an empty first piece: go on from the start */
+        if (first == 0) {
+            first = 1;
+            n = 0;
+        }
+    }
+    if (rc == EF_OK)
+        rc = ef_open_end(&o, err);
+    return rc;
+}
+
+static void check_open(const struct vec_rec *r, ef_gcm *g, size_t first,
+                       size_t size)
+{
+    ef_buf out = {0};
+    ef_err err = {0};
+    ef_status rc;
+
+    snprintf(about, sizeof about, "%zu, then pieces of %zu", first, size);
+    rc = open_pieces(g, vec_bytes(r, "file"), first, size, &out, &err);
+    CHECK_STATUS(rc, vec_status(r, "expect"), &err);
+    if (rc == EF_OK)
+        CHECK_BUF(out, vec_bytes(r, "pt"));
+    ef_buf_free(&out);
+    *about = 0;
+}
+
+static void each_container(const struct vec_rec *r)
+{
+    unsigned char *key = block(EF_KEY_BYTES);
+    ef_slice file = vec_bytes(r, "file");
+    ef_err err = {0};
+    ef_status rc;
+
+    rec = r;
+    rc = ef_key_parse(key, vec_bytes(r, "key_text"), &err);
+    if (!vec_has(r, "file")) {
+        if (CHECK_STATUS(rc, vec_status(r, "expect"), &err))
+            CHECK_INT(err.at, vec_int(r, "at"));
+        CHECK(all_zero(key, EF_KEY_BYTES));
+        CHECK_INT(ef_key_parse(key, vec_bytes(r, "key_text"), NULL), rc);
+    } else if (CHECK_STATUS(rc, EF_OK, &err)) {
+        for (unsigned i = 0; ef_gcm_kernel_at(i) != NULL; i++) {
+            ef_gcm *g = ef_gcm_new(key, ef_gcm_kernel_at(i));
+
+            assert_non_null(g);
+            check_open(r, g, file.n, 1);
+            for (size_t size = 1; size <= 48; size++)
+                check_open(r, g, size, size);
+            for (size_t split = 0; split <= file.n; split++)
+                check_open(r, g, split, file.n + 1);
+            ef_gcm_free(g);
+        }
+    }
+    free(key);
+}
+
+static void test_container(void **state)
+{
+    (void)state;
+    vec_run("vectors/container.txt",
+            "id source why? expect:status at:int? key_text:text file:hex? "
+            "pt:hex?",
+            each_container);
+    done();
+}
+
+/* ----------------------------------------------------------------------- *
+ * Vectors: credentials, results                                           *
+ * ----------------------------------------------------------------------- */
+
+static void check_place(const struct vec_rec *r, const ef_err *err)
+{
+    if (vec_has(r, "place"))
+        CHECK_BYTES(err->place, strlen(err->place), vec_bytes(r, "place"));
+    if (vec_has(r, "at"))
+        CHECK_INT(err->at, vec_int(r, "at"));
+}
+
+static void each_credentials(const struct vec_rec *r)
+{
+    ef_slice in = vec_bytes(r, "json"), key = vec_bytes(r, "key");
+    ef_credentials *c = ef_secret_alloc(sizeof *c, NULL);
+    ef_buf out = {0};
+    ef_err err = {0};
+    ef_status rc;
+
+    rec = r;
+    assert_non_null(c);
+    rc = ef_credentials_parse(c, in, &err);
+    if (CHECK_STATUS(rc, vec_status(r, "expect"), &err)) {
+        if (rc != EF_OK) {
+            check_place(r, &err);
+        } else {
+            CHECK_BYTES(c->key, sizeof c->key, key);
+            CHECK_BYTES(c->query, c->query_n, vec_bytes(r, "query"));
+            ef_credentials_print(&out, c->key, slice(c->query, c->query_n));
+            CHECK_BUF(out, vec_bytes(r, "printed"));
+        }
+    }
+    ef_credentials_free(c);
+    ef_secret_free(c, sizeof *c);
+    ef_buf_free(&out);
+}
+
+static void test_credentials(void **state)
+{
+    (void)state;
+    vec_run("vectors/credentials.txt",
+            "id source why? expect:status place:text? at:int? json:text "
+            "key:hex? query:text? printed:text?",
+            each_credentials);
+    done();
+}
+
+/* The result's JSON in random pieces is want. */
+static void check_result_pieces(const ef_result *res, ef_slice want)
+{
+    unsigned char *all = block(want.n);
+
+    CHECK_INT(ef_result_size(res), want.n);
+    if (ef_result_size(res) == want.n) {
+        ef_result_read(res, 0, all, want.n);
+        CHECK_BYTES(all, want.n, want);
+        for (size_t i = 0; i < 200; i++) {
+            size_t at = below(want.n + 1), n = below(want.n - at + 1);
+            unsigned char *piece;
+
+            if (i % 2 == 0 && n > 9)
+                n = below(9);
+            piece = block(n);
+            ef_result_read(res, at, piece, n);
+            CHECK_BYTES(piece, n, slice(want.p + at, n));
+            free(piece);
+        }
+    }
+    free(all);
+}
+
+static void each_result(const struct vec_rec *r)
+{
+    unsigned char *json = copy(vec_bytes(r, "json"));
+    size_t n = vec_bytes(r, "json").n;
+    ef_result res = {0};
+    ef_err err = {0};
+    ef_status rc;
+
+    rec = r;
+    rc = ef_result_parse(&res, json, n, &err);
+    if (CHECK_STATUS(rc, vec_status(r, "expect"), &err)) {
+        if (rc != EF_OK) {
+            check_place(r, &err);
+        } else {
+            CHECK_INT(res.returncode, vec_int(r, "returncode"));
+            CHECK_BYTES(res.out.p, res.out.n, vec_bytes(r, "out"));
+            CHECK_BYTES(res.err.p, res.err.n, vec_bytes(r, "err"));
+            if (strcmp(vec_word(r, "op"), "both") == 0)
+                check_result_pieces(&res, vec_bytes(r, "json"));
+        }
+    }
+    free(json);
+}
+
+static void test_result(void **state)
+{
+    (void)state;
+    seed(1);
+    vec_run("vectors/result.txt",
+            "id source why? op expect:status place:text? at:int? "
+            "returncode:int? out:hex? err:hex? json:text",
+            each_result);
+    done();
+}
+
+/* ----------------------------------------------------------------------- *
+ * Vectors: hashes, signatures                                             *
+ * ----------------------------------------------------------------------- */
+
+static void each_sha256(const struct vec_rec *r)
+{
+    ef_slice msg = vec_bytes(r, "msg");
+    size_t times = vec_has(r, "repeat") ? (size_t)vec_int(r, "repeat") : 1;
+    unsigned char *all = block(msg.n * times), out[EF_SHA256_BYTES];
+
+    rec = r;
+    for (size_t i = 0; i < times && msg.n != 0; i++)
+        memcpy(all + i * msg.n, msg.p, msg.n);
+    ef_sha256(out, all, msg.n * times);
+    CHECK_BYTES(out, sizeof out, vec_bytes(r, "digest"));
+    free(all);
+}
+
+static void test_sha256(void **state)
+{
+    (void)state;
+    vec_run("vectors/sha256.txt",
+            "id source why? repeat:int? msg:hex digest:hex", each_sha256);
+    done();
+}
+
+static void each_hmac_sha256(const struct vec_rec *r)
+{
+    ef_slice key = vec_bytes(r, "key"), msg = vec_bytes(r, "msg");
+    ef_slice mac = vec_bytes(r, "mac");
+    unsigned char out[EF_SHA256_BYTES];
+
+    rec = r;
+    ef_hmac_sha256(out, key.p, key.n, msg.p, msg.n);
+    if (CHECK(mac.n >= 10 && mac.n <= sizeof out))
+        CHECK_BYTES(out, mac.n, mac);
+}
+
+static void each_hmac_sha1(const struct vec_rec *r)
+{
+    ef_slice key = vec_bytes(r, "key"), msg = vec_bytes(r, "msg");
+    ef_slice mac = vec_bytes(r, "mac");
+    unsigned char out[EF_SHA1_BYTES];
+
+    rec = r;
+    ef_hmac_sha1(out, key.p, key.n, msg.p, msg.n);
+    if (CHECK(mac.n >= 10 && mac.n <= sizeof out))
+        CHECK_BYTES(out, mac.n, mac);
+}
+
+static void test_hmac(void **state)
+{
+    static const char fields[] = "id source why? key:hex msg:hex mac:hex";
+
+    (void)state;
+    vec_run("vectors/hmac_sha256.txt", fields, each_hmac_sha256);
+    vec_run("vectors/hmac_sha1.txt", fields, each_hmac_sha1);
+    done();
+}
+
+static ef_addressing addressing(const char *word)
+{
+    static const struct {
+        const char *word;
+        ef_addressing value;
+    } all[] = {
+        {"regional", EF_ADDR_REGIONAL},
+        {"auto", EF_ADDR_AUTO},
+        {"virtual", EF_ADDR_VIRTUAL},
+        {"path", EF_ADDR_PATH},
+    };
+
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (strcmp(word, all[i].word) == 0)
+            return all[i].value;
+    fail_msg("addressing = %s", word);
+    return EF_ADDR_REGIONAL;
+}
+
+/* The lines of s, which is cut up, to list; how many. */
+static size_t lines_of(char *s, const char **list, size_t max)
+{
+    size_t n = 0;
+    char *save = NULL;
+
+    if (s == NULL)
+        return 0;
+    for (char *p = strtok_r(s, "\n", &save); p != NULL && n < max;
+         p = strtok_r(NULL, "\n", &save))
+        list[n++] = p;
+    return n;
+}
+
+static void check_presign(const struct vec_rec *r, const ef_presign *p)
+{
+    ef_buf url = {0}, canonical = {0}, to_sign = {0}, signature = {0};
+    ef_buf again = {0};
+    ef_sign_stages stages = {&canonical, &to_sign, &signature};
+    ef_err err = {0};
+    ef_status rc;
+
+    rc = ef_presign_url(&url, &stages, p, &err);
+    if (CHECK_STATUS(rc, vec_status(r, "expect"), &err)) {
+        CHECK_INT(ef_presign_url(&again, NULL, p, NULL), rc);
+        if (rc == EF_OK) {
+            if (vec_has(r, "canonical"))
+                CHECK_BUF(canonical, vec_bytes(r, "canonical"));
+            CHECK_BUF(to_sign, vec_bytes(r, "to_sign"));
+            CHECK_BUF(signature, vec_bytes(r, "signature"));
+            CHECK_BUF(url, vec_bytes(r, "url"));
+            CHECK_BUF(again, vec_bytes(r, "url"));
+        }
+    }
+    ef_buf_free(&url);
+    ef_buf_free(&again);
+    ef_buf_free(&canonical);
+    ef_buf_free(&to_sign);
+    ef_buf_free(&signature);
+}
+
+static void each_sigv(const struct vec_rec *r)
+{
+    static const char *const names[] = {"access", "secret",   "token",
+                                        "bucket", "region", "endpoint",
+                                        "query"};
+    char *s[sizeof names / sizeof *names];
+    const char *query[16];
+    ef_presign p = {0};
+
+    rec = r;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        s[i] = vec_string(r, names[i]);
+    p.access_key = s[0];
+    p.secret_key = s[1];
+    p.token = s[2];
+    p.bucket = s[3];
+    p.key = vec_bytes(r, "key");
+    p.region = s[4];
+    p.endpoint = s[5];
+    p.query = query;
+    p.query_n = lines_of(s[6], query, sizeof query / sizeof *query);
+    p.method = vec_word(r, "method");
+    p.addressing = addressing(vec_word(r, "addressing"));
+    p.sigv2 = strstr(r->path, "sigv2") != NULL;
+    p.now = vec_int(r, "now");
+    p.expires = vec_int(r, "expires");
+    check_presign(r, &p);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        free(s[i]);
+}
+
+static const char sigv_fields[] =
+    "id source why? expect:status method bucket:text key:text region:text? "
+    "endpoint:text? addressing access:text secret:text token:text? now:int "
+    "expires:int query:text? canonical:text? to_sign:text? signature:text? "
+    "url:text?";
+
+static void test_sigv4(void **state)
+{
+    (void)state;
+    vec_run("vectors/sigv4.txt", sigv_fields, each_sigv);
+    done();
+}
+
+static void test_sigv2(void **state)
+{
+    (void)state;
+    vec_run("vectors/sigv2.txt", sigv_fields, each_sigv);
+    done();
+}
+
+/* ----------------------------------------------------------------------- *
+ * The reader of vectors itself: what it must refuse                       *
+ * ----------------------------------------------------------------------- */
+
+#define READER_FIELDS "id at:int? key:hex? word? text:text? expect:status?"
+#define READER_HEAD "# a comment\n# fields: " READER_FIELDS "\n"
+
+static unsigned long reader_ids;
+
+static void each_nothing(const struct vec_rec *r)
+{
+    reader_ids += strlen(r->id);
+}
+
+/* Run the reader on content in a child: its exit status and its message. */
+static int run_reader(const char *content, char *message, size_t room)
+{
+    char path[] = "/tmp/encflow-unit-XXXXXX";
+    int fd = mkstemp(path), ends[2], status = -1;
+    size_t n = 0;
+    ssize_t got;
+    pid_t pid;
+
+    assert_true(fd >= 0 && pipe(ends) == 0);
+    assert_int_equal(write(fd, content, strlen(content)), strlen(content));
+    close(fd);
+    pid = fork();
+    if (pid == 0) {
+        dup2(ends[1], 2);
+        dup2(open("/dev/null", O_WRONLY), 1);
+        vec_run(path, READER_FIELDS, each_nothing);
+        _exit(0);
+    }
+    close(ends[1]);
+    while (n + 1 < room && (got = read(ends[0], message + n, room - 1 - n)) > 0)
+        n += (size_t)got;
+    message[n] = 0;
+    close(ends[0]);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    unlink(path);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void test_reader(void **state)
+{
+    static const struct {
+        const char *body; /* after the header */
+        int line;         /* 0: accepted */
+        const char *says;
+    } cases[] = {
+        {"records = 1\n\nid = a\n", 0, ""},
+        {"records = 2\n\nid = a\nat   = -5\n\nkey =\nid = b\n", 0, ""},
+        {"records = 1\n\nid = a\ntext = \"\\n\\t\\\"\\\\\\xff\"\n", 0, ""},
+        {"records = 1\n\nid = a", 0 + 4, "no final newline"},
+        {"records = 2\n\nid = a\n", 5, "records = N is not true"},
+        {"records = 1\n\nid = a\n\nid = b\n", 7, "records = N is not true"},
+        {"records = 0\n", 3, "not a count"},
+        {"records = one\n", 3, "not a count"},
+        {"record = 1\n", 3, "records = N"},
+        {"records = 1\nid = a\n", 4, "empty line before a record"},
+        {"records = 1\n\n\nid = a\n", 5, "no record after it"},
+        {"records = 1\n\nid = a\n\n", 6, "no record after it"},
+        {"records = 1\n\nid = a\nnope = 1\n", 6, "unknown key: nope"},
+        {"records = 1\n\nid = a\nat = 1\nat = 1\n", 7, "twice: at"},
+        {"records = 1\n\nat = 1\n", 5, "lacks the key: id"},
+        {"records = 1\n\nid = a\nkey = abc\n", 6, "odd number"},
+        {"records = 1\n\nid = a\nkey = AB\n", 6, "lower-case hex"},
+        {"records = 1\n\nid = a\nkey = 0g\n", 6, "lower-case hex"},
+        {"records = 1\n\nid = a\nkey = ab \n", 6, "white space at the end"},
+        {"records = 1\n\nid = a\nkey =  ab\n", 6, "odd number"},
+        {"records = 1\n\nid = a\nkey=ab\n", 6, "expected: key = value"},
+        {"records = 1\n\nid = a\nkey\n", 6, "expected: key = value"},
+        {"records = 1\n\nid =\n", 5, "an empty value"},
+        {"records = 1\n\nid = a\ntext = x\n", 6, "no quotes"},
+        {"records = 1\n\nid = a\ntext = \"\n", 6, "no quotes"},
+        {"records = 1\n\nid = a\ntext = \"x\"y\"\n", 6, "not printable"},
+        {"records = 1\n\nid = a\ntext = \"x\\\"\n", 6, "no closing quote"},
+        {"records = 1\n\nid = a\ntext = \"\\r\"\n", 6, "unknown escape"},
+        {"records = 1\n\nid = a\ntext = \"\\xAB\"\n", 6, "lower-case hex"},
+        {"records = 1\n\nid = a\ntext = \"\\x1\"\n", 6, "lower-case hex"},
+        {"records = 1\n\nid = a\ntext = \"\xc3\xa9\"\n", 6, "not printable"},
+        {"records = 1\n\nid = a\nat = 1x\n", 6, "not a number"},
+        {"records = 1\n\nid = a\nat = 01\n", 6, "not a number"},
+        {"records = 1\n\nid = a\nat = +1\n", 6, "not a number"},
+        {"records = 1\n\nid = a\nat = 99999999999999999999\n", 6,
+         "not a number"},
+        {"records = 1\n\nid = a\nexpect = OK\n", 6, "not a status"},
+        {"records = 1\n\n# c\nid = a\n", 5, "expected: key = value"},
+    };
+    char content[512], message[512], want[32];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int rc, line = cases[i].line;
+
+        snprintf(content, sizeof content, READER_HEAD "%s", cases[i].body);
+        snprintf(about, sizeof about, "case %zu", i);
+        rc = run_reader(content, message, sizeof message);
+        CHECK_INT(rc, line == 0 ? 0 : 70);
+        /* A missing final newline is found before any line is read. */
+        snprintf(want, sizeof want, ":%d:",
+                 strcmp(cases[i].says, "no final newline") == 0 ? 0 : line);
+        if (line != 0 && (!CHECK(strstr(message, want) != NULL) ||
+                          !CHECK(strstr(message, cases[i].says) != NULL)))
+            fprintf(stderr, "  it said: %s", message);
+    }
+    CHECK_INT(run_reader("# fields: id\nrecords = 1\n\nid = a\n", message,
+                         sizeof message),
+              70);
+    CHECK(strstr(message, "not the ones that the test reads") != NULL);
+    done();
+}
+
+/* ----------------------------------------------------------------------- *
+ * Memory and errors                                                       *
+ * ----------------------------------------------------------------------- */
+
+static void test_status(void **state)
+{
+    static const struct {
+        ef_status code;
+        const char *name;
+        int exit;
+    } all[] = {
+        {EF_OK, "EF_OK", 0},
+        {EF_E_IO, "EF_E_IO", 1},
+        {EF_E_MEMORY, "EF_E_MEMORY", 1},
+        {EF_E_INTERNAL, "EF_E_INTERNAL", 1},
+        {EF_E_USAGE, "EF_E_USAGE", 2},
+        {EF_E_AUTH, "EF_E_AUTH", 3},
+        {EF_E_FORMAT, "EF_E_FORMAT", 4},
+        {EF_E_LIMIT, "EF_E_LIMIT", 4},
+        {EF_E_POLICY, "EF_E_POLICY", 5},
+        {EF_E_NETWORK, "EF_E_NETWORK", 6},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        CHECK_BYTES(ef_status_name(all[i].code),
+                    strlen(ef_status_name(all[i].code)), text(all[i].name));
+        CHECK_INT(ef_exit_status(all[i].code), all[i].exit);
+    }
+    done();
+}
+
+static void test_equal_and_wipe(void **state)
+{
+    unsigned char a[65], b[65];
+
+    (void)state;
+    seed(2);
+    CHECK(ef_equal(NULL, NULL, 0) == 1);
+    for (size_t n = 0; n <= 64; n++) {
+        fill(a, sizeof a);
+        memcpy(b, a, sizeof b);
+        b[n] ^= 1; /* just past the end */
+        CHECK(ef_equal(a, b, n) == 1);
+        for (size_t bit = 0; bit < 8 * n; bit++) {
+            b[bit / 8] ^= (unsigned char)(1u << bit % 8);
+            CHECK(ef_equal(a, b, n) == 0);
+            b[bit / 8] ^= (unsigned char)(1u << bit % 8);
+        }
+        memset(b, 0xa5, sizeof b);
+        ef_wipe(b, n);
+        CHECK(all_zero(b, n) && b[n] == 0xa5);
+    }
+    ef_wipe(NULL, 0);
+    done();
+}
+
+static int collect(void *ctx, const unsigned char *p, size_t n)
+{
+    ef_buf_add(ctx, p, n);
+    return 0;
+}
+
+static int refuse(void *ctx, const unsigned char *p, size_t n)
+{
+    (void)p;
+    *(size_t *)ctx += n != 0;
+    return 1;
+}
+
+static void test_buf(void **state)
+{
+    ef_buf b = {0}, all = {0};
+    size_t refused = 0;
+    char byte;
+
+    (void)state;
+    ef_buf_add(&b, NULL, 0);
+    ef_buf_str(&b, "");
+    CHECK(b.n == 0 && !b.failed);
+    for (unsigned i = 0; i < 5000; i++)
+        ef_buf_byte(&b, (unsigned char)i);
+    CHECK(b.n == 5000 && !b.failed && b.cap >= b.n);
+    for (unsigned i = 0; i < 5000 && b.n == 5000; i++)
+        CHECK_INT(b.p[i], i & 0xff);
+    ef_buf_free(&b);
+    CHECK(b.p == NULL && b.n == 0 && b.cap == 0);
+
+    memset(&b, 0, sizeof b); /* up to max, and not past it */
+    b.max = 10;
+    ef_buf_str(&b, "0123456789");
+    CHECK(b.n == 10 && !b.failed);
+    ef_buf_byte(&b, 'x');
+    CHECK(b.n == 10 && b.failed);
+    ef_buf_free(&b);
+    memset(&b, 0, sizeof b); /* what fails adds nothing, nor does the next */
+    b.max = 10;
+    ef_buf_str(&b, "01234567");
+    ef_buf_str(&b, "89a");
+    CHECK(b.n == 8 && b.failed);
+    ef_buf_byte(&b, '8');
+    CHECK(b.n == 8 && b.failed);
+    CHECK_BUF(b, text("01234567"));
+    ef_buf_free(&b);
+    memset(&b, 0, sizeof b); /* a size that would wrap around */
+    ef_buf_byte(&b, 'x');
+    ef_buf_add(&b, "x", SIZE_MAX);
+    CHECK(b.n == 1 && b.failed);
+    ef_buf_free(&b);
+
+    memset(&b, 0, sizeof b); /* drained: all of it, in order */
+    b.drain = collect;
+    b.ctx = &all;
+    for (unsigned i = 0; i < 300000; i++) {
+        byte = (char)(i * 7 >> 3);
+        ef_buf_add(&b, &byte, 1);
+        CHECK(b.n <= 1 << 17);
+    }
+    CHECK(!b.failed && all.n != 0);
+    ef_buf_add(&all, b.p, b.n);
+    CHECK_INT(all.n, 300000);
+    for (unsigned i = 0; i < all.n; i++)
+        CHECK_INT(all.p[i], (i * 7 >> 3) & 0xff);
+    ef_buf_free(&b);
+    ef_buf_free(&all);
+    memset(&b, 0, sizeof b); /* a drain that says no */
+    b.drain = refuse;
+    b.ctx = &refused;
+    for (unsigned i = 0; i < 300000; i++)
+        ef_buf_byte(&b, 'x');
+    CHECK(b.failed);
+    CHECK_INT(refused, 1);
+    ef_buf_free(&b);
+    done();
+}
+
+/* The flags that the kernel keeps for the pages at p ("VmFlags: rd wr …"). */
+static void page_flags(const void *p, char *flags, size_t room)
+{
+    FILE *f = fopen("/proc/self/smaps", "r");
+    char line[512];
+    uintptr_t from = 0, to = 0, at = (uintptr_t)p;
+
+    *flags = 0;
+    if (f == NULL)
+        return;
+    while (fgets(line, sizeof line, f) != NULL) {
+        if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " ", &from, &to) == 2)
+            continue;
+        if (at >= from && at < to && strncmp(line, "VmFlags:", 8) == 0)
+            snprintf(flags, room, "%.*s ", (int)strcspn(line + 8, "\n"),
+                     line + 8);
+    }
+    fclose(f);
+}
+
+/* How a child ends that runs fn(p): 0, its exit status, or 128 + signal. */
+static int in_child(void (*fn)(unsigned char *p), unsigned char *p)
+{
+    int status = -1;
+    pid_t pid;
+
+    fflush(NULL);
+    pid = fork();
+    if (pid == 0) {
+        int quiet = open("/dev/null", O_WRONLY);
+
+        dup2(quiet, 2); /* a sanitizer tells of the fault that is wanted */
+        signal(SIGSEGV, SIG_DFL);
+        signal(SIGBUS, SIG_DFL);
+        fn(p);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static void child_expects_zeros(unsigned char *p)
+{
+    if (!all_zero(p, 100))
+        _exit(5);
+}
+
+static void child_reads(unsigned char *p)
+{
+    if (*(volatile unsigned char *)p == 77)
+        _exit(0);
+}
+
+static void test_secret(void **state)
+{
+    static const size_t sizes[] = {1, 32, 100, 4095, 4096, 4097, 70000};
+    char flags[256];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        size_t n = sizes[i];
+        int locked = 7;
+        unsigned char *p = ef_secret_alloc(n, &locked);
+
+        snprintf(about, sizeof about, "%zu bytes", n);
+        assert_non_null(p);
+        CHECK(locked == 0 || locked == 1);
+        CHECK(all_zero(p, n));
+        CHECK((uintptr_t)p % 16 == 0);
+        memset(p, 0xa5, n);
+        page_flags(p, flags, sizeof flags);
+        if (*flags != 0) {
+            CHECK(strstr(flags, " dd ") != NULL); /* left out of dumps */
+            CHECK(strstr(flags, " wf ") != NULL); /* zero after a fork */
+            CHECK_INT(strstr(flags, " lo ") != NULL, locked);
+        }
+        if (n >= 100)
+            CHECK_INT(in_child(child_expects_zeros, p), 0);
+        CHECK(p[0] == 0xa5 && p[n - 1] == 0xa5); /* the parent's stays */
+        /* A page before and a page after are out of bounds. */
+        CHECK_INT(in_child(child_reads, (unsigned char *)((uintptr_t)p &
+                                                          ~(uintptr_t)4095) -
+                                            1),
+                  128 + SIGSEGV);
+        CHECK_INT(in_child(child_reads, (unsigned char *)(((uintptr_t)p + n +
+                                                           4095) &
+                                                          ~(uintptr_t)4095)),
+                  128 + SIGSEGV);
+        ef_secret_free(p, n);
+        CHECK_INT(in_child(child_reads, p), 128 + SIGSEGV);
+    }
+    ef_secret_free(NULL, 0);
+    ef_secret_free(NULL, 32);
+    CHECK(ef_secret_alloc(SIZE_MAX, NULL) == NULL);
+    CHECK(ef_secret_alloc(SIZE_MAX - 4096, NULL) == NULL);
+    done();
+}
+
+/* ----------------------------------------------------------------------- *
+ * Properties of the text encodings                                        *
+ * ----------------------------------------------------------------------- */
+
+static void test_encodings_round_trip(void **state)
+{
+    (void)state;
+    seed(3);
+    for (size_t n = 0; n <= 300; n++) {
+        unsigned char *data = block(n), *back = block(n);
+        size_t chars_n = EF_BASE64_BYTES(n), got = 0;
+        char *digits = (char *)block(2 * n), *chars = (char *)block(chars_n);
+        unsigned char *decoded = block(chars_n / 4 * 3);
+        ef_err err = {0};
+
+        snprintf(about, sizeof about, "%zu bytes", n);
+        fill(data, n);
+        for (int upper = 0; upper < 2; upper++) {
+            ef_hex_encode(digits, data, n, upper);
+            CHECK_STATUS(ef_hex_decode(back, n, slice(digits, 2 * n), &err),
+                         EF_OK, &err);
+            CHECK_BYTES(back, n, slice(data, n));
+        }
+        ef_base64_encode(chars, data, n);
+        CHECK_STATUS(ef_base64_decode(decoded, &got, slice(chars, chars_n),
+                                      &err),
+                     EF_OK, &err);
+        CHECK_BYTES(decoded, got, slice(data, n));
+        free(data);
+        free(back);
+        free(digits);
+        free(chars);
+        free(decoded);
+    }
+    done();
+}
+
+/* Every byte at every place of a short text: digits and no others. */
+static void test_alphabets(void **state)
+{
+    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmno"
+                                   "pqrstuvwxyz0123456789+/";
+    unsigned char in[8], out[6];
+    size_t n;
+    ef_err err = {0};
+
+    (void)state;
+    for (int c = 0; c < 256; c++)
+        for (size_t i = 0; i < sizeof in; i++) {
+            ef_status rc;
+
+            memset(in, '0', sizeof in);
+            in[i] = (unsigned char)c;
+            rc = ef_hex_decode(out, 4, slice(in, sizeof in), &err);
+            CHECK_STATUS(rc, isxdigit(c) ? EF_OK : EF_E_FORMAT, &err);
+            if (rc != EF_OK)
+                CHECK_INT(err.at, i);
+            memset(in, 'A', sizeof in);
+            in[i] = (unsigned char)c;
+            rc = ef_base64_decode(out, &n, slice(in, sizeof in), &err);
+            CHECK_STATUS(rc, (c != 0 && strchr(alphabet, c) != NULL) ||
+                                     (c == '=' && i == 7)
+                                 ? EF_OK
+                                 : EF_E_FORMAT,
+                         &err);
+            if (rc != EF_OK && c != '=')
+                CHECK_INT(err.at, i);
+        }
+    done();
+}
+
+/* RFC 3629 section 4, as a table: bounds of the second byte per lead byte. */
+static size_t utf8_length(const unsigned char *p, size_t n)
+{
+    static const struct {
+        unsigned char from, to, low, high, length;
+    } rows[] = {
+        {0x00, 0x7f, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2},
+        {0xe0, 0xe0, 0xa0, 0xbf, 3}, {0xe1, 0xec, 0x80, 0xbf, 3},
+        {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
+        {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4},
+        {0xf4, 0xf4, 0x80, 0x8f, 4},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (*p < rows[i].from || *p > rows[i].to)
+            continue;
+        if (rows[i].length > n)
+            return 0;
+        for (size_t j = 1; j < rows[i].length; j++)
+            if (p[j] < (j == 1 ? rows[i].low : 0x80) ||
+                p[j] > (j == 1 ? rows[i].high : 0xbf))
+                return 0;
+        return rows[i].length;
+    }
+    return 0;
+}
+
+static void check_utf8(const unsigned char *p, size_t n)
+{
+    size_t i = 0, k = 1;
+    ef_err err = {0};
+    ef_status rc = ef_utf8_check(slice(p, n), &err);
+
+    while (i < n && (k = utf8_length(p + i, n - i)) != 0)
+        i += k;
+    if (rc != (k != 0 ? EF_OK : EF_E_FORMAT) ||
+        (rc != EF_OK && err.at != i)) {
+        show("the text", p, n);
+        CHECK_STATUS(rc, k != 0 ? EF_OK : EF_E_FORMAT, &err);
+        CHECK_INT(err.at, i);
+    }
+}
+
+static void test_utf8(void **state)
+{
+    static const unsigned char edges[] = {0x00, 0x41, 0x7f, 0x80, 0x8f, 0x90,
+                                          0x9f, 0xa0, 0xbf, 0xc0, 0xff};
+    unsigned char p[9] = {0};
+
+    (void)state;
+    check_utf8(p, 0);
+    for (unsigned a = 0; a < 0x10000; a++) { /* all of one and two bytes */
+        p[0] = (unsigned char)(a >> 8);
+        p[1] = (unsigned char)a;
+        check_utf8(p, 1);
+        check_utf8(p, 2);
+    }
+    for (unsigned a = 0xe0; a <= 0xff; a++) /* lead bytes of three and four */
+        for (unsigned b = 0; b < 0x100; b++)
+            for (size_t c = 0; c < sizeof edges; c++)
+                for (size_t d = 0; d < sizeof edges; d++) {
+                    p[0] = (unsigned char)a;
+                    p[1] = (unsigned char)b;
+                    p[2] = edges[c];
+                    p[3] = edges[d];
+                    check_utf8(p, 3);
+                    check_utf8(p, 4);
+                }
+    seed(4); /* longer, with every offset of the fault */
+    for (unsigned i = 0; i < 20000; i++) {
+        size_t n = below(sizeof p + 1);
+
+        for (size_t j = 0; j < n; j++)
+            p[j] = below(2) ? edges[below(sizeof edges)]
+                            : (unsigned char)below(256);
+        check_utf8(p, n);
+    }
+    done();
+}
+
+/* ----------------------------------------------------------------------- *
+ * Properties of JSON                                                      *
+ * ----------------------------------------------------------------------- */
+
+/* The published test numbers of RFC 8785 (cyberphone/json-canonicalization,
+ * testdata/README.md): 168 fixed ones, 2,000 after the least normal double,
+ * then doubles out of a chain of SHA-256. */
+static const uint64_t es6_fixed[] = {
+    0x0000000000000000, 0x8000000000000000, 0x0000000000000001,
+    0x8000000000000001, 0xc46696695dbd1cc3, 0xc43211ede4974a35,
+    0xc3fce97ca0f21056, 0xc3c7213080c1a6ac, 0xc39280f39a348556,
+    0xc35d9b1f5d20d557, 0xc327af4c4a80aaac, 0xc2f2f2a36ecd5556,
+    0xc2be51057e155558, 0xc28840d131aaaaac, 0xc253670dc1555557,
+    0xc21f0b4935555557, 0xc1e8d5d42aaaaaac, 0xc1b3de4355555556,
+    0xc17fca0555555556, 0xc1496e6aaaaaaaab, 0xc114585555555555,
+    0xc0e046aaaaaaaaab, 0xc0aa0aaaaaaaaaaa, 0xc074d55555555555,
+    0xc040aaaaaaaaaaab, 0xc00aaaaaaaaaaaab, 0xbfd5555555555555,
+    0xbfa1111111111111, 0xbf6b4e81b4e81b4f, 0xbf35d867c3ece2a5,
+    0xbf0179ec9cbd821e, 0xbecbf647612f3696, 0xbe965e9f80f29212,
+    0xbe61e54c672874db, 0xbe2ca213d840baf8, 0xbdf6e80fe033c8c6,
+    0xbdc2533fe68fd3d2, 0xbd8d51ffd74c861c, 0xbd5774ccac3d3817,
+    0xbd22c3d6f030f9ac, 0xbcee0624b3818f79, 0xbcb804ea293472c7,
+    0xbc833721ba905bd3, 0xbc4ebe9c5db3c61e, 0xbc18987d17c304e5,
+    0xbbe3ad30dfcf371d, 0xbbaf7b816618582f, 0xbb792f9ab81379bf,
+    0xbb442615600f9499, 0xbb101e77800c76e1, 0xbad9ca58cce0be35,
+    0xbaa4a1e0a3e6fe90, 0xba708180831f320d, 0xba3a68cd9e985016,
+    0x446696695dbd1cc3, 0x443211ede4974a35, 0x43fce97ca0f21056,
+    0x43c7213080c1a6ac, 0x439280f39a348556, 0x435d9b1f5d20d557,
+    0x4327af4c4a80aaac, 0x42f2f2a36ecd5556, 0x42be51057e155558,
+    0x428840d131aaaaac, 0x4253670dc1555557, 0x421f0b4935555557,
+    0x41e8d5d42aaaaaac, 0x41b3de4355555556, 0x417fca0555555556,
+    0x41496e6aaaaaaaab, 0x4114585555555555, 0x40e046aaaaaaaaab,
+    0x40aa0aaaaaaaaaaa, 0x4074d55555555555, 0x4040aaaaaaaaaaab,
+    0x400aaaaaaaaaaaab, 0x3fd5555555555555, 0x3fa1111111111111,
+    0x3f6b4e81b4e81b4f, 0x3f35d867c3ece2a5, 0x3f0179ec9cbd821e,
+    0x3ecbf647612f3696, 0x3e965e9f80f29212, 0x3e61e54c672874db,
+    0x3e2ca213d840baf8, 0x3df6e80fe033c8c6, 0x3dc2533fe68fd3d2,
+    0x3d8d51ffd74c861c, 0x3d5774ccac3d3817, 0x3d22c3d6f030f9ac,
+    0x3cee0624b3818f79, 0x3cb804ea293472c7, 0x3c833721ba905bd3,
+    0x3c4ebe9c5db3c61e, 0x3c18987d17c304e5, 0x3be3ad30dfcf371d,
+    0x3baf7b816618582f, 0x3b792f9ab81379bf, 0x3b442615600f9499,
+    0x3b101e77800c76e1, 0x3ad9ca58cce0be35, 0x3aa4a1e0a3e6fe90,
+    0x3a708180831f320d, 0x3a3a68cd9e985016, 0x4024000000000000,
+    0x4014000000000000, 0x3fe0000000000000, 0x3fa999999999999a,
+    0x3f747ae147ae147b, 0x3f40624dd2f1a9fc, 0x3f0a36e2eb1c432d,
+    0x3ed4f8b588e368f1, 0x3ea0c6f7a0b5ed8d, 0x3e6ad7f29abcaf48,
+    0x3e35798ee2308c3a, 0x3ed539223589fa95, 0x3ed4ff26cd5a7781,
+    0x3ed4f95a762283ff, 0x3ed4f8c60703520c, 0x3ed4f8b72f19cd0d,
+    0x3ed4f8b5b31c0c8d, 0x3ed4f8b58d1c461a, 0x3ed4f8b5894f7f0e,
+    0x3ed4f8b588ee37f3, 0x3ed4f8b588e47da4, 0x3ed4f8b588e3849c,
+    0x3ed4f8b588e36bb5, 0x3ed4f8b588e36937, 0x3ed4f8b588e368f8,
+    0x3ed4f8b588e368f1, 0x3ff0000000000000, 0xbff0000000000000,
+    0xbfeffffffffffffa, 0xbfeffffffffffffb, 0x3feffffffffffffa,
+    0x3feffffffffffffb, 0x3feffffffffffffc, 0x3feffffffffffffe,
+    0xbfefffffffffffff, 0xbfefffffffffffff, 0x3fefffffffffffff,
+    0x3fefffffffffffff, 0x3fd3333333333332, 0x3fd3333333333333,
+    0x3fd3333333333334, 0x0010000000000000, 0x000ffffffffffffd,
+    0x000fffffffffffff, 0x7fefffffffffffff, 0xffefffffffffffff,
+    0x4340000000000000, 0xc340000000000000, 0x4430000000000000,
+    0x44b52d02c7e14af5, 0x44b52d02c7e14af6, 0x44b52d02c7e14af7,
+    0x444b1ae4d6e2ef4e, 0x444b1ae4d6e2ef4f, 0x444b1ae4d6e2ef50,
+    0x3eb0c6f7a0b5ed8c, 0x3eb0c6f7a0b5ed8d, 0x41b3de4355555553,
+    0x41b3de4355555554, 0x41b3de4355555555, 0x41b3de4355555556,
+    0x41b3de4355555557, 0xbecbf647612f3696, 0x43143ff3c1cb0959,
+};
+
+struct es6 {
+    size_t index;
+    unsigned char block[32];
+    size_t left; /* doubles of block not used yet */
+};
+
+static double es6_next(struct es6 *s)
+{
+    size_t fixed = sizeof es6_fixed / sizeof *es6_fixed, i = s->index++;
+    uint64_t bits = 0;
+    double x = 0;
+
+    if (i < fixed + 2000) {
+        bits = i < fixed ? es6_fixed[i]
+                         : UINT64_C(0x0010000000000000) + (i - fixed);
+        memcpy(&x, &bits, sizeof x);
+        return x;
+    }
+    while (x == 0 || !isfinite(x)) {
+        if (s->left == 0) {
+            br_sha256_context sha;
+
+            br_sha256_init(&sha);
+            br_sha256_update(&sha, s->block, sizeof s->block);
+            br_sha256_out(&sha, s->block);
+            s->left = 4;
+        }
+        bits = 0;
+        for (size_t k = 8; k-- > 0;)
+            bits = bits << 8 | s->block[8 * (4 - s->left) + k];
+        s->left--;
+        memcpy(&x, &bits, sizeof x);
+    }
+    return x;
+}
+
+static void test_json_number(void **state)
+{
+    static const struct {
+        unsigned lines;
+        const char *sha256;
+    } sums[] = {
+        {1000,
+         "be18b62b6f69cdab33a7e0dae0d9cfa869fda80ddc712221570f9f40a5878687"},
+        {10000,
+         "b9f7a8e75ef22a835685a52ccba7f7d6bdc99e34b010992cbc5864cd12be6892"},
+        {100000,
+         "22776e6d4b49fa294a0d0f349268e5c28808fe7e0cb2bcbe28f63894e494d4c7"},
+    };
+    struct es6 s = {0};
+    br_sha256_context sha;
+
+    (void)state;
+    br_sha256_init(&sha);
+    for (unsigned i = 0, k = 0; k < 3; i++) {
+        char number[EF_JSON_NUMBER_BYTES + 1], line[64], hex[65];
+        unsigned char digest[32];
+        uint64_t bits;
+        double x;
+        size_t n;
+
+        if (i == sums[k].lines) {
+            br_sha256_out(&sha, digest);
+            for (size_t j = 0; j < 32; j++)
+                snprintf(hex + 2 * j, 3, "%02x", digest[j]);
+            CHECK_BYTES(hex, 64, text(sums[k].sha256));
+            printf("    %u numbers of the published sequence\n", i);
+            k++;
+        }
+        x = es6_next(&s);
+        memcpy(&bits, &x, sizeof bits);
+        number[EF_JSON_NUMBER_BYTES] = 'x';
+        n = ef_json_number(number, x);
+        CHECK(number[EF_JSON_NUMBER_BYTES] == 'x');
+        if (!CHECK(n < EF_JSON_NUMBER_BYTES && n == strlen(number)))
+            break;
+        snprintf(line, sizeof line, "%" PRIx64 ",%s\n", bits, number);
+        br_sha256_update(&sha, line, strlen(line));
+    }
+    done();
+}
+
+/* A text of many equal parts: front, part times n, back. */
+static ef_slice many(const char *front, const char *part, size_t n,
+                     const char *back)
+{
+    size_t a = strlen(front), b = strlen(part), c = strlen(back);
+    unsigned char *p = block(a + b * n + c);
+
+    memcpy(p, front, a);
+    for (size_t i = 0; i < n; i++)
+        memcpy(p + a + i * b, part, b);
+    memcpy(p + a + n * b, back, c);
+    return slice(p, a + b * n + c);
+}
+
+/* Parse and free a text made by many(). */
+static void check_json(ef_slice in, ef_status want, uint64_t at)
+{
+    ef_json doc = {0};
+    ef_err err = {0};
+    ef_status rc = ef_json_parse(&doc, in, &err);
+
+    CHECK_STATUS(rc, want, &err);
+    if (want != EF_OK && at != EF_NOWHERE)
+        CHECK_INT(err.at, at);
+    ef_json_free(&doc);
+    free((void *)(uintptr_t)in.p);
+}
+
+static void test_json_limits(void **state)
+{
+    (void)state;
+    /* nst/JSONTestSuite n_structure_100000_opening_arrays and
+     * n_structure_open_array_object: no stack is used up. */
+    check_json(many("", "[", 100000, ""), EF_E_LIMIT, 64);
+    check_json(many("", "[{\"\":", 50000, "\n"), EF_E_LIMIT, 32 * 5);
+    check_json(many("[0", ",0", EF_MAX_JSON_NODES - 2, "]"), EF_OK, 0);
+    check_json(many("[0", ",0", EF_MAX_JSON_NODES - 1, "]"), EF_E_LIMIT,
+               EF_NOWHERE);
+    check_json(many("\"", "x", EF_MAX_JSON_BYTES - 2, "\""), EF_OK, 0);
+    check_json(many("\"", "x", EF_MAX_JSON_BYTES - 1, "\""), EF_E_LIMIT,
+               EF_NOWHERE);
+    check_json(many("1", "0", 308, ""), EF_OK, 0);
+    check_json(many("1", "0", 309, ""), EF_E_FORMAT, 0);
+    check_json(many("0.", "0", 100000, "1"), EF_OK, 0);
+    check_json(many("[1", "0", 100000, "]"), EF_E_FORMAT, 1);
+    check_json(many("1e", "0", 100000, "1"), EF_OK, 0);
+    check_json(many("1e", "9", 100000, ""), EF_E_FORMAT, 0);
+    check_json(many("-1e-", "9", 100000, ""), EF_OK, 0);
+    check_json(many("", " ", 100000, "1"), EF_OK, 0);
+    done();
+}
+
+/* Many names: each is found, a second one of each is refused, in little
+ * time whatever they are. */
+static void test_json_names(void **state)
+{
+    ef_buf b = {0};
+    ef_json doc = {0};
+    ef_err err = {0};
+    char name[32];
+    uint64_t at;
+
+    (void)state;
+    ef_buf_byte(&b, '{');
+    for (unsigned i = 0; i < 40000; i++) {
+        snprintf(name, sizeof name, "%s\"k%u\":%u", i == 0 ? "" : ",", i, i);
+        ef_buf_str(&b, name);
+    }
+    ef_buf_byte(&b, '}');
+    assert_false(b.failed);
+    CHECK_STATUS(ef_json_parse(&doc, slice(b.p, b.n), &err), EF_OK, &err);
+    if (doc.count == 40001)
+        for (unsigned i = 0; i < 40000; i += 997) {
+            snprintf(name, sizeof name, "k%u", i);
+            CHECK_INT(ef_json_member(&doc, 0, text(name)), i + 1);
+        }
+    CHECK_INT(doc.count, 40001);
+    CHECK_INT(ef_json_member(&doc, 0, text("k")), EF_JSON_NONE);
+    CHECK_INT(ef_json_member(&doc, 0, text("k40000")), EF_JSON_NONE);
+    CHECK_INT(ef_json_member(&doc, 1, text("k1")), EF_JSON_NONE);
+    ef_json_free(&doc);
+    b.p[b.n - 1] = ',';
+    at = b.n;
+    ef_buf_str(&b, "\"k31234\":0}");
+    memset(&doc, 0, sizeof doc);
+    CHECK_STATUS(ef_json_parse(&doc, slice(b.p, b.n), &err), EF_E_FORMAT,
+                 &err);
+    CHECK_INT(err.at, at);
+    ef_json_free(&doc);
+    ef_buf_free(&b);
+    done();
+}
+
+static void test_json_strings(void **state)
+{
+    static const char in[] = "{\"\\u0061\\n\":[\"\\u0000\\ud83d\\ude02\","
+                             "\"\",\"\xc3\xa9\\/\"],\"x\":1}";
+    static const char *const want[] = {"\0\xf0\x9f\x98\x82", "", "\xc3\xa9/"};
+    static const size_t want_n[] = {5, 0, 3};
+    ef_json doc = {0};
+    ef_err err = {0};
+    ef_buf out = {0}, again = {0};
+    uint32_t node;
+
+    (void)state;
+    CHECK_STATUS(ef_json_parse(&doc, text(in), &err), EF_OK, &err);
+    CHECK_INT(doc.count, 6);
+    node = ef_json_member(&doc, 0, text("a\n"));
+    CHECK_INT(node, 1);
+    CHECK_INT(ef_json_member(&doc, 0, text("x")), 5);
+    CHECK_INT(ef_json_member(&doc, 1, text("x")), EF_JSON_NONE);
+    CHECK_INT(ef_json_member(&doc, 0, text("\\u0061\\n")), EF_JSON_NONE);
+    CHECK_INT(ef_json_member(&doc, 0, text("a")), EF_JSON_NONE);
+    for (uint32_t i = 0; i < 3 && doc.count == 6; i++) {
+        ef_json_string(&doc, 2 + i, &out);
+        CHECK_BUF(out, slice(want[i], want_n[i]));
+        CHECK_INT(doc.nodes[2 + i].has_escape, i != 1);
+        ef_buf_free(&out);
+    }
+    ef_json_free(&doc);
+
+    /* Every character up to U+07FF: quoted, read back, the same. */
+    memset(&out, 0, sizeof out);
+    for (unsigned c = 0; c < 0x800; c++) {
+        if (c >= 0x80)
+            ef_buf_byte(&out, (unsigned char)(0xc0 | c >> 6));
+        ef_buf_byte(&out, (unsigned char)(c < 0x80 ? c : 0x80 | (c & 0x3f)));
+    }
+    ef_json_quote(&again, slice(out.p, out.n));
+    memset(&doc, 0, sizeof doc);
+    CHECK_STATUS(ef_json_parse(&doc, slice(again.p, again.n), &err), EF_OK,
+                 &err);
+    if (doc.count == 1) {
+        ef_buf back = {0};
+
+        ef_json_string(&doc, 0, &back);
+        CHECK_BUF(back, slice(out.p, out.n));
+        ef_buf_free(&back);
+        CHECK_STATUS(ef_json_canonical(&doc, 0, &back, &err), EF_OK, &err);
+        CHECK_BUF(back, slice(again.p, again.n));
+        ef_buf_free(&back);
+    }
+    ef_json_free(&doc);
+    ef_buf_free(&out);
+    ef_buf_free(&again);
+    done();
+}
+
+/* ----------------------------------------------------------------------- *
+ * Properties of CSV, INI, describe                                        *
+ * ----------------------------------------------------------------------- */
+
+static ef_status stop_at_two(void *ctx, const ef_slice *fields, size_t count,
+                             uint64_t line, ef_err *err)
+{
+    (void)fields;
+    (void)count;
+    (void)err;
+    ++*(unsigned *)ctx;
+    return line == 2 ? EF_E_POLICY : EF_OK;
+}
+
+/* A text made by many() as CSV, read whole and in pieces of 4096. */
+static void check_csv(ef_slice in, ef_status want)
+{
+    for (int pieces = 0; pieces < 2; pieces++) {
+        ef_buf rows = {0};
+        ef_err err = {0};
+
+        CHECK_STATUS(csv_pieces(in, pieces ? 4096 : in.n, &rows, &err), want,
+                     &err);
+        if (want != EF_OK)
+            CHECK_INT(err.line, 2);
+        ef_buf_free(&rows);
+    }
+    free((void *)(uintptr_t)in.p);
+}
+
+static void test_csv_limits(void **state)
+{
+    unsigned rows = 0;
+    ef_err err = {0};
+    ef_csv csv;
+
+    (void)state;
+    check_csv(many("a\n", "x", EF_MAX_CSV_FIELD_BYTES, "\n"), EF_OK);
+    check_csv(many("a\n", "x", EF_MAX_CSV_FIELD_BYTES + 1, "\n"), EF_E_LIMIT);
+    check_csv(many("a\n\"", "x", EF_MAX_CSV_FIELD_BYTES, "\"\n"), EF_OK);
+    check_csv(many("a\n\"", "x", EF_MAX_CSV_FIELD_BYTES + 1, "\"\n"),
+              EF_E_LIMIT);
+    check_csv(many("a\n", "x,", EF_MAX_CSV_COLUMNS - 1, "x\n"), EF_OK);
+    check_csv(many("a\n", "x,", EF_MAX_CSV_COLUMNS, "x\n"), EF_E_LIMIT);
+    check_csv(many("a\n", ",", EF_MAX_CSV_COLUMNS, "\n"), EF_E_LIMIT);
+
+    ef_csv_init(&csv, stop_at_two, &rows); /* a row that says no stops it */
+    CHECK_INT(ef_csv_push(&csv, text("a\nb\nc\nd\n"), &err), EF_E_POLICY);
+    CHECK_INT(rows, 2);
+    ef_csv_free(&csv);
+    ef_csv_init(&csv, stop_at_two, &rows);
+    ef_csv_free(&csv); /* nothing pushed */
+    ef_csv_init(&csv, stop_at_two, &rows);
+    CHECK_STATUS(ef_csv_end(&csv, &err), EF_E_FORMAT, &err);
+    ef_csv_free(&csv);
+    done();
+}
+
+static void test_ini_limits(void **state)
+{
+    ef_slice in = many("[a]\n", "#c\n", (EF_MAX_INI_BYTES - 8) / 3, "k=v\n");
+    ef_slice value = {NULL, 0};
+    ef_err err = {0};
+
+    (void)state;
+    CHECK(in.n <= EF_MAX_INI_BYTES);
+    CHECK_STATUS(ef_ini_get(&value, NULL, "a", "k", in, &err), EF_OK, &err);
+    CHECK_BYTES(value.p, value.n, text("v"));
+    free((void *)(uintptr_t)in.p);
+    in = many("[a]\n", "#", EF_MAX_INI_BYTES, "\n");
+    CHECK_STATUS(ef_ini_get(&value, NULL, "a", "k", in, &err), EF_E_LIMIT,
+                 &err);
+    free((void *)(uintptr_t)in.p);
+    done();
+}
+
+/* The published columns, by pieces: what was counted does not depend on how
+ * the file arrives. */
+static void test_describe_pieces(void **state)
+{
+    static const char in[] = "A,DESCRIPTION\n1,x\n2,\"y, z\"\n3,x\n\n4,\n"
+                             "5,NA\n6,x\n7,\xc3\xa9\n";
+    static const char want[] = "count     5\nunique    3\ntop       x\n"
+                               "freq      3\n"
+                               "Name: DESCRIPTION, dtype: object";
+    static const char *const columns[] = {"DESCRIPTION"};
+    static const unsigned char seeds[16] = {1, 2, 3};
+
+    (void)state;
+    for (size_t size = 1; size <= sizeof in; size++) {
+        ef_describe *d = ef_describe_new(columns, 1, seeds);
+        ef_summary sum = {0};
+        ef_buf table = {0};
+        ef_slice value;
+        ef_err err = {0};
+        uint64_t count;
+
+        snprintf(about, sizeof about, "pieces of %zu", size);
+        assert_non_null(d);
+        for (size_t i = 0; i < sizeof in - 1; i += size) {
+            size_t n = sizeof in - 1 - i < size ? sizeof in - 1 - i : size;
+            unsigned char *piece = copy(slice(in + i, n));
+
+            CHECK_STATUS(ef_describe_push(d, slice(piece, n), &err), EF_OK,
+                         &err);
+            free(piece);
+        }
+        CHECK_STATUS(ef_describe_end(d, &err), EF_OK, &err);
+        CHECK_INT(ef_describe_count(d), 1);
+        ef_describe_get(d, 0, &sum);
+        CHECK_BYTES(sum.name.p, sum.name.n, text("DESCRIPTION"));
+        CHECK_BYTES(sum.top.p, sum.top.n, text("x"));
+        CHECK(sum.count == 5 && sum.unique == 3 && sum.freq == 3);
+        ef_describe_table(d, 0, &table);
+        while (table.n != 0 && table.p[table.n - 1] == '\n')
+            table.n--;
+        CHECK_BUF(table, text(want));
+        CHECK(ef_describe_top(d, 0, 1, &value, &count) == 1);
+        CHECK_BYTES(value.p, value.n, text("y, z"));
+        CHECK_INT(count, 1);
+        CHECK(ef_describe_top(d, 0, 2, &value, &count) == 1);
+        CHECK_BYTES(value.p, value.n, text("\xc3\xa9"));
+        CHECK(ef_describe_top(d, 0, 3, &value, &count) == 0);
+        ef_buf_free(&table);
+        ef_describe_free(d);
+    }
+    done();
+}
+
+/* ----------------------------------------------------------------------- *
+ * Properties of AES-256-GCM and results                                   *
+ * ----------------------------------------------------------------------- */
+
+/* Random messages: every kernel seals to the same bytes as the first, and
+ * opens what the first has sealed, whatever the split. */
+static void test_gcm_kernels_agree(void **state)
+{
+    (void)state;
+    seed(5);
+    for (unsigned i = 0; i < 400; i++) {
+        size_t n = below(i % 10 == 0 ? 5000 : 300), aad_n = below(70);
+        unsigned char key[32], iv[12], tag[16], tag2[16];
+        unsigned char *pt = block(n), *ct = block(n), *p = block(n);
+        unsigned char *aad = block(aad_n);
+        const ef_gcm_kernel *kernel;
+        ef_err err = {0};
+
+        fill(key, sizeof key);
+        fill(iv, sizeof iv);
+        fill(pt, n);
+        fill(aad, aad_n);
+        CHECK_STATUS(ef_gcm_seal(ct, tag, key, iv, aad, aad_n, pt, n,
+                                 ef_gcm_kernel_at(0), &err),
+                     EF_OK, &err);
+        for (unsigned k = 0; (kernel = ef_gcm_kernel_at(k)) != NULL; k++) {
+            ef_gcm *g = ef_gcm_new(key, kernel);
+
+            assert_non_null(g);
+            for (int encrypt = 0; encrypt < 2; encrypt++) {
+                if (n != 0)
+                    memcpy(p, encrypt ? pt : ct, n);
+                ef_gcm_start(g, iv, aad, aad_n);
+                for (size_t at = 0, m; at < n; at += m) {
+                    m = below(below(2) ? 20 : n + 1);
+                    m = m > n - at ? n - at : m;
+                    CHECK_STATUS(ef_gcm_crypt(g, p + at, m, encrypt, &err),
+                                 EF_OK, &err);
+                }
+                ef_gcm_tag(g, tag2);
+                CHECK_BYTES(p, n, slice(encrypt ? ct : pt, n));
+                CHECK_BYTES(tag2, sizeof tag2, slice(tag, sizeof tag));
+            }
+            ef_gcm_free(g);
+        }
+        free(pt);
+        free(ct);
+        free(p);
+        free(aad);
+    }
+    done();
+}
+
+/* One bit changed anywhere: key, nonce, additional data, ciphertext. */
+static void test_gcm_every_bit(void **state)
+{
+    unsigned char key[32], iv[12], aad[5], pt[21], ct[21], out[21], tag[16];
+    const struct {
+        unsigned char *p;
+        size_t n;
+    } parts[] = {{key, sizeof key}, {iv, sizeof iv}, {aad, sizeof aad},
+                 {ct, sizeof ct},   {tag, sizeof tag}};
+    ef_err err = {0};
+
+    (void)state;
+    seed(6);
+    fill(key, sizeof key);
+    fill(iv, sizeof iv);
+    fill(aad, sizeof aad);
+    fill(pt, sizeof pt);
+    CHECK_STATUS(ef_gcm_seal(ct, tag, key, iv, aad, sizeof aad, pt, sizeof pt,
+                             NULL, &err),
+                 EF_OK, &err);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        for (size_t bit = 0; bit < 8 * parts[i].n; bit++) {
+            parts[i].p[bit / 8] ^= (unsigned char)(1u << bit % 8);
+            memset(out, 0xa5, sizeof out);
+            CHECK_STATUS(ef_gcm_open(out, key, iv, aad, sizeof aad, ct,
+                                     sizeof ct, tag, NULL, &err),
+                         EF_E_AUTH, &err);
+            CHECK(all_zero(out, sizeof out));
+            parts[i].p[bit / 8] ^= (unsigned char)(1u << bit % 8);
+        }
+    CHECK_STATUS(ef_gcm_open(out, key, iv, aad, sizeof aad, ct, sizeof ct, tag,
+                             NULL, &err),
+                 EF_OK, &err);
+    CHECK_STATUS(ef_gcm_open(out, key, iv, aad, sizeof aad - 1, ct, sizeof ct,
+                             tag, NULL, &err),
+                 EF_E_AUTH, &err);
+    CHECK_STATUS(ef_gcm_open(out, key, iv, NULL, 0, ct, sizeof ct, tag, NULL,
+                             &err),
+                 EF_E_AUTH, &err);
+    done();
+}
+
+static void test_gcm_limit(void **state)
+{
+    static unsigned char key[32], iv[12], tag[16];
+    unsigned char one[1] = {0xa5};
+    const size_t over = (size_t)EF_MAX_PLAINTEXT_BYTES + 1;
+    ef_gcm *g = ef_gcm_new(key, NULL);
+    ef_err err = {0};
+
+    (void)state;
+    assert_non_null(g);
+    CHECK_STATUS(ef_gcm_seal(one, tag, key, iv, NULL, 0, one, over, NULL,
+                             &err),
+                 EF_E_LIMIT, &err);
+    CHECK_STATUS(ef_gcm_open(one, key, iv, NULL, 0, one, over, tag, NULL,
+                             &err),
+                 EF_E_LIMIT, &err);
+    ef_gcm_start(g, iv, NULL, 0);
+    CHECK_STATUS(ef_gcm_crypt(g, one, over, 1, &err), EF_E_LIMIT, &err);
+    CHECK(one[0] == 0xa5);
+    CHECK_STATUS(ef_gcm_crypt(g, one, 1, 1, &err), EF_OK, &err);
+    one[0] = 0xa5;
+    CHECK_STATUS(ef_gcm_crypt(g, one, over - 1, 1, &err), EF_E_LIMIT, &err);
+    CHECK(one[0] == 0xa5);
+    ef_gcm_free(g);
+    ef_gcm_free(NULL);
+    done();
+}
+
+/* Results of every small size, in pieces; and read back. */
+static void test_result_pieces(void **state)
+{
+    (void)state;
+    seed(7);
+    for (size_t n = 0; n < 60; n++) {
+        unsigned char *out = block(n), *err_bytes = block(n * 7 % 13);
+        ef_result res = {n % 3 == 0 ? 0 : (int)(next64() >> 33),
+                         slice(out, n), slice(err_bytes, n * 7 % 13)};
+        size_t size = (size_t)ef_result_size(&res);
+        unsigned char *json = block(size), *again;
+        ef_result back = {0};
+        ef_err err = {0};
+
+        if (n % 3 == 2)
+            res.returncode = -(int)n;
+        free(json);
+        size = (size_t)ef_result_size(&res);
+        json = block(size);
+        fill(out, n);
+        fill(err_bytes, n * 7 % 13);
+        ef_result_read(&res, 0, json, size);
+        for (size_t at = 0; at < size; at++) { /* one byte at a time */
+            unsigned char *c = block(1);
+
+            ef_result_read(&res, at, c, 1);
+            CHECK_INT(*c, json[at]);
+            free(c);
+        }
+        check_result_pieces(&res, slice(json, size));
+        again = copy(slice(json, size));
+        CHECK_STATUS(ef_result_parse(&back, again, size, &err), EF_OK, &err);
+        CHECK_INT(back.returncode, res.returncode);
+        CHECK_BYTES(back.out.p, back.out.n, res.out);
+        CHECK_BYTES(back.err.p, back.err.n, res.err);
+        free(out);
+        free(err_bytes);
+        free(json);
+        free(again);
+    }
+    done();
+}
+
+/* ----------------------------------------------------------------------- *
+ * Names, locations, presigned queries, times                              *
+ * ----------------------------------------------------------------------- */
+
+static void test_name_check(void **state)
+{
+    static const struct {
+        const char *p;
+        size_t n;
+        ef_status want;
+    } cases[] = {
+        {"a", 1, EF_OK},
+        {"cxhcfxdvl", 9, EF_OK},
+        {"Conditions Data", 15, EF_OK},
+        {".hidden", 7, EF_OK},
+        {"..a", 3, EF_OK},
+        {"...", 3, EF_OK},
+        {"a.b-c_d", 7, EF_OK},
+        {"-rf", 3, EF_OK},
+        {"\xc3\xa9\xe2\x82\xac", 5, EF_OK},
+        {"a\\b", 3, EF_OK},
+        {"", 0, EF_E_FORMAT},
+        {".", 1, EF_E_FORMAT},
+        {"..", 2, EF_E_FORMAT},
+        {"/", 1, EF_E_FORMAT},
+        {"a/b", 3, EF_E_FORMAT},
+        {"/a", 2, EF_E_FORMAT},
+        {"a/", 2, EF_E_FORMAT},
+        {"../a", 4, EF_E_FORMAT},
+        {"a\0b", 3, EF_E_FORMAT},
+        {"\0", 1, EF_E_FORMAT},
+        {"a\nb", 3, EF_E_FORMAT},
+        {"\x1f", 1, EF_E_FORMAT},
+        {"a\x1b[2J", 5, EF_E_FORMAT},
+        {"a\x7f", 2, EF_E_FORMAT},
+        {"\xff", 1, EF_E_FORMAT},
+        {"a\xc3", 2, EF_E_FORMAT},
+        {"\xed\xa0\x80", 3, EF_E_FORMAT},
+        {"\xc0\xaf", 2, EF_E_FORMAT},
+    };
+    ef_err err = {0};
+    ef_slice in;
+    ef_status rc;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        unsigned char *p = copy(slice(cases[i].p, cases[i].n));
+
+        snprintf(about, sizeof about, "case %zu", i);
+        CHECK_STATUS(ef_name_check(slice(p, cases[i].n), &err), cases[i].want,
+                     &err);
+        free(p);
+    }
+    in = many("", "x", 255, "");
+    CHECK_STATUS(ef_name_check(in, &err), EF_OK, &err);
+    free((void *)(uintptr_t)in.p);
+    in = many("", "x", 256, "");
+    rc = ef_name_check(in, &err);
+    CHECK(rc == EF_E_LIMIT || rc == EF_E_FORMAT);
+    free((void *)(uintptr_t)in.p);
+    done();
+}
+
+static void test_location_check(void **state)
+{
+    static const struct {
+        const char *url;
+        int scheme; /* 0: refused */
+    } cases[] = {
+        {"https://fortanix-pocs-data.s3.amazonaws.com/conditions.csv.enc",
+         EF_SCHEME_HTTPS},
+        {"https://h/", EF_SCHEME_HTTPS},
+        {"https://h:8443/a%20b/c?x=1&y=%2F", EF_SCHEME_HTTPS},
+        {"https://h/a@b:c", EF_SCHEME_HTTPS},
+        {"https://h/?a@b", EF_SCHEME_HTTPS},
+        {"https://[::1]:9000/x", EF_SCHEME_HTTPS},
+        {"http://127.0.0.1:9000/bucket/key", EF_SCHEME_HTTP},
+        {"file:///abs/path", EF_SCHEME_FILE},
+        {"", 0},
+        {"h/x", 0},
+        {"/abs/path", 0},
+        {"https", 0},
+        {"https:", 0},
+        {"https:/", 0},
+        {"https://", 0},
+        {"https:///x", 0},
+        {"https:h/x", 0},
+        {"://h/x", 0},
+        {" https://h/x", 0},
+        {"ftp://h/x", 0},
+        {"gopher://h/x", 0},
+        {"s3://bucket/key", 0},
+        {"data:text/plain,x", 0},
+        {"httpsx://h/x", 0},
+        {"https://user@h/x", 0},
+        {"https://user:pass@h/x", 0},
+        {"https://:pass@h/x", 0},
+        {"https://@h/x", 0},
+        {"https://good.example@evil.example/x", 0},
+        {"https://h/a b", 0},
+        {"https://h/a\nb", 0},
+        {"https://h/x\r\nHost: y", 0},
+        {"https://h/\t", 0},
+        {"https://h/\x7f", 0},
+        {"https://h/\xc3\xa9", 0},
+        {"https://h\xc3\xa9/x", 0},
+        {"file://relative", 0},
+        {"file://", 0},
+        {"file:relative", 0},
+    };
+    ef_scheme scheme;
+    ef_err err = {0};
+    ef_slice in;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        unsigned char *p = copy(text(cases[i].url));
+        ef_status rc;
+
+        snprintf(about, sizeof about, "%s", cases[i].url);
+        scheme = (ef_scheme)0;
+        rc = ef_location_check(&scheme, slice(p, strlen(cases[i].url)), &err);
+        CHECK_STATUS(rc, cases[i].scheme != 0 ? EF_OK : EF_E_FORMAT, &err);
+        if (rc == EF_OK)
+            CHECK_INT(scheme, cases[i].scheme);
+        free(p);
+    }
+    CHECK_STATUS(ef_location_check(&scheme, slice("https://h/a\0b", 13), &err),
+                 EF_E_FORMAT, &err);
+    in = many("https://h/", "x", EF_MAX_LOCATION_BYTES - 10, "");
+    CHECK_STATUS(ef_location_check(&scheme, in, &err), EF_OK, &err);
+    free((void *)(uintptr_t)in.p);
+    in = many("https://h/", "x", EF_MAX_LOCATION_BYTES - 9, "");
+    CHECK_STATUS(ef_location_check(&scheme, in, &err), EF_E_LIMIT, &err);
+    free((void *)(uintptr_t)in.p);
+    done();
+}
+
+static void test_presigned_parse(void **state)
+{
+    static const struct {
+        const char *query;
+        int version; /* -1: EF_E_FORMAT */
+        int64_t expires;
+        int token;
+    } cases[] = {
+        {"", 0, 0, 0},
+        {"a=b", 0, 0, 0},
+        {"Expires=1613817035", 0, 0, 0},
+        {"response-expires=Thu&x=Signature", 0, 0, 0},
+        {"AWSAccessKeyId=&Signature=PcpH99nszG2%2Fv85z4IbgwgVDywc%3D&Expires="
+         "1613817035",
+         2, 1613817035, 0},
+        {"AWSAccessKeyId=AK&Signature=x&x-amz-security-token=t&Expires=5", 2,
+         5, 1},
+        {"versionId=1&response-expires=Thu&AWSAccessKeyId=AK&Signature=x&"
+         "Expires=1700000000",
+         2, 1700000000, 0},
+        {"Expires=7&Signature=x&AWSAccessKeyId=AK", 2, 7, 0},
+        {"AWSAccessKeyId=AK&Signature=x&Expires=", -1, 0, 0},
+        {"AWSAccessKeyId=AK&Signature=x&Expires=1x", -1, 0, 0},
+        {"AWSAccessKeyId=AK&Signature=x&Expires=-1", -1, 0, 0},
+        {"AWSAccessKeyId=AK&Signature=x&Expires=99999999999999999999", -1, 0,
+         0},
+        {"AWSAccessKeyId=AK&Signature=x", -1, 0, 0},
+        {"X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIAIOSFODNN7EXAM"
+         "PLE%2F20130524%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Date=20130524T"
+         "000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host&X-Amz-Signatur"
+         "e=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404",
+         4, 1369353600 + 86400, 0},
+        {"X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date=20130524T000001Z&X-Amz-"
+         "Expires=1&X-Amz-Security-Token=t&X-Amz-Signature=x",
+         4, 1369353602, 1},
+        {"X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date=20130524T000000Z&X-Amz-"
+         "Signature=x",
+         -1, 0, 0},
+        {"X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Expires=60&X-Amz-Signature="
+         "x",
+         -1, 0, 0},
+        {"X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date=20130524&X-Amz-Expires="
+         "60&X-Amz-Signature=x",
+         -1, 0, 0},
+        {"X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date=20130532T000000Z&X-Amz-"
+         "Expires=60&X-Amz-Signature=x",
+         -1, 0, 0},
+        {"X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date=20130524T000000Z&X-Amz-"
+         "Expires=&X-Amz-Signature=x",
+         -1, 0, 0},
+        {"X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date=20130524T000000Z&X-Amz-"
+         "Expires=1.5&X-Amz-Signature=x",
+         -1, 0, 0},
+        {"X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date=20130524T000000Z&X-Amz-"
+         "Expires=9223372036854775807&X-Amz-Signature=x",
+         -1, 0, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        unsigned char *p = copy(text(cases[i].query));
+        ef_presigned out = {9, 9, 9};
+        ef_err err = {0};
+        ef_status rc;
+
+        snprintf(about, sizeof about, "case %zu: %.80s", i, cases[i].query);
+        rc = ef_presigned_parse(&out, slice(p, strlen(cases[i].query)), &err);
+        CHECK_STATUS(rc, cases[i].version < 0 ? EF_E_FORMAT : EF_OK, &err);
+        if (rc == EF_OK) {
+            CHECK_INT(out.version, cases[i].version);
+            CHECK_INT(out.token, cases[i].token);
+            if (out.version != 0)
+                CHECK_INT(out.expires, cases[i].expires);
+        }
+        free(p);
+    }
+    done();
+}
+
+static void check_time(const char *s, int64_t want)
+{
+    unsigned char *p = copy(text(s));
+    int64_t t = -7;
+    ef_err err = {0};
+    ef_status rc = ef_time_parse(&t, slice(p, strlen(s)), &err);
+
+    snprintf(about, sizeof about, "%s", s);
+    CHECK_STATUS(rc, want < 0 ? EF_E_FORMAT : EF_OK, &err);
+    if (rc == EF_OK)
+        CHECK_INT(t, want);
+    free(p);
+}
+
+static void test_time(void **state)
+{
+    static const struct {
+        int64_t t;
+        const char *basic, *extended;
+    } known[] = {
+        {0, "19700101T000000Z", "1970-01-01T00:00:00Z"},
+        {1369353600, "20130524T000000Z", "2013-05-24T00:00:00Z"},
+        {951782400, "20000229T000000Z", "2000-02-29T00:00:00Z"},
+        {1330473599, "20120228T235959Z", "2012-02-28T23:59:59Z"},
+        {1330473600, "20120229T000000Z", "2012-02-29T00:00:00Z"},
+        {4107542399, "21000228T235959Z", "2100-02-28T23:59:59Z"},
+        {4107542400, "21000301T000000Z", "2100-03-01T00:00:00Z"},
+        {4294967296, "21060207T062816Z", "2106-02-07T06:28:16Z"},
+        {253402300799, "99991231T235959Z", "9999-12-31T23:59:59Z"},
+    };
+    static const char *const bad[] = {
+        "", " ", "x", "-1", "+1", " 1", "1 ", "1.5", "0x10",
+        "253402300800", "99999999999999999999",
+        "19691231T235959Z", "20130524T000000", "20130524t000000Z",
+        "20130524T000000z", "20130524 000000Z", "20130524T0000Z",
+        "20130024T000000Z", "20131324T000000Z", "20130500T000000Z",
+        "20130532T000000Z", "20130431T000000Z", "20130229T000000Z",
+        "21000229T000000Z", "20130524T240000Z", "20130524T006000Z",
+        "20130524T000060Z", "20130524T000000ZZ", "20130524T000000+",
+        "2013-05-24", "2013-05-24T00:00:00", "2013-05-24T00:00Z",
+        "2013-5-24T00:00:00Z", "2013-05-24T00:00:00+00:00",
+        "2013-05-24T00:00:00.5Z", "2013/05/24T00:00:00Z",
+        "2013-05-24T00-00-00Z", "2013-05-24T00:00:60Z",
+        "10000-01-01T00:00:00Z", "0000-01-01T00:00:00Z",
+        "2013-02-29T00:00:00Z", "+013-05-24T00:00:00Z"};
+    char out[EF_TIME_BYTES], basic[EF_TIME_BYTES], number[32];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        ef_time_format(out, known[i].t, 1);
+        CHECK_BYTES(out, strlen(out), text(known[i].basic));
+        ef_time_format(out, known[i].t, 0);
+        CHECK_BYTES(out, strlen(out), text(known[i].extended));
+        check_time(known[i].basic, known[i].t);
+        check_time(known[i].extended, known[i].t);
+        snprintf(number, sizeof number, "%" PRId64, known[i].t);
+        check_time(number, known[i].t);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        check_time(bad[i], -1);
+    seed(8);
+    for (unsigned i = 0; i < 20000; i++) {
+        int64_t t = (int64_t)(next64() % (i % 2 ? 5000000000 : 253402300800));
+
+        ef_time_format(basic, t, 1);
+        check_time(basic, t);
+        ef_time_format(out, t, 0);
+        check_time(out, t);
+    }
+    done();
+}
+
+static void test_credentials_limit(void **state)
+{
+    ef_slice in = many("{\"query_string\": \"", "QUFB",
+                       EF_MAX_CREDENTIALS_BYTES / 4, "\"}");
+    ef_credentials *c = ef_secret_alloc(sizeof *c, NULL);
+    ef_err err = {0};
+
+    (void)state;
+    assert_non_null(c);
+    CHECK_STATUS(ef_credentials_parse(c, in, &err), EF_E_LIMIT, &err);
+    ef_credentials_free(c);
+    ef_secret_free(c, sizeof *c);
+    free((void *)(uintptr_t)in.p);
+    done();
+}
+
+/* ----------------------------------------------------------------------- *
+ * Guard pages: no parser reads outside its input, with or without ASan    *
+ * ----------------------------------------------------------------------- */
+
+#define GUARD_PAGES 16 /* usable, between two that may not be touched */
+
+static unsigned char *guard_base;
+static size_t guard_size;
+
+static void guard_open(void)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+    guard_size = GUARD_PAGES * page;
+    guard_base = mmap(NULL, guard_size + 2 * page, PROT_NONE,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(guard_base != MAP_FAILED);
+    guard_base += page;
+    assert_int_equal(mprotect(guard_base, guard_size, PROT_READ | PROT_WRITE),
+                     0);
+}
+
+static void guard_close(void)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+    munmap(guard_base - page, guard_size + 2 * page);
+}
+
+/* in, so that its last byte is the last before the upper page, or its first
+ * byte the first after the lower one. */
+static ef_slice guarded(ef_slice in, int upper)
+{
+    unsigned char *p = upper ? guard_base + guard_size - in.n : guard_base;
+
+    if (in.n != 0)
+        memmove(p, in.p, in.n);
+    return slice(p, in.n);
+}
+
+static void feed_json(ef_slice in)
+{
+    ef_json doc = {0};
+    ef_buf out = {0};
+    ef_err err = {0};
+    uint32_t node;
+
+    if (ef_json_parse(&doc, in, &err) == EF_OK) {
+        ef_json_print(&doc, 0, 2, &out);
+        if (ef_json_canonical(&doc, 0, &out, &err) == EF_OK)
+            (void)ef_json_member(&doc, 0, text("a"));
+        for (uint32_t i = 0; i < doc.count; i++)
+            if (doc.nodes[i].type == EF_JSON_STRING)
+                ef_json_string(&doc, i, &out);
+        if (ef_json_pointer(&doc, &node, text("/a/0"), &err) != EF_OK)
+            node = 0;
+    }
+    ef_json_free(&doc);
+    ef_buf_free(&out);
+}
+
+static void feed_csv(ef_slice in)
+{
+    ef_buf rows = {0};
+    ef_err err = {0};
+    ef_csv csv;
+
+    ef_csv_init(&csv, dump_row, &rows);
+    if (ef_csv_push(&csv, in, &err) == EF_OK &&
+        ef_csv_end(&csv, &err) != EF_OK)
+        rows.failed = 1;
+    ef_csv_free(&csv);
+    ef_buf_free(&rows);
+}
+
+static void feed_text(ef_slice in)
+{
+    unsigned char *out = block(in.n), key[EF_KEY_BYTES];
+    ef_buf b = {0};
+    ef_slice value;
+    ef_scheme scheme;
+    ef_presigned presigned;
+    ef_err err = {0};
+    int64_t t;
+    size_t n;
+    unsigned ok = 0; /* what they say is tested elsewhere */
+
+    ok += ef_base64_decode(out, &n, in, &err) == EF_OK;
+    ok += ef_hex_decode(out, in.n / 2, in, &err) == EF_OK;
+    ok += ef_percent_decode(&b, in, 0, &err) == EF_OK;
+    ef_percent_encode(&b, in, 0);
+    ef_json_quote(&b, in);
+    ok += ef_utf8_check(in, &err) == EF_OK;
+    ok += ef_ini_get(&value, NULL, "default", "region", in, &err) == EF_OK;
+    ok += ef_key_parse(key, in, &err) == EF_OK;
+    ok += ef_location_check(&scheme, in, &err) == EF_OK;
+    ok += ef_name_check(in, &err) == EF_OK;
+    ok += ef_presigned_parse(&presigned, in, &err) == EF_OK;
+    ok += ef_time_parse(&t, in, &err) == EF_OK;
+    CHECK(ok <= 10);
+    ef_buf_free(&b);
+    free(out);
+}
+
+static void feed_documents(ef_slice in)
+{
+    ef_credentials *c = ef_secret_alloc(sizeof *c, NULL);
+    ef_result res;
+    ef_err err = {0};
+    unsigned ok = 0;
+
+    assert_non_null(c);
+    ok += ef_credentials_parse(c, in, &err) == EF_OK;
+    ef_credentials_free(c);
+    ef_secret_free(c, sizeof *c);
+    ok += ef_result_parse(&res, (unsigned char *)(uintptr_t)in.p, in.n,
+                          &err) == EF_OK;
+    CHECK(ok <= 2);
+}
+
+static unsigned long guard_inputs;
+static void (*guard_feed)(ef_slice in);
+
+/* Every text of the record, whole and cut off after every byte. */
+static void each_guarded(const struct vec_rec *r)
+{
+    rec = r;
+    for (size_t i = 0; i < r->count; i++) {
+        ef_slice in = {r->values[i].p, r->values[i].n};
+
+        if (r->fields[i].type != VEC_TEXT || !r->values[i].given ||
+            in.n > guard_size)
+            continue;
+        for (size_t n = 0; n <= in.n && n <= 300; n++) {
+            guard_feed(guarded(slice(in.p, n), 1));
+            guard_inputs++;
+        }
+        guard_feed(guarded(in, 1));
+        guard_feed(guarded(in, 0));
+    }
+}
+
+static void guard_run(const char *path, const char *fields,
+                      void (*feed)(ef_slice in))
+{
+    guard_feed = feed;
+    vec_run(path, fields, each_guarded);
+}
+
+static void test_guard_pages(void **state)
+{
+    (void)state;
+    guard_open();
+    guard_run("vectors/json_accept.txt",
+              "id source why? text:text line:text pretty:text", feed_json);
+    guard_run("vectors/json_reject.txt",
+              "id source why? expect:status at:int text:text", feed_json);
+    guard_run("vectors/csv.txt",
+              "id source why? expect:status line:int? at:int? text:text "
+              "rows:text?",
+              feed_csv);
+    guard_run("vectors/base64.txt",
+              "id source why? expect:status at:int? text:text bytes:hex?",
+              feed_text);
+    guard_run("vectors/percent.txt",
+              "id source why? op expect:status at:int? text:text bytes:text?",
+              feed_text);
+    guard_run("vectors/ini.txt",
+              "id source why? expect:status line:int? section:text name:text "
+              "found:int? value:text? text:text",
+              feed_text);
+    guard_run("vectors/container.txt",
+              "id source why? expect:status at:int? key_text:text file:hex? "
+              "pt:hex?",
+              feed_text);
+    guard_run("vectors/sigv4.txt", sigv_fields, feed_text);
+    guard_run("vectors/credentials.txt",
+              "id source why? expect:status place:text? at:int? json:text "
+              "key:hex? query:text? printed:text?",
+              feed_documents);
+    guard_run("vectors/result.txt",
+              "id source why? op expect:status place:text? at:int? "
+              "returncode:int? out:hex? err:hex? json:text",
+              feed_documents);
+    guard_close();
+    printf("    %lu inputs before a guard page\n", guard_inputs);
+    done();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_reader),
+        cmocka_unit_test(test_status),
+        cmocka_unit_test(test_equal_and_wipe),
+        cmocka_unit_test(test_buf),
+        cmocka_unit_test(test_secret),
+        cmocka_unit_test(test_hex),
+        cmocka_unit_test(test_base64),
+        cmocka_unit_test(test_percent),
+        cmocka_unit_test(test_encodings_round_trip),
+        cmocka_unit_test(test_alphabets),
+        cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_json_accept),
+        cmocka_unit_test(test_json_reject),
+        cmocka_unit_test(test_jcs),
+        cmocka_unit_test(test_json_pointer),
+        cmocka_unit_test(test_json_number),
+        cmocka_unit_test(test_json_limits),
+        cmocka_unit_test(test_json_names),
+        cmocka_unit_test(test_json_strings),
+        cmocka_unit_test(test_csv),
+        cmocka_unit_test(test_csv_limits),
+        cmocka_unit_test(test_ini),
+        cmocka_unit_test(test_ini_limits),
+        cmocka_unit_test(test_describe_pieces),
+        cmocka_unit_test(test_gcm),
+        cmocka_unit_test(test_gcm_kernels_agree),
+        cmocka_unit_test(test_gcm_every_bit),
+        cmocka_unit_test(test_gcm_limit),
+        cmocka_unit_test(test_container),
+        cmocka_unit_test(test_credentials),
+        cmocka_unit_test(test_credentials_limit),
+        cmocka_unit_test(test_result),
+        cmocka_unit_test(test_result_pieces),
+        cmocka_unit_test(test_sha256),
+        cmocka_unit_test(test_hmac),
+        cmocka_unit_test(test_sigv4),
+        cmocka_unit_test(test_sigv2),
+        cmocka_unit_test(test_name_check),
+        cmocka_unit_test(test_location_check),
+        cmocka_unit_test(test_presigned_parse),
+        cmocka_unit_test(test_time),
+        cmocka_unit_test(test_guard_pages),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
