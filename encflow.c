@@ -6260,9 +6260,10 @@ run_empty(int fd)
             continue;
         if (unlinkat(dirfd(d), e->d_name, 0) == 0)
             continue;
-        (void)fchmodat(dirfd(d), e->d_name, 0700, 0);
-        sub = openat(dirfd(d), e->d_name,
-                     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        sub = -1; /* a folder, then, which may have been closed to us */
+        if (fchmodat(dirfd(d), e->d_name, 0700, 0) == 0)
+            sub = openat(dirfd(d), e->d_name,
+                         O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (sub < 0 || run_empty(sub) != 0 ||
             unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR) != 0)
             rc = -1;

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
-# man/encflow.1 is true: its form, the options of each command, its examples
-# and its numbers.
+# What is said about the program is true: man/encflow.1 (its form, the options
+# of each command, its examples and numbers), README.md's transcript, and the
+# demo that it is taken from.
 
 load common
 
@@ -126,4 +127,48 @@ commands() { page | sed -n 's/^   encflow //p' | sed 's/, encflow /\n/g'; }
 @test "exit status: the page gives one meaning to each of 0 to 6" {
     section 'EXIT STATUS' | sed -nE 's/^     ([0-9]+)( .*)?$/\1/p' >numbers
     printf '%s\n' 0 1 2 3 4 5 6 | same - numbers
+}
+
+@test "demo: README.md's transcript is what it prints, in this order" {
+    mkdir tests
+    cp "$ROOT/tests/demo.sh" "$ROOT/tests/sample.awk" tests
+    ENCFLOW=$BATS_TEST_TMPDIR/bin/encflow sh tests/demo.sh >demo
+    sed "s,$BATS_TEST_TMPDIR,/tmp/encflow,g" demo >printed
+    # The first indented block is the transcript.
+    awk '/^    / { print substr($0, 5); seen = 1; next }
+         NF && seen { exit }
+         seen { print }' "$ROOT/README.md" >transcript
+    [ "$(grep -c '^\$ encflow' transcript)" -ge 3 ]
+    # Each line of it must come, after the one before it.
+    awk 'NR == FNR { want[++n] = $0; next }
+         at < n && $0 == want[at + 1] { at++ }
+         END { if (at < n) { print "not printed: " want[at + 1]; exit 1 } }' \
+        transcript printed
+}
+
+@test "demo: it fails when a step fails, and when the answer is wrong" {
+    mkdir tests
+    cp "$ROOT/tests/demo.sh" "$ROOT/tests/sample.awk" tests
+    for command in enc run dec result; do
+        # shellcheck disable=SC2016 # $@ and $1 are for the script
+        printf '#!/bin/sh\n%s "$@" || exit\n[ "$1" != %s ]\n' \
+            "$BATS_TEST_TMPDIR/bin/encflow" "$command" >failing
+        chmod +x failing
+        ENCFLOW=./failing run sh tests/demo.sh
+        fails 1 'demo: '
+    done
+    printf '#!/bin/sh\n%s "$@" | sed "s/10000/ 9999/"\n' \
+        "$BATS_TEST_TMPDIR/bin/encflow" >failing
+    ENCFLOW=./failing run sh tests/demo.sh
+    fails 1 'demo: awk finds 10000|44|'
+}
+
+@test "demo: its data is the same bytes under every awk that is here" {
+    want=c4689e5749787265ef3fd32ea6ba81a384cfab23fa3d80befdc5033b0904a3af
+    for awk in awk mawk gawk original-awk 'busybox awk'; do
+        command -v "${awk%% *}" || continue
+        # shellcheck disable=SC2086 # "busybox awk" is two words
+        $awk -v seed=1 -v rows=10000 -f "$ROOT/tests/sample.awk" >data
+        echo "$want  data" | sha256sum -c
+    done
 }

@@ -107,7 +107,7 @@ ${BASH_REMATCH[3]}:${BASH_REMATCH[4]}")
 @test "presign: one line on stdout; every form of --at, of S3DIR, of options" {
     use_keys
     "$ENCFLOW" presign default upload s3://bucket/a/b c.enc 60 \
-        --region eu-west-1 --at $AT >want
+        --region eu-west-1 --at "$AT" >want
     [ "$(wc -l <want)" -eq 1 ]
     [ "$(tail -c 1 want)" = "" ]
     local form forms=(
