@@ -406,6 +406,10 @@ page_round(size_t n)
     return (n + page - 1) / page * page;
 }
 
+/* Some secret memory could not be locked: main tells the user. Only ever
+ * set, so it does not matter which thread does. */
+static volatile sig_atomic_t secret_unlocked;
+
 void *
 ef_secret_alloc(size_t n, int *locked)
 {
@@ -427,7 +431,9 @@ ef_secret_alloc(size_t n, int *locked)
 #ifdef MADV_WIPEONFORK
     (void)madvise(base + page, body, MADV_WIPEONFORK);
 #endif
-    if (mlock(base + page, body) == 0 && locked != NULL)
+    if (mlock(base + page, body) != 0)
+        secret_unlocked = 1;
+    else if (locked != NULL)
         *locked = 1;
     return base + page;
 }
@@ -4545,6 +4551,7 @@ struct store_job {
     const char *url;          /* location and query: secret */
     ef_slice location;        /* the part that may be shown */
     int put;
+    int probe;                /* get: one byte is enough, to see it is there */
     /* get: called with each piece; a failure ends the transfer */
     ef_status (*sink)(void *ctx, ef_slice piece, ef_err *err);
     /* get: called once when all has come; or NULL */
@@ -4603,6 +4610,8 @@ http_on_body(char *p, size_t size, size_t n, void *ctx)
 
     n *= size;
     job->got += n;
+    if (job->probe)
+        return 0; /* seen enough: http_finish knows */
     job->rc = job->sink(job->ctx, slice(p, n), &job->err);
     return job->rc == EF_OK ? n : 0;
 }
@@ -4723,6 +4732,8 @@ http_set_get(struct store_job *job, int schemes, int tls)
 {
     CURL *e = job->easy;
 
+    if (job->probe)
+        curl_easy_setopt(e, CURLOPT_RANGE, "0-0");
     curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, http_on_body);
     curl_easy_setopt(e, CURLOPT_WRITEDATA, job);
     curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 1L);
@@ -4857,7 +4868,10 @@ http_finish(struct store_job *job, CURLcode code)
     curl_easy_getinfo(job->easy, CURLINFO_RESPONSE_CODE, &job->status);
     if (job->rc != EF_OK && job->rc != EF_E_INTERNAL)
         return; /* our own sink or source said why */
-    if (code == CURLE_HTTP_RETURNED_ERROR)
+    if (job->probe && (job->status == 200 || job->status == 206) &&
+        (code == CURLE_OK || code == CURLE_WRITE_ERROR))
+        job->rc = EF_OK;
+    else if (code == CURLE_HTTP_RETURNED_ERROR)
         job->rc = http_status_error(job);
     else if (code != CURLE_OK)
         job->rc = http_curl_error(job, code);
@@ -4954,7 +4968,8 @@ store_file_get(struct store_job *job, const char *path)
     int fd;
     ef_status rc = file_open(&fd, path, &job->err);
 
-    while (rc == EF_OK && (n = file_read_full(fd, buf, sizeof buf)) > 0) {
+    while (rc == EF_OK && !job->probe &&
+           (n = file_read_full(fd, buf, sizeof buf)) > 0) {
         job->got += (uint64_t)n;
         rc = job->sink(job->ctx, slice(buf, (size_t)n), &job->err);
     }
@@ -7403,6 +7418,21 @@ cli_usage(const char *msg, const char *what)
     return ef_exit_status(EF_E_USAGE);
 }
 
+/* What -v tells, on stderr. */
+static void __attribute__((format(printf, 2, 3)))
+cli_say(const struct cli *c, const char *format, ...)
+{
+    va_list ap;
+
+    if (c->value[CLI_VERBOSE] == NULL)
+        return;
+    va_start(ap, format);
+    fprintf(stderr, "encflow %s: ", cli_name);
+    vfprintf(stderr, format, ap);
+    fputc('\n', stderr);
+    va_end(ap);
+}
+
 /* A number option's value, or fallback. 0 (and a message) when it is bad. */
 static int
 cli_number(const struct cli *c, enum cli_option o, long lo, long hi,
@@ -7429,7 +7459,7 @@ cli_number(const struct cli *c, enum cli_option o, long lo, long hi,
 struct cli_progress {
     struct ef_progress base;
     int64_t start, last;
-    int shown;
+    int wanted, shown;
 };
 
 static const char *
@@ -7475,8 +7505,15 @@ static struct ef_progress *
 cli_progress(struct cli_progress *p, const struct cli *c)
 {
     *p = (struct cli_progress){.base = {cli_tick}};
-    return isatty(STDERR_FILENO) && c->value[CLI_QUIET] == NULL ? &p->base
-                                                                : NULL;
+    p->wanted = isatty(STDERR_FILENO) && c->value[CLI_QUIET] == NULL;
+    return p->wanted ? &p->base : NULL;
+}
+
+static void
+cli_progress_at(struct cli_progress *p, uint64_t done, uint64_t total)
+{
+    if (p->wanted)
+        cli_tick(&p->base, done, total);
 }
 
 static void
@@ -7613,6 +7650,8 @@ cli_crypt(struct cli *c, int seal)
     job.progress = cli_progress(&progress, c);
     rc = key == NULL ? reject_memory(&err)
                      : file_read_key(key, c->value[CLI_KEY], &err);
+    cli_say(c, "AES-256-GCM on %s, %ld threads",
+            ef_gcm_kernel_name(ef_gcm_kernel_at(0)), threads);
     if (rc == EF_OK)
         rc = crypt_file(&job, seal, &err);
     cli_progress_end(&progress);
@@ -7638,10 +7677,11 @@ cli_dec(struct cli *c)
 
 /* One line without wrapping, and a newline. */
 static ef_status
-cli_base64_encode(int in, int out, ef_err *err)
+cli_base64_encode(int in, int out, struct cli_progress *p, ef_err *err)
 {
     static unsigned char raw[CLI_BASE64_PIECE];
     static char text[EF_BASE64_BYTES(CLI_BASE64_PIECE)];
+    uint64_t done = 0;
     ef_status rc = EF_OK;
     ssize_t n;
 
@@ -7650,6 +7690,7 @@ cli_base64_encode(int in, int out, ef_err *err)
             return reject_sys(err, EF_E_IO, "cannot read");
         ef_base64_encode(text, raw, (size_t)n);
         rc = file_write_full(out, text, EF_BASE64_BYTES((size_t)n), err);
+        cli_progress_at(p, done += (uint64_t)n, 0);
     }
     ef_wipe(raw, sizeof raw);
     ef_wipe(text, sizeof text);
@@ -7707,7 +7748,7 @@ cli_base64_piece(struct cli_base64 *b, size_t n, int last, int out,
 }
 
 static ef_status
-cli_base64_decode(int in, int out, ef_err *err)
+cli_base64_decode(int in, int out, struct cli_progress *p, ef_err *err)
 {
     static struct cli_base64 b;
     ef_status rc = EF_OK;
@@ -7719,6 +7760,7 @@ cli_base64_decode(int in, int out, ef_err *err)
             rc = reject_sys(err, EF_E_IO, "cannot read");
         else
             rc = cli_base64_piece(&b, (size_t)n, n == 0, out, err);
+        cli_progress_at(p, b.seen, 0);
     }
     ef_wipe(&b, sizeof b);
     return rc;
@@ -7729,6 +7771,7 @@ cli_base64(struct cli *c)
 {
     int decode = c->value[CLI_DECODE] != NULL, in;
     const char *to = c->value[CLI_OUT];
+    struct cli_progress progress;
     struct file_out out;
     ef_err err = {0};
     ef_status rc;
@@ -7740,8 +7783,10 @@ cli_base64(struct cli *c)
         return cli_fail(&err);
     rc = file_out_begin(&out, to, 0, &err);
     if (rc == EF_OK) {
-        rc = decode ? cli_base64_decode(in, out.fd, &err)
-                    : cli_base64_encode(in, out.fd, &err);
+        (void)cli_progress(&progress, c);
+        rc = decode ? cli_base64_decode(in, out.fd, &progress, &err)
+                    : cli_base64_encode(in, out.fd, &progress, &err);
+        cli_progress_end(&progress);
         if (rc == EF_OK)
             rc = file_out_commit(&out, to, &err);
         else
@@ -7987,15 +8032,6 @@ cli_load_dataset(struct run_dataset *d, const char *path, int *has_location,
     return rc;
 }
 
-static ef_status
-cli_sink_nothing(void *ctx, ef_slice piece, ef_err *err)
-{
-    (void)ctx;
-    (void)piece;
-    (void)err;
-    return EF_OK;
-}
-
 static struct store_opts
 cli_store_opts(const struct cli *c, long stall)
 {
@@ -8011,12 +8047,12 @@ cli_store_opts(const struct cli *c, long stall)
     return o;
 }
 
-/* Fetch the object, throw it away: the storage accepts the URL. */
+/* Ask for one byte of the object: does the storage accept the URL? */
 static ef_status
 cli_try_online(const struct cli *c, const struct run_dataset *d, ef_err *err)
 {
     struct store_opts o = cli_store_opts(c, 60);
-    struct store_job job = {.url = d->url, .sink = cli_sink_nothing};
+    struct store_job job = {.url = d->url, .probe = 1};
     ef_status rc = store_check_scheme(d->scheme, o.schemes, err);
 
     if (rc == EF_OK) {
@@ -8302,6 +8338,8 @@ cli_presign(struct cli *c)
         rc = bucket.failed ? reject_memory(&err)
                            : ef_presign_url(&url, NULL, &p, &err);
     if (rc == EF_OK) {
+        cli_say(c, "keys of profile %s, access key id %s, region %s",
+                c->args[0], p.access_key, p.region);
         cli_presign_notes(c, &p);
         status = cli_presign_print(c, &p, &url);
     } else {
@@ -8322,9 +8360,11 @@ struct cli_describe {
 };
 
 static ef_status
-cli_describe_read(ef_describe *d, const char *path, ef_err *err)
+cli_describe_read(ef_describe *d, const char *path, struct cli_progress *p,
+                  ef_err *err)
 {
     unsigned char *buf = malloc(65536);
+    uint64_t done = 0, total;
     ef_status rc = EF_OK;
     ssize_t n = 0;
     int fd = -1;
@@ -8332,8 +8372,12 @@ cli_describe_read(ef_describe *d, const char *path, ef_err *err)
     if (buf == NULL)
         return reject_memory(err);
     rc = file_open(&fd, path, err);
-    while (rc == EF_OK && (n = file_read_full(fd, buf, 65536)) > 0)
+    total = file_remaining(fd);
+    while (rc == EF_OK && (n = file_read_full(fd, buf, 65536)) > 0) {
         rc = ef_describe_push(d, slice(buf, (size_t)n), err);
+        done += (uint64_t)n;
+        cli_progress_at(p, done, total != UINT64_MAX ? total : 0);
+    }
     if (rc == EF_OK && n < 0)
         rc = reject_sys(err, EF_E_IO, "cannot read");
     if (rc == EF_OK)
@@ -8445,6 +8489,7 @@ cli_describe_file(struct cli *c, const char *path,
                   const struct cli_describe *o, ef_buf *out, ef_err *err)
 {
     static const char *const usual[] = {"DESCRIPTION"};
+    struct cli_progress progress;
     unsigned char seed[16];
     ef_describe *d;
     ef_status rc;
@@ -8455,7 +8500,9 @@ cli_describe_file(struct cli *c, const char *path,
                         o->all ? 0 : c->column_n > 0 ? c->column_n : 1, seed);
     if (d == NULL)
         return reject_memory(err);
-    rc = cli_describe_read(d, path, err);
+    (void)cli_progress(&progress, c);
+    rc = cli_describe_read(d, path, &progress, err);
+    cli_progress_end(&progress);
     if (rc == EF_OK && o->json)
         cli_describe_json(d, path, o, out);
     else if (rc == EF_OK)
@@ -8604,8 +8651,10 @@ cli_run(struct cli *c)
         rc = cli_default_work(&work, job.ports, &err);
     if (work.n > 0)
         job.work = (const char *)work.p;
-    if (rc == EF_OK)
+    if (rc == EF_OK) {
+        cli_say(c, "ports folder %s, work folder %s", job.ports, job.work);
         rc = run_job(&job, &err);
+    }
     cli_progress_end(&progress);
     ef_buf_free(&work);
     return rc == EF_OK ? 0 : cli_fail(&err);
@@ -9207,10 +9256,14 @@ cli_on_signal(int sig)
 static void
 cli_harden(void)
 {
-    struct rlimit none = {0, 0};
+    struct rlimit none = {0, 0}, lock;
     int fd;
 
     (void)setrlimit(RLIMIT_CORE, &none);
+    if (getrlimit(RLIMIT_MEMLOCK, &lock) == 0) {
+        lock.rlim_cur = lock.rlim_max;
+        (void)setrlimit(RLIMIT_MEMLOCK, &lock);
+    }
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     (void)signal(SIGPIPE, SIG_IGN);
     do {
@@ -9250,10 +9303,8 @@ main(int argc, char **argv)
     int status;
 
     cli_harden();
-    if (argc < 2) {
-        (void)cli_usage("a command is missing", NULL);
-        return ef_exit_status(EF_E_USAGE);
-    }
+    if (argc < 2)
+        return cli_usage("a command is missing", NULL);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         strcmp(argv[1], "help") == 0)
         return cli_help();
@@ -9266,6 +9317,10 @@ main(int argc, char **argv)
     curl_global_cleanup();
     if (fflush(stdout) != 0 && status == 0)
         status = ef_exit_status(EF_E_IO);
+    if (secret_unlocked)
+        fprintf(stderr, "encflow: warning: secrets could not be locked in "
+                        "memory and may reach swap\n"
+                        "hint: raise the limit (ulimit -l, RLIMIT_MEMLOCK)\n");
     if (cli_stop != 0) { /* end as the signal asked, after the clean-up */
         (void)signal(cli_stop, SIG_DFL);
         (void)raise(cli_stop);

@@ -119,7 +119,8 @@ commands() { page | sed -n 's/^   encflow //p' | sed 's/, encflow /\n/g'; }
             echo "$name ($((value)))"
         done | sort >header
     [ -s header ]
-    section LIMITATIONS | sed -nE 's/^ +(EF_MAX_[A-Z0-9_]+ \([0-9]+\))( .*)?$/\1/p' |
+    section LIMITATIONS |
+        sed -nE 's/^ +(EF_MAX_[A-Z0-9_]+ \([0-9]+\))( .*)?$/\1/p' |
         sort >paged
     diff header paged
 }

@@ -8,6 +8,7 @@ import re
 import string
 
 from gen_common import need, refresh
+from gen_json import verdict
 
 
 def strict_base64(text):
@@ -21,6 +22,12 @@ def once(pairs):
     return dict(pairs)
 
 
+def check_at(r):
+    """at is given where the text is no JSON, and then right."""
+    wrong = verdict(r["json"])
+    need((wrong and wrong[1]) == r.get("at"), "at %s" % (wrong,))
+
+
 def credentials(text):
     """(key, query), or an exception."""
     doc = json.loads(text.decode("utf-8"), object_pairs_hook=once)
@@ -31,7 +38,7 @@ def credentials(text):
     key = doc["encryption"]["key"].rstrip()
     need(len(key) == 64 and all(c in string.hexdigits for c in key), "key")
     query = strict_base64(doc.get("query_string", ""))
-    need(re.fullmatch(rb"[!-~]*", query) and b"#" not in query, "query")
+    need(re.fullmatch(rb"[!$-\[\]-~]*", query) and query[:1] != b"?", "query")
     return bytes.fromhex(key), query
 
 
@@ -46,6 +53,7 @@ def check_credentials(r):
         key, query = credentials(r["json"])
     except (Exception, binascii.Error) as e:
         need(r["expect"] == "EF_E_FORMAT", "refused: %r" % e)
+        check_at(r)
         return
     need(r["expect"] == "ok" and key == r["key"] and
          query == r.get("query", b""), "taken, or differs")
@@ -83,6 +91,7 @@ def check_result(r):
         got = result(r["json"])
     except (Exception, binascii.Error) as e:
         need(r["expect"] == "EF_E_FORMAT", "refused: %r" % e)
+        check_at(r)
         return
     need(r["expect"] == "ok", "taken")
     need(got == (r["returncode"], r["out"], r["err"]), "differs")

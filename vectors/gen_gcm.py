@@ -57,15 +57,10 @@ def make_gcm():
 
 
 def key_at(text):
-    """Where a key file's text is wrong, or None."""
-    m = re.search(rb"[^0-9A-Fa-f]", text[:64])
-    if m:
-        return m.start()
-    digits = len(re.match(rb"[0-9A-Fa-f]*", text)[0])
-    if digits != 64:
-        return digits
-    rest = text[64:].lstrip(b" \t\r\n\v\f")
-    return len(text) - len(rest) if rest else None
+    """Where the digits of a key file's text end, if it is wrong, or None."""
+    if re.fullmatch(rb"[0-9A-Fa-f]{64}[ \t\r\n\v\f]*", text):
+        return None
+    return len(re.match(rb"[0-9A-Fa-f]*", text)[0])
 
 
 def check_container(r):

@@ -123,7 +123,8 @@ def sign(version, r):
 def check(version):
     def one(r):
         if r["expect"] != "ok":
-            need(r["expect"] in ("EF_E_FORMAT", "EF_E_POLICY"), "expect")
+            need(r["expect"] in ("EF_E_FORMAT", "EF_E_LIMIT",
+                                 "EF_E_POLICY"), "expect")
             return
         got = sign(version, r)
         for name in ("canonical", "to_sign", "signature", "url"):
