@@ -22,7 +22,7 @@ CHECK_PACKAGES = $(BUILD_PACKAGES) clang llvm libclang-rt-14-dev \
   libcmocka-dev bats \
   nginx-light openssl curl socat python3 python3-cryptography \
   python3-botocore python3-pandas mandoc file time procps bsdutils
-LINT_PACKAGES = $(BUILD_PACKAGES) clang mandoc universal-ctags cppcheck
+LINT_PACKAGES = $(BUILD_PACKAGES) clang mandoc universal-ctags cppcheck python3
 PROVE = prove --exec bats --failures --comments --timer
 
 # $(call need,PACKAGES): install what is missing, or say the exact line.
@@ -129,7 +129,7 @@ lint: deps-lint compilers ## warnings, cppcheck, man pages, shape of the file
 	mandoc -Tlint -W warning man/*.1
 	cppcheck --quiet --std=c11 --enable=warning,portability \
 	  --error-exitcode=1 --inline-suppr -DEF_NO_MAIN encflow.c
-	sh tests/lint.sh
+	/usr/bin/python3 tests/lint.py
 
 vectors: ## regenerate the vectors; there must be no difference
 	for g in vectors/gen_[!c]*.py vectors/gen_csv.py; do \

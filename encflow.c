@@ -509,8 +509,9 @@ static char
 hex_digit(uint32_t v, int upper)
 {
     uint32_t letter = ct_within(v, 10, 15);
+    uint32_t skip = upper ? 'A' - '0' - 10 : 'a' - '0' - 10;
 
-    return (char)(v + '0' + (letter & (upper ? 'A' - '0' - 10 : 'a' - '0' - 10)));
+    return (char)(v + '0' + (letter & skip));
 }
 
 void
@@ -667,7 +668,7 @@ ef_percent_encode(ef_buf *out, ef_slice in, int keep_slash)
 ef_status
 ef_percent_decode(ef_buf *out, ef_slice in, int allow_nul, ef_err *err)
 {
-    unsigned char byte;
+    unsigned char byte[1];
     size_t i;
 
     for (i = 0; i < in.n; i++) {
@@ -676,12 +677,12 @@ ef_percent_decode(ef_buf *out, ef_slice in, int allow_nul, ef_err *err)
             continue;
         }
         if (in.n - i < 3 ||
-            ef_hex_decode(&byte, 1, slice(in.p + i + 1, 2), NULL) != EF_OK)
+            ef_hex_decode(byte, 1, slice(in.p + i + 1, 2), NULL) != EF_OK)
             return reject(err, EF_E_FORMAT, i,
                           "a % must be followed by two hex digits");
-        if (byte == 0 && !allow_nul)
+        if (byte[0] == 0 && !allow_nul)
             return reject(err, EF_E_FORMAT, i, "%00 is not allowed");
-        ef_buf_byte(out, byte);
+        ef_buf_byte(out, byte[0]);
         i += 2;
     }
     return buf_status(out, err);
@@ -1399,7 +1400,8 @@ json_token(ef_buf *out, ef_slice token, size_t at, ef_err *err)
             ef_buf_byte(out, token.p[i]);
             continue;
         }
-        if (i + 1 == token.n || (token.p[i + 1] != '0' && token.p[i + 1] != '1'))
+        if (i + 1 == token.n ||
+            (token.p[i + 1] != '0' && token.p[i + 1] != '1'))
             return reject(err, EF_E_FORMAT, at + i,
                           "a ~ in a JSON pointer must be ~0 or ~1");
         ef_buf_byte(out, token.p[++i] == '0' ? '~' : '/');
@@ -1613,7 +1615,7 @@ ef_json_number(char out[EF_JSON_NUMBER_BYTES], double x)
     if (k <= point && point <= 21)
         n += sprintf(out + n, "%.*s%.*s", k, d, point - k,
                      "000000000000000000000");
-    else if (0 < point && point <= 21)
+    else if (0 < point && point < k)
         n += sprintf(out + n, "%.*s.%.*s", point, d, k - point, d + point);
     else if (-6 < point && point <= 0)
         n += sprintf(out + n, "0.%.*s%.*s", -point, "000000", k, d);
@@ -3616,7 +3618,7 @@ res_piece_size(const struct res_pieces *s, unsigned i)
 uint64_t
 ef_result_size(const ef_result *r)
 {
-    struct res_pieces s;
+    struct res_pieces s = {.head = ""};
     uint64_t n = 0;
     unsigned i;
 
@@ -3653,7 +3655,7 @@ res_base64(unsigned char *out, ef_slice raw, size_t at, size_t n)
 void
 ef_result_read(const ef_result *r, uint64_t at, unsigned char *buf, size_t n)
 {
-    struct res_pieces s;
+    struct res_pieces s = {.head = ""};
     unsigned i;
 
     res_split(&s, r);
@@ -6040,7 +6042,7 @@ ef_describe_top(ef_describe *d, size_t i, size_t k, ef_slice *value,
 struct run_dataset {
     char *name;
     ef_credentials *cred;  /* ef_secret_alloc */
-    char *url;             /* the same; location, and query where there is one */
+    char *url;             /* the same; location and query, if there is one */
     size_t url_n;
     ef_buf location;
     ef_scheme scheme;
@@ -8690,7 +8692,8 @@ cli_result_read(struct cli *c, ef_buf *data, const char *from, ef_err *err)
     ef_status rc;
 
     if (!slice_has_prefix(url, "https://") &&
-        !slice_has_prefix(url, "http://") && !slice_has_prefix(url, "file://")) {
+        !slice_has_prefix(url, "http://") &&
+        !slice_has_prefix(url, "file://")) {
         if (!buf_room(data, data->max))
             return reject_memory(err);
         rc = file_read_small(data->p, data->max, &n, from,

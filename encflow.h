@@ -2,9 +2,10 @@
  * encflow.h -- the library side of encflow: every parser, cipher and signer.
  *
  * Compile encflow.c with -DEF_NO_MAIN and link BearSSL to use it from C
- * (files, HTTP, the runner and the command line are then left out). Nothing declared here prints, exits, opens a socket or reads the
- * environment; all work is on memory that the caller owns, except where a
- * comment says "allocates".
+ * (files, HTTP, the runner and the command line are then left out). Nothing
+ * declared here prints, exits, opens a socket or reads the environment; all
+ * work is on memory that the caller owns, except where a comment says
+ * "allocates".
  *
  * How to read a declaration. Parameters come in the order out, secret,
  * public, UNTRUSTED (bytes that an attacker may have chosen). Sizes are array

@@ -196,6 +196,10 @@ class Botocore:
             virtual = re.fullmatch("[a-z0-9][a-z0-9-]+[a-z0-9]", case.bucket)
             fits = virtual and len(case.bucket) <= 63 and not case.endpoint
             style = "virtual" if fits else "path"
+        if case.endpoint and re.search(r"//(\[|[0-9.]+(:|/|$))", case.endpoint):
+            # No name stands before an address. botocore knows, but forgets it
+            # for IPv6 and for buckets with dots.
+            style = "path"
         client = self.client(case.region, case.endpoint, style, case.v2)
         client._request_signer._credentials = (
             self.library.credentials.Credentials(
@@ -329,18 +333,11 @@ def known_to(botocore, case):
 
 
 def random_pairs(botocore, seed, count):
-    """count (case, botocore's URL); what botocore itself cannot sign (a
-    virtual host before an IPv6 address) is drawn again."""
+    """count (case, botocore's URL)."""
     rng = random.Random(seed)
     for number in range(count):
-        while True:
-            case = some_case(rng, number)
-            try:
-                url = botocore.url(case)
-                break
-            except ValueError as error:
-                assert case.endpoint and "[" in case.endpoint, error
-        yield case, url
+        case = some_case(rng, number)
+        yield case, botocore.url(case)
 
 
 def compare(pairs, ask, workers):
