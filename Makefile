@@ -14,7 +14,7 @@ HARDEN = -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE -pie \
   -Wl,-z,relro,-z,now
 # BearSSL's headers warn under -Wconversion: they are system headers here.
 BASE = -std=c11 $(WARN) -isystem /usr/include/bearssl -I.
-LIBS = -lbearssl -lcurl -lpthread -lm
+LIBS = -lbearssl -lcurl -lpthread
 SANITIZE = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
   -fno-omit-frame-pointer
 BUILD_PACKAGES = gcc libc6-dev libbearssl-dev libcurl4-openssl-dev
@@ -52,8 +52,10 @@ endef
 
 all: encflow ## build ./encflow against the system's BearSSL and libcurl
 
-encflow: encflow.c encflow.h Makefile
-	$(CC) $(OPT) $(BASE) $(HARDEN) $(CFLAGS) encflow.c -o $@ $(LDFLAGS) $(LIBS)
+encflow: encflow.c encflow.h Makefile | build
+	$(CC) $(OPT) $(BASE) $(HARDEN) $(CFLAGS) encflow.c -o build/encflow.new \
+	  $(LDFLAGS) $(LIBS)
+	@mv build/encflow.new $@
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | \

@@ -35,7 +35,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <math.h>
+#include <math.h> /* isinf, a macro: nothing to link */
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -3702,32 +3702,47 @@ res_stream(const ef_json *doc, const char *name, const char *place,
     return with_member(err, rc, place);
 }
 
+/* An exit status, or minus a signal's number: -127 to 255, an integer. */
+static ef_status
+res_returncode(int *code, ef_slice text, ef_err *err)
+{
+    int negative = text.n > 0 && text.p[0] == '-';
+    int64_t v = negative ? 0 : -1, digit;
+    size_t i;
+
+    for (i = negative ? 1 : 0; i < text.n && i < 5; i++) {
+        digit = text.p[i] - '0';
+        v = is_digit(text.p[i]) ? (v < 0 ? 0 : v) * 10 + digit : 999999;
+    }
+    if (v < 0 || v > (negative ? 127 : 255) || i < text.n)
+        return with_member(err, reject(err, EF_E_FORMAT, EF_NOWHERE,
+                                       "not a return code, which is an "
+                                       "integer from -127 to 255"),
+                           "/returncode");
+    *code = (int)(negative ? -v : v);
+    return EF_OK;
+}
+
 /* UNTRUSTED */
 ef_status
 ef_result_parse(ef_result *r, unsigned char *json, size_t n, ef_err *err)
 {
     ef_json doc;
     uint32_t node;
-    double code = 0;
     ef_status rc = ef_json_parse(&doc, slice(json, n), err);
 
     *r = (ef_result){0, {json, 0}, {json, 0}};
     if (rc == EF_OK)
         rc = cred_member(&doc, 0, "returncode", EF_JSON_NUMBER, "/returncode",
                          &node, err);
-    if (rc == EF_OK) {
-        code = json_double(slice(json + doc.nodes[node].at,
-                                 doc.nodes[node].n));
-        if (code < -65536 || code > 65536 || code != floor(code))
-            rc = with_member(err, reject(err, EF_E_FORMAT,
-                                         doc.nodes[node].at,
-                                         "not a return code"), "/returncode");
-    }
+    if (rc == EF_OK)
+        rc = res_returncode(&r->returncode,
+                            slice(json + doc.nodes[node].at,
+                                  doc.nodes[node].n), err);
     if (rc == EF_OK)
         rc = res_stream(&doc, "stdout", "/stdout", json, &r->out, err);
     if (rc == EF_OK)
         rc = res_stream(&doc, "stderr", "/stderr", json, &r->err, err);
-    r->returncode = (int)code;
     ef_json_free(&doc);
     return rc;
 }
@@ -7369,15 +7384,22 @@ struct cli_command {
 };
 
 static volatile sig_atomic_t cli_stop;      /* a signal that asks us to end */
-static const char *cli_name = "encflow";    /* for messages */
+static const char *cli_name = "";           /* the command, for messages */
 
 /* --- messages --- */
+
+/* What every message begins with: the program and its command. */
+static void
+cli_prefix(void)
+{
+    fprintf(stderr, "encflow%s%s: ", cli_name[0] != '\0' ? " " : "", cli_name);
+}
 
 /* where, then the position, then what, then why: the parts that err has. */
 static void
 cli_print_err(const ef_err *err)
 {
-    fprintf(stderr, "encflow %s: ", cli_name);
+    cli_prefix();
     if (err->where[0] != '\0')
         fprintf(stderr, "\"%s\": ", err->where);
     if (err->place[0] != '\0')
@@ -7407,16 +7429,16 @@ cli_fail(const ef_err *err)
 static int
 cli_usage(const char *msg, const char *what)
 {
-    fprintf(stderr, "encflow %s: %s", cli_name, msg);
+    cli_prefix();
+    fputs(msg, stderr);
     if (what != NULL) {
         ef_err e = {0};
 
         with_where(&e, EF_E_USAGE, slice_str(what));
         fprintf(stderr, " \"%s\"", e.where);
     }
-    fprintf(stderr, "\nhint: encflow %s%s--help\n",
-            strcmp(cli_name, "encflow") == 0 ? "" : cli_name,
-            strcmp(cli_name, "encflow") == 0 ? "" : " ");
+    fprintf(stderr, "\nhint: encflow %s%s--help\n", cli_name,
+            cli_name[0] != '\0' ? " " : "");
     return ef_exit_status(EF_E_USAGE);
 }
 
@@ -7429,7 +7451,7 @@ cli_say(const struct cli *c, const char *format, ...)
     if (c->value[CLI_VERBOSE] == NULL)
         return;
     va_start(ap, format);
-    fprintf(stderr, "encflow %s: ", cli_name);
+    cli_prefix();
     vfprintf(stderr, format, ap);
     fputc('\n', stderr);
     va_end(ap);
@@ -7448,8 +7470,9 @@ cli_number(const struct cli *c, enum cli_option o, long lo, long hi,
         return 1;
     v = time_seconds(slice_str(text));
     if (v < lo || v > hi) {
-        fprintf(stderr, "encflow %s: %s takes a number from %ld to %ld\n",
-                cli_name, cli_spellings[o].name, lo, hi);
+        cli_prefix();
+        fprintf(stderr, "%s takes a number from %ld to %ld\n",
+                cli_spellings[o].name, lo, hi);
         return 0;
     }
     *out = (long)v;
@@ -7537,10 +7560,9 @@ cli_guarded(const struct cli *c)
 static int
 cli_refuse_terminal(const char *what)
 {
-    fprintf(stderr,
-            "encflow %s: %s is not written to a terminal\n"
-            "hint: name a file, use a pipe, or say --force\n",
-            cli_name, what);
+    cli_prefix();
+    fprintf(stderr, "%s is not written to a terminal\n"
+                    "hint: name a file, use a pipe, or say --force\n", what);
     return ef_exit_status(EF_E_USAGE);
 }
 
@@ -7844,6 +7866,12 @@ cli_json(struct cli *c)
     ef_status rc;
     int refused = 0;
 
+    if (file != NULL && (c->argc == 2 || (c->argc == 1 &&
+                         c->args[0][0] != '/' && c->args[0][0] != '\0'))) {
+        free(text);
+        return cli_usage("two files are named: one with -in, and",
+                         c->args[c->argc - 1]);
+    }
     if (c->argc == 2 || (c->argc == 1 && (c->args[0][0] == '/' ||
                                           c->args[0][0] == '\0')))
         pointer = c->args[0];
@@ -8777,7 +8805,7 @@ cli_result(struct cli *c)
         ef_buf_byte(&out, '\n');
     } else if (rc == EF_OK) {
         rc = ef_result_parse(&r, data.p + skip, data.n, &err);
-        if (rc == EF_E_FORMAT && skip == 0)
+        if (rc == EF_E_FORMAT && skip == 0 && err.place[0] == '\0')
             with_hint(&err, rc, "a result as it is stored is encrypted: -K "
                                 "KEYFILE names its key");
     }
@@ -9078,8 +9106,8 @@ cli_help(void)
     size_t i;
 
     printf("usage: encflow COMMAND [OPTION]... [ARGUMENT]...\n"
-           "a confidential data workflow, from a CSV file to a result that "
-           "only its receiver can read\n\ncommands:\n");
+           "a confidential data workflow, from a CSV file to a result\n"
+           "that only its receiver can read\n\ncommands:\n");
     for (i = 0; i < CLI_COMMANDS; i++)
         printf("  %-18s %s\n", cli_commands[i].name, cli_commands[i].about);
     printf("\n`encflow COMMAND --help` tells more; encflow(1) tells all.\n"
@@ -9209,7 +9237,8 @@ cli_no_command(int argc, char **argv)
             break;
     if (i == CLI_COMMANDS)
         return cli_usage("unknown command", argv[1]);
-    if (argc > 2 && strcmp(argv[2], "--help") == 0)
+    if (argc > 2 && (strcmp(argv[2], "--help") == 0 ||
+                     strcmp(argv[2], "-h") == 0))
         return cli_help();
     return cli_usage("make or check should follow", argv[1]);
 }

@@ -25,7 +25,7 @@ def once(pairs):
 def check_at(r):
     """at is given where the text is no JSON, and then right."""
     wrong = verdict(r["json"])
-    need((wrong and wrong[1]) == r.get("at"), "at %s" % (wrong,))
+    need(wrong is None or wrong[1] == r.get("at"), "at %s" % (wrong,))
 
 
 def credentials(text):
