@@ -18,10 +18,12 @@ LIBS = -lbearssl -lcurl -lpthread
 SANITIZE = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
   -fno-omit-frame-pointer
 BUILD_PACKAGES = gcc libc6-dev libbearssl-dev libcurl4-openssl-dev
-CHECK_PACKAGES = $(BUILD_PACKAGES) clang llvm libclang-rt-14-dev \
+STATIC_PACKAGES = gcc make musl-tools dpkg-dev xz-utils patch
+CHECK_PACKAGES = $(BUILD_PACKAGES) $(STATIC_PACKAGES) clang llvm libclang-rt-14-dev \
   libcmocka-dev bats \
   nginx-light openssl curl socat python3 python3-cryptography \
-  python3-botocore python3-pandas mandoc file time procps bsdutils
+  python3-botocore python3-pandas mandoc file binutils time procps \
+  bsdutils util-linux
 LINT_PACKAGES = $(BUILD_PACKAGES) clang mandoc universal-ctags cppcheck python3
 PROVE = prove --exec bats --failures --comments --timer
 
@@ -47,7 +49,7 @@ endef
 
 .PHONY: all help demo check check-large unit cli asan compilers npm lint \
   install uninstall clean deps-build deps-check deps-lint vectors static \
-  static-arm64 static-deps static-twice static-check
+  static-arm64 static-deps static-twice
 .DELETE_ON_ERROR:
 
 all: encflow ## build ./encflow against the system's BearSSL and libcurl
@@ -137,6 +139,341 @@ vectors: ## regenerate the vectors; there must be no difference
 	for g in vectors/gen_[!c]*.py vectors/gen_csv.py; do \
 	  /usr/bin/python3 $$g || exit 1; done
 	git diff --exit-code vectors
+
+# ---------------------------------------------------------------------------
+# The static binary: musl, BearSSL, and curl with BearSSL for TLS (DESIGN.md
+# section 9). Needs: musl-tools dpkg-dev gcc make; arm64: see static-arm64.
+#
+#   fetch    the distribution's own tool, with a source list, package lists
+#            and cache of its own in build/static/apt; no system file changes
+#   verify   apt checks the archive's signature and every file's hash; the
+#            upstream tarballs must also have the SHA-256 pinned here
+#   patch    dpkg-source applies the distribution's patches (security fixes)
+#   record   the revisions go to packages.h (--version) and the SBOM
+#
+# Older revisions, if the archive has them: STATIC_PKGS="bearssl curl=V".
+# ---------------------------------------------------------------------------
+S = build/static
+STATIC_SUITE = bookworm
+STATIC_APT = /etc/apt
+STATIC_PKGS = bearssl curl
+STATIC_SHA256_bearssl = \
+102a625bd8f6155260867a50c508df8d8c3f796985dd744df1a68e5cd1a79004
+STATIC_SHA256_curl = \
+cdb38b72e36bc5d33d5b8810f8018ece1baa29a8f215b4495e495ded82bbf3c7
+
+# The machine's own architecture is compiled by musl-gcc; a foreign one by the
+# cross compiler, through a musl-gcc made for it below.
+STATIC_HOST := $(shell uname -m)
+STATIC_DEB_aarch64 = arm64
+static_own = $(filter $(STATIC_HOST),$*)
+static_cc = $(if $(static_own),,$(CURDIR)/$(S)/$*/)musl-gcc
+static_ar = $(if $(static_own),,$*-linux-gnu-)ar
+static_lib = $(if $(static_own),,$(S)/$*/root)/usr/lib/$*-linux-musl
+static_cflags_aarch64 = -mno-outline-atomics
+# Cores: those of the machine, or what `make -jN` says.
+STATIC_J = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+
+# Nothing of the place or time of a build may reach the binary.
+STATIC_CFLAGS = -fPIE -g0 -ffile-prefix-map=$(CURDIR)=. -fno-ident \
+  -fstack-protector-strong $(static_cflags_$*)
+# BearSSL's own -Os halves the speed of AES-GCM; -O3 is 1.5 times -O2 on P-256.
+STATIC_CFLAGS_bearssl = -O3 $(STATIC_CFLAGS)
+STATIC_CFLAGS_curl = -O2 $(STATIC_CFLAGS)
+STATIC_CFLAGS_encflow = -std=c11 -O2 $(STATIC_CFLAGS) $(WARN)
+
+# A static position-independent executable: musl's rcrt1.o relocates itself,
+# so no loader is named. The start files are spelled out because musl-gcc's
+# specs know only of -static and -shared. musl takes the size of a thread's
+# stack from the header that stack-size sets: 1 MiB, where its own is 128 KiB.
+static_ldflags = -static -nostartfiles -s -Wl,-pie,--no-dynamic-linker \
+  -Wl,-z,text,-z,relro,-z,now,-z,noexecstack,-z,stack-size=1048576 \
+  -Wl,--build-id=none,--gc-sections \
+  $(static_lib)/rcrt1.o $(static_lib)/crti.o \
+  $$($(static_cc) -print-file-name=crtbeginS.o)
+static_ldend = $$($(static_cc) -print-file-name=crtendS.o) $(static_lib)/crtn.o
+
+# HTTP and HTTPS, proxies, IPv6, Unix sockets; nothing else. The resolver runs
+# in a thread: a getaddrinfo() in the loop would stop every other transfer
+# and outlast every timeout. configure gets an empty libbearssl.a, so that it
+# need not wait for the real one, and never runs what it compiles: a native
+# and a cross build see the same answers.
+STATIC_CURL_CONF = --disable-shared --enable-static --with-pic \
+  --disable-dependency-tracking --disable-debug --disable-manual \
+  --enable-http --enable-proxy --enable-ipv6 --enable-unix-sockets \
+  --enable-threaded-resolver --with-bearssl --without-ca-path \
+  --with-ca-bundle=/etc/ssl/certs/ca-certificates.crt --without-ca-fallback \
+  --disable-ftp --disable-file --disable-ldap --disable-ldaps \
+  --disable-rtsp --disable-dict --disable-telnet --disable-tftp \
+  --disable-pop3 --disable-imap --disable-smb --disable-smtp \
+  --disable-gopher --disable-mqtt --disable-websockets --disable-ntlm \
+  --disable-ntlm-wb --disable-tls-srp --disable-crypto-auth --disable-ares \
+  --disable-cookies --disable-netrc --disable-doh --disable-alt-svc \
+  --disable-hsts --disable-mime --disable-get-easy-options \
+  --disable-libcurl-option --without-zlib --without-brotli --without-zstd \
+  --without-libidn2 --without-libpsl --without-libssh2 --without-libssh \
+  --without-librtmp --without-nghttp2 --without-libgsasl
+
+# $(call static_log,NAME): after a ( group ), its output to NAME.log, whose
+# end is shown when the group fails.
+static_log = >$(S)/$(1).log 2>&1 || { \
+  echo "make: $(1) failed; the end of $(S)/$(1).log:" >&2; \
+  tail -n 20 $(S)/$(1).log >&2; exit 1; }
+
+# $(call static_apt,FOLDER): apt-get with FOLDER in place of the system's files.
+static_apt = apt-get -q -c $(CURDIR)/$(S)/apt/apt.conf \
+  -o Dir::Etc::SourceList=/dev/null \
+  -o Dir::Etc::SourceParts=$(CURDIR)/$(1)/sources.list.d \
+  -o Dir::State::Lists=$(CURDIR)/$(1)/lists \
+  -o Dir::Cache=$(CURDIR)/$(1)/cache -o APT::Sandbox::User=root
+
+# Each build fetches for itself, in a folder of another name and depth.
+static-twice: ## build the last commit twice, elsewhere: identical bytes?
+	@rm -rf $(S)/twice
+	@for d in one another/and-deeper; do \
+	    mkdir -p $(S)/twice/$$d && \
+	    git archive HEAD | tar -x -C $(S)/twice/$$d && \
+	    $(MAKE) --no-print-directory -C $(S)/twice/$$d static || exit 1; \
+	done
+	@cd $(S)/twice && cmp one/encflow-static \
+	    another/and-deeper/encflow-static && \
+	    cmp one/$(S)/encflow-static.cdx.json \
+	    another/and-deeper/$(S)/encflow-static.cdx.json && \
+	    sha256sum one/encflow-static
+
+# Made by the pattern rules below; named, so that make does not take them for
+# intermediate files, which it deletes, and does not miss when they are gone.
+$(foreach a,$(sort $(STATIC_HOST) aarch64),$(addprefix $(S)/$(a)/,toolchain \
+  packages packages.h libbearssl.a libcurl.a encflow-static \
+  encflow-static.cdx.json)):
+
+static: ## build ./encflow-static: one static file, musl and BearSSL
+	@for t in musl-gcc dpkg-source apt-get; do \
+	    command -v $$t >/dev/null || { echo "make static: no $$t;" \
+	    "install: apt-get install musl-tools dpkg-dev" >&2; exit 1; }; \
+	done
+	@$(MAKE) --no-print-directory $(STATIC_J) encflow-static
+
+static-arm64: ## cross-build build/static/aarch64/encflow-static
+	@for f in aarch64-linux-gnu-gcc dpkg-source apt-get \
+	    /usr/aarch64-linux-gnu/include/linux/landlock.h; do \
+	    command -v $$f >/dev/null || [ -e $$f ] || { \
+	    echo "make static-arm64: no $$f; install: apt-get install" \
+	    gcc-aarch64-linux-gnu linux-libc-dev-arm64-cross dpkg-dev >&2; \
+	    exit 1; }; \
+	done
+	@$(MAKE) --no-print-directory $(STATIC_J) $(S)/aarch64/encflow-static.cdx.json
+
+static-deps: ## fetch, verify, patch and build BearSSL and curl for it
+	@$(MAKE) --no-print-directory $(STATIC_J) \
+	    $(S)/$(STATIC_HOST)/libbearssl.a $(S)/$(STATIC_HOST)/libcurl.a
+
+encflow-static: $(S)/$(STATIC_HOST)/encflow-static \
+    $(S)/$(STATIC_HOST)/encflow-static.cdx.json
+	@cp $(S)/$(STATIC_HOST)/encflow-static.cdx.json $(S)/
+	@cp $< $@
+
+# The machine's own Debian entries as deb-src ones: whatever mirror and keys it
+# uses, and only the release, its updates and its security fixes. Both of
+# apt's formats are read. apt.conf here comes after the system's and clears
+# its Update hooks (package kits, caches), which would act on the system.
+$(S)/apt/apt.conf:
+	@mkdir -p $(S)/apt/sources.list.d $(S)/apt/lists/partial \
+	    $(S)/apt/cache/archives/partial
+	@awk 'function wanted(list,   i, n, w, out) { \
+	         n = split(list, w, /[ \t]+/); out = ""; \
+	         for (i = 1; i <= n; i++) \
+	             if (w[i] ~ /^$(STATIC_SUITE)(-updates|-security)?$$/) \
+	                 out = out " " w[i]; \
+	         return out } \
+	     function flush() { \
+	         if (suites != "" && main && !off) \
+	             print "Types: deb-src\nSuites:" suites "\n" rest; \
+	         suites = rest = field = ""; main = off = 0 } \
+	     FNR == 1 { flush() } \
+	     /^#/ { next } \
+	     /^[ \t]*$$/ { flush(); next } \
+	     /^[^ \t]/ { field = tolower($$0); sub(/:.*/, "", field) } \
+	     field == "types" || field == "architectures" { next } \
+	     field == "suites" { sub(/^[^:]*:/, ""); \
+	         suites = suites wanted($$0); next } \
+	     field == "components" && /[: \t]main([ \t]|$$)/ { main = 1 } \
+	     field == "enabled" && /no[ \t]*$$/ { off = 1 } \
+	     { rest = rest $$0 "\n" } \
+	     END { flush() }' $(wildcard $(STATIC_APT)/sources.list.d/*.sources) \
+	    /dev/null >$(S)/apt/sources.list.d/static.sources
+	@awk '/^[ \t]*deb(-src)?[ \t]/ { \
+	         line = $$0; sub(/^[ \t]*deb(-src)?/, "", line); \
+	         bare = line; sub(/\[[^]]*\]/, "", bare); \
+	         sub(/arch=[^] \t]*/, "", line); sub(/\[[ \t]*\]/, "", line); \
+	         split(bare, w); \
+	         if (w[1] !~ /^cdrom:/ && bare ~ /[ \t]main([ \t]|$$)/ && \
+	             w[2] ~ /^$(STATIC_SUITE)(-updates|-security)?$$/ && \
+	             !seen[line]++) print "deb-src" line }' \
+	    $(wildcard $(STATIC_APT)/sources.list \
+	    $(STATIC_APT)/sources.list.d/*.list) /dev/null \
+	    >$(S)/apt/sources.list.d/static.list
+	@test -s $(S)/apt/sources.list.d/static.sources || \
+	    test -s $(S)/apt/sources.list.d/static.list || { \
+	    echo "make static: apt has no source of Debian $(STATIC_SUITE)" \
+	    "(main); it is where BearSSL and curl come from" >&2; exit 1; }
+	@printf '#clear %s;\n' APT::Update::Pre-Invoke \
+	    APT::Update::Post-Invoke APT::Update::Post-Invoke-Success \
+	    APT::Update::Post-Invoke-Stats APT::Architectures >$@
+
+# Fetched, checked and patched sources in src/bearssl and src/curl.
+$(S)/src/done: $(S)/apt/apt.conf
+	@echo "  FETCH   $(STATIC_PKGS)"
+	@rm -rf $(@D) && mkdir -p $(@D)
+	@( $(call static_apt,$(S)/apt) update && cd $(@D) && \
+	    $(call static_apt,$(S)/apt) source --download-only $(STATIC_PKGS) \
+	) $(call static_log,fetch)
+	@( cd $(@D) && for p in bearssl curl; do \
+	    case $$p in \
+	    bearssl) sum=$(STATIC_SHA256_bearssl);; \
+	    curl) sum=$(STATIC_SHA256_curl);; \
+	    esac; \
+	    set -- $${p}_*.orig.tar.[gx]z; \
+	    echo "$$sum  $$1" | sha256sum -c - && \
+	    grep -q "^ $$sum [0-9]* $$1\$$" $${p}_*.dsc && \
+	    dpkg-source --no-copy -x $${p}_*.dsc $$p || exit 1; \
+	done ) $(call static_log,unpack)
+	@touch $@
+
+# What an architecture needs besides a compiler: the kernel's headers, since
+# musl has none and /usr/include as a whole is glibc's; for a foreign one also
+# musl, unpacked from its package, and a musl-gcc. Holds musl's revision.
+$(S)/$(STATIC_HOST)/toolchain:
+	@mkdir -p $(@D)/include
+	@ln -sfn /usr/include/$(STATIC_HOST)-linux-gnu/asm $(@D)/include/asm
+	@ln -sfn /usr/include/asm-generic $(@D)/include/asm-generic
+	@ln -sfn /usr/include/linux $(@D)/include/linux
+	@dpkg-query -W -f '$${Version}\n' musl-dev >$@
+
+$(S)/%/toolchain: $(S)/apt/apt.conf
+	@echo "  FETCH   musl-dev:$(STATIC_DEB_$*)"
+	@rm -rf $(@D)/apt $(@D)/root
+	@mkdir -p $(@D)/include $(@D)/apt/lists/partial \
+	    $(@D)/apt/cache/archives/partial $(@D)/apt/sources.list.d
+	@sed 's/^Types: deb-src/Types: deb/' $(S)/apt/sources.list.d/*.sources \
+	    >$(@D)/apt/sources.list.d/static.sources
+	@sed 's/^deb-src/deb/' $(S)/apt/sources.list.d/*.list \
+	    >$(@D)/apt/sources.list.d/static.list
+	@( apt="$(call static_apt,$(@D)/apt) -o Acquire::Languages=none \
+	    -o APT::Architecture=$(STATIC_DEB_$*)"; \
+	    $$apt update && cd $(@D)/apt && $$apt download musl-dev && \
+	    dpkg-deb -x musl-dev_*.deb ../root \
+	) $(call static_log,$*-musl)
+	@ln -sfn /usr/$*-linux-gnu/include/asm $(@D)/include/asm
+	@ln -sfn /usr/$*-linux-gnu/include/asm-generic $(@D)/include/asm-generic
+	@ln -sfn /usr/$*-linux-gnu/include/linux $(@D)/include/linux
+	@sed -i 's;\( \|-L\)/usr/;\1$(CURDIR)/$(@D)/root/usr/;g' \
+	    $(@D)/root/usr/lib/$*-linux-musl/musl-gcc.specs
+	@printf '#!/bin/sh\nexec $*-linux-gnu-gcc "$$@" -specs %s\n' \
+	    $(CURDIR)/$(@D)/root/usr/lib/$*-linux-musl/musl-gcc.specs \
+	    >$(@D)/musl-gcc
+	@chmod +x $(@D)/musl-gcc
+	@dpkg-deb -f $(@D)/apt/musl-dev_*.deb Version >$@
+
+# The parts of the binary, one a line: name, revision, licence.
+$(S)/%/packages: $(S)/src/done $(S)/%/toolchain
+	@gcc=$$(dpkg-query -S $$($(static_cc) -print-file-name=crtbeginS.o)); \
+	{ echo "bearssl $$(sed -n 's/^Version: //p' $(S)/src/bearssl_*.dsc) MIT"; \
+	echo "curl $$(sed -n 's/^Version: //p' $(S)/src/curl_*.dsc) curl"; \
+	echo "musl $$(cat $(@D)/toolchain) MIT"; \
+	echo "libgcc $$(dpkg-query -W -f '$${Version}' "$${gcc%%:*}")" \
+	    "GPL-3.0-or-later WITH GCC-exception-3.1"; } >$@
+
+# For --version: a line that names them all.
+$(S)/%/packages.h: $(S)/%/packages
+	@awk '{ line = line (NR > 1 ? ", " : "") $$1 " " $$2 } \
+	    END { print "#define EF_BUILD_INFO \"built from: " line "\\n\"" }' \
+	    $< >$@
+
+# The bill of materials, CycloneDX 1.5: every part with its revision, licence
+# and source files' hashes, and the security fixes that the distribution's
+# patches bring. It names no time and no place, so it is reproducible too.
+$(S)/%/encflow-static.cdx.json: $(S)/%/encflow-static $(S)/%/packages
+	@version=$$(sed -n 's/^#define EF_VERSION "\(.*\)"/\1/p' encflow.h); \
+	sum=$$(sha256sum <$<); \
+	awk -v version="$$version" -v sum="$${sum%% *}" -v S=$(S)/src ' \
+	function quote(s) { return "\"" s "\"" } \
+	function list(a, b) { return a == "" ? b : a ",\n      " b } \
+	BEGIN { \
+	    print "{\n  \"bomFormat\": \"CycloneDX\"," \
+	        "\n  \"specVersion\": \"1.5\",\n  \"version\": 1,"; \
+	    print "  \"metadata\": {\"component\": {" \
+	        "\"type\": \"application\", \"bom-ref\": \"encflow\"," \
+	        "\n    \"name\": \"encflow\", \"version\": " quote(version) "," \
+	        "\n    \"hashes\": [{\"alg\": \"SHA-256\", \"content\": " \
+	        quote(sum) "}]}},"; \
+	    print "  \"components\": [" } \
+	{ \
+	    name = $$1; revision = $$2; licence = $$3; \
+	    for (i = 4; i <= NF; i++) licence = licence " " $$i; \
+	    refs = refs (NR > 1 ? ", " : "") quote(name); \
+	    purl = revision; gsub(/[+]/, "%2B", purl); \
+	    printf "%s    {\"type\": \"library\", \"bom-ref\": %s, " \
+	        "\"name\": %s,\n     \"version\": %s,\n     \"licenses\": " \
+	        "[{\"expression\": %s}]", (NR > 1 ? ",\n" : ""), quote(name), \
+	        quote(name), quote(revision), quote(licence); \
+	    if (name != "libgcc") \
+	        printf ",\n     \"purl\": \"pkg:deb/debian/%s@%s?arch=source\"", \
+	            name, purl; \
+	    files = fixes = section = ""; \
+	    dsc = S "/" name "_" revision ".dsc"; sub(/_[0-9]+:/, "_", dsc); \
+	    while ((getline line <dsc) > 0) { \
+	        if (line !~ /^ /) section = line; \
+	        else if (section ~ /^Checksums-Sha256/) { \
+	            split(line, w); files = list(files, \
+	                "{\"type\": \"source-distribution\", \"url\": " \
+	                quote(w[3]) ",\n       \"hashes\": [{\"alg\": " \
+	                "\"SHA-256\", \"content\": " quote(w[1]) "}]}") } } \
+	    series = S "/" name "/debian/patches/series"; \
+	    while ((getline line <series) > 0) \
+	        if (match(line, /^CVE-[0-9]+-[0-9]+/)) { \
+	            id = substr(line, 1, RLENGTH); \
+	            if (!seen[id]++) fixes = list(fixes, \
+	                "{\"type\": \"backport\", \"resolves\": " \
+	                "[{\"type\": \"security\", \"id\": " quote(id) "}]}") } \
+	    if (files != "") \
+	        printf ",\n     \"externalReferences\": [\n      %s]", files; \
+	    if (fixes != "") \
+	        printf ",\n     \"pedigree\": {\"patches\": [\n      %s]}", fixes; \
+	    printf "}" } \
+	END { \
+	    print "\n  ],\n  \"dependencies\": [{\"ref\": \"encflow\", " \
+	        "\"dependsOn\": [" refs "]}]\n}" }' $(S)/$*/packages >$@
+
+$(S)/%/libbearssl.a: $(S)/src/done $(S)/%/toolchain
+	@echo "  BUILD   $@"
+	@( $(MAKE) -C $(S)/src/bearssl lib BUILD=../../$*/bearssl \
+	    CC='$(static_cc)' AR=$(static_ar) CFLAGS='$(STATIC_CFLAGS_bearssl)' \
+	) $(call static_log,$*-bearssl)
+	@cp $(S)/$*/bearssl/libbearssl.a $@
+
+$(S)/%/libcurl.a: $(S)/src/done $(S)/%/toolchain
+	@echo "  BUILD   $@"
+	@rm -rf $(S)/$*/curl && mkdir -p $(S)/$*/curl
+	@( cd $(S)/$*/curl && $(static_ar) rc libbearssl.a && env -u LIBS \
+	    PKG_CONFIG=false CC='$(static_cc)' AR=$(static_ar) \
+	    CFLAGS='$(STATIC_CFLAGS_curl)' LDFLAGS="-static -L$$PWD" \
+	    CPPFLAGS=-I$(CURDIR)/$(S)/src/bearssl/inc \
+	    ac_cv_lib_bearssl_br_ssl_client_init_full=yes \
+	    ../../src/curl/configure --build=$(STATIC_HOST)-linux-gnu \
+	    --host=$*-linux-musl $(STATIC_CURL_CONF) && \
+	    $(MAKE) -C lib CFLAGS='$(STATIC_CFLAGS_curl)' libcurl.la \
+	) $(call static_log,$*-curl)
+	@cp $(S)/$*/curl/lib/.libs/libcurl.a $@
+
+$(S)/%/encflow-static: encflow.c encflow.h $(S)/%/packages.h \
+    $(S)/%/libbearssl.a $(S)/%/libcurl.a
+	@echo "  LINK    $@"
+	@$(static_cc) $(STATIC_CFLAGS_encflow) -include $(S)/$*/packages.h \
+	    -isystem $(S)/$*/include -isystem $(S)/src/bearssl/inc \
+	    -isystem $(S)/src/curl/include $(static_ldflags) \
+	    encflow.c $(S)/$*/libcurl.a $(S)/$*/libbearssl.a \
+	    $(static_ldend) -o $@
 
 install: encflow ## to $(PREFIX), with the manual
 	install -D -m 0755 encflow $(DESTDIR)$(PREFIX)/bin/encflow

@@ -4707,15 +4707,35 @@ http_on_header(char *p, size_t size, size_t n, void *ctx)
     return n;
 }
 
-/* BearSSL prefers ChaCha20; with AES instructions AES-GCM is twice as fast.
- * Other TLS libraries choose well by themselves. */
+/* BearSSL seeds its generator from RDRAND alone, or where the processor has
+ * none from /dev/urandom, which an empty chroot lacks: then no handshake would
+ * begin. The kernel's randomness is added either way. */
+static CURLcode
+http_on_tls(CURL *easy, void *tls, void *nothing)
+{
+    br_ssl_client_context *client = tls;
+    unsigned char seed[32];
+
+    (void)easy;
+    (void)nothing;
+    if (getrandom(seed, sizeof seed, 0) != (ssize_t)sizeof seed)
+        return CURLE_FAILED_INIT;
+    br_ssl_engine_inject_entropy(&client->eng, seed, sizeof seed);
+    ef_wipe(seed, sizeof seed);
+    return CURLE_OK;
+}
+
+/* BearSSL prefers ChaCha20; with AES instructions AES-GCM is five times as
+ * fast. Other TLS libraries choose well by themselves. */
 static void
-http_set_ciphers(CURL *easy)
+http_set_bearssl(CURL *easy)
 {
     const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
 
-    if (v->ssl_version == NULL || strncmp(v->ssl_version, "BearSSL", 7) != 0 ||
-        br_aes_x86ni_ctr_get_vtable() == NULL)
+    if (v->ssl_version == NULL || strncmp(v->ssl_version, "BearSSL", 7) != 0)
+        return;
+    curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, http_on_tls);
+    if (br_aes_x86ni_ctr_get_vtable() == NULL)
         return;
     curl_easy_setopt(easy, CURLOPT_SSL_CIPHER_LIST,
                      "ECDHE-ECDSA-AES256-GCM-SHA384:"
@@ -4793,7 +4813,7 @@ http_open(struct store_job *job, const struct store_opts *o)
     curl_easy_setopt(e, CURLOPT_HEADERDATA, job);
     if (o->cacert != NULL)
         curl_easy_setopt(e, CURLOPT_CAINFO, o->cacert);
-    http_set_ciphers(e);
+    http_set_bearssl(e);
     if (job->put)
         http_set_put(job);
     else

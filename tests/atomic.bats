@@ -93,6 +93,99 @@ stopped() {
     [ "$code" -ne 0 ] && only old
 }
 
+# by_strace OPTION... ARG...: encflow with a system call of it made to fail.
+by_strace() {
+    local options=()
+    while [[ $1 = -* ]]; do
+        options+=("$1" "$2")
+        shift 2
+    done
+    ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0 \
+        strace -f -qq -o trace "${options[@]}" "$ENCFLOW" "$@"
+}
+
+# The second openat under place is the one that asks for an unnamed file.
+NAMED=(-P place -e inject=openat:error=EOPNOTSUPP:when=2)
+
+need_strace() {
+    command -v strace >/dev/null || skip "needs strace"
+    by_strace -e trace=openat selftest >/dev/null || skip "strace is forbidden"
+}
+
+@test "killed between naming and renaming: old and whole new, then cleaned up" {
+    need_strace
+    need_tmpfile
+    local code verb=dec
+    old place/file
+    code=0
+    by_strace -e inject=/rename:signal=KILL:when=1 \
+        dec -K key.hex -in sealed -out place/file 2>err || code=$?
+    [ "$code" -eq 137 ]
+    # the signal comes as the call returns: the new file, or the old one with
+    # the whole new one hidden beside it
+    if ! cmp -s place/file plain; then
+        still_old place/file
+        same place/.file.encflow~ plain
+    fi
+    works dec -K key.hex -in sealed -out place/file
+    same place/file plain
+    only file
+}
+
+@test "without O_TMPFILE: whole, and nothing left by a failure or a signal" {
+    need_strace
+    cp sealed bad && ref flip bad 100
+    local pid code
+    old place/old
+    by_strace "${NAMED[@]}" enc -K key.hex -in plain -out place/new
+    grep -q O_TMPFILE.*INJECTED trace # the right call failed
+    sealed_plain place/new
+    only new old
+    by_strace "${NAMED[@]}" dec -K key.hex -in sealed -out place/new
+    same place/new plain
+    code=0
+    by_strace "${NAMED[@]}" dec -K key.hex -in bad -out place/old || code=$?
+    [ "$code" -eq 3 ]
+    only new old
+    still_old place/old
+
+    mkfifo feed
+    by_strace "${NAMED[@]}" enc -K key.hex -in feed -out place/old 3>&- &
+    exec 9<>feed
+    timeout 20 head -c 2000000 plain >&9
+    read -r pid _ <trace
+    kill -TERM "$pid"
+    wait $! || code=$?
+    exec 9>&-
+    [ "$code" -ne 0 ]
+    only new old
+    still_old place/old
+}
+
+@test "without O_TMPFILE: two at once onto one name, never a part of one" {
+    need_strace
+    local first second
+    mkfifo a b
+    by_strace "${NAMED[@]}" enc -K key.hex -in a -out place/new 3>&- &
+    first=$!
+    exec 8<>a
+    timeout 20 head -c 2000000 plain >&8
+    (
+        exec 9<>b 8>&-
+        timeout 20 head -c 1000000 plain >&9
+        touch begun
+        while [ -e begun ]; do sleep .05; done
+    ) 3>&- &
+    second=$!
+    by_strace "${NAMED[@]}" enc -K key.hex -in b -out place/new 3>&- 8>&- &
+    while [ ! -e begun ]; do sleep .05; done
+    tail -c +2000001 plain >&8
+    exec 8>&-
+    wait $first && sealed_plain place/new
+    rm begun
+    wait $second $! || true
+}
+
 # --------------------------------------------------------- every other failure
 
 @test "whatever fails, no new file, and the old one untouched" {

@@ -4,6 +4,8 @@
 KEY=C0FFEE112233445566778899AABBCCDDEEFF0F1E2D3C4B5A69788796A5B4C3D2
 QUERY='AWSAccessKeyId=AKIDEXAMPLE&Signature=PcpH99nszG2%2Fv8%3D'
 QUERY+='&Expires=4102444800'
+SECRETS=(-e "${KEY:0:16}" -e "${KEY:48}" -e AKIDEXAMPLE -e PcpH99nszG2
+    -e "$(printf %s "$QUERY" | base64 -w0 | cut -c 1-24)")
 
 data_setup() {
     common_setup
@@ -21,7 +23,7 @@ ref() { "$PYTHON" "$ROOT/tests/reference.py" "$@"; }
 try() {
     status=0
     "$ENCFLOW" "$@" >out 2>err || status=$?
-    output=$(tr -d '\0' <err)
+    { output=$(<err); } 2>/dev/null # without its complaint about NULs
 }
 
 # works ARG...: exit 0 and not one word on stderr.
@@ -61,14 +63,10 @@ refused() {
 # keeps_secret FILE...: neither end of the key nor any part of the query
 # string that admits its reader, in plain or base64.
 keeps_secret() {
-    local secret
-    for secret in "${KEY:0:16}" "${KEY:48}" PcpH99nszG2 AKIDEXAMPLE \
-        "$(printf %s "$QUERY" | base64 -w0 | cut -c 1-24)"; do
-        if grep -aiqF -e "$secret" -- "$@"; then
-            printf 'tells "%s":\n%s\n' "$secret" "$(cat -v "$@")"
-            return 1
-        fi
-    done
+    if grep -aiF "${SECRETS[@]}" -- "$@" /dev/null; then
+        echo '^^^ tells a secret'
+        return 1
+    fi
 }
 
 # A table of cases runs to its end: `row NAME COMMAND...` notes a failure
