@@ -250,8 +250,8 @@ with_member(ef_err *err, ef_status rc, const char *members)
     for (i = 0; members[i] != '\0' && i + 1 < sizeof dotted; i++)
         dotted[i] = members[i] == '/' ? '.' : members[i];
     dotted[i] = '\0';
-    snprintf(err->place, sizeof err->place, "$%s (JSON pointer \"%s\")",
-             dotted, members);
+    snprintf(err->place, sizeof err->place, "$%s (JSON pointer %s)", dotted,
+             members[0] != '\0' ? members : "\"\"");
     return rc;
 }
 
@@ -413,12 +413,15 @@ static volatile sig_atomic_t secret_unlocked;
 void *
 ef_secret_alloc(size_t n, int *locked)
 {
-    size_t page = page_bytes(), body = page_round(n);
-    unsigned char *base = mmap(NULL, body + 2 * page, PROT_NONE,
-                               MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    size_t page = page_bytes(), body = n <= SIZE_MAX / 2 ? page_round(n) : 0;
+    unsigned char *base;
 
     if (locked != NULL)
         *locked = 0;
+    if (body == 0)
+        return NULL; /* no bytes, or more than there can be */
+    base = mmap(NULL, body + 2 * page, PROT_NONE,
+                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (base == MAP_FAILED)
         return NULL;
     if (mprotect(base + page, body, PROT_READ | PROT_WRITE) != 0) {
@@ -544,8 +547,10 @@ ef_hex_decode(unsigned char *out, size_t out_n, ef_slice in, ef_err *err)
     uint32_t bad = 0;
     size_t i;
 
-    if (in.n % 2 != 0 || in.n / 2 != out_n)
+    if (in.n % 2 != 0 || in.n / 2 != out_n) {
+        ef_wipe(out, out_n);
         return reject(err, EF_E_FORMAT, in.n, "wrong number of hex digits");
+    }
     for (i = 0; i < out_n; i++) {
         uint32_t hi = hex_value(in.p[2 * i]), lo = hex_value(in.p[2 * i + 1]);
 
@@ -600,21 +605,29 @@ ef_base64_encode(char *out, const void *secret, size_t n)
     }
 }
 
-/* The text is wrong: find out where, with data bytes (padding left out) and
- * pad '=' at the end. */
+/* The text is wrong: find the first byte that can't be right. A '=' may stand
+ * third or fourth in a group, and only '=' after it, to the end. */
 static ef_status
-b64_reject(ef_slice in, size_t data, ef_err *err)
+b64_reject(ef_slice in, ef_err *err)
 {
-    size_t i = 0;
+    size_t i = 0, end;
 
-    while (i < data && b64_value(in.p[i]) < 64)
+    while (i < in.n && b64_value(in.p[i]) < 64)
         i++;
-    if (i < data)
+    if (i < in.n && (in.p[i] != '=' || i % 4 < 2))
         return reject(err, EF_E_FORMAT, i, "not a base64 character");
+    end = (i + 3) / 4 * 4; /* of the group that the padding completes */
+    while (i < in.n && i < end && in.p[i] == '=')
+        i++;
+    if (i < in.n)
+        return reject(err, EF_E_FORMAT, i,
+                      "base64 goes on after its padding");
     if (in.n % 4 != 0)
         return reject(err, EF_E_FORMAT, in.n,
                       "base64 ends in the middle of a group of four");
-    return reject(err, EF_E_FORMAT, data - 1,
+    while (in.p[i - 1] == '=')
+        i--;
+    return reject(err, EF_E_FORMAT, i - 1,
                   "base64's unused bits are not zero");
 }
 
@@ -623,6 +636,7 @@ ef_base64_decode(unsigned char *out, size_t *out_n, ef_slice in, ef_err *err)
 {
     size_t pad = 0, data, i, o = 0;
     uint32_t bad = 0, acc = 0;
+    ef_status rc;
 
     while (pad < 2 && pad < in.n && in.p[in.n - 1 - pad] == '=')
         pad++;
@@ -632,8 +646,11 @@ ef_base64_decode(unsigned char *out, size_t *out_n, ef_slice in, ef_err *err)
         bad |= b64_value(in.p[i]);
     if (pad > 0 && data > 0) /* 2 or 4 bits of the last one are left over */
         bad |= (b64_value(in.p[data - 1]) & (pad == 1 ? 3u : 15u)) << 8;
-    if (in.n % 4 != 0 || (bad & ~UINT32_C(63)) != 0)
-        return b64_reject(in, data, err);
+    if (in.n % 4 != 0 || (bad & ~UINT32_C(63)) != 0) {
+        rc = b64_reject(in, err);
+        ef_wipe(out, in.n / 4 * 3);
+        return rc;
+    }
     for (i = 0; i < data; i++) {
         acc = acc << 6 | b64_value(in.p[i]);
         if (i % 4 != 0)
@@ -807,9 +824,6 @@ utf8_count(ef_slice in)
  *            vectors/jcs.txt vectors/json_pointer.txt                     *
  * ======================================================================= */
 
-/* A number's text; longer ones are legal JSON that nobody needs. */
-#define JSON_MAX_NUMBER_BYTES 1024
-
 struct json_reader {
     ef_json *doc;
     ef_slice in;
@@ -943,7 +957,7 @@ json_digits(struct json_reader *r)
 static double
 json_double(ef_slice text)
 {
-    char copy[JSON_MAX_NUMBER_BYTES + 1];
+    char copy[EF_MAX_JSON_NUMBER_BYTES + 1];
 
     memcpy(copy, text.p, text.n);
     copy[text.n] = '\0';
@@ -976,9 +990,10 @@ json_number_scan(struct json_reader *r)
         if (json_digits(r) == 0)
             return json_bad(r, r->at, "a digit is missing in a JSON number");
     }
-    if (r->at - start > JSON_MAX_NUMBER_BYTES)
+    if (r->at - start > EF_MAX_JSON_NUMBER_BYTES)
         return reject(r->err, EF_E_LIMIT, start,
-                      "a JSON number has more than 1024 characters");
+                      "a JSON number longer than EF_MAX_JSON_NUMBER_BYTES "
+                      "(1024)");
     if (isinf(json_double(slice(r->in.p + start, r->at - start))))
         return reject(r->err, EF_E_FORMAT, start,
                       "JSON number too large for a double");
@@ -1937,16 +1952,23 @@ csv_utf8(ef_csv *csv, unsigned char c, ef_err *err)
     return rc;
 }
 
-/* A byte order mark at the very start is dropped. 1 when c belongs to it. */
-static int
-csv_bom(ef_csv *csv, unsigned char c)
+/* One byte, known to be UTF-8 so far. A byte order mark at the very start is
+ * dropped; what only began like one is given back first. */
+static ef_status
+csv_byte(ef_csv *csv, unsigned char c, ef_err *err)
 {
     static const unsigned char bom[] = {0xef, 0xbb, 0xbf};
+    ef_status rc = EF_OK;
+    unsigned i;
 
-    if (csv->offset >= 3 || csv->bom != csv->offset || c != bom[csv->bom])
-        return 0;
-    csv->bom++;
-    return 1;
+    if (csv->bom == csv->offset && csv->bom < 3 && c == bom[csv->bom]) {
+        csv->bom++;
+        return EF_OK;
+    }
+    if (csv->bom < 3 && csv->bom == csv->offset)
+        for (i = 0; i < csv->bom && rc == EF_OK; i++)
+            rc = csv_step(csv, bom[i], err);
+    return rc == EF_OK ? csv_step(csv, c, err) : rc;
 }
 
 ef_status
@@ -1963,8 +1985,8 @@ ef_csv_push(ef_csv *csv, ef_slice in, ef_err *err)
         } else {
             n = 1;
             rc = csv_utf8(csv, in.p[i], err);
-            if (rc == EF_OK && !csv_bom(csv, in.p[i]))
-                rc = csv_step(csv, in.p[i], err);
+            if (rc == EF_OK)
+                rc = csv_byte(csv, in.p[i], err);
         }
         i += n;
         csv->offset += n;
@@ -2012,6 +2034,7 @@ struct ini_reader {
     ef_slice value;
     uint64_t line, value_line;
     int in_wanted, sections, in_key, wanted_key, ambiguous;
+    size_t indent; /* of the last key, in blanks */
     ef_err *err;
 };
 
@@ -2060,21 +2083,52 @@ ini_has_comment(ef_slice value)
     return 0;
 }
 
-static ef_status
-ini_key(struct ini_reader *r, ef_slice line)
+/* Where the name in "name = value" ends; line.n when there is no = or :. */
+static size_t
+ini_name_end(ef_slice line)
 {
     size_t n = 0;
-    ef_slice name;
 
     while (n < line.n && line.p[n] != '=' && line.p[n] != ':')
         n++;
+    return n;
+}
+
+/* Is this the name that is looked for, in its section? */
+static int
+ini_is_wanted(const struct ini_reader *r, ef_slice name)
+{
+    name = slice_trim(name);
+    return r->in_wanted && name.n == strlen(r->name) &&
+           strncasecmp((const char *)name.p, r->name, name.n) == 0;
+}
+
+/* A line that begins with blanks after a key. Python takes it as more of the
+ * value only where it is indented further than the key; other readers always
+ * do. Either may concern the name that is looked for. */
+static void
+ini_continuation(struct ini_reader *r, ef_slice body, size_t indent)
+{
+    size_t n = ini_name_end(body);
+
+    r->ambiguous |= r->wanted_key;
+    if (indent > r->indent || n == body.n ||
+        !ini_is_wanted(r, slice(body.p, n)))
+        return;
+    r->ambiguous = 1;
+    r->value_line = r->line;
+}
+
+static ef_status
+ini_key(struct ini_reader *r, ef_slice line)
+{
+    size_t n = ini_name_end(line);
+
     if (n == line.n || n == 0)
         return reject_line(r->err, EF_E_FORMAT, r->line, 0,
                            "neither a section, a comment nor name = value");
-    name = slice_trim(slice(line.p, n));
     r->in_key = 1;
-    r->wanted_key = r->in_wanted && name.n == strlen(r->name) &&
-                    strncasecmp((const char *)name.p, r->name, name.n) == 0;
+    r->wanted_key = ini_is_wanted(r, slice(line.p, n));
     if (!r->wanted_key)
         return EF_OK;
     if (r->value.p != NULL)
@@ -2090,19 +2144,39 @@ static ef_status
 ini_step(struct ini_reader *r, ef_slice line, int sections)
 {
     ef_slice body = slice_trim(line);
+    size_t indent = body.n > 0 ? (size_t)(body.p - line.p) : 0;
 
     if (body.n == 0 || body.p[0] == '#' || body.p[0] == ';')
         return EF_OK;
-    if (r->in_key && is_blank_byte(line.p[0])) {
-        r->ambiguous |= r->wanted_key; /* a continuation line */
+    if (r->in_key && indent > 0) {
+        ini_continuation(r, body, indent);
         return EF_OK;
     }
+    r->indent = indent;
     if (body.p[0] == '[')
         return ini_section(r, body);
     if (!sections)
         return reject_line(r->err, EF_E_FORMAT, r->line, 0,
                            "a line stands before the first section");
     return ini_key(r, body);
+}
+
+/* Like ef_utf8_check, but an error says the line. */
+static ef_status
+ini_utf8_check(ef_slice text, ef_err *err)
+{
+    ef_err where = {0};
+    uint64_t line = 0;
+    ef_slice before;
+
+    if (ef_utf8_check(text, &where) == EF_OK)
+        return EF_OK;
+    before = slice(text.p, (size_t)where.at + 1);
+    while (before.n > 0) {
+        (void)ini_line(&before);
+        line++;
+    }
+    return reject_line(err, EF_E_FORMAT, line, 0, where.msg);
 }
 
 /* UNTRUSTED */
@@ -2118,7 +2192,7 @@ ef_ini_get(ef_slice *value, int *found, const char *section, const char *name,
     if (text.n > EF_MAX_INI_BYTES)
         return reject(err, EF_E_LIMIT, EF_MAX_INI_BYTES,
                       "file larger than EF_MAX_INI_BYTES (1048576)");
-    rc = ef_utf8_check(text, err);
+    rc = ini_utf8_check(text, err);
     while (rc == EF_OK && text.n > 0) {
         ef_slice line = ini_line(&text);
 
@@ -2406,17 +2480,18 @@ ef_status
 ef_key_parse(unsigned char key[EF_KEY_BYTES], ef_slice text, ef_err *err)
 {
     ef_slice hex = slice_trim_end(text);
-    size_t n = hex_span(slice(hex.p, hex.n < EF_KEY_HEX_BYTES
-                                         ? hex.n : EF_KEY_HEX_BYTES));
+    size_t n;
 
+    if (hex.n == EF_KEY_HEX_BYTES)
+        return ef_hex_decode(key, EF_KEY_BYTES, hex, err);
+    ef_wipe(key, EF_KEY_BYTES);
     if (hex.n == 0)
         return reject(err, EF_E_FORMAT, 0, "empty where a key should be");
-    if (n < hex.n && n < EF_KEY_HEX_BYTES)
-        return reject(err, EF_E_FORMAT, n, "not a hex digit");
-    if (hex.n != EF_KEY_HEX_BYTES)
-        return reject(err, EF_E_FORMAT, hex.n,
-                      "a key has 64 hex digits, not more and not fewer");
-    return ef_hex_decode(key, EF_KEY_BYTES, hex, err);
+    n = hex_span(hex);
+    return reject(err, EF_E_FORMAT, n,
+                  n < hex.n && n < EF_KEY_HEX_BYTES
+                      ? "not a hex digit"
+                      : "a key has 64 hex digits, not more and not fewer");
 }
 
 /* --- decrypting what arrives in pieces --- */
@@ -3415,8 +3490,8 @@ cred_query(ef_credentials *c, const ef_json *doc, ef_err *err)
     if (rc != EF_OK)
         return rc;
     text = cred_text(doc, node, &tmp);
-    c->query = ef_secret_alloc(text.n + 1, NULL);
-    c->query_n = text.n; /* what free needs, until the real size is known */
+    c->query_size = text.n + 1;
+    c->query = ef_secret_alloc(c->query_size, NULL);
     rc = c->query != NULL ? buf_status(&tmp, err) : reject_memory(err);
     if (rc == EF_OK)
         rc = ef_base64_decode(c->query, &c->query_n, text, err);
@@ -3493,7 +3568,7 @@ ef_credentials_parse(ef_credentials *c, ef_slice json, ef_err *err)
 void
 ef_credentials_free(ef_credentials *c)
 {
-    ef_secret_free(c->query, c->query_n + 1);
+    ef_secret_free(c->query, c->query_size);
     ef_wipe(c, sizeof *c);
 }
 
@@ -3531,7 +3606,8 @@ location_authority(ef_slice url, size_t at, int file, ef_err *err)
     if (file && end > at && !slice_is(slice(url.p + at, end - at), "localhost"))
         return reject(err, EF_E_FORMAT, at,
                       "a file location names another machine");
-    if (file ? end == url.n || url.p[end] != '/' : end == at)
+    if (file ? end == url.n || url.p[end] != '/'
+             : end == at || url.p[at] == ':')
         return reject(err, EF_E_FORMAT, end,
                       file ? "a file location needs an absolute path"
                            : "the location names no host");
@@ -3867,6 +3943,8 @@ time_matches(ef_slice text, const char *pattern)
     return 1;
 }
 
+static const char time_basic[] = "00000000T000000Z"; /* as in X-Amz-Date */
+
 static int
 time_field(ef_slice digits, size_t at, size_t n)
 {
@@ -3897,7 +3975,6 @@ time_seconds(ef_slice text)
 ef_status
 ef_time_parse(int64_t *t, ef_slice text, ef_err *err)
 {
-    static const char basic[] = "00000000T000000Z";
     unsigned char d[14];
     size_t i, k = 0;
     int y, month, day, hour, min, sec;
@@ -3906,7 +3983,7 @@ ef_time_parse(int64_t *t, ef_slice text, ef_err *err)
     *t = time_seconds(text);
     if (*t >= 0 && *t <= TIME_MAX)
         return EF_OK;
-    if (!time_matches(text, basic) &&
+    if (!time_matches(text, time_basic) &&
         !time_matches(text, "0000-00-00T00:00:00Z"))
         return reject(err, EF_E_FORMAT, 0,
                       "not a time (seconds since 1970, 20130524T000000Z or "
@@ -4505,7 +4582,7 @@ ef_status
 ef_presigned_parse(ef_presigned *out, ef_slice query, ef_err *err)
 {
     ef_slice v4 = sig_query_get(query, "X-Amz-Signature");
-    ef_slice v2 = sig_query_get(query, "Signature");
+    ef_slice v2 = sig_query_get(query, "Signature"), date;
     int64_t life;
 
     *out = (ef_presigned){0, 0, 0};
@@ -4513,9 +4590,9 @@ ef_presigned_parse(ef_presigned *out, ef_slice query, ef_err *err)
         out->version = 4;
         out->token = sig_query_get(query, "X-Amz-Security-Token").n > 0;
         life = time_seconds(sig_query_get(query, "X-Amz-Expires"));
-        if (life < 0 ||
-            ef_time_parse(&out->expires, sig_query_get(query, "X-Amz-Date"),
-                          NULL) != EF_OK)
+        date = sig_query_get(query, "X-Amz-Date");
+        if (life < 0 || !time_matches(date, time_basic) ||
+            ef_time_parse(&out->expires, date, NULL) != EF_OK)
             return reject(err, EF_E_FORMAT, EF_NOWHERE,
                           "a SigV4 query without a valid X-Amz-Date and "
                           "X-Amz-Expires");

@@ -55,6 +55,8 @@
 #define EF_MAX_JSON_DEPTH 64
 /* Values in one document: 24 bytes each are kept while it is checked. */
 #define EF_MAX_JSON_NODES (UINT32_C(1) << 17)
+/* A number's text: longer ones are JSON that nobody needs. */
+#define EF_MAX_JSON_NUMBER_BYTES 1024
 /* A credentials document and a location are short; larger ones are not
  * what they claim to be. */
 #define EF_MAX_CREDENTIALS_BYTES (UINT32_C(1) << 16)
@@ -254,10 +256,12 @@ typedef struct ef_json {
  * EF_E_FORMAT  at = offset of the first byte that can't be right: grammar,
  *              UTF-8, a lone surrogate, a name used twice, a number that
  *              overflows binary64, text after the value, a byte order mark
- * EF_E_LIMIT   EF_MAX_JSON_BYTES, _DEPTH or _NODES
+ * EF_E_LIMIT   EF_MAX_JSON_BYTES, _DEPTH, _NODES or _NUMBER_BYTES
  * EF_E_MEMORY
  *
- * No recursion. Source: RFC 8259; RFC 7493 2.1 to 2.3.
+ * No recursion. Numbers are read by strtod: LC_NUMERIC must be "C", as it is
+ * in a program that does not call setlocale.
+ * Source: RFC 8259; RFC 7493 2.1 to 2.3.
  * Tests: vectors/json_accept.txt, vectors/json_reject.txt.
  */
 EF_MUST_CHECK ef_status ef_json_parse(ef_json *doc, ef_slice text,
@@ -470,7 +474,7 @@ EF_MUST_CHECK ef_status ef_open_end(ef_open *o, ef_err *err);
 typedef struct ef_credentials {
     unsigned char key[EF_KEY_BYTES];
     unsigned char *query; /* decoded; query_n 0: the location is the URL */
-    size_t query_n;
+    size_t query_n, query_size; /* bytes of it; bytes allocated */
 } ef_credentials;
 
 /*
@@ -513,7 +517,8 @@ EF_MUST_CHECK ef_status ef_name_check(ef_slice name, ef_err *err);
 /* A result: what the application left, and its JSON form. Slices view the
  * caller's bytes. */
 typedef struct ef_result {
-    int returncode; /* Python's: minus the signal's number when killed */
+    int returncode; /* Python's, -127 to 255: minus the signal's number when
+                       killed, else the exit status */
     ef_slice out, err;
 } ef_result;
 
@@ -576,8 +581,9 @@ typedef struct ef_sign_stages {
  *   stages  out     NULL, or where to put the intermediates
  *   p       secret
  *
- * EF_E_FORMAT  a bucket, key, region or endpoint that can't be signed;
- *              err->where says which
+ * EF_E_FORMAT  a bucket, key, region, endpoint, parameter or time that can't
+ *              be signed; err->where says which
+ * EF_E_LIMIT   a key over EF_MAX_S3_KEY_BYTES, more than 64 parameters
  * EF_E_POLICY  a bucket kind (ARN, S3 Express) this signer does not know
  * Source: AWS Signature Version 4 query authentication (S3 rules: the path
  * is encoded once and not normalised) and Signature Version 2.

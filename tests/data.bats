@@ -262,9 +262,10 @@ END
     before=$(stat -c '%i %y' old)
     for copy in flips/*; do
         row "$copy" refused 3 "$copy" -- dec -K key.hex -in $copy -out new
-        row "$copy" refused 3 -- dec -K key.hex -in $copy -out old
+        [[ $copy != *[05] ]] ||
+            row "$copy" refused 3 -- dec -K key.hex -in $copy -out old
     done
-    rows 640
+    rows 384
     [ ! -e new ]
     holds old $'old\n'
     [ "$(stat -c '%i %y' old)" = "$before" ]
@@ -393,6 +394,7 @@ over_limit() {
 }
 
 @test "secrets are locked in memory and core dumps are off" {
+    [ "${EF_SANITIZED:-0}" != 1 ] || skip "a sanitizer locks no memory"
     mkfifo feed
     "$ENCFLOW" enc -K key.hex -in feed -out sealed 3>&- &
     local pid=$! i
@@ -405,6 +407,8 @@ over_limit() {
     grep -E 'core file size' /proc/$pid/limits
     grep VmLck /proc/$pid/status
     [ "$i" -lt 100 ]
+    # not dumpable: to anyone but root its memory is root's
+    [ "$(stat -c %u /proc/$pid/mem)" -eq 0 ]
     exec 9>&-
     wait $pid
 }

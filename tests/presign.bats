@@ -368,9 +368,26 @@ default AWS_ACCESS_KEY_ID
 EOF
     # the environment, half filled
     export AWS_ACCESS_KEY_ID=AKIAHALF
-    run --separate-stderr "$ENCFLOW" presign default download s3://b k 60
+    run --separate-stderr "$ENCFLOW" presign default download s3://bucket k 60
     [ "$status" -ne 0 ]
     has "$stderr" AWS_SECRET_ACCESS_KEY
+}
+
+@test "presign: a long token is signed or refused, never left out" {
+    use_keys
+    local size
+    for size in 1000 4000 8000 20000; do
+        AWS_SESSION_TOKEN=$(head -c "$size" /dev/zero | tr '\0' t)
+        export AWS_SESSION_TOKEN
+        run --separate-stderr \
+            "$ENCFLOW" presign default download s3://bucket k 60
+        if [ "$status" -eq 0 ]; then
+            has "$output" "X-Amz-Security-Token=$AWS_SESSION_TOKEN&"
+        else
+            [ "$size" -gt 4000 ]
+            has "$stderr" AWS_SESSION_TOKEN
+        fi
+    done
 }
 
 @test "presign: a credentials file that does not parse, by its line" {

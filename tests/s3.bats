@@ -11,12 +11,14 @@ setup_file() {
 }
 
 teardown_file() {
+    load common
     load servers
     stop_servers
 }
 
 setup() {
     load common
+    load servers
     common_setup
     export AWS_ACCESS_KEY_ID=S3RVER AWS_SECRET_ACCESS_KEY=S3RVER
     export AWS_ENDPOINT_URL=$S3_URL
@@ -135,7 +137,8 @@ dataset() {
         dataset input conditions "$(sign download "in/$KEY")"
         dataset output one "$(sign upload "out$SIGV2")"
         dataset output two "$(sign upload "$KEY$SIGV2")"
-        "$ENCFLOW" run --ports ports --work "$PWD/work" --allow-http >said
+        "$ENCFLOW" run --ports ports --work "$PWD/work" --allow-http \
+            "${OWN[@]}" >said
         grep -F "Writing output to location: $S3_URL/store/out$SIGV2" said
         for object in "out$SIGV2" "$KEY$SIGV2"; do
             "$ENCFLOW" result -K key.hex --allow-http \

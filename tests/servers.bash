@@ -1,5 +1,6 @@
 # Real servers for the tests, on free loopback ports, one set per .bats file.
-# Call start_* in setup_file and stop_servers in teardown_file:
+# Load it after common. start_* belongs in setup_file, stop_servers in
+# teardown_file:
 #
 #   setup_file() { load common; load servers; start_nginx; }
 #   teardown_file() { load servers; stop_servers; }
@@ -25,6 +26,15 @@ CA=$SERVERS/tls/ca.pem
 EF_NPM=${EF_NPM:-${BASH_SOURCE[0]%/*}/../build/npm}
 export SERVERS STORE CA EF_NPM
 
+# OWN: what to tell `run` to have its built-in describe. Nothing, except that
+# a sanitizer's leak check cannot work in the application's cage.
+# shellcheck disable=SC2034 # for the tests
+OWN=()
+if [ -n "${EF_SANITIZED-}" ]; then
+    OWN=(-- /usr/bin/env ASAN_OPTIONS=detect_leaks=0 "$ENCFLOW"
+        describe -c DESCRIPTION)
+fi
+
 # free_port: a TCP port of 127.0.0.1 that nobody listens on just now.
 free_port() {
     /usr/bin/python3 -c 'import socket
@@ -42,8 +52,8 @@ serve() {
     echo "$!" >"$SERVERS/$name.pid"
 }
 
-# answers NAME PORT: wait until NAME listens on PORT; 1 when it has ended.
-answers() {
+# listening NAME PORT: wait until NAME listens on PORT; 1 when it has ended.
+listening() {
     local pid i
     pid=$(<"$SERVERS/$1.pid")
     for ((i = 0; i < 200; i++)); do
@@ -196,7 +206,7 @@ start_nginx() {
         nginx_conf "${ports[@]}" >"$SERVERS/nginx.conf"
         serve nginx "$nginx" -p "$SERVERS" -c "$SERVERS/nginx.conf" \
             -e "$SERVERS/nginx.err"
-        if answers nginx "${ports[0]}"; then
+        if listening nginx "${ports[0]}"; then
             : >"$SERVERS/nginx.log"
             export NGINX_HTTP=http://localhost:${ports[0]}
             export NGINX_HTTPS=https://localhost:${ports[1]}

@@ -38,11 +38,12 @@
 
 #define MAX_SHOWN 20 /* failures printed per test */
 
-static unsigned long failures;     /* of the test under way */
-static const struct vec_rec *rec;  /* the record under way, or NULL */
-static char about[128];            /* more about what is under way */
+static unsigned long failures;    /* of the test under way */
+static const struct vec_rec *rec; /* the record under way, or NULL */
+static char about[128];           /* more about what is under way */
 
-static void failed(int line)
+static void
+failed(int line)
 {
     if (failures++ >= MAX_SHOWN)
         return;
@@ -53,7 +54,8 @@ static void failed(int line)
         fprintf(stderr, "(%s) ", about);
 }
 
-static int check(int ok, const char *text, int line)
+static int
+check(int ok, const char *text, int line)
 {
     if (!ok) {
         failed(line);
@@ -64,7 +66,8 @@ static int check(int ok, const char *text, int line)
 }
 #define CHECK(cond) check((cond) != 0, #cond, __LINE__)
 
-static int check_int(int64_t got, int64_t want, const char *text, int line)
+static int
+check_int(int64_t got, int64_t want, const char *text, int line)
 {
     if (got != want) {
         failed(line);
@@ -74,10 +77,11 @@ static int check_int(int64_t got, int64_t want, const char *text, int line)
     }
     return got == want;
 }
-#define CHECK_INT(got, want) \
+#define CHECK_INT(got, want)                                                   \
     check_int((int64_t)(got), (int64_t)(want), #got, __LINE__)
 
-static void show(const char *what, const unsigned char *p, size_t n)
+static void
+show(const char *what, const unsigned char *p, size_t n)
 {
     fprintf(stderr, "  %s %zu bytes \"", what, n);
     for (size_t i = 0; i < n && i < 400; i++)
@@ -88,8 +92,9 @@ static void show(const char *what, const unsigned char *p, size_t n)
     fputs("\"\n", stderr);
 }
 
-static int check_bytes(const void *got, size_t n, ef_slice want,
-                       const char *text, int line)
+static int
+check_bytes(const void *got, size_t n, ef_slice want, const char *text,
+            int line)
 {
     if (n == want.n && (n == 0 || memcmp(got, want.p, n) == 0))
         return 1;
@@ -102,12 +107,11 @@ static int check_bytes(const void *got, size_t n, ef_slice want,
     return 0;
 }
 #define CHECK_BYTES(got, n, want) check_bytes(got, n, want, #got, __LINE__)
-#define CHECK_BUF(buf, want) \
-    check_bytes((buf).p, (buf).n, want, #buf, __LINE__)
+#define CHECK_BUF(buf, want) check_bytes((buf).p, (buf).n, want, #buf, __LINE__)
 
 /* The status wanted; a failure must also be told in err. */
-static int check_status(ef_status got, ef_status want, const ef_err *err,
-                        int line)
+static int
+check_status(ef_status got, ef_status want, const ef_err *err, int line)
 {
     if (got != want) {
         failed(line);
@@ -128,7 +132,8 @@ static int check_status(ef_status got, ef_status want, const ef_err *err,
 #define CHECK_STATUS(got, want, err) check_status(got, want, err, __LINE__)
 
 /* Every test's last line. */
-static void done(void)
+static void
+done(void)
 {
     unsigned long n = failures;
 
@@ -139,7 +144,8 @@ static void done(void)
         fail_msg("%lu checks failed", n);
 }
 
-static int all_zero(const void *p, size_t n)
+static int
+all_zero(const void *p, size_t n)
 {
     const unsigned char *b = p;
 
@@ -149,21 +155,24 @@ static int all_zero(const void *p, size_t n)
     return 1;
 }
 
-static ef_slice slice(const void *p, size_t n)
+static ef_slice
+slice(const void *p, size_t n)
 {
     ef_slice s = {p, n};
 
     return s;
 }
 
-static ef_slice text(const char *s)
+static ef_slice
+text(const char *s)
 {
     return slice(s, strlen(s));
 }
 
 /* A block of exactly n bytes, so that ASan sees overruns, filled with a
  * pattern that is neither zero nor text. */
-static unsigned char *block(size_t n)
+static unsigned char *
+block(size_t n)
 {
     unsigned char *p = malloc(n);
 
@@ -173,7 +182,8 @@ static unsigned char *block(size_t n)
     return p;
 }
 
-static unsigned char *copy(ef_slice s)
+static unsigned char *
+copy(ef_slice s)
 {
     unsigned char *p = block(s.n);
 
@@ -182,15 +192,31 @@ static unsigned char *copy(ef_slice s)
     return p;
 }
 
+/* A text of many equal parts: front, part times n, back. */
+static ef_slice
+many(const char *front, const char *part, size_t n, const char *back)
+{
+    size_t a = strlen(front), b = strlen(part), c = strlen(back);
+    unsigned char *p = block(a + b * n + c);
+
+    memcpy(p, front, a);
+    for (size_t i = 0; i < n; i++)
+        memcpy(p + a + i * b, part, b);
+    memcpy(p + a + n * b, back, c);
+    return slice(p, a + b * n + c);
+}
+
 /* A small generator: the same numbers in every run. */
 static uint64_t seed_state;
 
-static void seed(uint64_t n)
+static void
+seed(uint64_t n)
 {
     seed_state = n * UINT64_C(0x9e3779b97f4a7c15) + 1;
 }
 
-static uint64_t next64(void)
+static uint64_t
+next64(void)
 {
     uint64_t z = seed_state += UINT64_C(0x9e3779b97f4a7c15);
 
@@ -199,12 +225,14 @@ static uint64_t next64(void)
     return z ^ z >> 31;
 }
 
-static size_t below(size_t n)
+static size_t
+below(size_t n)
 {
     return (size_t)(next64() % n);
 }
 
-static void fill(void *p, size_t n)
+static void
+fill(void *p, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         ((unsigned char *)p)[i] = (unsigned char)next64();
@@ -214,7 +242,8 @@ static void fill(void *p, size_t n)
  * Vectors: text encodings                                                 *
  * ----------------------------------------------------------------------- */
 
-static void each_hex(const struct vec_rec *r)
+static void
+each_hex(const struct vec_rec *r)
 {
     ef_slice in = vec_bytes(r, "text"), want = vec_bytes(r, "bytes");
     size_t n = (size_t)vec_int(r, "size");
@@ -236,8 +265,8 @@ static void each_hex(const struct vec_rec *r)
                 digits = (char *)block(2 * n);
                 ef_hex_encode(digits, out, n, upper);
                 for (size_t i = 0; i < 2 * n; i++)
-                    CHECK_INT(digits[i], upper ? toupper(in.p[i])
-                                               : tolower(in.p[i]));
+                    CHECK_INT(digits[i],
+                              upper ? toupper(in.p[i]) : tolower(in.p[i]));
                 free(digits);
             }
         }
@@ -245,7 +274,8 @@ static void each_hex(const struct vec_rec *r)
     free(out);
 }
 
-static void test_hex(void **state)
+static void
+test_hex(void **state)
 {
     (void)state;
     vec_run("vectors/hex.txt",
@@ -255,7 +285,8 @@ static void test_hex(void **state)
     done();
 }
 
-static void each_base64(const struct vec_rec *r)
+static void
+each_base64(const struct vec_rec *r)
 {
     ef_slice in = vec_bytes(r, "text"), want = vec_bytes(r, "bytes");
     size_t room = in.n / 4 * 3, n = 99, n2 = 99;
@@ -287,7 +318,8 @@ static void each_base64(const struct vec_rec *r)
     free(place);
 }
 
-static void test_base64(void **state)
+static void
+test_base64(void **state)
 {
     (void)state;
     vec_run("vectors/base64.txt",
@@ -296,7 +328,8 @@ static void test_base64(void **state)
     done();
 }
 
-static void each_percent(const struct vec_rec *r)
+static void
+each_percent(const struct vec_rec *r)
 {
     ef_slice in = vec_bytes(r, "text"), want = vec_bytes(r, "bytes");
     int path = strcmp(vec_word(r, "op"), "path") == 0;
@@ -323,7 +356,8 @@ static void each_percent(const struct vec_rec *r)
     ef_buf_free(&back);
 }
 
-static void test_percent(void **state)
+static void
+test_percent(void **state)
 {
     ef_buf out = {0};
     ef_err err = {0};
@@ -343,7 +377,8 @@ static void test_percent(void **state)
  * ----------------------------------------------------------------------- */
 
 /* What encflow.h promises of the nodes of a document. */
-static void check_nodes(const ef_json *doc)
+static void
+check_nodes(const ef_json *doc)
 {
     CHECK(doc->count >= 1);
     CHECK_INT(doc->nodes[0].end, doc->count);
@@ -361,7 +396,8 @@ static void check_nodes(const ef_json *doc)
 }
 
 /* text, printed with indent, is want; and so is that, printed again. */
-static void check_print(ef_slice in, unsigned indent, ef_slice want)
+static void
+check_print(ef_slice in, unsigned indent, ef_slice want)
 {
     for (int again = 0; again < 2; again++) {
         unsigned char *p = copy(again ? want : in);
@@ -383,23 +419,25 @@ static void check_print(ef_slice in, unsigned indent, ef_slice want)
     }
 }
 
-static void each_json_accept(const struct vec_rec *r)
+static void
+each_json_accept(const struct vec_rec *r)
 {
     rec = r;
     check_print(vec_bytes(r, "text"), 0, vec_bytes(r, "line"));
     check_print(vec_bytes(r, "text"), 2, vec_bytes(r, "pretty"));
 }
 
-static void test_json_accept(void **state)
+static void
+test_json_accept(void **state)
 {
     (void)state;
     vec_run("vectors/json_accept.txt",
-            "id source why? text:text line:text pretty:text",
-            each_json_accept);
+            "id source why? text:text line:text pretty:text", each_json_accept);
     done();
 }
 
-static void each_json_reject(const struct vec_rec *r)
+static void
+each_json_reject(const struct vec_rec *r)
 {
     ef_slice in = vec_bytes(r, "text");
     ef_json doc = {0};
@@ -416,16 +454,17 @@ static void each_json_reject(const struct vec_rec *r)
     ef_json_free(&doc);
 }
 
-static void test_json_reject(void **state)
+static void
+test_json_reject(void **state)
 {
     (void)state;
     vec_run("vectors/json_reject.txt",
-            "id source why? expect:status at:int text:text",
-            each_json_reject);
+            "id source why? expect:status at:int text:text", each_json_reject);
     done();
 }
 
-static void each_jcs(const struct vec_rec *r)
+static void
+each_jcs(const struct vec_rec *r)
 {
     ef_slice want = vec_bytes(r, "out");
 
@@ -447,14 +486,16 @@ static void each_jcs(const struct vec_rec *r)
     }
 }
 
-static void test_jcs(void **state)
+static void
+test_jcs(void **state)
 {
     (void)state;
     vec_run("vectors/jcs.txt", "id source why? text:text out:text", each_jcs);
     done();
 }
 
-static void each_json_pointer(const struct vec_rec *r)
+static void
+each_json_pointer(const struct vec_rec *r)
 {
     ef_slice in = vec_bytes(r, "doc"), pointer = vec_bytes(r, "pointer");
     uint32_t node = EF_JSON_NONE;
@@ -477,7 +518,8 @@ static void each_json_pointer(const struct vec_rec *r)
     ef_json_free(&doc);
 }
 
-static void test_json_pointer(void **state)
+static void
+test_json_pointer(void **state)
 {
     (void)state;
     vec_run("vectors/json_pointer.txt",
@@ -492,8 +534,9 @@ static void test_json_pointer(void **state)
  * ----------------------------------------------------------------------- */
 
 /* Records as csv.txt writes them: LINE <field> <field>. */
-static ef_status dump_row(void *ctx, const ef_slice *fields, size_t count,
-                          uint64_t line, ef_err *err)
+static ef_status
+dump_row(void *ctx, const ef_slice *fields, size_t count, uint64_t line,
+         ef_err *err)
 {
     ef_buf *out = ctx;
     char number[24];
@@ -515,8 +558,8 @@ static ef_status dump_row(void *ctx, const ef_slice *fields, size_t count,
 }
 
 /* Parse in pieces of size bytes, each in a block of its own. */
-static ef_status csv_pieces(ef_slice in, size_t size, ef_buf *rows,
-                            ef_err *err)
+static ef_status
+csv_pieces(ef_slice in, size_t size, ef_buf *rows, ef_err *err)
 {
     ef_status rc = EF_OK;
     ef_csv csv;
@@ -536,7 +579,8 @@ static ef_status csv_pieces(ef_slice in, size_t size, ef_buf *rows,
     return rc;
 }
 
-static void each_csv(const struct vec_rec *r)
+static void
+each_csv(const struct vec_rec *r)
 {
     ef_slice in = vec_bytes(r, "text"), want = vec_bytes(r, "rows");
 
@@ -560,7 +604,8 @@ static void each_csv(const struct vec_rec *r)
     *about = 0;
 }
 
-static void test_csv(void **state)
+static void
+test_csv(void **state)
 {
     (void)state;
     vec_run("vectors/csv.txt",
@@ -570,7 +615,8 @@ static void test_csv(void **state)
     done();
 }
 
-static void each_ini(const struct vec_rec *r)
+static void
+each_ini(const struct vec_rec *r)
 {
     ef_slice in = vec_bytes(r, "text"), value = {NULL, 0};
     char *section = vec_string(r, "section"), *name = vec_string(r, "name");
@@ -597,7 +643,8 @@ static void each_ini(const struct vec_rec *r)
     free(name);
 }
 
-static void test_ini(void **state)
+static void
+test_ini(void **state)
 {
     (void)state;
     vec_run("vectors/ini.txt",
@@ -619,7 +666,8 @@ struct gcm_case {
     ef_status expect;
 };
 
-static void gcm_one_shot(const struct gcm_case *c)
+static void
+gcm_one_shot(const struct gcm_case *c)
 {
     unsigned char *out = block(c->ct.n), tag[EF_TAG_BYTES];
     const void *aad = c->aad.n == 0 ? NULL : c->aad.p;
@@ -645,7 +693,8 @@ static void gcm_one_shot(const struct gcm_case *c)
     free(out);
 }
 
-static void gcm_in_place(const struct gcm_case *c)
+static void
+gcm_in_place(const struct gcm_case *c)
 {
     unsigned char *p = copy(c->ct), tag[EF_TAG_BYTES];
     ef_err err = {0};
@@ -668,7 +717,8 @@ static void gcm_in_place(const struct gcm_case *c)
 }
 
 /* Each bit of the tag flipped: refused, and nothing but zeros comes out. */
-static void gcm_tag_bits(const struct gcm_case *c)
+static void
+gcm_tag_bits(const struct gcm_case *c)
 {
     for (unsigned bit = 0; bit < 8 * EF_TAG_BYTES; bit++) {
         unsigned char *out = block(c->ct.n), tag[EF_TAG_BYTES];
@@ -687,8 +737,9 @@ static void gcm_tag_bits(const struct gcm_case *c)
 
 /* The streaming calls, in pieces of size bytes, the first one of first. The
  * data begins align bytes past the start of a block. */
-static void gcm_stream(const struct gcm_case *c, ef_gcm *g, size_t first,
-                       size_t size, size_t align)
+static void
+gcm_stream(const struct gcm_case *c, ef_gcm *g, size_t first, size_t size,
+           size_t align)
 {
     for (int encrypt = 0; encrypt < 2; encrypt++) {
         ef_slice in = encrypt ? c->pt : c->ct;
@@ -713,9 +764,10 @@ static void gcm_stream(const struct gcm_case *c, ef_gcm *g, size_t first,
     }
 }
 
-static void gcm_streams(const struct gcm_case *c)
+static void
+gcm_streams(const struct gcm_case *c)
 {
-    static const size_t sizes[] = {1, 2, 3, 7, 13, 15, 16, 17, 31,
+    static const size_t sizes[] = {1,  2,  3,  7,  13, 15, 16,  17,  31,
                                    32, 33, 48, 63, 64, 65, 128, 4096};
     ef_gcm *g = ef_gcm_new(c->key, c->kernel);
 
@@ -729,7 +781,8 @@ static void gcm_streams(const struct gcm_case *c)
     ef_gcm_free(g);
 }
 
-static void each_gcm(const struct vec_rec *r)
+static void
+each_gcm(const struct vec_rec *r)
 {
     struct gcm_case c = {
         .key = vec_bytes(r, "key").p,
@@ -756,7 +809,8 @@ static void each_gcm(const struct vec_rec *r)
     *about = 0;
 }
 
-static void test_gcm(void **state)
+static void
+test_gcm(void **state)
 {
     (void)state;
     CHECK(ef_gcm_kernel_at(0) != NULL);
@@ -771,8 +825,9 @@ static void test_gcm(void **state)
 }
 
 /* Open a dataset file in pieces: first, then size bytes each. */
-static ef_status open_pieces(ef_gcm *g, ef_slice in, size_t first, size_t size,
-                             ef_buf *out, ef_err *err)
+static ef_status
+open_pieces(ef_gcm *g, ef_slice in, size_t first, size_t size, ef_buf *out,
+            ef_err *err)
 {
     ef_status rc = EF_OK;
     ef_open o;
@@ -803,8 +858,8 @@ static ef_status open_pieces(ef_gcm *g, ef_slice in, size_t first, size_t size,
     return rc;
 }
 
-static void check_open(const struct vec_rec *r, ef_gcm *g, size_t first,
-                       size_t size)
+static void
+check_open(const struct vec_rec *r, ef_gcm *g, size_t first, size_t size)
 {
     ef_buf out = {0};
     ef_err err = {0};
@@ -819,7 +874,8 @@ static void check_open(const struct vec_rec *r, ef_gcm *g, size_t first,
     *about = 0;
 }
 
-static void each_container(const struct vec_rec *r)
+static void
+each_container(const struct vec_rec *r)
 {
     unsigned char *key = block(EF_KEY_BYTES);
     ef_slice file = vec_bytes(r, "file");
@@ -850,7 +906,8 @@ static void each_container(const struct vec_rec *r)
     free(key);
 }
 
-static void test_container(void **state)
+static void
+test_container(void **state)
 {
     (void)state;
     vec_run("vectors/container.txt",
@@ -864,7 +921,8 @@ static void test_container(void **state)
  * Vectors: credentials, results                                           *
  * ----------------------------------------------------------------------- */
 
-static void check_place(const struct vec_rec *r, const ef_err *err)
+static void
+check_place(const struct vec_rec *r, const ef_err *err)
 {
     if (vec_has(r, "place"))
         CHECK_BYTES(err->place, strlen(err->place), vec_bytes(r, "place"));
@@ -872,7 +930,8 @@ static void check_place(const struct vec_rec *r, const ef_err *err)
         CHECK_INT(err->at, vec_int(r, "at"));
 }
 
-static void each_credentials(const struct vec_rec *r)
+static void
+each_credentials(const struct vec_rec *r)
 {
     ef_slice in = vec_bytes(r, "json"), key = vec_bytes(r, "key");
     ef_credentials *c = ef_secret_alloc(sizeof *c, NULL);
@@ -898,7 +957,8 @@ static void each_credentials(const struct vec_rec *r)
     ef_buf_free(&out);
 }
 
-static void test_credentials(void **state)
+static void
+test_credentials(void **state)
 {
     (void)state;
     vec_run("vectors/credentials.txt",
@@ -909,7 +969,8 @@ static void test_credentials(void **state)
 }
 
 /* The result's JSON in random pieces is want. */
-static void check_result_pieces(const ef_result *res, ef_slice want)
+static void
+check_result_pieces(const ef_result *res, ef_slice want)
 {
     unsigned char *all = block(want.n);
 
@@ -932,7 +993,8 @@ static void check_result_pieces(const ef_result *res, ef_slice want)
     free(all);
 }
 
-static void each_result(const struct vec_rec *r)
+static void
+each_result(const struct vec_rec *r)
 {
     unsigned char *json = copy(vec_bytes(r, "json"));
     size_t n = vec_bytes(r, "json").n;
@@ -956,7 +1018,8 @@ static void each_result(const struct vec_rec *r)
     free(json);
 }
 
-static void test_result(void **state)
+static void
+test_result(void **state)
 {
     (void)state;
     seed(1);
@@ -971,7 +1034,8 @@ static void test_result(void **state)
  * Vectors: hashes, signatures                                             *
  * ----------------------------------------------------------------------- */
 
-static void each_sha256(const struct vec_rec *r)
+static void
+each_sha256(const struct vec_rec *r)
 {
     ef_slice msg = vec_bytes(r, "msg");
     size_t times = vec_has(r, "repeat") ? (size_t)vec_int(r, "repeat") : 1;
@@ -985,7 +1049,8 @@ static void each_sha256(const struct vec_rec *r)
     free(all);
 }
 
-static void test_sha256(void **state)
+static void
+test_sha256(void **state)
 {
     (void)state;
     vec_run("vectors/sha256.txt",
@@ -993,7 +1058,8 @@ static void test_sha256(void **state)
     done();
 }
 
-static void each_hmac_sha256(const struct vec_rec *r)
+static void
+each_hmac_sha256(const struct vec_rec *r)
 {
     ef_slice key = vec_bytes(r, "key"), msg = vec_bytes(r, "msg");
     ef_slice mac = vec_bytes(r, "mac");
@@ -1005,7 +1071,8 @@ static void each_hmac_sha256(const struct vec_rec *r)
         CHECK_BYTES(out, mac.n, mac);
 }
 
-static void each_hmac_sha1(const struct vec_rec *r)
+static void
+each_hmac_sha1(const struct vec_rec *r)
 {
     ef_slice key = vec_bytes(r, "key"), msg = vec_bytes(r, "msg");
     ef_slice mac = vec_bytes(r, "mac");
@@ -1017,7 +1084,8 @@ static void each_hmac_sha1(const struct vec_rec *r)
         CHECK_BYTES(out, mac.n, mac);
 }
 
-static void test_hmac(void **state)
+static void
+test_hmac(void **state)
 {
     static const char fields[] = "id source why? key:hex msg:hex mac:hex";
 
@@ -1027,7 +1095,8 @@ static void test_hmac(void **state)
     done();
 }
 
-static ef_addressing addressing(const char *word)
+static ef_addressing
+addressing(const char *word)
 {
     static const struct {
         const char *word;
@@ -1047,7 +1116,8 @@ static ef_addressing addressing(const char *word)
 }
 
 /* The lines of s, which is cut up, to list; how many. */
-static size_t lines_of(char *s, const char **list, size_t max)
+static size_t
+lines_of(char *s, const char **list, size_t max)
 {
     size_t n = 0;
     char *save = NULL;
@@ -1060,7 +1130,8 @@ static size_t lines_of(char *s, const char **list, size_t max)
     return n;
 }
 
-static void check_presign(const struct vec_rec *r, const ef_presign *p)
+static void
+check_presign(const struct vec_rec *r, const ef_presign *p)
 {
     ef_buf url = {0}, canonical = {0}, to_sign = {0}, signature = {0};
     ef_buf again = {0};
@@ -1087,13 +1158,13 @@ static void check_presign(const struct vec_rec *r, const ef_presign *p)
     ef_buf_free(&signature);
 }
 
-static void each_sigv(const struct vec_rec *r)
+static void
+each_sigv(const struct vec_rec *r)
 {
-    static const char *const names[] = {"access", "secret",   "token",
-                                        "bucket", "region", "endpoint",
-                                        "query"};
+    static const char *const names[] = {"access", "secret",   "token", "bucket",
+                                        "region", "endpoint", "query"};
     char *s[sizeof names / sizeof *names];
-    const char *query[16];
+    const char *query[80];
     ef_presign p = {0};
 
     rec = r;
@@ -1124,14 +1195,16 @@ static const char sigv_fields[] =
     "expires:int query:text? canonical:text? to_sign:text? signature:text? "
     "url:text?";
 
-static void test_sigv4(void **state)
+static void
+test_sigv4(void **state)
 {
     (void)state;
     vec_run("vectors/sigv4.txt", sigv_fields, each_sigv);
     done();
 }
 
-static void test_sigv2(void **state)
+static void
+test_sigv2(void **state)
 {
     (void)state;
     vec_run("vectors/sigv2.txt", sigv_fields, each_sigv);
@@ -1147,13 +1220,15 @@ static void test_sigv2(void **state)
 
 static unsigned long reader_ids;
 
-static void each_nothing(const struct vec_rec *r)
+static void
+each_nothing(const struct vec_rec *r)
 {
     reader_ids += strlen(r->id);
 }
 
 /* Run the reader on content in a child: its exit status and its message. */
-static int run_reader(const char *content, char *message, size_t room)
+static int
+run_reader(const char *content, char *message, size_t room)
 {
     char path[] = "/tmp/encflow-unit-XXXXXX";
     int fd = mkstemp(path), ends[2], status = -1;
@@ -1181,7 +1256,8 @@ static int run_reader(const char *content, char *message, size_t room)
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-static void test_reader(void **state)
+static void
+test_reader(void **state)
 {
     static const struct {
         const char *body; /* after the header */
@@ -1255,7 +1331,8 @@ static void test_reader(void **state)
  * Memory and errors                                                       *
  * ----------------------------------------------------------------------- */
 
-static void test_status(void **state)
+static void
+test_status(void **state)
 {
     static const struct {
         ef_status code;
@@ -1283,7 +1360,8 @@ static void test_status(void **state)
     done();
 }
 
-static void test_equal_and_wipe(void **state)
+static void
+test_equal_and_wipe(void **state)
 {
     unsigned char a[65], b[65];
 
@@ -1308,26 +1386,31 @@ static void test_equal_and_wipe(void **state)
     done();
 }
 
-static int collect(void *ctx, const unsigned char *p, size_t n)
+static int
+collect(void *ctx, const unsigned char *p, size_t n)
 {
     ef_buf_add(ctx, p, n);
     return 0;
 }
 
-static int refuse(void *ctx, const unsigned char *p, size_t n)
+static int
+refuse(void *ctx, const unsigned char *p, size_t n)
 {
     (void)p;
     *(size_t *)ctx += n != 0;
     return 1;
 }
 
-static void test_buf(void **state)
+static void
+test_buf(void **state)
 {
     ef_buf b = {0}, all = {0};
+    ef_slice one;
     size_t refused = 0;
     char byte;
 
     (void)state;
+    one = many("", "x", 200000, "");
     ef_buf_add(&b, NULL, 0);
     ef_buf_str(&b, "");
     CHECK(b.n == 0 && !b.failed);
@@ -1376,6 +1459,19 @@ static void test_buf(void **state)
         CHECK_INT(all.p[i], (i * 7 >> 3) & 0xff);
     ef_buf_free(&b);
     ef_buf_free(&all);
+    memset(&all, 0, sizeof all);
+    memset(&b, 0, sizeof b); /* a piece larger than what is held */
+    b.drain = collect;
+    b.ctx = &all;
+    ef_buf_str(&b, "begin");
+    ef_buf_add(&b, one.p, one.n);
+    ef_buf_str(&b, "end");
+    ef_buf_add(&all, b.p, b.n);
+    CHECK_INT(all.n, 5 + one.n + 3);
+    CHECK(all.n > 8 && memcmp(all.p, "beginx", 6) == 0 &&
+          memcmp(all.p + all.n - 4, "xend", 4) == 0);
+    ef_buf_free(&b);
+    ef_buf_free(&all);
     memset(&b, 0, sizeof b); /* a drain that says no */
     b.drain = refuse;
     b.ctx = &refused;
@@ -1384,11 +1480,13 @@ static void test_buf(void **state)
     CHECK(b.failed);
     CHECK_INT(refused, 1);
     ef_buf_free(&b);
+    free((void *)(uintptr_t)one.p);
     done();
 }
 
 /* The flags that the kernel keeps for the pages at p ("VmFlags: rd wr …"). */
-static void page_flags(const void *p, char *flags, size_t room)
+static void
+page_flags(const void *p, char *flags, size_t room)
 {
     FILE *f = fopen("/proc/self/smaps", "r");
     char line[512];
@@ -1409,7 +1507,8 @@ static void page_flags(const void *p, char *flags, size_t room)
 }
 
 /* How a child ends that runs fn(p): 0, its exit status, or 128 + signal. */
-static int in_child(void (*fn)(unsigned char *p), unsigned char *p)
+static int
+in_child(void (*fn)(unsigned char *p), unsigned char *p)
 {
     int status = -1;
     pid_t pid;
@@ -1429,19 +1528,22 @@ static int in_child(void (*fn)(unsigned char *p), unsigned char *p)
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-static void child_expects_zeros(unsigned char *p)
+static void
+child_expects_zeros(unsigned char *p)
 {
     if (!all_zero(p, 100))
         _exit(5);
 }
 
-static void child_reads(unsigned char *p)
+static void
+child_reads(unsigned char *p)
 {
     if (*(volatile unsigned char *)p == 77)
         _exit(0);
 }
 
-static void test_secret(void **state)
+static void
+test_secret(void **state)
 {
     static const size_t sizes[] = {1, 32, 100, 4095, 4096, 4097, 70000};
     char flags[256];
@@ -1470,14 +1572,14 @@ static void test_secret(void **state)
             CHECK_INT(in_child(child_expects_zeros, p), 0);
         CHECK(p[0] == 0xa5 && p[n - 1] == 0xa5); /* the parent's stays */
         /* A page before and a page after are out of bounds. */
-        CHECK_INT(in_child(child_reads, (unsigned char *)((uintptr_t)p &
-                                                          ~(uintptr_t)4095) -
-                                            1),
-                  128 + SIGSEGV);
-        CHECK_INT(in_child(child_reads, (unsigned char *)(((uintptr_t)p + n +
-                                                           4095) &
-                                                          ~(uintptr_t)4095)),
-                  128 + SIGSEGV);
+        CHECK_INT(
+            in_child(child_reads,
+                     (unsigned char *)((uintptr_t)p & ~(uintptr_t)4095) - 1),
+            128 + SIGSEGV);
+        CHECK_INT(
+            in_child(child_reads, (unsigned char *)(((uintptr_t)p + n + 4095) &
+                                                    ~(uintptr_t)4095)),
+            128 + SIGSEGV);
         ef_secret_free(p, n);
         CHECK_INT(in_child(child_reads, p), 128 + SIGSEGV);
     }
@@ -1492,7 +1594,8 @@ static void test_secret(void **state)
  * Properties of the text encodings                                        *
  * ----------------------------------------------------------------------- */
 
-static void test_encodings_round_trip(void **state)
+static void
+test_encodings_round_trip(void **state)
 {
     (void)state;
     seed(3);
@@ -1512,9 +1615,9 @@ static void test_encodings_round_trip(void **state)
             CHECK_BYTES(back, n, slice(data, n));
         }
         ef_base64_encode(chars, data, n);
-        CHECK_STATUS(ef_base64_decode(decoded, &got, slice(chars, chars_n),
-                                      &err),
-                     EF_OK, &err);
+        CHECK_STATUS(
+            ef_base64_decode(decoded, &got, slice(chars, chars_n), &err), EF_OK,
+            &err);
         CHECK_BYTES(decoded, got, slice(data, n));
         free(data);
         free(back);
@@ -1526,7 +1629,8 @@ static void test_encodings_round_trip(void **state)
 }
 
 /* Every byte at every place of a short text: digits and no others. */
-static void test_alphabets(void **state)
+static void
+test_alphabets(void **state)
 {
     static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmno"
                                    "pqrstuvwxyz0123456789+/";
@@ -1548,10 +1652,11 @@ static void test_alphabets(void **state)
             memset(in, 'A', sizeof in);
             in[i] = (unsigned char)c;
             rc = ef_base64_decode(out, &n, slice(in, sizeof in), &err);
-            CHECK_STATUS(rc, (c != 0 && strchr(alphabet, c) != NULL) ||
-                                     (c == '=' && i == 7)
-                                 ? EF_OK
-                                 : EF_E_FORMAT,
+            CHECK_STATUS(rc,
+                         (c != 0 && strchr(alphabet, c) != NULL) ||
+                                 (c == '=' && i == 7)
+                             ? EF_OK
+                             : EF_E_FORMAT,
                          &err);
             if (rc != EF_OK && c != '=')
                 CHECK_INT(err.at, i);
@@ -1560,7 +1665,8 @@ static void test_alphabets(void **state)
 }
 
 /* RFC 3629 section 4, as a table: bounds of the second byte per lead byte. */
-static size_t utf8_length(const unsigned char *p, size_t n)
+static size_t
+utf8_length(const unsigned char *p, size_t n)
 {
     static const struct {
         unsigned char from, to, low, high, length;
@@ -1586,7 +1692,8 @@ static size_t utf8_length(const unsigned char *p, size_t n)
     return 0;
 }
 
-static void check_utf8(const unsigned char *p, size_t n)
+static void
+check_utf8(const unsigned char *p, size_t n)
 {
     size_t i = 0, k = 1;
     ef_err err = {0};
@@ -1594,15 +1701,15 @@ static void check_utf8(const unsigned char *p, size_t n)
 
     while (i < n && (k = utf8_length(p + i, n - i)) != 0)
         i += k;
-    if (rc != (k != 0 ? EF_OK : EF_E_FORMAT) ||
-        (rc != EF_OK && err.at != i)) {
+    if (rc != (k != 0 ? EF_OK : EF_E_FORMAT) || (rc != EF_OK && err.at != i)) {
         show("the text", p, n);
         CHECK_STATUS(rc, k != 0 ? EF_OK : EF_E_FORMAT, &err);
         CHECK_INT(err.at, i);
     }
 }
 
-static void test_utf8(void **state)
+static void
+test_utf8(void **state)
 {
     static const unsigned char edges[] = {0x00, 0x41, 0x7f, 0x80, 0x8f, 0x90,
                                           0x9f, 0xa0, 0xbf, 0xc0, 0xff};
@@ -1711,7 +1818,8 @@ struct es6 {
     size_t left; /* doubles of block not used yet */
 };
 
-static double es6_next(struct es6 *s)
+static double
+es6_next(struct es6 *s)
 {
     size_t fixed = sizeof es6_fixed / sizeof *es6_fixed, i = s->index++;
     uint64_t bits = 0;
@@ -1741,7 +1849,8 @@ static double es6_next(struct es6 *s)
     return x;
 }
 
-static void test_json_number(void **state)
+static void
+test_json_number(void **state)
 {
     static const struct {
         unsigned lines;
@@ -1787,22 +1896,9 @@ static void test_json_number(void **state)
     done();
 }
 
-/* A text of many equal parts: front, part times n, back. */
-static ef_slice many(const char *front, const char *part, size_t n,
-                     const char *back)
-{
-    size_t a = strlen(front), b = strlen(part), c = strlen(back);
-    unsigned char *p = block(a + b * n + c);
-
-    memcpy(p, front, a);
-    for (size_t i = 0; i < n; i++)
-        memcpy(p + a + i * b, part, b);
-    memcpy(p + a + n * b, back, c);
-    return slice(p, a + b * n + c);
-}
-
 /* Parse and free a text made by many(). */
-static void check_json(ef_slice in, ef_status want, uint64_t at)
+static void
+check_json(ef_slice in, ef_status want, uint64_t at)
 {
     ef_json doc = {0};
     ef_err err = {0};
@@ -1815,7 +1911,8 @@ static void check_json(ef_slice in, ef_status want, uint64_t at)
     free((void *)(uintptr_t)in.p);
 }
 
-static void test_json_limits(void **state)
+static void
+test_json_limits(void **state)
 {
     (void)state;
     /* nst/JSONTestSuite n_structure_100000_opening_arrays and
@@ -1843,7 +1940,8 @@ static void test_json_limits(void **state)
 
 /* Many names: each is found, a second one of each is refused, in little
  * time whatever they are. */
-static void test_json_names(void **state)
+static void
+test_json_names(void **state)
 {
     ef_buf b = {0};
     ef_json doc = {0};
@@ -1874,15 +1972,15 @@ static void test_json_names(void **state)
     at = b.n;
     ef_buf_str(&b, "\"k31234\":0}");
     memset(&doc, 0, sizeof doc);
-    CHECK_STATUS(ef_json_parse(&doc, slice(b.p, b.n), &err), EF_E_FORMAT,
-                 &err);
+    CHECK_STATUS(ef_json_parse(&doc, slice(b.p, b.n), &err), EF_E_FORMAT, &err);
     CHECK_INT(err.at, at);
     ef_json_free(&doc);
     ef_buf_free(&b);
     done();
 }
 
-static void test_json_strings(void **state)
+static void
+test_json_strings(void **state)
 {
     static const char in[] = "{\"\\u0061\\n\":[\"\\u0000\\ud83d\\ude02\","
                              "\"\",\"\xc3\xa9\\/\"],\"x\":1}";
@@ -1941,8 +2039,9 @@ static void test_json_strings(void **state)
  * Properties of CSV, INI, describe                                        *
  * ----------------------------------------------------------------------- */
 
-static ef_status stop_at_two(void *ctx, const ef_slice *fields, size_t count,
-                             uint64_t line, ef_err *err)
+static ef_status
+stop_at_two(void *ctx, const ef_slice *fields, size_t count, uint64_t line,
+            ef_err *err)
 {
     (void)fields;
     (void)count;
@@ -1952,7 +2051,8 @@ static ef_status stop_at_two(void *ctx, const ef_slice *fields, size_t count,
 }
 
 /* A text made by many() as CSV, read whole and in pieces of 4096. */
-static void check_csv(ef_slice in, ef_status want)
+static void
+check_csv(ef_slice in, ef_status want)
 {
     for (int pieces = 0; pieces < 2; pieces++) {
         ef_buf rows = {0};
@@ -1967,7 +2067,8 @@ static void check_csv(ef_slice in, ef_status want)
     free((void *)(uintptr_t)in.p);
 }
 
-static void test_csv_limits(void **state)
+static void
+test_csv_limits(void **state)
 {
     unsigned rows = 0;
     ef_err err = {0};
@@ -1995,7 +2096,8 @@ static void test_csv_limits(void **state)
     done();
 }
 
-static void test_ini_limits(void **state)
+static void
+test_ini_limits(void **state)
 {
     ef_slice in = many("[a]\n", "#c\n", (EF_MAX_INI_BYTES - 8) / 3, "k=v\n");
     ef_slice value = {NULL, 0};
@@ -2015,7 +2117,8 @@ static void test_ini_limits(void **state)
 
 /* The published columns, by pieces: what was counted does not depend on how
  * the file arrives. */
-static void test_describe_pieces(void **state)
+static void
+test_describe_pieces(void **state)
 {
     static const char in[] = "A,DESCRIPTION\n1,x\n2,\"y, z\"\n3,x\n\n4,\n"
                              "5,NA\n6,x\n7,\xc3\xa9\n";
@@ -2066,13 +2169,75 @@ static void test_describe_pieces(void **state)
     done();
 }
 
+static ef_status
+describe_all(const char *const *columns, size_t n, ef_slice in, ef_buf *tables,
+             ef_err *err)
+{
+    static const unsigned char seeds[16] = {9, 8, 7};
+    ef_describe *d = ef_describe_new(columns, n, seeds);
+    ef_status rc;
+
+    assert_non_null(d);
+    rc = ef_describe_push(d, in, err);
+    if (rc == EF_OK)
+        rc = ef_describe_end(d, err);
+    for (size_t i = 0; rc == EF_OK && i < ef_describe_count(d); i++) {
+        ef_summary sum = {0};
+
+        ef_describe_get(d, i, &sum);
+        if (!sum.numeric)
+            ef_describe_table(d, i, tables);
+    }
+    ef_describe_free(d);
+    return rc;
+}
+
+static void
+test_describe_refuses(void **state)
+{
+    static const char *const a[] = {"a"}, *const b[] = {"b"};
+    ef_buf out = {0}, in = {0};
+    ef_err err = {0};
+    char line[32];
+
+    (void)state;
+    CHECK_STATUS(describe_all(b, 1, text("a\nx\n"), &out, &err), EF_E_FORMAT,
+                 &err);
+    CHECK_BYTES(err.where, strlen(err.where), text("b"));
+    memset(&err, 0, sizeof err);
+    CHECK_STATUS(describe_all(a, 1, text("a\n1\n2.5\n"), &out, &err),
+                 EF_E_FORMAT, &err);
+    CHECK_BYTES(err.where, strlen(err.where), text("a"));
+    CHECK_STATUS(describe_all(a, 1, text(""), &out, &err), EF_E_FORMAT, &err);
+    CHECK_STATUS(describe_all(a, 1, text("a\nx,y\nz\n1,2,3\n"), &out, &err),
+                 EF_E_FORMAT, &err);
+    CHECK_INT(err.line, 4);
+    CHECK_INT(out.n, 0);
+    CHECK_STATUS(describe_all(NULL, 0, text("a,b\nx,1\nTrue,2\n"), &out, &err),
+                 EF_OK, &err);
+    CHECK(out.n != 0);
+    /* Distinct values are bounded, however short they are. */
+    ef_buf_str(&in, "a\n");
+    for (unsigned i = 0; i < 1500000; i++) {
+        snprintf(line, sizeof line, "v%u\n", i);
+        ef_buf_str(&in, line);
+    }
+    assert_false(in.failed);
+    CHECK_STATUS(describe_all(a, 1, slice(in.p, in.n), &out, &err), EF_E_LIMIT,
+                 &err);
+    ef_buf_free(&out);
+    ef_buf_free(&in);
+    done();
+}
+
 /* ----------------------------------------------------------------------- *
  * Properties of AES-256-GCM and results                                   *
  * ----------------------------------------------------------------------- */
 
 /* Random messages: every kernel seals to the same bytes as the first, and
  * opens what the first has sealed, whatever the split. */
-static void test_gcm_kernels_agree(void **state)
+static void
+test_gcm_kernels_agree(void **state)
 {
     (void)state;
     seed(5);
@@ -2120,14 +2285,18 @@ static void test_gcm_kernels_agree(void **state)
 }
 
 /* One bit changed anywhere: key, nonce, additional data, ciphertext. */
-static void test_gcm_every_bit(void **state)
+static void
+test_gcm_every_bit(void **state)
 {
     unsigned char key[32], iv[12], aad[5], pt[21], ct[21], out[21], tag[16];
     const struct {
         unsigned char *p;
         size_t n;
-    } parts[] = {{key, sizeof key}, {iv, sizeof iv}, {aad, sizeof aad},
-                 {ct, sizeof ct},   {tag, sizeof tag}};
+    } parts[] = {{key, sizeof key},
+                 {iv, sizeof iv},
+                 {aad, sizeof aad},
+                 {ct, sizeof ct},
+                 {tag, sizeof tag}};
     ef_err err = {0};
 
     (void)state;
@@ -2155,13 +2324,14 @@ static void test_gcm_every_bit(void **state)
     CHECK_STATUS(ef_gcm_open(out, key, iv, aad, sizeof aad - 1, ct, sizeof ct,
                              tag, NULL, &err),
                  EF_E_AUTH, &err);
-    CHECK_STATUS(ef_gcm_open(out, key, iv, NULL, 0, ct, sizeof ct, tag, NULL,
-                             &err),
-                 EF_E_AUTH, &err);
+    CHECK_STATUS(
+        ef_gcm_open(out, key, iv, NULL, 0, ct, sizeof ct, tag, NULL, &err),
+        EF_E_AUTH, &err);
     done();
 }
 
-static void test_gcm_limit(void **state)
+static void
+test_gcm_limit(void **state)
 {
     static unsigned char key[32], iv[12], tag[16];
     unsigned char one[1] = {0xa5};
@@ -2171,11 +2341,9 @@ static void test_gcm_limit(void **state)
 
     (void)state;
     assert_non_null(g);
-    CHECK_STATUS(ef_gcm_seal(one, tag, key, iv, NULL, 0, one, over, NULL,
-                             &err),
+    CHECK_STATUS(ef_gcm_seal(one, tag, key, iv, NULL, 0, one, over, NULL, &err),
                  EF_E_LIMIT, &err);
-    CHECK_STATUS(ef_gcm_open(one, key, iv, NULL, 0, one, over, tag, NULL,
-                             &err),
+    CHECK_STATUS(ef_gcm_open(one, key, iv, NULL, 0, one, over, tag, NULL, &err),
                  EF_E_LIMIT, &err);
     ef_gcm_start(g, iv, NULL, 0);
     CHECK_STATUS(ef_gcm_crypt(g, one, over, 1, &err), EF_E_LIMIT, &err);
@@ -2190,14 +2358,15 @@ static void test_gcm_limit(void **state)
 }
 
 /* Results of every small size, in pieces; and read back. */
-static void test_result_pieces(void **state)
+static void
+test_result_pieces(void **state)
 {
     (void)state;
     seed(7);
     for (size_t n = 0; n < 60; n++) {
         unsigned char *out = block(n), *err_bytes = block(n * 7 % 13);
-        ef_result res = {n % 3 == 0 ? 0 : (int)(next64() >> 33),
-                         slice(out, n), slice(err_bytes, n * 7 % 13)};
+        ef_result res = {n % 3 == 0 ? 0 : (int)(next64() % 256), slice(out, n),
+                         slice(err_bytes, n * 7 % 13)};
         size_t size = (size_t)ef_result_size(&res);
         unsigned char *json = block(size), *again;
         ef_result back = {0};
@@ -2236,7 +2405,8 @@ static void test_result_pieces(void **state)
  * Names, locations, presigned queries, times                              *
  * ----------------------------------------------------------------------- */
 
-static void test_name_check(void **state)
+static void
+test_name_check(void **state)
 {
     static const struct {
         const char *p;
@@ -2295,7 +2465,8 @@ static void test_name_check(void **state)
     done();
 }
 
-static void test_location_check(void **state)
+static void
+test_location_check(void **state)
 {
     static const struct {
         const char *url;
@@ -2372,7 +2543,8 @@ static void test_location_check(void **state)
     done();
 }
 
-static void test_presigned_parse(void **state)
+static void
+test_presigned_parse(void **state)
 {
     static const struct {
         const char *query;
@@ -2387,8 +2559,8 @@ static void test_presigned_parse(void **state)
         {"AWSAccessKeyId=&Signature=PcpH99nszG2%2Fv85z4IbgwgVDywc%3D&Expires="
          "1613817035",
          2, 1613817035, 0},
-        {"AWSAccessKeyId=AK&Signature=x&x-amz-security-token=t&Expires=5", 2,
-         5, 1},
+        {"AWSAccessKeyId=AK&Signature=x&x-amz-security-token=t&Expires=5", 2, 5,
+         1},
         {"versionId=1&response-expires=Thu&AWSAccessKeyId=AK&Signature=x&"
          "Expires=1700000000",
          2, 1700000000, 0},
@@ -2454,7 +2626,8 @@ static void test_presigned_parse(void **state)
     done();
 }
 
-static void check_time(const char *s, int64_t want)
+static void
+check_time(const char *s, int64_t want)
 {
     unsigned char *p = copy(text(s));
     int64_t t = -7;
@@ -2468,7 +2641,8 @@ static void check_time(const char *s, int64_t want)
     free(p);
 }
 
-static void test_time(void **state)
+static void
+test_time(void **state)
 {
     static const struct {
         int64_t t;
@@ -2484,21 +2658,48 @@ static void test_time(void **state)
         {4294967296, "21060207T062816Z", "2106-02-07T06:28:16Z"},
         {253402300799, "99991231T235959Z", "9999-12-31T23:59:59Z"},
     };
-    static const char *const bad[] = {
-        "", " ", "x", "-1", "+1", " 1", "1 ", "1.5", "0x10",
-        "253402300800", "99999999999999999999",
-        "19691231T235959Z", "20130524T000000", "20130524t000000Z",
-        "20130524T000000z", "20130524 000000Z", "20130524T0000Z",
-        "20130024T000000Z", "20131324T000000Z", "20130500T000000Z",
-        "20130532T000000Z", "20130431T000000Z", "20130229T000000Z",
-        "21000229T000000Z", "20130524T240000Z", "20130524T006000Z",
-        "20130524T000060Z", "20130524T000000ZZ", "20130524T000000+",
-        "2013-05-24", "2013-05-24T00:00:00", "2013-05-24T00:00Z",
-        "2013-5-24T00:00:00Z", "2013-05-24T00:00:00+00:00",
-        "2013-05-24T00:00:00.5Z", "2013/05/24T00:00:00Z",
-        "2013-05-24T00-00-00Z", "2013-05-24T00:00:60Z",
-        "10000-01-01T00:00:00Z", "0000-01-01T00:00:00Z",
-        "2013-02-29T00:00:00Z", "+013-05-24T00:00:00Z"};
+    static const char *const bad[] = {"",
+                                      " ",
+                                      "x",
+                                      "-1",
+                                      "+1",
+                                      " 1",
+                                      "1 ",
+                                      "1.5",
+                                      "0x10",
+                                      "253402300800",
+                                      "99999999999999999999",
+                                      "19691231T235959Z",
+                                      "20130524T000000",
+                                      "20130524t000000Z",
+                                      "20130524T000000z",
+                                      "20130524 000000Z",
+                                      "20130524T0000Z",
+                                      "20130024T000000Z",
+                                      "20131324T000000Z",
+                                      "20130500T000000Z",
+                                      "20130532T000000Z",
+                                      "20130431T000000Z",
+                                      "20130229T000000Z",
+                                      "21000229T000000Z",
+                                      "20130524T240000Z",
+                                      "20130524T006000Z",
+                                      "20130524T000060Z",
+                                      "20130524T000000ZZ",
+                                      "20130524T000000+",
+                                      "2013-05-24",
+                                      "2013-05-24T00:00:00",
+                                      "2013-05-24T00:00Z",
+                                      "2013-5-24T00:00:00Z",
+                                      "2013-05-24T00:00:00+00:00",
+                                      "2013-05-24T00:00:00.5Z",
+                                      "2013/05/24T00:00:00Z",
+                                      "2013-05-24T00-00-00Z",
+                                      "2013-05-24T00:00:60Z",
+                                      "10000-01-01T00:00:00Z",
+                                      "0000-01-01T00:00:00Z",
+                                      "2013-02-29T00:00:00Z",
+                                      "+013-05-24T00:00:00Z"};
     char out[EF_TIME_BYTES], basic[EF_TIME_BYTES], number[32];
 
     (void)state;
@@ -2526,7 +2727,8 @@ static void test_time(void **state)
     done();
 }
 
-static void test_credentials_limit(void **state)
+static void
+test_credentials_limit(void **state)
 {
     ef_slice in = many("{\"query_string\": \"", "QUFB",
                        EF_MAX_CREDENTIALS_BYTES / 4, "\"}");
@@ -2543,7 +2745,8 @@ static void test_credentials_limit(void **state)
 }
 
 /* Pages from p on that are mapped, of n bytes. */
-static size_t pages_mapped(unsigned char *p, size_t n)
+static size_t
+pages_mapped(unsigned char *p, size_t n)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE), mapped = 0;
     unsigned char resident;
@@ -2555,14 +2758,15 @@ static size_t pages_mapped(unsigned char *p, size_t n)
 
 /* Query strings around the sizes where a page more is needed: all of it is
  * given back, whatever the decoded size. */
-static void test_credentials_freed(void **state)
+static void
+test_credentials_freed(void **state)
 {
     static const char key[] =
         "63F0E4C07666126226D795027862ACC5848E939881C3CFE8CB3EB47DD7B3D24A";
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
 
     (void)state;
-    for (size_t n = 1; n < 6000; n += n > 3060 && n < 4110 ? 1 : 29) {
+    for (size_t n = 1; n<6000; n += n> 3060 && n < 4110 ? 1 : 29) {
         ef_credentials *c = ef_secret_alloc(sizeof *c, NULL);
         unsigned char *query = block(n), raw[EF_KEY_BYTES], *base;
         ef_buf json = {0};
@@ -2597,7 +2801,8 @@ static void test_credentials_freed(void **state)
 static unsigned char *guard_base;
 static size_t guard_size;
 
-static void guard_open(void)
+static void
+guard_open(void)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
 
@@ -2610,7 +2815,8 @@ static void guard_open(void)
                      0);
 }
 
-static void guard_close(void)
+static void
+guard_close(void)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
 
@@ -2619,7 +2825,8 @@ static void guard_close(void)
 
 /* in, so that its last byte is the last before the upper page, or its first
  * byte the first after the lower one. */
-static ef_slice guarded(ef_slice in, int upper)
+static ef_slice
+guarded(ef_slice in, int upper)
 {
     unsigned char *p = upper ? guard_base + guard_size - in.n : guard_base;
 
@@ -2628,7 +2835,8 @@ static ef_slice guarded(ef_slice in, int upper)
     return slice(p, in.n);
 }
 
-static void feed_json(ef_slice in)
+static void
+feed_json(ef_slice in)
 {
     ef_json doc = {0};
     ef_buf out = {0};
@@ -2649,21 +2857,22 @@ static void feed_json(ef_slice in)
     ef_buf_free(&out);
 }
 
-static void feed_csv(ef_slice in)
+static void
+feed_csv(ef_slice in)
 {
     ef_buf rows = {0};
     ef_err err = {0};
     ef_csv csv;
 
     ef_csv_init(&csv, dump_row, &rows);
-    if (ef_csv_push(&csv, in, &err) == EF_OK &&
-        ef_csv_end(&csv, &err) != EF_OK)
+    if (ef_csv_push(&csv, in, &err) == EF_OK && ef_csv_end(&csv, &err) != EF_OK)
         rows.failed = 1;
     ef_csv_free(&csv);
     ef_buf_free(&rows);
 }
 
-static void feed_text(ef_slice in)
+static void
+feed_text(ef_slice in)
 {
     unsigned char *out = block(in.n), key[EF_KEY_BYTES];
     ef_buf b = {0};
@@ -2692,7 +2901,8 @@ static void feed_text(ef_slice in)
     free(out);
 }
 
-static void feed_documents(ef_slice in)
+static void
+feed_documents(ef_slice in)
 {
     ef_credentials *c = ef_secret_alloc(sizeof *c, NULL);
     ef_result res;
@@ -2703,8 +2913,8 @@ static void feed_documents(ef_slice in)
     ok += ef_credentials_parse(c, in, &err) == EF_OK;
     ef_credentials_free(c);
     ef_secret_free(c, sizeof *c);
-    ok += ef_result_parse(&res, (unsigned char *)(uintptr_t)in.p, in.n,
-                          &err) == EF_OK;
+    ok += ef_result_parse(&res, (unsigned char *)(uintptr_t)in.p, in.n, &err) ==
+          EF_OK;
     CHECK(ok <= 2);
 }
 
@@ -2712,7 +2922,8 @@ static unsigned long guard_inputs;
 static void (*guard_feed)(ef_slice in);
 
 /* Every text of the record, whole and cut off after every byte. */
-static void each_guarded(const struct vec_rec *r)
+static void
+each_guarded(const struct vec_rec *r)
 {
     rec = r;
     for (size_t i = 0; i < r->count; i++) {
@@ -2730,14 +2941,15 @@ static void each_guarded(const struct vec_rec *r)
     }
 }
 
-static void guard_run(const char *path, const char *fields,
-                      void (*feed)(ef_slice in))
+static void
+guard_run(const char *path, const char *fields, void (*feed)(ef_slice in))
 {
     guard_feed = feed;
     vec_run(path, fields, each_guarded);
 }
 
-static void test_guard_pages(void **state)
+static void
+test_guard_pages(void **state)
 {
     (void)state;
     guard_open();
@@ -2777,7 +2989,8 @@ static void test_guard_pages(void **state)
     done();
 }
 
-int main(void)
+int
+main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reader),
@@ -2804,6 +3017,7 @@ int main(void)
         cmocka_unit_test(test_ini),
         cmocka_unit_test(test_ini_limits),
         cmocka_unit_test(test_describe_pieces),
+        cmocka_unit_test(test_describe_refuses),
         cmocka_unit_test(test_gcm),
         cmocka_unit_test(test_gcm_kernels_agree),
         cmocka_unit_test(test_gcm_every_bit),

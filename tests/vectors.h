@@ -68,8 +68,8 @@ struct vec_reader {
     size_t count;
 };
 
-static _Noreturn void vec_die(const struct vec_reader *v, const char *what,
-                              const char *which)
+static _Noreturn void
+vec_die(const struct vec_reader *v, const char *what, const char *which)
 {
     fprintf(stderr, "%s:%u: %s%s%s\n", v->path, v->line, what,
             *which ? ": " : "", which);
@@ -77,7 +77,8 @@ static _Noreturn void vec_die(const struct vec_reader *v, const char *what,
     _exit(70);
 }
 
-static void vec_load(struct vec_reader *v, const char *path)
+static void
+vec_load(struct vec_reader *v, const char *path)
 {
     FILE *f = fopen(path, "rb");
     size_t cap = 1 << 16, n = 0, got;
@@ -103,7 +104,8 @@ static void vec_load(struct vec_reader *v, const char *path)
 }
 
 /* The next line without its newline, or NULL at the end. */
-static char *vec_line(struct vec_reader *v)
+static char *
+vec_line(struct vec_reader *v)
 {
     char *line = v->next, *end;
 
@@ -118,10 +120,10 @@ static char *vec_line(struct vec_reader *v)
     return line;
 }
 
-static enum vec_type vec_type_of(const struct vec_reader *v, const char *name)
+static enum vec_type
+vec_type_of(const struct vec_reader *v, const char *name)
 {
-    static const char *const names[] = {"line", "hex", "text", "int",
-                                        "status"};
+    static const char *const names[] = {"line", "hex", "text", "int", "status"};
 
     for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(name, names[i]) == 0)
@@ -130,7 +132,8 @@ static enum vec_type vec_type_of(const struct vec_reader *v, const char *name)
 }
 
 /* One word of the list of fields: NAME[:TYPE][?]. */
-static void vec_add_field(struct vec_reader *v, char *word)
+static void
+vec_add_field(struct vec_reader *v, char *word)
 {
     size_t n = strlen(word);
     struct vec_field *f = &v->fields[v->count];
@@ -151,7 +154,8 @@ static void vec_add_field(struct vec_reader *v, char *word)
 }
 
 /* The header: comments, with the list of fields, and "records = N". */
-static unsigned long vec_header(struct vec_reader *v, const char *fields)
+static unsigned long
+vec_header(struct vec_reader *v, const char *fields)
 {
     char listed[1024] = "", copy[1024], *line, *end, *save = NULL;
     unsigned long n;
@@ -176,7 +180,8 @@ static unsigned long vec_header(struct vec_reader *v, const char *fields)
     return n;
 }
 
-static int vec_digit(const struct vec_reader *v, char c)
+static int
+vec_digit(const struct vec_reader *v, char c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';
@@ -185,8 +190,8 @@ static int vec_digit(const struct vec_reader *v, char c)
     vec_die(v, "not a lower-case hex digit", "");
 }
 
-static void vec_hex_value(const struct vec_reader *v, struct vec_value *out,
-                          const char *s)
+static void
+vec_hex_value(const struct vec_reader *v, struct vec_value *out, const char *s)
 {
     size_t n = strlen(s);
 
@@ -199,7 +204,8 @@ static void vec_hex_value(const struct vec_reader *v, struct vec_value *out,
 }
 
 /* One character of a text field at *s, which moves past it. */
-static unsigned char vec_char(const struct vec_reader *v, const char **s)
+static unsigned char
+vec_char(const struct vec_reader *v, const char **s)
 {
     const char *p = *s;
     int hi;
@@ -227,8 +233,8 @@ static unsigned char vec_char(const struct vec_reader *v, const char **s)
     }
 }
 
-static void vec_text_value(const struct vec_reader *v, struct vec_value *out,
-                           const char *s)
+static void
+vec_text_value(const struct vec_reader *v, struct vec_value *out, const char *s)
 {
     size_t n = strlen(s);
     const char *last = s + n - 1;
@@ -246,8 +252,8 @@ static void vec_text_value(const struct vec_reader *v, struct vec_value *out,
     free(all);
 }
 
-static void vec_int_value(const struct vec_reader *v, struct vec_value *out,
-                          const char *s)
+static void
+vec_int_value(const struct vec_reader *v, struct vec_value *out, const char *s)
 {
     char *end;
 
@@ -259,8 +265,9 @@ static void vec_int_value(const struct vec_reader *v, struct vec_value *out,
 }
 
 /* The status that a name stands for. */
-static void vec_status_value(const struct vec_reader *v,
-                             struct vec_value *out, const char *s)
+static void
+vec_status_value(const struct vec_reader *v, struct vec_value *out,
+                 const char *s)
 {
     static const struct {
         const char *name;
@@ -286,8 +293,9 @@ static void vec_status_value(const struct vec_reader *v,
     vec_die(v, "not a status", s);
 }
 
-static void vec_value(const struct vec_reader *v, struct vec_value *out,
-                      enum vec_type type, const char *s)
+static void
+vec_value(const struct vec_reader *v, struct vec_value *out, enum vec_type type,
+          const char *s)
 {
     switch (type) {
     case VEC_HEX:
@@ -313,7 +321,8 @@ static void vec_value(const struct vec_reader *v, struct vec_value *out,
 }
 
 /* "key = value", or "key =" for nothing; blanks may stand before '='. */
-static void vec_pair(struct vec_reader *v, struct vec_rec *r, char *line)
+static void
+vec_pair(struct vec_reader *v, struct vec_rec *r, char *line)
 {
     char *eq = strchr(line, '='), *value;
     size_t n, i;
@@ -336,8 +345,8 @@ static void vec_pair(struct vec_reader *v, struct vec_rec *r, char *line)
     vec_value(v, &r->values[i], v->fields[i].type, value);
 }
 
-static const struct vec_value *vec_find(const struct vec_rec *r,
-                                        const char *name, unsigned types)
+static const struct vec_value *
+vec_find(const struct vec_rec *r, const char *name, unsigned types)
 {
     for (size_t i = 0; i < r->count; i++)
         if (strcmp(r->fields[i].name, name) == 0 &&
@@ -348,14 +357,16 @@ static const struct vec_value *vec_find(const struct vec_rec *r,
 }
 
 /* 1 where the record has the key. */
-static int vec_has(const struct vec_rec *r, const char *name)
+static int
+vec_has(const struct vec_rec *r, const char *name)
 {
     return vec_find(r, name, ~0u)->given;
 }
 
 /* A hex or text value; n 0 and p not NULL where it is empty, n 0 and p NULL
  * where it is absent. */
-static ef_slice vec_bytes(const struct vec_rec *r, const char *name)
+static ef_slice
+vec_bytes(const struct vec_rec *r, const char *name)
 {
     const struct vec_value *x =
         vec_find(r, name, 1u << VEC_HEX | 1u << VEC_TEXT);
@@ -365,7 +376,8 @@ static ef_slice vec_bytes(const struct vec_rec *r, const char *name)
 }
 
 /* A text value as a C string, to be freed; NULL where it is absent. */
-static char *vec_string(const struct vec_rec *r, const char *name)
+static char *
+vec_string(const struct vec_rec *r, const char *name)
 {
     const struct vec_value *x = vec_find(r, name, 1u << VEC_TEXT);
     char *s = NULL;
@@ -380,22 +392,26 @@ static char *vec_string(const struct vec_rec *r, const char *name)
 }
 
 /* A line value, or NULL. */
-static const char *vec_word(const struct vec_rec *r, const char *name)
+static const char *
+vec_word(const struct vec_rec *r, const char *name)
 {
     return (const char *)vec_find(r, name, 1u << VEC_LINE)->p;
 }
 
-static int64_t vec_int(const struct vec_rec *r, const char *name)
+static int64_t
+vec_int(const struct vec_rec *r, const char *name)
 {
     return vec_find(r, name, 1u << VEC_INT)->num;
 }
 
-static ef_status vec_status(const struct vec_rec *r, const char *name)
+static ef_status
+vec_status(const struct vec_rec *r, const char *name)
 {
     return (ef_status)vec_find(r, name, 1u << VEC_STATUS)->num;
 }
 
-static void vec_check_complete(struct vec_reader *v, struct vec_rec *r)
+static void
+vec_check_complete(struct vec_reader *v, struct vec_rec *r)
 {
     for (size_t i = 0; i < v->count; i++)
         if (!r->values[i].given && !v->fields[i].optional) {
@@ -411,8 +427,9 @@ static void vec_check_complete(struct vec_reader *v, struct vec_rec *r)
  * fields is what the file's "# fields:" lines must say. Returns the number
  * of records executed, and prints it.
  */
-static unsigned long vec_run(const char *path, const char *fields,
-                             void (*each)(const struct vec_rec *r))
+static unsigned long
+vec_run(const char *path, const char *fields,
+        void (*each)(const struct vec_rec *r))
 {
     struct vec_reader v = {0};
     unsigned long want, done = 0;

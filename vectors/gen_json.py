@@ -343,7 +343,8 @@ def make_reject():
         text = bytearray(some_json(rnd, 3))
         at = rnd.randrange(len(text))
         way = ("changed", "dropped", "put in", "cut")[len(seen) % 4]
-        byte = rnd.choice(b'\x00\x1f "\\,:[]{}+-.0179eEtfnu/\x7f\x80\xc0\xed\xff')
+        byte = rnd.choice(b'\x00\x1f "\\,:[]{}+-.0179eEtfnu/'
+                          b'\x7f\x80\xc0\xed\xff')
         if way == "changed":
             text[at] = byte
         elif way == "put in":
@@ -410,6 +411,17 @@ def check_jcs(r):
 
 
 def make_jcs():
+    # Powers of two whose shortest digits are not the rounded ones: the gap
+    # to the next double below is half of the one above.
+    odd = [x for x in (2.0 ** e for e in range(-1074, 1024))
+           if float("%.*e" % (len(repr(x).split("e")[0].replace(
+               ".", "").strip("0")) - 1, x)) != x]
+    yield dict(source="Python repr", why="the upper neighbour is shortest",
+               text=json.dumps(odd).encode(), out=canonical(odd).encode())
+    for first in range(-1074, 1024, 100):
+        two = [2.0 ** e for e in range(first, min(first + 100, 1024))]
+        yield dict(source="Python repr", why="powers of two from 2^%d" % first,
+                   text=json.dumps(two).encode(), out=canonical(two).encode())
     rnd = random.Random("jcs")
     for _ in range(40):
         text = some_json(rnd, 4)
