@@ -1729,6 +1729,7 @@ void
 ef_csv_init(ef_csv *csv, ef_csv_row_fn row, void *ctx)
 {
     *csv = (ef_csv){.state = CSV_RECORD, .row = row, .ctx = ctx, .line = 1};
+    csv->data.max = EF_MAX_CSV_RECORD_BYTES;
 }
 
 void
@@ -1828,6 +1829,10 @@ csv_add(ef_csv *csv, const unsigned char *p, size_t n, ef_err *err)
         return reject_line(err, EF_E_LIMIT, csv->line, 0,
                            "a field larger than EF_MAX_CSV_FIELD_BYTES "
                            "(1048576)");
+    if (csv->data.n + n > EF_MAX_CSV_RECORD_BYTES)
+        return reject_line(err, EF_E_LIMIT, csv->line, 0,
+                           "a record larger than EF_MAX_CSV_RECORD_BYTES "
+                           "(4194304)");
     ef_buf_add(&csv->data, p, n);
     return buf_status(&csv->data, err);
 }
@@ -2729,32 +2734,50 @@ struct file_out {
     int replace;         /* an existing file may be replaced */
     int named;           /* fd has the name temp: no O_TMPFILE here */
     mode_t mode;
+    struct file_stray *stray; /* where temp is noted, or NULL */
     char name[NAME_MAX - 15], temp[NAME_MAX + 1]; /* ".NAME.encflow~" */
 };
 
-/* The temporary name now on a disk, for a signal handler to remove: only
- * where O_TMPFILE is missing, and between link and rename. */
-static struct {
+/* Temporary names now on a disk, for a signal handler to remove: only where
+ * O_TMPFILE is missing, and between link and rename. */
+#define FILE_STRAYS 16 /* more than are ever written at once */
+
+static struct file_stray {
     volatile sig_atomic_t on;
     int dir;
     char temp[NAME_MAX + 1];
-} file_stray;
+} file_strays[FILE_STRAYS];
 
 static void
-file_stray_set(const struct file_out *o)
+file_stray_set(struct file_out *o)
 {
-    file_stray.dir = o->dir;
-    memcpy(file_stray.temp, o->temp, sizeof file_stray.temp);
-    file_stray.on = 1;
+    size_t i = 0;
+
+    while (i + 1 < FILE_STRAYS && file_strays[i].on)
+        i++;
+    file_strays[i].dir = o->dir;
+    memcpy(file_strays[i].temp, o->temp, sizeof o->temp);
+    file_strays[i].on = 1;
+    o->stray = &file_strays[i];
 }
 
-/* Async-signal-safe. */
+/* Async-signal-safe, like the function after it. */
 static void
-file_stray_remove(void)
+file_stray_remove(struct file_stray *stray)
 {
-    if (file_stray.on)
-        (void)unlinkat(file_stray.dir, file_stray.temp, 0);
-    file_stray.on = 0;
+    if (stray != NULL && stray->on) {
+        (void)unlinkat(stray->dir, stray->temp, 0);
+        stray->on = 0;
+    }
+}
+
+static void
+file_strays_remove(void)
+{
+    size_t i;
+
+    for (i = 0; i < FILE_STRAYS; i++)
+        file_stray_remove(&file_strays[i]);
 }
 
 enum file_flags {
@@ -2822,8 +2845,8 @@ file_temp(struct file_out *o, ef_err *err)
 static void
 file_out_abort(struct file_out *o)
 {
-    if (o->named)
-        file_stray_remove();
+    file_stray_remove(o->stray);
+    o->stray = NULL;
     file_close(o->fd);
     if (o->dir >= 0)
         close(o->dir);
@@ -2922,10 +2945,8 @@ file_place(struct file_out *o)
     }
     rc = renameat(o->dir, o->temp, o->dir, o->name);
     if (rc == 0)
-        file_stray.on = 0;
-    else
-        file_stray_remove();
-    return rc;
+        o->stray->on = 0;
+    return rc; /* a name that stays behind goes with file_out_abort */
 }
 
 /* The output is complete: make it durable, then visible. */
@@ -3065,6 +3086,7 @@ struct pump {
      * even where the file changes between the passes. 2 MiB for 64 GiB. */
     ef_buf *marks;
     uint64_t mark_total;
+    unsigned char nonce[EF_NONCE_BYTES]; /* of the verified pass */
     unsigned char *buf;
     size_t buf_n;
     unsigned char tag[EF_TAG_BYTES]; /* the last 16 bytes of the input */
@@ -3134,6 +3156,13 @@ pump_batch(struct pump *p, size_t n)
     pthread_mutex_unlock(&p->lock);
 }
 
+static ef_status
+open_changed(ef_err *err)
+{
+    return reject(err, EF_E_AUTH, EF_NOWHERE,
+                  "the file changed while it was read");
+}
+
 /* Put chunk c's hash in its place; check or record the mark. */
 static ef_status
 pump_fold(struct pump *p, const struct pump_chunk *c, ef_err *err)
@@ -3150,8 +3179,7 @@ pump_fold(struct pump *p, const struct pump_chunk *c, ef_err *err)
     if (at + 16 > p->marks->n || p->gcm->n > p->mark_total ||
         (c->n < PUMP_CHUNK && p->gcm->n != p->mark_total) ||
         !ef_equal(p->marks->p + at, p->gcm->y, 16))
-        return reject(err, EF_E_AUTH, EF_NOWHERE,
-                      "the file changed while it was read");
+        return open_changed(err);
     return EF_OK;
 }
 
@@ -3304,12 +3332,16 @@ crypt_open_pass(struct pump *p, enum gcm_work work, ef_err *err)
 {
     unsigned char nonce[EF_NONCE_BYTES], tag[EF_TAG_BYTES];
     ssize_t got = file_read_full(p->in, nonce, sizeof nonce);
+    int second = p->marks != NULL && work == GCM_OPEN;
     ef_status rc;
 
     if (got < 0)
         return reject_sys(err, EF_E_IO, "cannot read");
     if (got < (ssize_t)sizeof nonce)
         return open_too_short(err);
+    if (second && memcmp(nonce, p->nonce, sizeof nonce) != 0)
+        return open_changed(err); /* the marks do not cover the nonce */
+    memcpy(p->nonce, nonce, sizeof nonce);
     p->work = work;
     ef_gcm_start(p->gcm, nonce, NULL, 0);
     rc = pump_run(p, err);
@@ -4321,6 +4353,20 @@ sig_work_free(struct sig_work *w)
     ef_buf_free(&w->signature);
 }
 
+/* Did memory run out anywhere? A URL with a part missing is worse than none. */
+static int
+sig_work_failed(const struct sig_work *w)
+{
+    int failed = w->place.origin.failed | w->place.host.failed |
+                 w->place.path.failed | w->canonical.failed |
+                 w->to_sign.failed | w->signature.failed;
+    size_t i;
+
+    for (i = 0; i < w->query.n; i++)
+        failed |= w->query.pair[i].name.failed | w->query.pair[i].value.failed;
+    return failed;
+}
+
 static void
 sig_hex(ef_buf *out, const unsigned char *p, size_t n)
 {
@@ -4390,6 +4436,7 @@ sig_v4(struct sig_work *w, const ef_presign *p)
         ef_buf_add(&credential, text.p, text.n);
         sig_query_add(&w->query, slice_str("X-Amz-Credential"),
                       buf_slice(&credential));
+        w->signature.failed |= credential.failed;
         ef_buf_free(&credential);
     }
     sig_query_str(&w->query, "X-Amz-Date", date);
@@ -4408,6 +4455,7 @@ sig_v4(struct sig_work *w, const ef_presign *p)
     sig_v4_sign(w, p, date);
     sig_query_add(&w->query, slice_str("X-Amz-Signature"),
                   buf_slice(&w->signature));
+    w->signature.failed |= text.failed;
     ef_buf_free(&text);
 }
 
@@ -4474,6 +4522,7 @@ sig_v2(struct sig_work *w, const ef_presign *p)
     if (p->token != NULL)
         sig_query_str(&w->query, "x-amz-security-token", p->token);
     sig_query_add(&w->query, slice_str("Expires"), buf_slice(&expires));
+    w->signature.failed |= expires.failed;
     ef_buf_free(&expires);
 }
 
@@ -4550,9 +4599,7 @@ ef_presign_url(ef_buf *url, ef_sign_stages *stages, const ef_presign *p,
         sig_stage(stages->to_sign, &w->to_sign);
         sig_stage(stages->signature, &w->signature);
     }
-    rc = w->signature.failed || w->to_sign.failed || w->place.path.failed
-             ? reject_memory(err)
-             : buf_status(url, err);
+    rc = sig_work_failed(w) ? reject_memory(err) : buf_status(url, err);
 out:
     sig_work_free(w);
     free(w);
@@ -4660,6 +4707,7 @@ struct store_job {
     CURL *easy;
     struct curl_slist *headers;
     int connecting, redirected;
+    int failed;               /* our own sink or source said no: err tells */
     uint64_t got;
     /* afterwards */
     ef_status rc;
@@ -4706,8 +4754,8 @@ http_on_body(char *p, size_t size, size_t n, void *ctx)
     job->got += n;
     if (job->probe)
         return 0; /* seen enough: http_finish knows */
-    job->rc = job->sink(job->ctx, slice(p, n), &job->err);
-    return job->rc == EF_OK ? n : 0;
+    job->failed = job->sink(job->ctx, slice(p, n), &job->err) != EF_OK;
+    return job->failed ? 0 : n;
 }
 
 static size_t
@@ -4727,9 +4775,9 @@ http_on_read(char *p, size_t size, size_t n, void *ctx)
     n = n * size < left ? n * size : (size_t)left;
     if (n == 0)
         return 0;
-    job->rc = job->source(job->ctx, job->at, (unsigned char *)p, n,
-                          &job->err);
-    if (job->rc != EF_OK)
+    job->failed = job->source(job->ctx, job->at, (unsigned char *)p, n,
+                              &job->err) != EF_OK;
+    if (job->failed)
         return CURL_READFUNC_ABORT;
     job->at += n;
     return n;
@@ -4980,9 +5028,9 @@ static void
 http_finish(struct store_job *job, CURLcode code)
 {
     curl_easy_getinfo(job->easy, CURLINFO_RESPONSE_CODE, &job->status);
-    if (job->rc != EF_OK && job->rc != EF_E_INTERNAL)
-        return; /* our own sink or source said why */
-    if (job->probe && (job->status == 200 || job->status == 206) &&
+    if (job->failed)
+        job->rc = job->err.code;
+    else if (job->probe && (job->status == 200 || job->status == 206) &&
         (code == CURLE_OK || code == CURLE_WRITE_ERROR))
         job->rc = EF_OK;
     else if (code == CURLE_HTTP_RETURNED_ERROR)
@@ -5169,8 +5217,12 @@ store_run(struct store_job *jobs, size_t n, int all_or_nothing,
             curl_multi_poll(multi, NULL, 0, http_wait_ms(jobs, next), NULL);
         stopped = o->stop != NULL && *o->stop;
     }
-    for (i = 0; i < n; i++)
+    for (i = 0; i < n; i++) {
+        if (stopped && jobs[i].rc == EF_E_INTERNAL)
+            jobs[i].rc = reject(&jobs[i].err, EF_E_IO, EF_NOWHERE,
+                                "stopped by a signal");
         http_close(multi, &jobs[i]);
+    }
     curl_multi_cleanup(multi);
     for (i = 0; i < n; i++) /* a real failure goes before "not tried" */
         if (jobs[i].rc != EF_OK && jobs[i].rc != EF_E_INTERNAL)
@@ -6243,6 +6295,7 @@ run_read_location(struct run_dataset *d, const char *folder, ef_err *err)
     location = slice_trim(slice(text, n));
     rc = ef_location_check(&d->scheme, location, err);
     ef_buf_add(&d->location, location.p, location.n);
+    ef_wipe(text, sizeof text); /* it may be a whole presigned URL */
     return rc == EF_OK ? buf_status(&d->location, err) : rc;
 }
 
@@ -7181,7 +7234,8 @@ enum run_event {
     RUN_STARTING,
     RUN_WRITING,   /* detail: location */
     RUN_COMPLETE,
-    RUN_NO_LANDLOCK
+    RUN_NO_LANDLOCK,
+    RUN_LEFT_PLAINTEXT /* detail: work folder; the run failed as well */
 };
 
 struct run_job {
@@ -7313,6 +7367,8 @@ run_job(const struct run_job *job, ef_err *err)
     if (rc == EF_OK && end != EF_OK) {
         rc = end;
         *err = end_err;
+    } else if (end != EF_OK) {
+        job->note(RUN_LEFT_PLAINTEXT, slice_str(job->work));
     }
     if (rc == EF_OK)
         job->note(RUN_COMPLETE, slice("", 0));
@@ -7663,48 +7719,63 @@ cli_refuse_terminal(const char *what)
     return ef_exit_status(EF_E_USAGE);
 }
 
+/* Bytes that a terminal would obey: C0 but for blanks, DEL, and C1 (which is
+ * C2 80 to C2 9F in UTF-8). */
+static int
+cli_has_control(const unsigned char *p, size_t n)
+{
+    size_t i;
+
+    for (i = 0; i < n; i++)
+        if ((p[i] < 0x20 && p[i] != '\n' && p[i] != '\t' && p[i] != '\r') ||
+            p[i] == 0x7f ||
+            (p[i] == 0xc2 && i + 1 < n && p[i + 1] >= 0x80 && p[i + 1] < 0xa0))
+            return 1;
+    return 0;
+}
+
+/* Standard output as a buffer's drain; why it failed, for cli_stdout_end. */
+struct cli_sink {
+    int guarded, refused;
+    ef_err err;
+};
+
+static struct cli_sink cli_sink;
+
 static int
 cli_drain(void *ctx, const unsigned char *p, size_t n)
 {
-    return file_write_full(*(int *)ctx, p, n, NULL) != EF_OK;
+    struct cli_sink *sink = ctx;
+
+    sink->refused = sink->guarded && cli_has_control(p, n);
+    return sink->refused ||
+           file_write_full(STDOUT_FILENO, p, n, &sink->err) != EF_OK;
 }
 
-static int cli_stdout_fd = STDOUT_FILENO;
-
-/* A buffer whose contents go to standard output as they come. */
+/* A buffer whose contents go to standard output as they come; what a terminal
+ * would obey does not go to one. */
 static ef_buf
-cli_stdout(void)
+cli_stdout(const struct cli *c)
 {
-    return (ef_buf){.drain = cli_drain, .ctx = &cli_stdout_fd};
+    cli_sink = (struct cli_sink){.guarded = cli_guarded(c)};
+    return (ef_buf){.drain = cli_drain, .ctx = &cli_sink};
 }
 
 /* Write the rest and free it; the exit status. */
 static int
 cli_stdout_end(ef_buf *b)
 {
-    ef_err err = {0};
-    int failed = b->failed;
-    ef_status rc = failed ? reject_sys(&err, EF_E_IO, "cannot write")
-                          : file_write_full(STDOUT_FILENO, b->p, b->n, &err);
+    int failed = b->failed || (b->n > 0 && b->drain(b->ctx, b->p, b->n) != 0);
 
     ef_buf_free(b);
-    if (rc == EF_OK)
+    if (!failed)
         return 0;
-    with_file(&err, rc, NULL);
-    return cli_fail(&err);
-}
-
-/* May untrusted text go to a terminal as it is? */
-static int
-cli_is_text(ef_slice s)
-{
-    size_t i;
-
-    for (i = 0; i < s.n; i++)
-        if ((s.p[i] < 0x20 && s.p[i] != '\n' && s.p[i] != '\t' &&
-             s.p[i] != '\r') || s.p[i] == 0x7f)
-            return 0;
-    return ef_utf8_check(s, NULL) == EF_OK;
+    if (cli_sink.refused)
+        return cli_refuse_terminal("text with control characters");
+    if (cli_sink.err.msg == NULL)
+        (void)reject_memory(&cli_sink.err);
+    with_file(&cli_sink.err, cli_sink.err.code, NULL);
+    return cli_fail(&cli_sink.err);
 }
 
 static int64_t
@@ -7934,22 +8005,6 @@ cli_json_print(const ef_json *doc, uint32_t node, const struct cli *c,
     return EF_OK;
 }
 
-/* A raw string may hold what a terminal obeys. */
-static int
-cli_json_guarded(const ef_json *doc, uint32_t node, const struct cli *c)
-{
-    ef_buf text = {0};
-    int bad;
-
-    if (c->value[CLI_RAW] == NULL || !cli_guarded(c) ||
-        doc->nodes[node].type != EF_JSON_STRING)
-        return 0;
-    ef_json_string(doc, node, &text);
-    bad = !cli_is_text(buf_slice(&text));
-    ef_buf_free(&text);
-    return bad;
-}
-
 static int
 cli_json(struct cli *c)
 {
@@ -7957,11 +8012,10 @@ cli_json(struct cli *c)
     unsigned char *text = malloc(EF_MAX_JSON_BYTES + 1);
     size_t n = 0;
     ef_json doc = {0};
-    ef_buf out = cli_stdout();
+    ef_buf out = cli_stdout(c);
     ef_err err = {0};
     uint32_t node = 0;
     ef_status rc;
-    int refused = 0;
 
     if (file != NULL && (c->argc == 2 || (c->argc == 1 &&
                          c->args[0][0] != '/' && c->args[0][0] != '\0'))) {
@@ -7985,19 +8039,17 @@ cli_json(struct cli *c)
         rc = ef_json_pointer(&doc, &node, slice_str(pointer), &err);
         with_where(&err, rc, slice_str(pointer));
     }
-    refused = rc == EF_OK && cli_json_guarded(&doc, node, c);
-    if (rc == EF_OK && !refused)
+    if (rc == EF_OK)
         rc = cli_json_print(&doc, node, c, &out, &err);
     with_file(&err, rc, file);
     ef_json_free(&doc);
     if (text != NULL)
         ef_wipe(text, n);
     free(text);
-    if (rc == EF_OK && !refused)
+    if (rc == EF_OK)
         return cli_stdout_end(&out);
     ef_buf_free(&out);
-    return refused ? cli_refuse_terminal("a string with control characters")
-                   : cli_fail(&err);
+    return cli_fail(&err);
 }
 
 /* --- credentials --- */
@@ -8233,10 +8285,11 @@ cli_check_text(const struct run_dataset *d, const ef_presigned *signature,
 }
 
 static int
-cli_check_json(const struct run_dataset *d, const ef_presigned *signature,
-               const char *expires, ef_slice allow, int online)
+cli_check_json(const struct cli *c, const struct run_dataset *d,
+               const ef_presigned *signature, const char *expires,
+               ef_slice allow, int online)
 {
-    ef_buf out = cli_stdout();
+    ef_buf out = cli_stdout(c);
 
     buf_printf(&out, "{\"key_bytes\": %d, \"query_bytes\": %zu, "
                "\"signature_version\": %d, \"expires\": ", EF_KEY_BYTES,
@@ -8291,8 +8344,8 @@ cli_credentials_check(struct cli *c)
         if (has_location)
             cli_allowlist(&allow, d);
         if (c->value[CLI_JSON] != NULL)
-            status = cli_check_json(d, &signature, expires, buf_slice(&allow),
-                                    online);
+            status = cli_check_json(c, d, &signature, expires,
+                                    buf_slice(&allow), online);
         else
             cli_check_text(d, &signature, expires, buf_slice(&allow), online);
     } else {
@@ -8389,7 +8442,7 @@ cli_presign_print(const struct cli *c, const ef_presign *p, const ef_buf *url)
     ef_slice location = store_public(buf_slice(url));
     ef_slice query = slice_from(buf_slice(url), location.n + 1);
     char expires[EF_TIME_BYTES];
-    ef_buf out = cli_stdout(), base64 = {0};
+    ef_buf out = cli_stdout(c), base64 = {0};
 
     if (c->value[CLI_JSON] == NULL) {
         ef_buf_add(&out, url->p, url->n);
@@ -8645,7 +8698,7 @@ cli_describe(struct cli *c)
                              .all = c->value[CLI_ALL] != NULL,
                              .quiet = c->value[CLI_QUIET] != NULL};
     const char *format = c->value[CLI_FORMAT];
-    ef_buf out = cli_stdout();
+    ef_buf out = cli_stdout(c);
     ef_err err = {0};
     int i;
 
@@ -8699,6 +8752,12 @@ cli_run_note(enum run_event event, ef_slice detail)
                 "encflow run: note: this kernel has no Landlock: the "
                 "application may read and write all files that this user "
                 "may\n");
+        return;
+    }
+    if (event == RUN_LEFT_PLAINTEXT) {
+        fprintf(stderr,
+                "encflow run: warning: plaintext is left in %.*s: remove it\n",
+                (int)detail.n, (const char *)detail.p);
         return;
     }
     if (cli_run_quiet)
@@ -8789,20 +8848,15 @@ cli_run(struct cli *c)
 
 /* --- result --- */
 
-/* A sealed or plain result, whole in memory. */
-struct cli_result {
-    ef_buf data; /* at most EF_MAX_JSON_BYTES + EF_OVERHEAD_BYTES */
-};
-
 static ef_status
 cli_result_sink(void *ctx, ef_slice piece, ef_err *err)
 {
     ef_buf *data = ctx;
 
-    ef_buf_add(data, piece.p, piece.n);
-    if (data->n + 1 >= data->max)
+    if (piece.n > data->max - data->n)
         return reject(err, EF_E_LIMIT, EF_MAX_JSON_BYTES,
                       "larger than EF_MAX_JSON_BYTES (17825792)");
+    ef_buf_add(data, piece.p, piece.n);
     return buf_status(data, err);
 }
 
@@ -8868,9 +8922,9 @@ cli_result_print(const struct cli *c, const ef_result *r)
     ef_err err = {0};
     ef_status rc;
 
-    if ((cli_guarded(c) && !cli_is_text(r->out)) ||
+    if ((cli_guarded(c) && cli_has_control(r->out.p, r->out.n)) ||
         (isatty(STDERR_FILENO) && c->value[CLI_FORCE] == NULL &&
-         !cli_is_text(r->err)))
+         cli_has_control(r->err.p, r->err.n)))
         return cli_refuse_terminal("output with control characters");
     rc = file_write_full(STDOUT_FILENO, r->out.p, r->out.n, &err);
     if (rc == EF_OK)
@@ -8886,7 +8940,7 @@ cli_result(struct cli *c)
     const char *from = c->argc > 0 ? c->args[0] : NULL;
     ef_buf data = {.max = EF_MAX_JSON_BYTES + EF_OVERHEAD_BYTES + 2};
     ef_json doc = {0};
-    ef_buf out = cli_stdout();
+    ef_buf out = cli_stdout(c);
     ef_err err = {0};
     ef_result r = {0, {NULL, 0}, {NULL, 0}};
     size_t skip = c->value[CLI_KEY] != NULL ? EF_NONCE_BYTES : 0;
@@ -9407,7 +9461,7 @@ cli_harden(void)
 static void
 cli_on_signal_now(int sig)
 {
-    file_stray_remove();
+    file_strays_remove();
     (void)signal(sig, SIG_DFL);
     (void)raise(sig);
 }

@@ -63,8 +63,9 @@
 #define EF_MAX_LOCATION_BYTES 8192
 /* A key file: 64 digits and some white space. */
 #define EF_MAX_KEY_FILE_BYTES 4096
-/* CSV: one field, and fields in one record. */
+/* CSV: one field, one record, and fields in a record. */
 #define EF_MAX_CSV_FIELD_BYTES (UINT32_C(1) << 20)
+#define EF_MAX_CSV_RECORD_BYTES (UINT32_C(4) << 20)
 #define EF_MAX_CSV_COLUMNS 16384
 /* describe: distinct values of all described columns, as kept in memory. */
 #define EF_MAX_DISTINCT_BYTES (UINT32_C(16) << 20)
@@ -339,7 +340,7 @@ void ef_csv_init(ef_csv *csv, ef_csv_row_fn row, void *ctx);
  *
  * EF_E_FORMAT  line and at: not UTF-8, more fields than the record before,
  *              no closing quote, no record at all
- * EF_E_LIMIT   EF_MAX_CSV_FIELD_BYTES, EF_MAX_CSV_COLUMNS
+ * EF_E_LIMIT   EF_MAX_CSV_FIELD_BYTES, _RECORD_BYTES, _COLUMNS
  *
  * Records shorter than the widest so far are padded with empty fields.
  * Tests: vectors/csv.txt.
