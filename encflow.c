@@ -60,6 +60,20 @@
  *   Tests    tests/unit.c                                                 *
  * ======================================================================= */
 
+/* A parser says no with reject(), which fills *err and returns the
+ * status. On the way out with_hint, with_where and with_member add what
+ * their level knows; the first to name something wins, so the innermost
+ * name stays. Messages are constants: nothing of the input gets into
+ * them, and `where` holds names only, escaped for a terminal.
+ *
+ * An ef_buf remembers failure instead of reporting each call:
+ * afterwards additions do nothing, and who owns the buffer looks once,
+ * at the end, with buf_status. It grows by copy, wipe and free, never
+ * by realloc, which may leave the old bytes on the heap. Its pages are
+ * not locked: keys belong into ef_secret_alloc, whole pages between two
+ * that fault, locked, in no core dump, zero in a forked child. Where
+ * mlock is refused the program goes on, and main says so at its end. */
+
 static ef_slice
 slice(const void *p, size_t n)
 {
@@ -72,6 +86,8 @@ slice_str(const char *s)
     return slice(s, strlen(s));
 }
 
+/* Time depends on the contents: never for a key or a tag, which go through
+ * ef_equal. */
 static int
 slice_is(ef_slice a, const char *s)
 {
@@ -88,6 +104,8 @@ slice_has_prefix(ef_slice a, const char *s)
     return a.n >= n && memcmp(a.p, s, n) == 0;
 }
 
+/* a without its first `at` bytes; empty where it has no more, so never
+ * past its end. */
 static ef_slice
 slice_from(ef_slice a, size_t at)
 {
@@ -103,6 +121,7 @@ slice_find(ef_slice a, int c)
     return hit != NULL ? (size_t)(hit - a.p) : a.n;
 }
 
+/* isspace(3) in the C locale, whatever locale the process has. */
 static int
 is_blank_byte(unsigned char c)
 {
@@ -185,6 +204,8 @@ reject(ef_err *err, ef_status code, uint64_t at, const char *msg)
     return code;
 }
 
+/* reject() with a line and a column (from 1; 0: not known) in place of the
+ * offset, for formats that people edit by line. */
 static ef_status
 reject_line(ef_err *err, ef_status code, uint64_t line, uint64_t column,
             const char *msg)
@@ -309,6 +330,8 @@ buf_room(ef_buf *b, size_t n)
 
 #define BUF_DRAIN_BYTES ((size_t)64 << 10)
 
+/* With drain set, a piece larger than BUF_DRAIN_BYTES goes to it as it is,
+ * after what the buffer held. */
 void
 ef_buf_add(ef_buf *b, const void *p, size_t n)
 {
@@ -348,6 +371,7 @@ ef_buf_free(ef_buf *b)
     b->n = b->cap = 0;
 }
 
+/* A view: good until b grows, drains or is freed. */
 static ef_slice
 buf_slice(const ef_buf *b)
 {
@@ -398,6 +422,8 @@ page_bytes(void)
     return n > 0 ? (size_t)n : 4096;
 }
 
+/* Bytes of the pages that hold n: ef_secret_free works out again from n
+ * what ef_secret_alloc mapped. */
 static size_t
 page_round(size_t n)
 {
@@ -490,6 +516,18 @@ get_le64(const unsigned char *p)
  *   Tests    vectors/hex.txt vectors/base64.txt vectors/percent.txt       *
  * ======================================================================= */
 
+/* Hex and base64 carry keys, so a digit's value is worked out with
+ * masks (ct_within), not looked up, and a decoder ORs the faults of all
+ * digits together before it branches once. Only a text that is known to
+ * be wrong is searched for the place: then there is no key in it to
+ * leak. Length and padding are public.
+ *
+ * Base64 is strict, so that one value has one text: no blanks, no line
+ * ends, no missing padding, unused bits zero. All of it is checked
+ * before the first byte is written, so that decoding in place is safe.
+ * UTF-8 is a machine of one byte a step (RFC 3629), because the CSV
+ * parser sees characters split between pieces. */
+
 /* All ones when lo <= c <= hi, else 0, for values below 2^31. */
 static uint32_t
 ct_within(uint32_t c, uint32_t lo, uint32_t hi)
@@ -508,6 +546,8 @@ hex_value(unsigned char byte)
            (lower & (c - 'a' + 10)) | (~(digit | upper | lower) & 256);
 }
 
+/* v is 0 to 15, perhaps of a key: arithmetic, because a table's index
+ * would show in the cache. */
 static char
 hex_digit(uint32_t v, int upper)
 {
@@ -660,6 +700,7 @@ ef_base64_decode(unsigned char *out, size_t *out_n, ef_slice in, ef_err *err)
     return EF_OK;
 }
 
+/* RFC 3986 section 2.3, unreserved: what AWS leaves unescaped too. */
 static int
 percent_is_plain(unsigned char c)
 {
@@ -707,7 +748,7 @@ ef_percent_decode(ef_buf *out, ef_slice in, int allow_nul, ef_err *err)
 
 /* What the next byte of a character may be. need 0: between characters. */
 struct utf8_state {
-    unsigned char need, lo, hi, seen;
+    unsigned char need, lo, hi, seen; /* to come; range of the next */
 };
 
 /* Take one byte; 0 when it can't stand here. RFC 3629 section 4. */
@@ -785,6 +826,8 @@ utf8_get(ef_slice in, size_t *n)
     return cp;
 }
 
+/* cp is a scalar value: what utf8_get and, on checked text, json_next
+ * give. No surrogate gets here. */
 static void
 utf8_put(ef_buf *out, uint32_t cp)
 {
@@ -824,22 +867,41 @@ utf8_count(ef_slice in)
  *            vectors/jcs.txt vectors/json_pointer.txt                     *
  * ======================================================================= */
 
+/* The parser keeps no tree. Each value is a node in one array, in
+ * document order, and `end` is the index just past all that is inside
+ * it: the first child of i is i + 1, the next sibling of k is
+ * nodes[k].end. Offsets point into the text, so nothing is copied or
+ * unescaped until somebody asks. The open containers are a stack of
+ * EF_MAX_JSON_DEPTH indexes, so no document can drive recursion.
+ * Printing does recurse, over what was checked, so at most that deep.
+ *
+ * Duplicate names (RFC 7493 2.3) are found when an object closes: its
+ * members' indexes are heap-sorted by name, escapes resolved, and equal
+ * neighbours are refused. Heapsort, because its time is n log n
+ * whatever an attacker writes. The order is UTF-16's (RFC 8785 3.2.3),
+ * so that the canonical form sorts with the same function. A member is
+ * looked up by walking the siblings: there is no hash of names to
+ * attack. */
+
 struct json_reader {
     ef_json *doc;
     ef_slice in;
-    size_t at;
+    size_t at; /* the next byte to look at */
     uint32_t open[EF_MAX_JSON_DEPTH]; /* nodes of the open containers */
-    unsigned depth;
+    unsigned depth; /* entries of open in use */
     uint32_t name_at, name_n; /* of the member whose value comes next */
     ef_err *err;
 };
 
+/* The byte at r->at, or -1 at the end of the text. No rule accepts -1, so
+ * none needs a check of its own for the end. */
 static int
 json_peek(const struct json_reader *r)
 {
     return r->at < r->in.n ? r->in.p[r->at] : -1;
 }
 
+/* RFC 8259 section 2: these four and no other white space. */
 static void
 json_space(struct json_reader *r)
 {
@@ -851,6 +913,8 @@ json_space(struct json_reader *r)
     }
 }
 
+/* A byte that the grammar does not allow at `at`. At the text's end the
+ * message is always the same: the text is not complete. */
 static ef_status
 json_bad(struct json_reader *r, size_t at, const char *msg)
 {
@@ -942,6 +1006,8 @@ json_string_scan(struct json_reader *r, uint8_t *has_escape)
     }
 }
 
+/* Skip digits; returns how many. Where none is not allowed, the caller
+ * says so. */
 static size_t
 json_digits(struct json_reader *r)
 {
@@ -964,6 +1030,9 @@ json_double(ef_slice text)
     return strtod(copy, NULL);
 }
 
+/* RFC 8259 section 6. EF_E_LIMIT past EF_MAX_JSON_NUMBER_BYTES, before
+ * strtod sees a byte; EF_E_FORMAT where the value overflows binary64 (RFC
+ * 7493 2.2). Underflow is allowed. */
 static ef_status
 json_number_scan(struct json_reader *r)
 {
@@ -1000,6 +1069,8 @@ json_number_scan(struct json_reader *r)
     return EF_OK;
 }
 
+/* word is true, false or null; the error's offset is the first byte that
+ * differs from it. */
 static ef_status
 json_literal_scan(struct json_reader *r, const char *word)
 {
@@ -1143,6 +1214,8 @@ json_name_cmp(ef_slice a, ef_slice b)
     return (a.n > 0) - (b.n > 0);
 }
 
+/* The inside of the quotes, escapes not resolved. i is a member of an
+ * object: only those have names. */
 static ef_slice
 json_node_name(const ef_json *doc, uint32_t i)
 {
@@ -1151,6 +1224,8 @@ json_node_name(const ef_json *doc, uint32_t i)
     return slice(doc->text.p + node->name_at + 1, node->name_n - 2);
 }
 
+/* Order by name, then by place in the document, so that no two members are
+ * equal and json_unique can tell the second from the first. */
 static int
 json_member_cmp(const ef_json *doc, uint32_t a, uint32_t b)
 {
@@ -1159,6 +1234,8 @@ json_member_cmp(const ef_json *doc, uint32_t a, uint32_t b)
     return order != 0 ? order : (a > b) - (a < b);
 }
 
+/* Heap order below root in v[0..n): no value comes before one of its
+ * children, the largest is at v[0]. */
 static void
 json_sift(const ef_json *doc, uint32_t *v, size_t root, size_t n)
 {
@@ -1194,6 +1271,8 @@ json_sort(const ef_json *doc, uint32_t *v, size_t n)
     }
 }
 
+/* Values directly inside parent: each step jumps over a child and all that
+ * is in it. */
 static uint32_t
 json_child_count(const ef_json *doc, uint32_t parent)
 {
@@ -1245,6 +1324,8 @@ json_unique(struct json_reader *r, uint32_t object)
                   "a JSON object has this member name twice");
 }
 
+/* r->at is on the closing bracket. An object's names are compared here,
+ * once, when all of them are there. */
 static ef_status
 json_close(struct json_reader *r)
 {
@@ -1358,6 +1439,8 @@ ef_json_free(ef_json *doc)
     *doc = (ef_json){0};
 }
 
+/* name may be UNTRUSTED (a pointer's token); where it is not UTF-8 it
+ * equals no member's name. */
 static int
 json_name_is(const ef_json *doc, uint32_t i, ef_slice name)
 {
@@ -1641,6 +1724,8 @@ ef_json_number(char out[EF_JSON_NUMBER_BYTES], double x)
     return (size_t)n;
 }
 
+/* inside: checked text between quotes. Escapes are resolved and written
+ * anew, the fewest that RFC 8785 3.2.2.2 allows. */
 static void
 json_canonical_string(ef_buf *out, ef_slice inside)
 {
@@ -1650,6 +1735,8 @@ json_canonical_string(ef_buf *out, ef_slice inside)
     ef_buf_byte(out, '"');
 }
 
+/* RFC 8785 3.2.2: strings escaped anew, numbers by way of a double, the
+ * three literals as they stand. */
 static void
 json_canonical_scalar(const ef_json *doc, uint32_t node, ef_buf *out)
 {
@@ -1715,6 +1802,20 @@ ef_json_canonical(const ef_json *doc, uint32_t node, ef_buf *out, ef_err *err)
  *   Tests    vectors/csv.txt tests/describe.bats                          *
  * ======================================================================= */
 
+/* Bytes come in pieces split anywhere; all that is known lies in
+ * ef_csv. A record's field bytes stand end to end in `data`, and `ends`
+ * has where each field ends. Slices are made when the record is
+ * complete, because data moves while it grows; row sees them and they
+ * end.
+ *
+ * The first record is the header and sets the width, the second may
+ * widen it (pandas takes the surplus on the left for an index), later
+ * ones may only fall short and are padded. Limits hold for a field's
+ * bytes and a record's fields: a record may take both multiplied. Every
+ * byte goes through the UTF-8 machine, except the runs of plain ASCII
+ * inside a field that csv_run finds. Deliberately not done: other
+ * delimiters or quotes, comments, other encodings, types. */
+
 enum {
     CSV_RECORD,      /* between records */
     CSV_BLANKS,      /* only blanks so far: perhaps a blank line */
@@ -1743,6 +1844,9 @@ ef_csv_free(ef_csv *csv)
     csv->cap = 0;
 }
 
+/* Room for want fields, in fields and in ends. On EF_E_MEMORY one of the
+ * two may have grown: cap tells what both have, and ef_csv_free frees
+ * them. */
 static ef_status
 csv_grow(ef_csv *csv, size_t want, ef_err *err)
 {
@@ -1769,6 +1873,8 @@ csv_grow(ef_csv *csv, size_t want, ef_err *err)
     return EF_OK;
 }
 
+/* Notes an offset and makes no slice yet: data moves while it grows.
+ * csv_end_record makes all of them. */
 static ef_status
 csv_end_field(ef_csv *csv, ef_err *err)
 {
@@ -1820,6 +1926,8 @@ csv_end_record(ef_csv *csv, ef_err *err)
     return rc;
 }
 
+/* Into the current field. EF_E_LIMIT past EF_MAX_CSV_FIELD_BYTES; dropped
+ * in silence where a NUL has cut the field off. */
 static ef_status
 csv_add(ef_csv *csv, const unsigned char *p, size_t n, ef_err *err)
 {
@@ -1900,6 +2008,9 @@ csv_line_start(ef_csv *csv, unsigned char c, ef_status *rc, ef_err *err)
     return 0;
 }
 
+/* UNTRUSTED: one byte of checked UTF-8. RFC 4180, and beyond it as pandas:
+ * CR, LF and CR LF end a line, a quote inside an unquoted field is
+ * literal, and text after a closing quote goes on unquoted. */
 static ef_status
 csv_step(ef_csv *csv, unsigned char c, ef_err *err)
 {
@@ -1976,6 +2087,8 @@ csv_byte(ef_csv *csv, unsigned char c, ef_err *err)
     return rc == EF_OK ? csv_step(csv, c, err) : rc;
 }
 
+/* Runs inside a field skip the state machine. They are ASCII and start
+ * between characters, so they need no UTF-8 check. */
 ef_status
 ef_csv_push(ef_csv *csv, ef_slice in, ef_err *err)
 {
@@ -2034,11 +2147,24 @@ ef_csv_end(ef_csv *csv, ef_err *err)
  *   Tests    vectors/ini.txt                                              *
  * ======================================================================= */
 
+/* Each call reads the whole text, checks the form of every line, and
+ * keeps the one value that was asked for, as a slice of the text. The
+ * files are small and few values are wanted, so nothing is indexed.
+ *
+ * AWS's readers do not agree on these files: some join indented lines,
+ * take a colon for a delimiter, or cut comments off a value, others do
+ * not. Where the wanted value is written so, signing with what one of
+ * them reads would be a guess: it is refused, with its line. Elsewhere
+ * such lines do no harm and are passed over. There is no interpolation,
+ * and values have no parts of their own. */
+
 struct ini_reader {
-    const char *section, *name;
+    const char *section, *name; /* wanted */
     ef_slice value;
-    uint64_t line, value_line;
+    uint64_t line, value_line; /* from 1 */
     int in_wanted, sections, in_key, wanted_key, ambiguous;
+    /* in the wanted section; how often it began; a key stands above;
+     * it is the wanted one; its value is read in different ways */
     size_t indent; /* of the last key, in blanks */
     ef_err *err;
 };
@@ -2059,6 +2185,8 @@ ini_line(ef_slice *text)
     return line;
 }
 
+/* Text after the closing bracket is ignored. Only the wanted section is
+ * refused when it comes twice: the others do not matter. */
 static ef_status
 ini_section(struct ini_reader *r, ef_slice line)
 {
@@ -2124,6 +2252,9 @@ ini_continuation(struct ini_reader *r, ef_slice body, size_t indent)
     r->value_line = r->line;
 }
 
+/* The first = or : divides, names are compared without case, as by
+ * RawConfigParser. A colon before the wanted value makes it ambiguous.
+ * Other keys are checked for their form alone. */
 static ef_status
 ini_key(struct ini_reader *r, ef_slice line)
 {
@@ -2145,6 +2276,9 @@ ini_key(struct ini_reader *r, ef_slice line)
     return EF_OK;
 }
 
+/* UNTRUSTED: one line. sections: a section has begun somewhere above.
+ * Blank lines and comments may stand anywhere; an indented line after a
+ * key is ini_continuation's. */
 static ef_status
 ini_step(struct ini_reader *r, ef_slice line, int sections)
 {
@@ -2229,6 +2363,20 @@ ef_ini_get(ef_slice *value, int *found, const char *section, const char *name,
  *   Tests    vectors/aes256gcm.txt (every record on every kernel)         *
  * ======================================================================= */
 
+/* Counter mode and GHASH are BearSSL's; the mode is put together here,
+ * so that a kernel is a pair of functions and every vector can be run
+ * on every pair. The processor chooses: AES and carry-less multiply
+ * instructions where it has them, else constant-time C.
+ *
+ * y is GHASH of the AAD and all whole blocks so far. A message comes in
+ * pieces of any size: a begun block has its key stream in `stream` and
+ * its ciphertext in `cipher`, which ef_gcm_tag hashes, padded with
+ * zeros, if it stays unfinished. gcm_room refuses a message of more
+ * than 2^36 - 32 bytes before any byte past that is worked on: up to
+ * there the 32-bit counter, which is 2 for the first block, does not
+ * wrap. What ef_gcm_crypt decrypts is not authenticated yet, and its
+ * caller must hold it back. ef_gcm_open wipes it on failure. */
+
 struct ef_gcm_kernel {
     const char *name;
     const br_block_ctr_class *ctr;
@@ -2237,7 +2385,7 @@ struct ef_gcm_kernel {
 
 struct ef_gcm {
     ef_gcm_kernel kernel;
-    br_aes_gen_ctr_keys aes;
+    br_aes_gen_ctr_keys aes; /* round keys, room for any kernel's */
     unsigned char h[16];      /* GHASH key: E(K, 0) */
     unsigned char y[16];      /* GHASH so far */
     unsigned char nonce[EF_NONCE_BYTES];
@@ -2297,6 +2445,8 @@ gcm_ctr(const ef_gcm *g, uint64_t block, void *data, size_t n)
                              data, n);
 }
 
+/* y goes on from where it is. The last block is padded with zeros: only
+ * the last piece of AAD or message may be a partial block. */
 static void
 gcm_ghash(const ef_gcm *g, unsigned char y[16], const void *data, size_t n)
 {
@@ -2335,6 +2485,8 @@ ef_gcm_start(ef_gcm *g, const unsigned char nonce[EF_NONCE_BYTES],
         gcm_ghash(g, g->y, aad, aad_n);
 }
 
+/* SP 800-38D 5.2.1.1, asked before any byte is touched: within the limit
+ * the 32-bit counter cannot wrap and reuse key stream. */
 static ef_status
 gcm_room(const ef_gcm *g, uint64_t n, ef_err *err)
 {
@@ -2366,6 +2518,9 @@ gcm_partial(ef_gcm *g, unsigned char *data, size_t n, int encrypt)
         gcm_ghash(g, g->y, g->cipher, 16);
 }
 
+/* Finishes the block that the last call began, does whole blocks, begins
+ * another. GHASH is over ciphertext (SP 800-38D 7.1, 7.2): before CTR when
+ * decrypting, after it when encrypting. */
 ef_status
 ef_gcm_crypt(ef_gcm *g, void *data, size_t n, int encrypt, ef_err *err)
 {
@@ -2481,6 +2636,20 @@ ef_gcm_open(unsigned char *out, const unsigned char key[EF_KEY_BYTES],
  *            vectors/result.txt tests/data.bats tests/atomic.bats         *
  * ======================================================================= */
 
+/* Plaintext gets no name that was asked for and reaches no stream
+ * before its tag has verified. To a file: one pass into an unnamed file
+ * (O_TMPFILE), which gets its name after the tag. To a stream: a first
+ * pass checks the tag and records GHASH after each chunk, a mark; the
+ * second writes a chunk only when nonce and mark are the same, so what
+ * changed in between is noticed first. Input that can't be read
+ * twice is spooled to TMPDIR, still encrypted.
+ * Threads hash chunks of 512 KiB from zero. GHASH is a polynomial in H,
+ * so gcm_fold puts them in order: y = y * H^m + y_chunk, m its blocks.
+ * Windows that remain: a new file that replaces another is named
+ * ".NAME.encflow~" until rename; SIGKILL just there leaves it, whole.
+ * Without O_TMPFILE that is its name, mode 0600, while it is written:
+ * signals remove it, SIGKILL does not, the next write there does. */
+
 ef_status
 ef_key_parse(unsigned char key[EF_KEY_BYTES], ef_slice text, ef_err *err)
 {
@@ -2555,6 +2724,8 @@ ef_open_push(ef_open *o, unsigned char *out, size_t *out_n, ef_slice in,
     return rc;
 }
 
+/* EF_E_FORMAT: not even a nonce and a tag, so there is nothing to
+ * authenticate. */
 static ef_status
 open_too_short(ef_err *err)
 {
@@ -2565,6 +2736,8 @@ open_too_short(ef_err *err)
                      "cut short?");
 }
 
+/* EF_E_AUTH. A tag cannot tell a wrong key from a changed byte or a lost
+ * end, so the hint names all three. */
 static ef_status
 open_auth_failed(ef_err *err)
 {
@@ -2606,6 +2779,7 @@ reject_sys(ef_err *err, ef_status code, const char *msg)
     return rc;
 }
 
+/* with_where for a path; NULL, a standard stream, is told as "-". */
 static ef_status
 with_file(ef_err *err, ef_status rc, const char *path)
 {
@@ -2632,6 +2806,7 @@ file_read_full(int fd, void *p, size_t n)
     return (ssize_t)got;
 }
 
+/* All n bytes, through short writes and EINTR, or EF_E_IO with errno. */
 static ef_status
 file_write_full(int fd, const void *p, size_t n, ef_err *err)
 {
@@ -2649,6 +2824,7 @@ file_write_full(int fd, const void *p, size_t n, ef_err *err)
     return EF_OK;
 }
 
+/* No name or "-": standard input or output. */
 static int
 file_is_std(const char *path)
 {
@@ -2675,6 +2851,8 @@ file_open(int *fd, const char *path, ef_err *err)
     return EF_OK;
 }
 
+/* Leaves -1 and the standard streams alone, so that error paths call it
+ * whatever they have. */
 static void
 file_close(int fd)
 {
@@ -2729,11 +2907,11 @@ file_read_key(unsigned char key[EF_KEY_BYTES], const char *path, ef_err *err)
 
 /* An output that appears whole or not at all. */
 struct file_out {
-    int dir, fd;
+    int dir, fd; /* its folder, itself; -1: not open */
     int stream;          /* a pipe, a terminal, a device: written as it is */
     int replace;         /* an existing file may be replaced */
     int named;           /* fd has the name temp: no O_TMPFILE here */
-    mode_t mode;
+    mode_t mode; /* given at the end; 0600 until then */
     struct file_stray *stray; /* where temp is noted, or NULL */
     char name[NAME_MAX - 15], temp[NAME_MAX + 1]; /* ".NAME.encflow~" */
 };
@@ -2743,11 +2921,14 @@ struct file_out {
 #define FILE_STRAYS 16 /* more than are ever written at once */
 
 static struct file_stray {
-    volatile sig_atomic_t on;
+    volatile sig_atomic_t on; /* there is such a name */
     int dir;
     char temp[NAME_MAX + 1];
 } file_strays[FILE_STRAYS];
 
+/* One name is remembered, the latest; a run's other inputs are removed
+ * with all of its work folder. on is set last: the handler may come at any
+ * moment. */
 static void
 file_stray_set(struct file_out *o)
 {
@@ -2842,6 +3023,8 @@ file_temp(struct file_out *o, ef_err *err)
     return EF_OK;
 }
 
+/* Closes all and removes the temporary name remembered; an unnamed file
+ * goes with its descriptor. Safe twice, and after a commit. */
 static void
 file_out_abort(struct file_out *o)
 {
@@ -2884,6 +3067,9 @@ file_existing(struct file_out *o, int flags, ef_err *err)
     return EF_OK;
 }
 
+/* On EF_OK the caller writes to o->fd, then ends it with file_out_commit
+ * or file_out_abort. On failure nothing is left open. umask(2) is read by
+ * setting it: no thread may create a file meanwhile. */
 static ef_status
 file_out_begin(struct file_out *o, const char *path, int flags, ef_err *err)
 {
@@ -2999,6 +3185,8 @@ enum gcm_work {
     GCM_VERIFY /* hash only */
 };
 
+/* y is the chunk's own GHASH; block its first block, from 0 in the
+ * message. g is only read, so threads share it. */
 static void
 gcm_chunk(const ef_gcm *g, enum gcm_work work, uint64_t block,
           unsigned char *data, size_t n, unsigned char y[16])
@@ -3068,36 +3256,36 @@ struct ef_progress {
 struct pump_chunk {
     unsigned char *p;
     size_t n;
-    uint64_t block;
-    unsigned char y[16];
+    uint64_t block; /* its first; the message's first is 0 */
+    unsigned char y[16]; /* its own GHASH, from zero */
 };
 
 /* Read, work on and write batches of up to `threads` chunks. */
 struct pump {
     ef_gcm *gcm;
     enum gcm_work work;
-    int in, out;
-    const char *out_name;
-    unsigned threads;
-    uint64_t done, total;
+    int in, out; /* descriptors */
+    const char *out_name; /* for messages; NULL: stdout */
+    unsigned threads; /* this one and the helpers */
+    uint64_t done, total; /* bytes; total 0: not known */
     struct ef_progress *progress;
     /* GHASH after each chunk: recorded by GCM_VERIFY, compared before a
      * chunk is written by GCM_OPEN, so that only what was verified gets out
      * even where the file changes between the passes. 2 MiB for 64 GiB. */
     ef_buf *marks;
-    uint64_t mark_total;
+    uint64_t mark_total; /* plaintext bytes of the first pass */
     unsigned char nonce[EF_NONCE_BYTES]; /* of the verified pass */
-    unsigned char *buf;
+    unsigned char *buf; /* a batch and a tag: secret memory */
     size_t buf_n;
     unsigned char tag[EF_TAG_BYTES]; /* the last 16 bytes of the input */
     /* the batch, shared with the helpers under lock */
     pthread_mutex_t lock;
-    pthread_cond_t go, idle;
+    pthread_cond_t go, idle; /* a batch is there; none is busy */
     pthread_t helper[PUMP_MAX_THREADS];
-    unsigned helpers;
+    unsigned helpers; /* started: perhaps fewer than asked */
     struct pump_chunk chunk[PUMP_MAX_THREADS];
-    unsigned chunks, next, busy;
-    int stop;
+    unsigned chunks, next, busy; /* in the batch; begun; being done */
+    int stop; /* helpers: end */
 };
 
 /* Do chunks until none is left. lock is held on entry and on return. */
@@ -3115,6 +3303,8 @@ pump_work(struct pump *p)
     }
 }
 
+/* A helper's life: do chunks, wake the pump when none is being done, wait
+ * for the next batch; ends when stop is set. */
 static void *
 pump_helper(void *arg)
 {
@@ -3183,6 +3373,8 @@ pump_fold(struct pump *p, const struct pump_chunk *c, ef_err *err)
     return EF_OK;
 }
 
+/* Names the output in err, so that crypt_file does not blame the input for
+ * it. */
 static ef_status
 pump_put(struct pump *p, const void *data, size_t n, ef_err *err)
 {
@@ -3205,6 +3397,10 @@ pump_write(struct pump *p, ef_err *err)
     return rc;
 }
 
+/* Each batch but the last is whole chunks, as gcm_fold needs. When
+ * opening, the last 16 bytes read always stay behind: they are the tag if
+ * the input ends. Limits are asked before work, writes come after
+ * pump_fold. */
 static ef_status
 pump_loop(struct pump *p, ef_err *err)
 {
@@ -3299,6 +3495,8 @@ file_remaining(int fd)
     return st.st_size > at ? (uint64_t)(st.st_size - at) : 0;
 }
 
+/* 96 random bits (SP 800-38D 8.2.2); section 8.3 then allows 2^32 messages
+ * a key. */
 static ef_status
 crypt_nonce(unsigned char nonce[EF_NONCE_BYTES], ef_err *err)
 {
@@ -3507,6 +3705,8 @@ cred_query_check(ef_slice query, ef_err *err)
     return EF_OK;
 }
 
+/* Decodes into secret memory, which ef_credentials_free frees also after
+ * failure. EF_OK with query_n 0 where the member is missing or empty. */
 static ef_status
 cred_query(ef_credentials *c, const ef_json *doc, ef_err *err)
 {
@@ -3533,6 +3733,8 @@ cred_query(ef_credentials *c, const ef_json *doc, ef_err *err)
     return with_member(err, rc, "/query_string");
 }
 
+/* White space after the digits is accepted, as in a key file. On failure
+ * c->key holds no key. */
 static ef_status
 cred_key(ef_credentials *c, const ef_json *doc, ef_err *err)
 {
@@ -3703,6 +3905,8 @@ struct res_pieces {
     ef_slice text[5]; /* in [1] and [3] raw bytes, to be encoded */
 };
 
+/* The pieces point into r and into s->head: *s must not be copied, and
+ * neither may go before it. */
 static void
 res_split(struct res_pieces *s, const ef_result *r)
 {
@@ -3715,6 +3919,7 @@ res_split(struct res_pieces *s, const ef_result *r)
     s->text[4] = slice_str("\"}");
 }
 
+/* Bytes of piece i in the JSON, where 1 and 3 stand as base64. */
 static size_t
 res_piece_size(const struct res_pieces *s, unsigned i)
 {
@@ -3871,6 +4076,20 @@ ef_result_parse(ef_result *r, unsigned char *json, size_t n, ef_err *err)
  *            tests/presign.bats                                           *
  * ======================================================================= */
 
+/* ef_presign_url goes one way: check all inputs, settle where the
+ * bucket is (origin for the URL, host as it is signed, path), collect
+ * the query, sign, print. In SigV4 path and query are percent-encoded
+ * once, and the same bytes are signed and printed: two encodings that
+ * differ are how signatures fail. A sorted copy of the pairs goes into
+ * the canonical request. S3's rules hold: the path is never normalised,
+ * the payload is unsigned. SigV2 signs /bucket/key whatever the URL
+ * looks like.
+ *
+ * The default host is the regional one: the global host redirects young
+ * buckets, and a redirect breaks the signature. Deliberately not done:
+ * signing headers, ARNs, S3 Express, dual-stack and accelerated hosts.
+ * The clock is the caller's, so that vectors can set it. */
+
 void
 ef_sha256(unsigned char out[EF_SHA256_BYTES], const void *p, size_t n)
 {
@@ -3939,6 +4158,8 @@ time_month_days(int64_t y, int month)
     return days[month - 1] + (month == 2 && time_is_leap(y));
 }
 
+/* day / 366 years never overshoot, and fall short by at most 17 years up
+ * to 9999: the loop is short. */
 void
 ef_time_format(char out[EF_TIME_BYTES], int64_t t, int basic)
 {
@@ -3977,6 +4198,7 @@ time_matches(ef_slice text, const char *pattern)
 
 static const char time_basic[] = "00000000T000000Z"; /* as in X-Amz-Date */
 
+/* n digits, at most 4, that time_matches has seen to be digits. */
 static int
 time_field(ef_slice digits, size_t at, size_t n)
 {
@@ -4253,7 +4475,7 @@ struct sig_pair {
 #define SIG_MAX_QUERY 64 /* pairs a user may add */
 
 struct sig_query {
-    struct sig_pair pair[SIG_MAX_QUERY + 8];
+    struct sig_pair pair[SIG_MAX_QUERY + 8]; /* 8: the signature's */
     size_t n;
 };
 
@@ -4267,6 +4489,8 @@ sig_query_free(struct sig_query *q)
     }
 }
 
+/* Encoded here, once; the pair's buffers are sig_query_free's. No bound is
+ * checked: SIG_MAX_QUERY pairs of the user's and at most 7 of ours fit. */
 static void
 sig_query_add(struct sig_query *q, ef_slice name, ef_slice value)
 {
@@ -4304,6 +4528,7 @@ sig_query_extra(struct sig_query *q, const ef_presign *p, ef_err *err)
     return EF_OK;
 }
 
+/* Byte order; of two where one begins the other, the shorter first. */
 static int
 sig_buf_cmp(const ef_buf *a, const ef_buf *b)
 {
@@ -4313,6 +4538,7 @@ sig_buf_cmp(const ef_buf *a, const ef_buf *b)
     return order != 0 ? order : (a->n > b->n) - (a->n < b->n);
 }
 
+/* SigV4 sorts by encoded name, then by encoded value. */
 static int
 sig_pair_cmp(const void *a, const void *b)
 {
@@ -4340,7 +4566,7 @@ sig_query_print(ef_buf *out, const struct sig_query *q)
 struct sig_work {
     struct sig_place place;
     struct sig_query query;
-    ef_buf canonical, to_sign, signature;
+    ef_buf canonical, to_sign, signature; /* no canonical in SigV2 */
 };
 
 static void
@@ -4367,6 +4593,7 @@ sig_work_failed(const struct sig_work *w)
     return failed;
 }
 
+/* Append lower-case hex; out->failed tells when there was no memory. */
 static void
 sig_hex(ef_buf *out, const unsigned char *p, size_t n)
 {
@@ -4378,6 +4605,9 @@ sig_hex(ef_buf *out, const unsigned char *p, size_t n)
 
 /* --- Signature Version 4 --- */
 
+/* The canonical request. Host is the one signed header, and the payload is
+ * not signed: nobody has it yet. Only here is the query sorted; the URL
+ * keeps the order in which it was made. */
 static void
 sig_v4_canonical(struct sig_work *w, const ef_presign *p)
 {
@@ -4419,6 +4649,8 @@ sig_v4_sign(struct sig_work *w, const ef_presign *p, const char *date)
     ef_wipe(&s, sizeof s);
 }
 
+/* w->place is complete. Adds the X-Amz-* parameters, the session token
+ * among them, signs all of the query so far, and adds the signature. */
 static void
 sig_v4(struct sig_work *w, const ef_presign *p)
 {
@@ -4493,6 +4725,9 @@ sig_v2_append_resources(ef_buf *out, const ef_presign *p)
         }
 }
 
+/* Signature Version 2, query form: HMAC-SHA1 over method, expiry, token
+ * header and resource. The resource is /bucket/key and its subresources,
+ * however the URL addresses the bucket. */
 static void
 sig_v2(struct sig_work *w, const ef_presign *p)
 {
@@ -4670,6 +4905,20 @@ ef_presigned_parse(ef_presigned *out, ef_slice query, ef_err *err)
  *   Tests    tests/run.bats tests/s3.bats tests/static.bats               *
  * ======================================================================= */
 
+/* A store_job is one transfer with callbacks; store_run drives up to 8
+ * at once through libcurl's multi interface in one thread, so callbacks
+ * need no locks. file:// jobs are done in their turn. With
+ * all_or_nothing the first failure ends the others (inputs); without,
+ * each job ends by itself (outputs), with its own err.
+ * The loop sleeps in curl_multi_poll, which sockets wake. While a
+ * connection is being made that is 1 ms at most, because libcurl's
+ * BearSSL backend names no direction that a handshake waits for; later
+ * up to 200 ms, after which o->stop is looked at.
+ * TLS is 1.2 or later and always verified. Only status 200 completes a
+ * download; `end`, where the tag is checked, is called after that
+ * alone. A transfer that stands still for stall_sec is given up, a
+ * connection after 30 s or sooner. Nothing is retried here. */
+
 #ifndef EF_NO_MAIN
 
 #include <curl/curl.h>
@@ -4704,11 +4953,11 @@ struct store_job {
     void *ctx;
     uint64_t size, at;        /* put: all bytes, and sent so far */
     /* while it runs */
-    CURL *easy;
+    CURL *easy; /* NULL: not begun, or over */
     struct curl_slist *headers;
-    int connecting, redirected;
+    int connecting, redirected; /* not up yet; saw a Location */
     int failed;               /* our own sink or source said no: err tells */
-    uint64_t got;
+    uint64_t got; /* get: bytes of the body so far */
     /* afterwards */
     ef_status rc;
     ef_err err;
@@ -4758,6 +5007,8 @@ http_on_body(char *p, size_t size, size_t n, void *ctx)
     return job->failed ? 0 : n;
 }
 
+/* UNTRUSTED: the answer to an upload, which nobody needs; without this
+ * libcurl would print it. */
 static size_t
 http_on_discard(char *p, size_t size, size_t n, void *ctx)
 {
@@ -4766,6 +5017,8 @@ http_on_discard(char *p, size_t size, size_t n, void *ctx)
     return n * size;
 }
 
+/* The next bytes of an upload, at most size * n; 0 ends it. When the
+ * source fails, its own error stays in job. */
 static size_t
 http_on_read(char *p, size_t size, size_t n, void *ctx)
 {
@@ -4783,6 +5036,8 @@ http_on_read(char *p, size_t size, size_t n, void *ctx)
     return n;
 }
 
+/* libcurl sends a request again after a kept connection died: from its
+ * start only, which the source allows. */
 static int
 http_on_seek(void *ctx, curl_off_t offset, int origin)
 {
@@ -4871,6 +5126,8 @@ http_set_bearssl(CURL *easy)
                      "ECDHE-RSA-CHACHA20-POLY1305");
 }
 
+/* http_close frees job->headers. No redirect is followed: the signature is
+ * for one host. */
 static void
 http_set_put(struct store_job *job)
 {
@@ -4889,6 +5146,8 @@ http_set_put(struct store_job *job)
     curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, http_on_discard);
 }
 
+/* tls: the URL is https, and no redirect may leave that. A redirect never
+ * leads to file://, whatever is allowed. */
 static void
 http_set_get(struct store_job *job, int schemes, int tls)
 {
@@ -4946,6 +5205,8 @@ http_open(struct store_job *job, const struct store_opts *o)
     return 1;
 }
 
+/* EF_E_NETWORK for an HTTP status that is no success. The answer's body is
+ * UNTRUSTED and never shown. */
 static ef_status
 http_status_error(struct store_job *job)
 {
@@ -5043,6 +5304,7 @@ http_finish(struct store_job *job, CURLcode code)
         job->rc = store_complete(job);
 }
 
+/* Also for a job that never began or is over: easy is NULL then. */
 static void
 http_close(CURLM *multi, struct store_job *job)
 {
@@ -5055,6 +5317,8 @@ http_close(CURLM *multi, struct store_job *job)
     job->headers = NULL;
 }
 
+/* On failure rc is EF_E_MEMORY; what there is of a handle goes with
+ * http_close. */
 static void
 http_start(CURLM *multi, struct store_job *job, const struct store_opts *o)
 {
@@ -5083,6 +5347,9 @@ http_collect(CURLM *multi)
     return n;
 }
 
+/* How long the loop may sleep when no socket wakes it: 1 ms while any
+ * connection is being made (see http_on_socket), else 200 ms, after which
+ * o->stop is looked at. */
 static int
 http_wait_ms(const struct store_job *jobs, size_t n)
 {
@@ -5094,6 +5361,8 @@ http_wait_ms(const struct store_job *jobs, size_t n)
     return 200;
 }
 
+/* Bytes of all jobs together. Downloads have no size, so that a total of 0
+ * says it is not known. */
 static void
 http_tick(const struct store_job *jobs, size_t n, struct ef_progress *progress)
 {
@@ -5122,6 +5391,8 @@ store_file_path(ef_buf *path, const char *url, ef_err *err)
     return rc == EF_OK ? buf_status(path, err) : rc;
 }
 
+/* The sink sees each piece as over HTTP. A probe only opens the file; its
+ * contents are not read. */
 static ef_status
 store_file_get(struct store_job *job, const char *path)
 {
@@ -5141,6 +5412,7 @@ store_file_get(struct store_job *job, const char *path)
     return rc == EF_OK ? store_complete(job) : rc;
 }
 
+/* A file appears whole or not at all, and an old one stays until then. */
 static ef_status
 store_file_put(struct store_job *job, const char *path)
 {
@@ -5344,6 +5616,7 @@ aws_from_file(struct aws_profile *p, const char *section, ef_slice text,
     return rc;
 }
 
+/* A variable that is unset, empty or too long for out leaves it as it was. */
 static void
 aws_from_env(char *out, size_t cap, const char *name)
 {
@@ -5419,11 +5692,26 @@ aws_environment(struct aws_profile *p)
  *   Tests    tests/describe.bats                                          *
  * ======================================================================= */
 
+/* One pass, and memory for distinct values only. A column has a hash
+ * table of the texts it has seen, with their counts; the texts lie in
+ * an arena that all columns share, linked in order of appearance.
+ * Tables and arena together stay within EF_MAX_DISTINCT_BYTES. The hash
+ * is keyed SipHash: who writes the file can't make it slow.
+ *
+ * The type is inferred at the end, from the distinct texts alone, since
+ * how often one occurs does not matter to pandas. Tried in turn:
+ * nothing but missing values, int64, uint64, floats, bools; else text.
+ * Numbers are told by pandas' rules, not strtod's, because a single
+ * text that is none makes text of the column. count, unique, top and
+ * freq are then one walk over the list, in which the first of equals is
+ * the first in the file. Numbers are not summarised: a column of them,
+ * if named, is refused. */
+
 /* A distinct value; its bytes follow it in the arena. */
 struct desc_value {
     struct desc_value *next; /* in order of first appearance */
-    uint64_t count;
-    uint32_t hash, n;
+    uint64_t count; /* fields that had it */
+    uint32_t hash, n; /* low half of its SipHash; bytes */
     unsigned char missing;   /* one of pandas' words for "no value" */
 };
 
@@ -5431,7 +5719,7 @@ struct desc_value {
 
 struct desc_block {
     struct desc_block *next;
-    size_t cap, used;
+    size_t cap, used; /* of the bytes that follow */
 };
 
 enum desc_kind { DESC_TEXT, DESC_BOOL, DESC_NUMBER, DESC_EMPTY };
@@ -5439,24 +5727,24 @@ enum desc_kind { DESC_TEXT, DESC_BOOL, DESC_NUMBER, DESC_EMPTY };
 struct desc_column {
     ef_buf name;
     size_t index;               /* field of a record, the index columns in */
-    struct desc_value *first, *last;
+    struct desc_value *first, *last; /* in the order they came */
     struct desc_value **table;  /* open addressing, a power of two */
-    size_t slots, values;
+    size_t slots, values; /* of table; in it */
     enum desc_kind kind;
     int keep_missing;           /* their words count as values after all */
     size_t cursor;              /* ef_describe_top's place */
-    const struct desc_value *at;
+    const struct desc_value *at; /* what it gave last */
 };
 
 struct ef_describe {
     ef_csv csv;
-    const char *const *wanted;
-    size_t wanted_n;
-    uint64_t key[2];
-    struct desc_column *columns;
-    size_t column_n, header_n;
-    uint64_t rows;
-    struct desc_block *blocks;
+    const char *const *wanted; /* the caller's, kept */
+    size_t wanted_n; /* 0: every column */
+    uint64_t key[2]; /* SipHash's, from seed */
+    struct desc_column *columns; /* NULL: no header yet */
+    size_t column_n, header_n; /* described; in the header */
+    uint64_t rows; /* records after the header */
+    struct desc_block *blocks; /* the arena, newest first */
     size_t used;                /* of EF_MAX_DISTINCT_BYTES */
 };
 
@@ -5537,6 +5825,8 @@ desc_text(const struct desc_value *v)
     return slice(v + 1, v->n);
 }
 
+/* Asked before each allocation that values cause, all columns together.
+ * EF_E_LIMIT past EF_MAX_DISTINCT_BYTES; nothing is given back. */
 static ef_status
 desc_charge(ef_describe *d, size_t n, ef_err *err)
 {
@@ -5590,6 +5880,8 @@ desc_slot(struct desc_value **table, size_t slots, uint32_t hash, ef_slice v)
     return &table[i];
 }
 
+/* Keeps a slot free and the table at most half full, so that desc_slot
+ * ends soon. The values themselves do not move. */
 static ef_status
 desc_grow(ef_describe *d, struct desc_column *c, ef_err *err)
 {
@@ -5653,9 +5945,11 @@ desc_count(ef_describe *d, struct desc_column *c, ef_slice text, ef_err *err)
 struct desc_name {
     ef_buf text;
     uint64_t hash;
-    uint64_t seen;
+    uint64_t seen; /* suffix that its next twin tries first */
 };
 
+/* hash is text's. One by one: a header has at most EF_MAX_CSV_COLUMNS
+ * names, and unequal hashes settle nearly all of them. */
 static struct desc_name *
 desc_find_name(struct desc_name *names, size_t n, uint64_t hash, ef_slice text)
 {
@@ -5698,6 +5992,8 @@ desc_make_name(struct desc_name *names, size_t i, ef_slice field,
     ef_buf_free(&base);
 }
 
+/* Sets d->columns: the wanted names in the caller's order, or all of them.
+ * ef_describe_free frees it also after failure. */
 static ef_status
 desc_choose(ef_describe *d, struct desc_name *names, size_t n, ef_err *err)
 {
@@ -5732,6 +6028,8 @@ desc_choose(ef_describe *d, struct desc_name *names, size_t n, ef_err *err)
     return EF_OK;
 }
 
+/* UNTRUSTED: the first record. The chosen columns keep copies of their
+ * names; names itself ends here. */
 static ef_status
 desc_header(ef_describe *d, const ef_slice *fields, size_t n, ef_err *err)
 {
@@ -5853,6 +6151,7 @@ desc_integer(ef_slice v, int is_signed)
     return i == v.n ? DESC_INT : DESC_NOT_INT;
 }
 
+/* Letters in either case. */
 static int
 desc_is_word(ef_slice v, const char *const *words, size_t n)
 {
@@ -6139,6 +6438,8 @@ ef_describe_table(const ef_describe *d, size_t i, ef_buf *out)
     ef_buf_str(out, ", dtype: object\n");
 }
 
+/* No sorted copy is made: asked for k = 0, 1, 2 in turn, each answer is
+ * one walk over the values, after the last one given. */
 int
 ef_describe_top(ef_describe *d, size_t i, size_t k, ef_slice *value,
                 uint64_t *count)
@@ -6186,6 +6487,22 @@ ef_describe_top(ef_describe *d, size_t i, size_t k, ef_slice *value,
  *   Tests    tests/run.bats tests/static.bats                             *
  * ======================================================================= */
 
+/* In order: read both ports whole, see that WORK is empty, fetch all
+ * inputs or none, build the cage, run, seal the result to each output,
+ * empty WORK. Nothing is fetched when a document is wrong, nothing runs
+ * unless all inputs are authentic. The cage, as it closes:
+ *   no_new_privs  set-user-ID programs; the next layers need it
+ *   Landlock      writing but to WORK and three devices, reading ports;
+ *                 from ABI 6 signals and abstract sockets to outside
+ *   capabilities  what root could do in spite of the others
+ *   seccomp       sockets, io_uring, others' memory, new namespaces,
+ *                 leaving the group, killing the runner
+ * seccomp refuses a list (--allow-net takes sockets off it) and allows
+ * the rest: applications are not known here. Without Landlock there is
+ * a note; if another layer fails, nothing is run. Killing the group
+ * ends all in it. Memory is not limited: that is the enclave's. SIGKILL
+ * of the runner leaves WORK. */
+
 #ifndef EF_NO_MAIN
 
 #include <dirent.h>
@@ -6208,7 +6525,7 @@ struct run_dataset {
     ef_credentials *cred;  /* ef_secret_alloc */
     char *url;             /* the same; location and query, if there is one */
     size_t url_n;
-    ef_buf location;
+    ef_buf location; /* a query in it is secret */
     ef_scheme scheme;
 };
 
@@ -6217,6 +6534,8 @@ struct run_port {
     size_t n;
 };
 
+/* Wipes as it frees. Also for a port that was read half: what a dataset
+ * does not have yet is NULL. */
 static void
 run_port_free(struct run_port *port)
 {
@@ -6236,6 +6555,7 @@ run_port_free(struct run_port *port)
     *port = (struct run_port){NULL, 0};
 }
 
+/* Byte order, which is the order of the application's arguments. */
 static int
 run_by_name(const void *a, const void *b)
 {
@@ -6281,6 +6601,9 @@ run_read(unsigned char *buf, size_t cap, size_t *n, const char *folder,
     return rc;
 }
 
+/* UNTRUSTED: location.txt, the white space around it dropped. Where
+ * credentials have no query it may be a whole presigned URL, and so
+ * secret. */
 static ef_status
 run_read_location(struct run_dataset *d, const char *folder, ef_err *err)
 {
@@ -6299,6 +6622,8 @@ run_read_location(struct run_dataset *d, const char *folder, ef_err *err)
     return rc == EF_OK ? buf_status(&d->location, err) : rc;
 }
 
+/* UNTRUSTED: credentials.bin. d->cred is run_port_free's to free, also
+ * after failure. */
 static ef_status
 run_read_credentials(struct run_dataset *d, const char *folder, ef_err *err)
 {
@@ -6455,7 +6780,7 @@ run_empty(int fd)
 }
 
 struct run_work {
-    const char *path;
+    const char *path; /* as given; the caller's */
     int made, ready; /* we made the folder; it is ours to empty */
 };
 
@@ -6491,6 +6816,8 @@ run_work_begin(struct run_work *w, ef_err *err)
     return EF_OK;
 }
 
+/* Only for a folder that run_work_begin accepted. Removes all in it, and
+ * it too where we made it. EF_E_IO: plaintext may be left. */
 static ef_status
 run_work_end(struct run_work *w, ef_err *err)
 {
@@ -6519,9 +6846,11 @@ struct run_input {
     ef_gcm *gcm;
     ef_open open;
     struct file_out out;
-    int begun;
+    int begun; /* gcm, open and out are in use */
 };
 
+/* At the first byte, so that only transfers under way hold a key schedule
+ * and a file. run_input_free undoes it, also when it failed half way. */
 static ef_status
 run_input_begin(struct run_input *in, ef_err *err)
 {
@@ -6554,6 +6883,8 @@ run_input_sink(void *ctx, ef_slice piece, ef_err *err)
     return rc;
 }
 
+/* An output that has no name yet vanishes; round keys are wiped. Safe at
+ * any time, and twice. */
 static void
 run_input_free(struct run_input *in)
 {
@@ -6564,6 +6895,8 @@ run_input_free(struct run_input *in)
     in->begun = 0;
 }
 
+/* All has come. The one place where an input gets its name, and only after
+ * its tag has verified. */
 static ef_status
 run_input_end(void *ctx, ef_err *err)
 {
@@ -6645,7 +6978,7 @@ run_fetch(const struct run_port *port, struct run_input *inputs,
 /* Newer Landlock than the build's headers may know; the kernel says at run
  * time how much of it there is (its ABI). */
 struct cage_ruleset_attr {
-    uint64_t fs, net, scoped;
+    uint64_t fs, net, scoped; /* landlock_ruleset_attr's, in its order */
 };
 #define CAGE_FS_ABI1 UINT64_C(0x1fff)  /* execute .. make_sym */
 #define CAGE_FS_REFER (UINT64_C(1) << 13)     /* ABI 2 */
@@ -6661,8 +6994,8 @@ struct cage_ruleset_attr {
 
 struct cage {
     int ruleset;        /* Landlock; -1 where the kernel has none */
-    uint64_t handled;
-    struct sock_filter filter[96];
+    uint64_t handled; /* rights that need a rule */
+    struct sock_filter filter[96]; /* seccomp: made before the fork */
     unsigned short filter_n;
 };
 
@@ -6778,6 +7111,8 @@ cage_landlock(struct cage *c, const char *work, const char *ports, ef_err *err)
     return EF_OK;
 }
 
+/* No bound is checked: cage_seccomp, which it is for, writes at most 83 of
+ * filter's 96. */
 static void
 cage_op(struct cage *c, uint16_t code, uint32_t k, uint8_t jt, uint8_t jf)
 {
@@ -6902,23 +7237,26 @@ cage_enter(const struct cage *c)
 /* --- the application --- */
 
 struct run_app {
-    char **argv, **envp;
+    char **argv, **envp; /* NULL-terminated; the caller's */
     struct cage cage;
     long timeout_sec;               /* 0: none */
     volatile sig_atomic_t *stop;
-    pid_t pid;
+    pid_t pid; /* and its process group */
     int out, err, status_pipe;      /* read ends */
-    ef_buf out_text, err_text;
+    ef_buf out_text, err_text; /* err_text: our last words too */
     int over;                       /* 1: stdout, 2: stderr passed its limit */
-    int timed_out, wait_status;
+    int timed_out, wait_status; /* wait_status: waitpid's */
 };
 
 /* What the child says when it can't become the application. */
 struct run_trouble {
     int stage; /* 1: the cage, 2: exec */
-    int error;
+    int error; /* errno */
 };
 
+/* In the child. Everything but the three streams closes at exec:
+ * close_range(2), or one by one before Linux 5.11. The pipes are not 0 to
+ * 2: cli_harden has filled those. */
 static void
 run_child_fds(int in, int out, int err)
 {
@@ -7028,6 +7366,7 @@ run_capture(int fd, ef_buf *text, int *over, int which)
     return n > 0;
 }
 
+/* Monotonic, so that setting the clock neither ends nor prolongs a run. */
 static int64_t
 run_clock_ms(void)
 {
@@ -7145,6 +7484,7 @@ run_application(struct run_app *app, ef_err *err)
     return EF_OK;
 }
 
+/* As Python's subprocess: minus the signal's number when killed. */
 static int
 run_returncode(const struct run_app *app)
 {
@@ -7239,10 +7579,10 @@ enum run_event {
 };
 
 struct run_job {
-    const char *ports, *input, *output, *work;
+    const char *ports, *input, *output, *work; /* paths; two names */
     char **command;          /* NULL-terminated; NULL: our own describe */
     const char *self;        /* path of this program */
-    long timeout_sec;
+    long timeout_sec; /* 0: none */
     int allow_net;
     struct store_opts store;
     void (*note)(enum run_event event, ef_slice detail);
@@ -7390,6 +7730,20 @@ run_job(const struct run_job *job, ef_err *err)
  *   Tests    tests/data.bats tests/presign.bats tests/run.bats            *
  *            tests/man.bats                                               *
  * ======================================================================= */
+
+/* cli_spellings has every option, cli_commands every command with the
+ * options it takes; parsing and --help come from these two tables. A
+ * command is a function from struct cli to an exit status. It checks
+ * its options before it reads a secret.
+ *
+ * Only here is anything printed. Long results go through an ef_buf that
+ * drains to stdout; a write that fails gives an exit status like any
+ * failure. Without --force no terminal gets a key, what enc, dec and
+ * base64 -d give, or a result or raw JSON string with control
+ * characters. SIGINT, SIGTERM and SIGHUP end a command at once, after a
+ * temporary name is removed; `run` only notes them, cleans up, and
+ * raises the signal again. Of the environment AWS's settings, HOME and
+ * TMPDIR are read; libcurl looks for proxies. */
 
 #ifndef EF_NO_MAIN
 
@@ -7579,6 +7933,8 @@ cli_fail(const ef_err *err)
     return ef_exit_status(err->code);
 }
 
+/* Says msg, then what (escaped, in quotes) unless it is NULL, and how to
+ * get help; returns the exit status, 2. */
 static int
 cli_usage(const char *msg, const char *what)
 {
@@ -7636,10 +7992,11 @@ cli_number(const struct cli *c, enum cli_option o, long lo, long hi,
 
 struct cli_progress {
     struct ef_progress base;
-    int64_t start, last;
-    int wanted, shown;
+    int64_t start, last; /* run_clock_ms; 0: not begun */
+    int wanted, shown; /* may be shown; has been */
 };
 
+/* n bytes as a person reads them, "1.5 KiB"; returns text. */
 static const char *
 cli_size(char text[16], double n)
 {
@@ -7710,6 +8067,7 @@ cli_guarded(const struct cli *c)
     return isatty(STDOUT_FILENO) && c->value[CLI_FORCE] == NULL;
 }
 
+/* what: the thing that is secret or binary. Returns the exit status, 2. */
 static int
 cli_refuse_terminal(const char *what)
 {
@@ -7742,6 +8100,7 @@ struct cli_sink {
 
 static struct cli_sink cli_sink;
 
+/* ef_buf's drain to the descriptor at ctx; not 0: it failed. */
 static int
 cli_drain(void *ctx, const unsigned char *p, size_t n)
 {
@@ -7786,6 +8145,8 @@ cli_now(void)
 
 /* --- keygen, enc, dec --- */
 
+/* The key is in secret memory and nowhere else but where it is written. A
+ * file is 0600 and replaces no other without --force. */
 static int
 cli_keygen(struct cli *c)
 {
@@ -7814,6 +8175,8 @@ cli_keygen(struct cli *c)
     return rc == EF_OK ? 0 : cli_fail(&err);
 }
 
+/* Options are checked before the key is read, so that a wrong command line
+ * touches no secret and no file. */
 static int
 cli_crypt(struct cli *c, int seal)
 {
@@ -7939,6 +8302,8 @@ cli_base64_piece(struct cli_base64 *b, size_t n, int last, int out,
     return rc;
 }
 
+/* White space is skipped wherever it stands. b is static for its size, and
+ * wiped: what is decoded may be a key. */
 static ef_status
 cli_base64_decode(int in, int out, struct cli_progress *p, ef_err *err)
 {
@@ -7958,6 +8323,8 @@ cli_base64_decode(int in, int out, struct cli_progress *p, ef_err *err)
     return rc;
 }
 
+/* Streams. When decoding fails half way, a file is left as it was; a pipe
+ * has had what came before. */
 static int
 cli_base64(struct cli *c)
 {
@@ -7991,6 +8358,8 @@ cli_base64(struct cli *c)
 
 /* --- json --- */
 
+/* The canonical form has no newline at its end: it is made to be hashed
+ * and signed. */
 static ef_status
 cli_json_print(const ef_json *doc, uint32_t node, const struct cli *c,
                ef_buf *out, ef_err *err)
@@ -8005,6 +8374,9 @@ cli_json_print(const ef_json *doc, uint32_t node, const struct cli *c,
     return EF_OK;
 }
 
+/* A lone argument is a pointer when it is empty or begins with '/', else a
+ * file; of two, the pointer comes first. text is wiped: it may be
+ * credentials. */
 static int
 cli_json(struct cli *c)
 {
@@ -8095,6 +8467,8 @@ cli_make_folder(const char *path, ef_err *err)
     return EF_OK;
 }
 
+/* credentials.bin goes first: where it may not be replaced, location.txt
+ * is not touched either. */
 static ef_status
 cli_write_dataset(const char *folder, ef_slice location, ef_slice json,
                   int flags, ef_err *err)
@@ -8149,6 +8523,8 @@ cli_make(const struct cli *c, const unsigned char *key, ef_slice url,
     return rc;
 }
 
+/* Key and URL are secret. Other users of the machine can see an argument;
+ * what --url - reads they cannot. */
 static int
 cli_credentials_make(struct cli *c)
 {
@@ -8211,6 +8587,7 @@ cli_load_dataset(struct run_dataset *d, const char *path, int *has_location,
     return rc;
 }
 
+/* https always; http and file only where their options say so. */
 static struct store_opts
 cli_store_opts(const struct cli *c, long stall)
 {
@@ -8261,6 +8638,8 @@ cli_allowlist(ef_buf *out, const struct run_dataset *d)
                                                                     : 80);
 }
 
+/* allow.n 0: no line for it. Of key and query only size, kind and date are
+ * shown, never contents. */
 static void
 cli_check_text(const struct run_dataset *d, const ef_presigned *signature,
                const char *expires, ef_slice allow, int online)
@@ -8284,6 +8663,8 @@ cli_check_text(const struct run_dataset *d, const ef_presigned *signature,
         printf("online: the storage delivers it\n");
 }
 
+/* What cli_check_text says, null where there is nothing to say. Returns
+ * the exit status. */
 static int
 cli_check_json(const struct cli *c, const struct run_dataset *d,
                const ef_presigned *signature, const char *expires,
@@ -8308,6 +8689,8 @@ cli_check_json(const struct cli *c, const struct run_dataset *d,
     return cli_stdout_end(&out);
 }
 
+/* EF_E_POLICY for an expired query, before the storage is asked. A port of
+ * one dataset, so that run_port_free wipes it. */
 static int
 cli_credentials_check(struct cli *c)
 {
@@ -8358,6 +8741,8 @@ cli_credentials_check(struct cli *c)
 
 /* --- presign --- */
 
+/* What the arguments say, into *p. 0, or an exit status after a message.
+ * Nothing secret is read yet. */
 static int
 cli_presign_fields(struct cli *c, ef_presign *p, ef_err *err)
 {
@@ -8420,6 +8805,8 @@ cli_presign_key(const char *folder, ef_slice name, int encoded,
     return buf_status(key, err);
 }
 
+/* On stderr, unless -q: why the URL may end early or be refused. Nothing
+ * here is a failure. */
 static void
 cli_presign_notes(const struct cli *c, const ef_presign *p)
 {
@@ -8436,6 +8823,8 @@ cli_presign_notes(const struct cli *c, const ef_presign *p)
                 "regions\n");
 }
 
+/* The URL is a credential, and printing it is the purpose. --json also
+ * gives it in two, location and base64 query, as credentials have it. */
 static int
 cli_presign_print(const struct cli *c, const ef_presign *p, const ef_buf *url)
 {
@@ -8494,6 +8883,8 @@ cli_presign_profile(struct cli *c, struct aws_profile *s, ef_presign *p,
     return rc;
 }
 
+/* s has the AWS keys, in secret memory; p points into it until the URL is
+ * printed. */
 static int
 cli_presign(struct cli *c)
 {
@@ -8535,10 +8926,12 @@ cli_presign(struct cli *c)
 /* --- describe --- */
 
 struct cli_describe {
-    long top;
+    long top; /* values to list; 0: none */
     int plot, json, all, quiet;
 };
 
+/* buf holds plaintext and is wiped. The total is known for a file only,
+ * not for a pipe. */
 static ef_status
 cli_describe_read(ef_describe *d, const char *path, struct cli_progress *p,
                   ef_err *err)
@@ -8589,6 +8982,8 @@ cli_describe_top(ef_describe *d, size_t i, const struct cli_describe *o,
     }
 }
 
+/* describe.py's frame: "Dataset: PATH", a blank line, the table, a blank
+ * line. Columns of numbers are left out with a note. */
 static void
 cli_describe_text(ef_describe *d, const char *path,
                   const struct cli_describe *o, ef_buf *out)
@@ -8614,6 +9009,7 @@ cli_describe_text(ef_describe *d, const char *path,
     }
 }
 
+/* "values" is there only with --top, and where there is a value. */
 static void
 cli_describe_json_column(ef_describe *d, size_t i,
                          const struct cli_describe *o, ef_buf *out)
@@ -8664,6 +9060,7 @@ cli_describe_json(ef_describe *d, const char *path,
     ef_buf_str(out, "]}\n");
 }
 
+/* A fresh seed each time: what hurt the hash table once is no use again. */
 static ef_status
 cli_describe_file(struct cli *c, const char *path,
                   const struct cli_describe *o, ef_buf *out, ef_err *err)
@@ -8691,6 +9088,8 @@ cli_describe_file(struct cli *c, const char *path,
     return rc;
 }
 
+/* Each file is read once, in order. The first failure ends it; what was
+ * said of the files before is still printed. */
 static int
 cli_describe(struct cli *c)
 {
@@ -8738,6 +9137,8 @@ cli_describe(struct cli *c)
 
 static int cli_run_quiet;
 
+/* The texts on stdout are the reference's. That there is no Landlock is
+ * said even with -q. */
 static void
 cli_run_note(enum run_event event, ef_slice detail)
 {
@@ -8801,6 +9202,8 @@ cli_default_work(ef_buf *work, const char *ports, ef_err *err)
     return buf_status(work, err);
 }
 
+/* What follows "--" is the application. A port's name is checked here
+ * because it becomes part of a path. */
 static int
 cli_run(struct cli *c)
 {
@@ -8848,6 +9251,8 @@ cli_run(struct cli *c)
 
 /* --- result --- */
 
+/* UNTRUSTED: sealed or plain bytes from a location. *data keeps to its own
+ * max. */
 static ef_status
 cli_result_sink(void *ctx, ef_slice piece, ef_err *err)
 {
@@ -8860,6 +9265,8 @@ cli_result_sink(void *ctx, ef_slice piece, ef_err *err)
     return buf_status(data, err);
 }
 
+/* from is a URL if it begins as one, else a file; NULL is standard input.
+ * Nothing is decrypted or parsed yet. */
 static ef_status
 cli_result_read(struct cli *c, ef_buf *data, const char *from, ef_err *err)
 {
@@ -8916,6 +9323,8 @@ cli_result_open(ef_buf *data, const char *key_file, ef_err *err)
     return rc;
 }
 
+/* The application's streams go to ours. Returns its return code, 128 + N
+ * where signal N ended it, as a shell does. */
 static int
 cli_result_print(const struct cli *c, const ef_result *r)
 {
@@ -8934,6 +9343,8 @@ cli_result_print(const struct cli *c, const ef_result *r)
     return r->returncode < 0 ? 128 - r->returncode : r->returncode;
 }
 
+/* Without --json the exit status is the application's once the result is
+ * open, and ours before that. data holds plaintext and is wiped. */
 static int
 cli_result(struct cli *c)
 {
@@ -8977,10 +9388,11 @@ cli_result(struct cli *c)
 /* --- selftest --- */
 
 struct cli_selftest {
-    unsigned done, failed;
+    unsigned done, failed; /* checks */
     int quiet;
 };
 
+/* Counts one check; prints only what is wrong. */
 static void
 cli_expect(struct cli_selftest *t, const char *what, const char *which, int ok)
 {
@@ -8990,6 +9402,7 @@ cli_expect(struct cli_selftest *t, const char *what, const char *which, int ok)
         fprintf(stderr, "encflow selftest: wrong: %s %s\n", what, which);
 }
 
+/* Up to 64 bytes: longer than any answer below. */
 static int
 cli_hex_is(const unsigned char *p, size_t n, const char *hex)
 {
@@ -9146,6 +9559,8 @@ cli_test_text(struct cli_selftest *t)
     ef_json_free(&doc);
 }
 
+/* Every kernel that this processor can run is checked, not only the one in
+ * use. EF_E_INTERNAL's exit status when any check fails. */
 static int
 cli_selftest(struct cli *c)
 {
@@ -9358,6 +9773,8 @@ cli_parse(struct cli *c, char **argv, int argc)
     return 0;
 }
 
+/* argc is at least 2. *words is how many arguments the name takes up;
+ * NULL: there is no such command. */
 static const struct cli_command *
 cli_find_command(int argc, char **argv, int *words)
 {
@@ -9394,6 +9811,8 @@ cli_no_command(int argc, char **argv)
     return cli_usage("make or check should follow", argv[1]);
 }
 
+/* The three arrays have argc places, so cli_parse needs no bound: an
+ * argument fills at most one of them. */
 static int
 cli_dispatch(int argc, char **argv)
 {
@@ -9428,6 +9847,8 @@ cli_dispatch(int argc, char **argv)
 
 /* --- the process --- */
 
+/* Async-signal-safe. store_run, run_watch and run_application look at the
+ * flag. */
 static void
 cli_on_signal(int sig)
 {
@@ -9466,6 +9887,8 @@ cli_on_signal_now(int sig)
     (void)raise(sig);
 }
 
+/* orderly: `run`, which has plaintext to remove first. Otherwise the
+ * handler raises the signal again while it runs: SA_NODEFER. */
 static void
 cli_signals(int orderly)
 {
@@ -9480,6 +9903,8 @@ cli_signals(int orderly)
         (void)sigaction(wanted[i], &act, NULL);
 }
 
+/* Hardened before anything is read. A signal that `run` noted is raised
+ * again at the end, so that the parent sees what ended us. */
 int
 main(int argc, char **argv)
 {

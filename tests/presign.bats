@@ -149,8 +149,8 @@ cn-north-1 bucket - https://bucket.s3.cn-north-1.amazonaws.com.cn/dir/k
 us-gov-west-1 bucket - https://bucket.s3.us-gov-west-1.amazonaws.com/dir/k
 us-iso-east-1 bucket - https://bucket.s3.us-iso-east-1.c2s.ic.gov/dir/k
 us-isof-south-1 bucket - https://bucket.s3.us-isof-south-1.csp.hci.ic.gov/dir/k
-us-east-1 my.dotted.bucket - https://s3.amazonaws.com/my.dotted.bucket/dir/k
-eu-west-1 my.dotted.bucket - https://s3.eu-west-1.amazonaws.com/my.dotted.bucket/dir/k
+us-east-1 my.bucket - https://s3.amazonaws.com/my.bucket/dir/k
+eu-west-1 my.bucket - https://s3.eu-west-1.amazonaws.com/my.bucket/dir/k
 eu-west-1 under_score - https://s3.eu-west-1.amazonaws.com/under_score/dir/k
 eu-west-1 -starts - https://s3.eu-west-1.amazonaws.com/-starts/dir/k
 eu-west-1 bucket http://127.0.0.1:9000 http://127.0.0.1:9000/bucket/dir/k
@@ -395,7 +395,7 @@ EOF
     local text
     for text in 'no section = here' '[default' '[default]\nno delimiter' \
         '[default]\naws_secret_access_key = SECRETWORD\n[default]' \
-        '[default]\naws_access_key_id = A\naws_secret_access_key = SECRETWORD # why' \
+        '[default]\naws_access_key_id=A\naws_secret_access_key=SECRETWORD # why' \
         '[default]\naws_secret_access_key = SECRETWORD\n \xff = 1'; do
         printf "%b\n" "$text" >.aws/credentials
         run --separate-stderr "$ENCFLOW" presign default download s3://b k 60

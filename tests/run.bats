@@ -667,8 +667,9 @@ EOF
 }
 
 @test "run: a redirect never reaches a file" {
-    dataset input quirk "$FAULTS_HTTPS/redirect/302/file%3A%2F%2F${STORE//\//%2F}\
-%2Ftable.enc"
+    local target=file://$STORE/table.enc
+    target=${target//:/%3A}
+    dataset input quirk "$FAULTS_HTTPS/redirect/302/${target//\//%2F}"
     dataset output out "file://$OUT"
     job --allow-http
     refused [56] quirk
@@ -805,7 +806,7 @@ EOF
     all_held 3
 }
 
-@test "run: an output file appears whole, keeps its mode, leaves no stray file" {
+@test "run: an output file is whole, keeps its mode, leaves no stray file" {
     plain_ports
     job -- /bin/true
     delivered

@@ -157,7 +157,8 @@ dataset() {
     # the input's URL: the application does not run
     dataset input quirk "$(spoil "$(sign download spoiled-in)" X-Amz-Signature)"
     dataset output b "$(sign upload spoiled-out)"
-    run "$ENCFLOW" run --ports ports --work "$PWD/work" --allow-http -- /bin/true
+    run "$ENCFLOW" run --ports ports --work "$PWD/work" --allow-http \
+        -- /bin/true
     fails 6 quirk 403
     [[ $output != *"Running script"* ]]
     answers 404 "$(sign download spoiled-out)"
@@ -166,7 +167,8 @@ dataset() {
     rm -r ports
     dataset input a "$(sign download spoiled-in)"
     dataset output quirk "$(spoil "$(sign upload spoiled-out)" X-Amz-Signature)"
-    run "$ENCFLOW" run --ports ports --work "$PWD/work" --allow-http -- /bin/true
+    run "$ENCFLOW" run --ports ports --work "$PWD/work" --allow-http \
+        -- /bin/true
     fails 6 quirk 403
     answers 404 "$(sign download spoiled-out)"
 }
