@@ -35,7 +35,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <locale.h>
 #include <math.h> /* isinf, a macro: nothing to link */
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -234,6 +236,13 @@ with_hint(ef_err *err, ef_status rc, const char *hint)
     return rc;
 }
 
+/* A C1 control character (U+0080 to U+009F): some terminals obey them. */
+static int
+is_c1(ef_slice a)
+{
+    return a.n > 1 && a.p[0] == 0xc2 && a.p[1] >= 0x80 && a.p[1] < 0xa0;
+}
+
 /* Say which file, dataset or member err speaks of; the innermost name given
  * first stays. Bytes that a terminal would obey are escaped. */
 static ef_status
@@ -246,7 +255,9 @@ with_where(ef_err *err, ef_status rc, ef_slice name)
     for (i = 0; i < name.n && n + 8 < sizeof err->where; i++) {
         unsigned char c = name.p[i];
 
-        if (c < 0x20 || c == 0x7f || c == '"' || c == '\\')
+        if (c < 0x20 || c == 0x7f || c == '"' || c == '\\' ||
+            is_c1(slice_from(name, i)) ||
+            (i > 0 && is_c1(slice_from(name, i - 1))))
             n += (size_t)snprintf(err->where + n, 5, "\\x%02x", c);
         else
             err->where[n++] = (char)c;
@@ -285,6 +296,16 @@ ef_wipe(void *p, size_t n)
     __asm__ __volatile__("" : : "r"(p) : "memory"); /* p is looked at */
 }
 
+/* BearSSL wipes nothing: round keys and hash states stay in the stack frames
+ * it used. This one is put over them and wiped. */
+static void __attribute__((noinline))
+burn_stack(void)
+{
+    unsigned char frame[8192];
+
+    ef_wipe(frame, sizeof frame);
+}
+
 int
 ef_equal(const void *a, const void *b, size_t n)
 {
@@ -321,7 +342,7 @@ buf_room(ef_buf *b, size_t n)
     if (b->n > 0)
         memcpy(p, b->p, b->n);
     if (b->p != NULL)
-        ef_wipe(b->p, b->n); /* realloc would leave a copy behind */
+        ef_wipe(b->p, b->cap); /* realloc would leave a copy behind */
     free(b->p);
     b->p = p;
     b->cap = cap;
@@ -1204,6 +1225,13 @@ json_utf16_rank(uint32_t cp)
 static int
 json_name_cmp(ef_slice a, ef_slice b)
 {
+    size_t same = 0; /* plain characters in common need no decoding */
+
+    while (same < a.n && same < b.n && a.p[same] == b.p[same] &&
+           a.p[same] < 0x80 && a.p[same] != '\\')
+        same++;
+    a = slice_from(a, same);
+    b = slice_from(b, same);
     while (a.n > 0 && b.n > 0) {
         uint32_t x = json_utf16_rank(json_next(&a));
         uint32_t y = json_utf16_rank(json_next(&b));
@@ -1423,6 +1451,9 @@ ef_json_parse(ef_json *doc, ef_slice text, ef_err *err)
     struct json_reader r = {.doc = doc, .in = text, .err = err};
 
     *doc = (ef_json){.text = text};
+    if (strcmp(localeconv()->decimal_point, ".") != 0)
+        return reject(err, EF_E_INTERNAL, EF_NOWHERE,
+                      "LC_NUMERIC must be \"C\" to read numbers");
     if (text.n > EF_MAX_JSON_BYTES)
         return reject(err, EF_E_LIMIT, EF_MAX_JSON_BYTES,
                       "JSON larger than EF_MAX_JSON_BYTES (17825792)");
@@ -1683,15 +1714,14 @@ json_shortest(char digits[20], int *point, double x)
             if (try == 1 && !json_digits_up(digits, (size_t)n))
                 break;
             snprintf(text, sizeof text, "0.%.*se%d", n, digits, *point);
-            if (strtod(text, NULL) == x)
-                goto found;
+            if (strtod(text, NULL) != x)
+                continue;
+            while (n > 1 && digits[n - 1] == '0')
+                n--;
+            return (size_t)n;
         }
     }
-    n = 17; /* 17 always read back; kept for the compiler's peace */
-found:
-    while (n > 1 && digits[n - 1] == '0')
-        n--;
-    return (size_t)n;
+    return 17; /* not reached: 17 digits always read back */
 }
 
 size_t
@@ -1787,7 +1817,8 @@ ef_json_canonical(const ef_json *doc, uint32_t node, ef_buf *out, ef_err *err)
 {
     ef_status rc = json_canonical_at(doc, node, out, err);
 
-    return rc == EF_OK ? buf_status(out, err) : rc;
+    /* a drain that failed has its own reason, which its owner knows */
+    return rc == EF_OK && out->drain == NULL ? buf_status(out, err) : rc;
 }
 
 /* ======================================================================= *
@@ -2023,6 +2054,7 @@ csv_step(ef_csv *csv, unsigned char c, ef_err *err)
     if (csv->state == CSV_QUOTED) {
         if (c == '"') {
             csv->state = CSV_QUOTE;
+            csv->cr = 0;
             return EF_OK;
         }
         if (c == '\r' || (c == '\n' && !csv->cr))
@@ -2209,9 +2241,9 @@ ini_has_comment(ef_slice value)
 {
     size_t i;
 
-    for (i = 1; i < value.n; i++)
+    for (i = 0; i < value.n; i++)
         if ((value.p[i] == '#' || value.p[i] == ';') &&
-            is_blank_byte(value.p[i - 1]))
+            (i == 0 || is_blank_byte(value.p[i - 1])))
             return 1;
     return 0;
 }
@@ -2398,7 +2430,7 @@ struct ef_gcm {
 
 #define GCM_KERNELS 4
 
-/* The processor is asked each time: it costs a cpuid, and no global state. */
+/* Ask the processor which kernels it can run. */
 static unsigned
 gcm_kernels(ef_gcm_kernel list[GCM_KERNELS])
 {
@@ -2419,15 +2451,21 @@ gcm_kernels(ef_gcm_kernel list[GCM_KERNELS])
     return n;
 }
 
+static ef_gcm_kernel gcm_list[GCM_KERNELS];
+static unsigned gcm_list_n;
+static pthread_once_t gcm_list_once = PTHREAD_ONCE_INIT;
+
+static void
+gcm_list_make(void)
+{
+    gcm_list_n = gcm_kernels(gcm_list);
+}
+
 const ef_gcm_kernel *
 ef_gcm_kernel_at(unsigned i)
 {
-    static ef_gcm_kernel list[GCM_KERNELS];
-    static unsigned n; /* the same values whoever writes them */
-
-    if (n == 0)
-        n = gcm_kernels(list);
-    return i < n ? &list[i] : NULL;
+    (void)pthread_once(&gcm_list_once, gcm_list_make);
+    return i < gcm_list_n ? &gcm_list[i] : NULL;
 }
 
 const char *
@@ -2471,6 +2509,7 @@ void
 ef_gcm_free(ef_gcm *g)
 {
     ef_secret_free(g, sizeof *g);
+    burn_stack();
 }
 
 void
@@ -2488,9 +2527,9 @@ ef_gcm_start(ef_gcm *g, const unsigned char nonce[EF_NONCE_BYTES],
 /* SP 800-38D 5.2.1.1, asked before any byte is touched: within the limit
  * the 32-bit counter cannot wrap and reuse key stream. */
 static ef_status
-gcm_room(const ef_gcm *g, uint64_t n, ef_err *err)
+gcm_room(uint64_t have, uint64_t n, ef_err *err)
 {
-    if (n > EF_MAX_PLAINTEXT_BYTES - g->n)
+    if (n > EF_MAX_PLAINTEXT_BYTES - have)
         return reject(err, EF_E_LIMIT, EF_NOWHERE,
                       "more than EF_MAX_PLAINTEXT_BYTES (68719476704, "
                       "AES-GCM's limit for one message)");
@@ -2526,7 +2565,7 @@ ef_gcm_crypt(ef_gcm *g, void *data, size_t n, int encrypt, ef_err *err)
 {
     unsigned char *p = data;
     size_t head = (16 - g->n % 16) % 16, body;
-    ef_status rc = gcm_room(g, n, err);
+    ef_status rc = gcm_room(g->n, n, err);
 
     if (rc != EF_OK || n == 0)
         return rc;
@@ -2568,6 +2607,25 @@ ef_gcm_tag(ef_gcm *g, unsigned char tag[EF_TAG_BYTES])
     gcm_finish(g, tag);
 }
 
+/* A whole message in place, with a context of its own; its tag to tag. */
+static ef_status
+gcm_once(unsigned char *data, unsigned char tag[EF_TAG_BYTES],
+         const unsigned char key[EF_KEY_BYTES],
+         const unsigned char nonce[EF_NONCE_BYTES], ef_slice aad, size_t n,
+         int encrypt, const ef_gcm_kernel *kernel, ef_err *err)
+{
+    ef_gcm *g = ef_gcm_new(key, kernel);
+    ef_status rc;
+
+    if (g == NULL)
+        return reject_memory(err);
+    ef_gcm_start(g, nonce, aad.p, aad.n);
+    rc = ef_gcm_crypt(g, data, n, encrypt, err);
+    ef_gcm_tag(g, tag);
+    ef_gcm_free(g);
+    return rc;
+}
+
 ef_status
 ef_gcm_seal(unsigned char *out, unsigned char tag[EF_TAG_BYTES],
             const unsigned char key[EF_KEY_BYTES],
@@ -2575,21 +2633,14 @@ ef_gcm_seal(unsigned char *out, unsigned char tag[EF_TAG_BYTES],
             size_t aad_n, const unsigned char *in, size_t n,
             const ef_gcm_kernel *kernel, ef_err *err)
 {
-    ef_gcm *g;
-    ef_status rc;
+    ef_status rc = gcm_room(0, n, err);
 
-    if (n > EF_MAX_PLAINTEXT_BYTES)
-        return gcm_room(&(ef_gcm){.n = 0}, n, err);
-    g = ef_gcm_new(key, kernel);
-    if (g == NULL)
-        return reject_memory(err);
-    ef_gcm_start(g, nonce, aad, aad_n);
+    if (rc != EF_OK)
+        return rc; /* no secret exists yet */
     if (n > 0 && out != in)
         memmove(out, in, n);
-    rc = ef_gcm_crypt(g, out, n, 1, err);
-    ef_gcm_tag(g, tag);
-    ef_gcm_free(g);
-    return rc;
+    return gcm_once(out, tag, key, nonce, slice(aad, aad_n), n, 1, kernel,
+                    err);
 }
 
 ef_status
@@ -2600,25 +2651,18 @@ ef_gcm_open(unsigned char *out, const unsigned char key[EF_KEY_BYTES],
             const ef_gcm_kernel *kernel, ef_err *err)
 {
     unsigned char want[EF_TAG_BYTES];
-    ef_gcm *g;
-    ef_status rc;
+    ef_status rc = gcm_room(0, n, err);
 
-    if (n > EF_MAX_PLAINTEXT_BYTES)
-        return gcm_room(&(ef_gcm){.n = 0}, n, err);
-    g = ef_gcm_new(key, kernel);
-    if (g == NULL)
-        return reject_memory(err);
-    ef_gcm_start(g, nonce, aad, aad_n);
+    if (rc != EF_OK)
+        return rc; /* no secret exists yet */
     if (n > 0 && out != in)
         memmove(out, in, n);
-    rc = ef_gcm_crypt(g, out, n, 0, err);
-    ef_gcm_tag(g, want);
+    rc = gcm_once(out, want, key, nonce, slice(aad, aad_n), n, 0, kernel, err);
     if (rc == EF_OK && !ef_equal(want, tag, EF_TAG_BYTES))
         rc = reject(err, EF_E_AUTH, EF_NOWHERE, "authentication failed");
     if (rc != EF_OK)
-        ef_wipe(out, n);
+        ef_wipe(out, n); /* never release unauthenticated bytes */
     ef_wipe(want, sizeof want);
-    ef_gcm_free(g);
     return rc;
 }
 
@@ -2646,9 +2690,9 @@ ef_gcm_open(unsigned char *out, const unsigned char key[EF_KEY_BYTES],
  * Threads hash chunks of 512 KiB from zero. GHASH is a polynomial in H,
  * so gcm_fold puts them in order: y = y * H^m + y_chunk, m its blocks.
  * Windows that remain: a new file that replaces another is named
- * ".NAME.encflow~" until rename; SIGKILL just there leaves it, whole.
- * Without O_TMPFILE that is its name, mode 0600, while it is written:
- * signals remove it, SIGKILL does not, the next write there does. */
+ * ".encflow-" and 16 digits until rename; SIGKILL just there leaves it,
+ * whole. Without O_TMPFILE that is its name, mode 0600, while it is
+ * written: signals remove it, SIGKILL does not. */
 
 ef_status
 ef_key_parse(unsigned char key[EF_KEY_BYTES], ef_slice text, ef_err *err)
@@ -2752,15 +2796,14 @@ ef_status
 ef_open_end(ef_open *o, ef_err *err)
 {
     unsigned char tag[EF_TAG_BYTES];
-    ef_status rc = EF_OK;
+    int same;
 
     if (o->seen < EF_OVERHEAD_BYTES)
         return open_too_short(err);
     ef_gcm_tag(o->gcm, tag);
-    if (!ef_equal(tag, o->tail, EF_TAG_BYTES))
-        rc = open_auth_failed(err);
+    same = ef_equal(tag, o->tail, EF_TAG_BYTES);
     ef_wipe(tag, sizeof tag);
-    return rc;
+    return same ? EF_OK : open_auth_failed(err);
 }
 
 #ifndef EF_NO_MAIN /* the library has no use for files, 11, 13 and 16 */
@@ -2786,6 +2829,18 @@ with_file(ef_err *err, ef_status rc, const char *path)
     return with_where(err, rc, slice_str(path != NULL ? path : "-"));
 }
 
+/* After a read or write that failed: is it worth another try? Waits where
+ * somebody else made the descriptor non-blocking. */
+static int
+file_wait(int fd, short events)
+{
+    struct pollfd p = {fd, events, 0};
+
+    if (errno == EAGAIN)
+        return poll(&p, 1, -1) > 0 || errno == EINTR;
+    return errno == EINTR;
+}
+
 /* Up to n bytes; fewer only at the end of the file. -1: errno. */
 static ssize_t
 file_read_full(int fd, void *p, size_t n)
@@ -2795,7 +2850,7 @@ file_read_full(int fd, void *p, size_t n)
     while (got < n) {
         ssize_t k = read(fd, (char *)p + got, n - got);
 
-        if (k < 0 && errno == EINTR)
+        if (k < 0 && file_wait(fd, POLLIN))
             continue;
         if (k < 0)
             return -1;
@@ -2815,7 +2870,7 @@ file_write_full(int fd, const void *p, size_t n, ef_err *err)
     while (done < n) {
         ssize_t k = write(fd, (const char *)p + done, n - done);
 
-        if (k < 0 && errno == EINTR)
+        if (k < 0 && file_wait(fd, POLLOUT))
             continue;
         if (k < 0)
             return reject_sys(err, EF_E_IO, "cannot write");
@@ -2905,6 +2960,8 @@ file_read_key(unsigned char key[EF_KEY_BYTES], const char *path, ef_err *err)
     return rc;
 }
 
+#define FILE_TEMP_BYTES 32 /* ".encflow-" and 16 hex digits */
+
 /* An output that appears whole or not at all. */
 struct file_out {
     int dir, fd; /* its folder, itself; -1: not open */
@@ -2913,7 +2970,8 @@ struct file_out {
     int named;           /* fd has the name temp: no O_TMPFILE here */
     mode_t mode; /* given at the end; 0600 until then */
     struct file_stray *stray; /* where temp is noted, or NULL */
-    char name[NAME_MAX - 15], temp[NAME_MAX + 1]; /* ".NAME.encflow~" */
+    char name[NAME_MAX + 1];
+    char temp[FILE_TEMP_BYTES];
 };
 
 /* Temporary names now on a disk, for a signal handler to remove: only where
@@ -2923,7 +2981,7 @@ struct file_out {
 static struct file_stray {
     volatile sig_atomic_t on; /* there is such a name */
     int dir;
-    char temp[NAME_MAX + 1];
+    char temp[FILE_TEMP_BYTES];
 } file_strays[FILE_STRAYS];
 
 /* One name is remembered, the latest; a run's other inputs are removed
@@ -2964,7 +3022,8 @@ file_strays_remove(void)
 enum file_flags {
     FILE_PRIVATE = 1, /* a new file is 0600, whatever the umask */
     FILE_KEEP = 2,    /* an existing file is never replaced */
-    FILE_SECRET = 4   /* 0600 also where a file with another mode stood */
+    FILE_SECRET = 4,  /* 0600 also where a file with another mode stood */
+    FILE_BINARY = 8   /* not to a terminal */
 };
 
 /* The folder and last name of path, symbolic links followed to their end, so
@@ -2992,15 +3051,81 @@ file_split(struct file_out *o, const char *path, ef_err *err)
         return reject_sys(err, EF_E_IO, "cannot write there");
     }
     memcpy(o->name, slash != NULL ? slash + 1 : full, n + 1);
-    snprintf(o->temp, sizeof o->temp, ".%s.encflow~", o->name);
     if (slash == NULL)
         memcpy(full, ".", 2);
     else
         slash[slash == full] = '\0';
     o->dir = open(full, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (o->dir < 0) /* one may be allowed to write there, but not to list */
+        o->dir = open(full, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (o->dir < 0)
         return reject_sys(err, EF_E_IO, "cannot open its folder");
     return EF_OK;
+}
+
+/* A name nobody else has: what bears it later was made by this process. */
+static ef_status
+file_temp_name(struct file_out *o, ef_err *err)
+{
+    unsigned char random[8];
+
+    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
+        return reject_sys(err, EF_E_IO, "the kernel gave no random bytes");
+    memcpy(o->temp, ".encflow-", 9);
+    ef_hex_encode(o->temp + 9, random, sizeof random, 0);
+    o->temp[9 + 2 * sizeof random] = '\0';
+    return EF_OK;
+}
+
+/* Give the unnamed file fd a name that is free. 0, or -1 with errno. */
+static int
+file_link(int fd, int dir, const char *name)
+{
+    char proc[40];
+
+    if (linkat(fd, "", dir, name, AT_EMPTY_PATH) == 0)
+        return 0;
+    if (errno == EEXIST)
+        return -1;
+    snprintf(proc, sizeof proc, "/proc/self/fd/%d", fd);
+    return linkat(AT_FDCWD, proc, dir, name, AT_SYMLINK_FOLLOW);
+}
+
+/* Could an unnamed file get a name later? Without /proc that takes a right
+ * which older kernels keep for few: it is tried, on an empty file. */
+static int
+file_can_link(const struct file_out *o)
+{
+    int fd, can;
+
+    if (access("/proc/self/fd", X_OK) == 0)
+        return 1;
+    fd = openat(o->dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    can = fd >= 0 && file_link(fd, o->dir, o->temp) == 0;
+    if (can)
+        (void)unlinkat(o->dir, o->temp, 0);
+    file_close(fd);
+    return can;
+}
+
+/* A named file, noted for the signal handler before any signal comes. */
+static int
+file_named(struct file_out *o)
+{
+    sigset_t all, before;
+    int saved;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    o->fd = openat(o->dir, o->temp,
+                   O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    saved = errno;
+    o->named = o->fd >= 0;
+    if (o->named)
+        file_stray_set(o);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = saved;
+    return o->named ? 0 : -1;
 }
 
 /* An unnamed file in the folder; where the file system has none, or nothing
@@ -3008,18 +3133,15 @@ file_split(struct file_out *o, const char *path, ef_err *err)
 static ef_status
 file_temp(struct file_out *o, ef_err *err)
 {
+    ef_status rc = file_temp_name(o, err);
+
+    if (rc != EF_OK)
+        return rc;
     o->fd = -1;
-    if (access("/proc/self/fd", X_OK) == 0 || geteuid() == 0)
+    if (file_can_link(o))
         o->fd = openat(o->dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (o->fd >= 0)
-        return EF_OK;
-    (void)unlinkat(o->dir, o->temp, 0); /* left by a killed process */
-    o->fd = openat(o->dir, o->temp,
-                   O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (o->fd < 0)
+    if (o->fd < 0 && file_named(o) != 0)
         return reject_sys(err, EF_E_IO, "cannot write in its folder");
-    o->named = 1;
-    file_stray_set(o);
     return EF_OK;
 }
 
@@ -3037,8 +3159,28 @@ file_out_abort(struct file_out *o)
     o->named = 0;
 }
 
-/* What stands at the name already decides: a device or pipe is written to, a
- * folder is refused, a file will be replaced, or not. */
+/* A device, pipe or terminal at path is written to as it is. 1 when it is. */
+static int
+file_is_stream(struct file_out *o, const char *path, int flags, ef_status *rc,
+               ef_err *err)
+{
+    struct stat st;
+
+    if (stat(path, &st) != 0 || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))
+        return 0;
+    o->stream = 1;
+    o->fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    if (o->fd < 0)
+        *rc = reject_sys(err, EF_E_IO, "cannot open");
+    else if ((flags & FILE_BINARY) && isatty(o->fd))
+        *rc = with_hint(err, reject(err, EF_E_USAGE, EF_NOWHERE,
+                                    "binary data is not written to a "
+                                    "terminal"), "say --force");
+    return 1;
+}
+
+/* What stands at the name already decides: a folder is refused, a file will
+ * be replaced, or not. */
 static ef_status
 file_existing(struct file_out *o, int flags, ef_err *err)
 {
@@ -3050,11 +3192,6 @@ file_existing(struct file_out *o, int flags, ef_err *err)
         errno = EISDIR;
         return reject_sys(err, EF_E_IO, "cannot write there");
     }
-    if (!S_ISREG(st.st_mode)) {
-        o->stream = 1;
-        o->fd = openat(o->dir, o->name, O_WRONLY | O_CLOEXEC);
-        return o->fd >= 0 ? EF_OK : reject_sys(err, EF_E_IO, "cannot open");
-    }
     if (flags & FILE_KEEP) {
         errno = EEXIST;
         return with_hint(err, reject_sys(err, EF_E_IO, "not overwritten"),
@@ -3063,7 +3200,7 @@ file_existing(struct file_out *o, int flags, ef_err *err)
     if (faccessat(o->dir, o->name, W_OK, AT_EACCESS) != 0)
         return reject_sys(err, EF_E_IO, "cannot write");
     if (!(flags & FILE_SECRET))
-        o->mode = st.st_mode & 07777;
+        o->mode = st.st_mode & 0777; /* no set-user-ID on a new inode */
     return EF_OK;
 }
 
@@ -3085,45 +3222,31 @@ file_out_begin(struct file_out *o, const char *path, int flags, ef_err *err)
     }
     o->mode = flags & (FILE_PRIVATE | FILE_SECRET) ? 0600 : 0666 & ~mask;
     o->replace = !(flags & FILE_KEEP);
-    rc = file_split(o, path, err);
-    if (rc == EF_OK)
-        rc = file_existing(o, flags, err);
-    if (rc == EF_OK && !o->stream)
-        rc = file_temp(o, err);
+    rc = EF_OK;
+    if (!file_is_stream(o, path, flags, &rc, err)) {
+        rc = file_split(o, path, err);
+        if (rc == EF_OK)
+            rc = file_existing(o, flags, err);
+        if (rc == EF_OK)
+            rc = file_temp(o, err);
+    }
     if (rc != EF_OK)
         file_out_abort(o);
     return with_file(err, rc, path);
 }
 
-/* Give the unnamed file a name that is free. 0, or -1 with errno. */
-static int
-file_link(const struct file_out *o, const char *name)
-{
-    char proc[40];
-
-    if (linkat(o->fd, "", o->dir, name, AT_EMPTY_PATH) == 0)
-        return 0;
-    if (errno == EEXIST)
-        return -1;
-    snprintf(proc, sizeof proc, "/proc/self/fd/%d", o->fd);
-    return linkat(AT_FDCWD, proc, o->dir, name, AT_SYMLINK_FOLLOW);
-}
-
 /* Put the complete file in its place. Replacing takes a name for a moment;
- * signals wait meanwhile, and a name left by SIGKILL is the whole file, which
- * the next write to the same place removes. */
+ * signals wait meanwhile, and what SIGKILL leaves there is the whole file. */
 static int
 file_place(struct file_out *o)
 {
     int rc;
 
     if (!o->named) {
-        if (file_link(o, o->name) == 0)
+        if (file_link(o->fd, o->dir, o->name) == 0)
             return 0;
-        if (errno != EEXIST || !o->replace)
-            return -1;
-        (void)unlinkat(o->dir, o->temp, 0);
-        if (file_link(o, o->temp) != 0)
+        if (errno != EEXIST || !o->replace ||
+            file_link(o->fd, o->dir, o->temp) != 0)
             return -1;
         file_stray_set(o);
     } else if (!o->replace) {
@@ -3152,7 +3275,8 @@ file_out_commit(struct file_out *o, const char *path, ef_err *err)
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &before);
     if (fchmod(o->fd, o->mode) != 0 || fsync(o->fd) != 0 ||
-        file_place(o) != 0 || fsync(o->dir) != 0)
+        file_place(o) != 0 ||
+        (fsync(o->dir) != 0 && errno != EBADF)) /* opened with O_PATH */
         rc = reject_sys(err, EF_E_IO, "cannot write");
     file_out_abort(o);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -3319,6 +3443,7 @@ pump_helper(void *arg)
             pthread_cond_wait(&p->go, &p->lock);
     }
     pthread_mutex_unlock(&p->lock);
+    burn_stack();
     return NULL;
 }
 
@@ -3419,7 +3544,7 @@ pump_loop(struct pump *p, ef_err *err)
         if (have < hold)
             return open_too_short(err);
         use = eof ? have - hold : batch;
-        rc = gcm_room(p->gcm, use, err);
+        rc = gcm_room(p->gcm->n, use, err);
         if (rc != EF_OK)
             return rc;
         pump_batch(p, use);
@@ -3474,6 +3599,7 @@ pump_run(struct pump *p, ef_err *err)
 /* One enc or dec. */
 struct crypt_job {
     const char *in, *out;           /* paths; NULL or "-": standard streams */
+    int flags;                      /* FILE_BINARY: not to a terminal */
     const unsigned char *key;       /* EF_KEY_BYTES */
     const char *tmpdir;             /* for a ciphertext that can't be re-read */
     unsigned threads;               /* 1 to PUMP_MAX_THREADS */
@@ -3556,7 +3682,8 @@ crypt_open_pass(struct pump *p, enum gcm_work work, ef_err *err)
 static ef_status
 crypt_spool(int *fd, const char *tmpdir, ef_err *err)
 {
-    unsigned char buf[16384];
+    unsigned char buf[65536];
+    uint64_t n = 0;
     ef_status rc = EF_OK;
     ssize_t got;
     int temp = open(tmpdir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
@@ -3568,9 +3695,16 @@ crypt_spool(int *fd, const char *tmpdir, ef_err *err)
                                     "is checked"),
                          "name the input file with -in, write to a file with "
                          "-out, or set TMPDIR");
-    while (rc == EF_OK && (got = file_read_full(*fd, buf, sizeof buf)) != 0)
-        rc = got < 0 ? reject_sys(err, EF_E_IO, "cannot read")
-                     : file_write_full(temp, buf, (size_t)got, err);
+    while (rc == EF_OK && (got = file_read_full(*fd, buf, sizeof buf)) != 0) {
+        if (got < 0)
+            rc = reject_sys(err, EF_E_IO, "cannot read");
+        else if (n > EF_MAX_PLAINTEXT_BYTES + EF_OVERHEAD_BYTES)
+            rc = gcm_room(0, n, err);
+        else
+            rc = with_file(err, file_write_full(temp, buf, (size_t)got, err),
+                           tmpdir);
+        n += (uint64_t)got;
+    }
     if (rc == EF_OK && lseek(temp, 0, SEEK_SET) != 0)
         rc = reject_sys(err, EF_E_IO, "cannot read");
     if (rc != EF_OK) {
@@ -3628,12 +3762,13 @@ crypt_file(const struct crypt_job *job, int seal, ef_err *err)
         rc = reject_memory(err);
     else if (left != UINT64_MAX)
         rc = with_file(err,
-                       gcm_room(p.gcm, seal || left < EF_OVERHEAD_BYTES
-                                           ? left : left - EF_OVERHEAD_BYTES,
+                       gcm_room(0, seal || left < EF_OVERHEAD_BYTES
+                                       ? left : left - EF_OVERHEAD_BYTES,
                                 err), job->in);
     if (rc != EF_OK)
         goto out;
-    rc = file_out_begin(&out, job->out, seal ? 0 : FILE_PRIVATE, err);
+    rc = file_out_begin(&out, job->out,
+                        job->flags | (seal ? 0 : FILE_PRIVATE), err);
     if (rc != EF_OK)
         goto out;
     p.out = out.fd;
@@ -3651,6 +3786,7 @@ crypt_file(const struct crypt_job *job, int seal, ef_err *err)
 out:
     ef_gcm_free(p.gcm);
     file_close(p.in);
+    ef_wipe(&p, sizeof p); /* chunk hashes tell about the GHASH key */
     return rc;
 }
 
@@ -3686,18 +3822,27 @@ cred_member(const ef_json *doc, uint32_t object, const char *name,
     return EF_OK;
 }
 
+/* Where the first byte stands that no part of a URL before the fragment may
+ * have (RFC 3986 appendix A), or url.n. */
+static size_t
+url_span(ef_slice url)
+{
+    size_t i = 0;
+
+    while (i < url.n && url.p[i] > 0x20 && url.p[i] < 0x7f &&
+           strchr("#\"<>\\^`{|}", url.p[i]) == NULL)
+        i++;
+    return i;
+}
+
 /* UNTRUSTED: becomes part of a URL. */
 static ef_status
 cred_query_check(ef_slice query, ef_err *err)
 {
-    size_t i;
-
-    for (i = 0; i < query.n; i++)
-        if (query.p[i] <= 0x20 || query.p[i] > 0x7e || query.p[i] == '#' ||
-            query.p[i] == '"' || query.p[i] == '\\')
-            return reject(err, EF_E_FORMAT, i,
-                          "the decoded query string has a byte that may not "
-                          "stand in a URL");
+    if (url_span(query) < query.n)
+        return reject(err, EF_E_FORMAT, url_span(query),
+                      "the decoded query string has a byte that may not "
+                      "stand in a URL");
     if (query.n > 0 && query.p[0] == '?')
         return reject(err, EF_E_FORMAT, 0,
                       "the decoded query string begins with a ?, which is "
@@ -3863,12 +4008,9 @@ ef_location_check(ef_scheme *scheme, ef_slice url, ef_err *err)
     if (url.n > EF_MAX_LOCATION_BYTES)
         return reject(err, EF_E_LIMIT, EF_MAX_LOCATION_BYTES,
                       "longer than EF_MAX_LOCATION_BYTES (8192)");
-    for (i = 0; i < url.n; i++)
-        if (url.p[i] <= 0x20 || url.p[i] > 0x7e || url.p[i] == '#' ||
-            url.p[i] == '"' || url.p[i] == '\\')
-            return reject(err, EF_E_FORMAT, i,
-                          "the location has a byte that may not stand in a "
-                          "URL");
+    if (url_span(url) < url.n)
+        return reject(err, EF_E_FORMAT, url_span(url),
+                      "the location has a byte that may not stand in a URL");
     for (i = 0; i < sizeof known / sizeof known[0]; i++)
         if (slice_has_prefix(url, known[i].prefix)) {
             *scheme = known[i].scheme;
@@ -3891,7 +4033,8 @@ ef_name_check(ef_slice name, ef_err *err)
         return reject(err, EF_E_LIMIT, EF_MAX_NAME_BYTES,
                       "a dataset name longer than EF_MAX_NAME_BYTES (255)");
     for (i = 0; i < name.n; i++)
-        if (name.p[i] == '/' || name.p[i] < 0x20 || name.p[i] == 0x7f)
+        if (name.p[i] == '/' || name.p[i] < 0x20 || name.p[i] == 0x7f ||
+            is_c1(slice_from(name, i)))
             return reject(err, EF_E_FORMAT, i,
                           "a slash or control character in a dataset name");
     return ef_utf8_check(name, err);
@@ -4838,6 +4981,7 @@ ef_presign_url(ef_buf *url, ef_sign_stages *stages, const ef_presign *p,
 out:
     sig_work_free(w);
     free(w);
+    burn_stack();
     return rc;
 }
 
@@ -4924,6 +5068,7 @@ ef_presigned_parse(ef_presigned *out, ef_slice query, ef_err *err)
 #include <curl/curl.h>
 
 #define HTTP_MAX_PARALLEL 8   /* transfers under way at once */
+_Static_assert(HTTP_MAX_PARALLEL < FILE_STRAYS, "a name for each output");
 #define HTTP_CONNECT_SEC 30L  /* to a TCP and TLS connection */
 #define HTTP_MAX_REDIRECTS 5L
 
@@ -6511,7 +6656,6 @@ ef_describe_top(ef_describe *d, size_t i, size_t k, ef_slice *value,
 #include <linux/filter.h>
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
-#include <poll.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -8087,7 +8231,7 @@ cli_has_control(const unsigned char *p, size_t n)
     for (i = 0; i < n; i++)
         if ((p[i] < 0x20 && p[i] != '\n' && p[i] != '\t' && p[i] != '\r') ||
             p[i] == 0x7f ||
-            (p[i] == 0xc2 && i + 1 < n && p[i + 1] >= 0x80 && p[i + 1] < 0xa0))
+            is_c1(slice(p + i, n - i)))
             return 1;
     return 0;
 }
@@ -8201,6 +8345,7 @@ cli_crypt(struct cli *c, int seal)
     key = ef_secret_alloc(EF_KEY_BYTES, NULL);
     job.key = key;
     job.threads = (unsigned)threads;
+    job.flags = c->value[CLI_FORCE] != NULL ? 0 : FILE_BINARY;
     job.tmpdir = tmpdir != NULL && tmpdir[0] != '\0' ? tmpdir : "/tmp";
     job.progress = cli_progress(&progress, c);
     rc = key == NULL ? reject_memory(&err)

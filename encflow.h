@@ -260,8 +260,10 @@ typedef struct ef_json {
  * EF_E_LIMIT   EF_MAX_JSON_BYTES, _DEPTH, _NODES or _NUMBER_BYTES
  * EF_E_MEMORY
  *
- * No recursion. Numbers are read by strtod: LC_NUMERIC must be "C", as it is
- * in a program that does not call setlocale.
+ * EF_E_INTERNAL  LC_NUMERIC is not "C" (setlocale was called): numbers are
+ *              read by strtod
+ *
+ * No recursion.
  * Source: RFC 8259; RFC 7493 2.1 to 2.3.
  * Tests: vectors/json_accept.txt, vectors/json_reject.txt.
  */
@@ -290,7 +292,8 @@ void ef_json_string(const ef_json *doc, uint32_t node, ef_buf *out);
 void ef_json_print(const ef_json *doc, uint32_t node, unsigned indent,
                    ef_buf *out);
 
-/* Append the RFC 8785 form of the value at node. EF_E_MEMORY. */
+/* Append the RFC 8785 form of the value at node. EF_E_MEMORY; where out has a
+ * drain, its failure shows in out->failed alone. */
 EF_MUST_CHECK ef_status ef_json_canonical(const ef_json *doc, uint32_t node,
                                           ef_buf *out, ef_err *err);
 
@@ -338,7 +341,7 @@ void ef_csv_init(ef_csv *csv, ef_csv_row_fn row, void *ctx);
  *   csv   in/out     allocates; free with ef_csv_free also after failure
  *   in    UNTRUSTED
  *
- * EF_E_FORMAT  line and at: not UTF-8, more fields than the record before,
+ * EF_E_FORMAT  line: not UTF-8 (at too), more fields than the record before,
  *              no closing quote, no record at all
  * EF_E_LIMIT   EF_MAX_CSV_FIELD_BYTES, _RECORD_BYTES, _COLUMNS
  *
@@ -362,10 +365,10 @@ void ef_csv_free(ef_csv *csv);
  *   name     public     lower-case
  *   text     UNTRUSTED  at most EF_MAX_INI_BYTES
  *
- * EF_E_FORMAT  line: a line before any section, no delimiter, a section or
- *              a key twice, no closing bracket, not UTF-8; or the value
- *              wanted is one that AWS's tools read in different ways (an
- *              inline comment, a continuation line)
+ * EF_E_FORMAT  line: a line before any section, no delimiter, no closing
+ *              bracket, not UTF-8; the section or the name wanted stands
+ *              there twice; or the value wanted is one that AWS's tools read
+ *              in different ways (a comment, a colon, a continuation line)
  */
 EF_MUST_CHECK ef_status ef_ini_get(ef_slice *value, int *found,
                                    const char *section, const char *name,
