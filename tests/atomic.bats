@@ -82,11 +82,12 @@ need_tmpfile() {
 
 # stopped VERB SIGNAL OUT: the process has read two thirds of its input.
 stopped() {
-    local pid code=0
+    local pid from code=0
     env --default-signal "$ENCFLOW" $1 -K key.hex -in feed -out "$3" 3>&- &
     pid=$!
     exec 9<>feed
-    timeout 20 head -c 2000000 "$([ $1 = enc ] && echo plain || echo sealed)" >&9
+    [ $1 = enc ] && from=plain || from=sealed
+    timeout 20 head -c 2000000 $from >&9
     kill -$2 $pid
     exec 9>&-
     wait $pid || code=$?
@@ -415,15 +416,15 @@ turned() {
 @test "output is a fifo: it stays one, and a bad tag sends nothing through" {
     mkfifo place/fifo
     cp sealed bad && ref flip bad 2999999
-    cat place/fifo >got 3>&- &
+    timeout 20 cat place/fifo >got 3>&- &
     works enc -K key.hex -in plain -out place/fifo
     wait $!
     sealed_plain got
-    cat place/fifo >got 3>&- &
+    timeout 20 cat place/fifo >got 3>&- &
     works dec -K key.hex -in sealed -out place/fifo
     wait $!
     same got plain
-    cat place/fifo >got 3>&- &
+    timeout 20 cat place/fifo >got 3>&- &
     local reader=$!
     try dec -K key.hex -in bad -out place/fifo
     [ "$status" -eq 3 ]
@@ -532,7 +533,7 @@ closed() {
 
 @test "two at once onto one name: one of them whole" {
     local i first
-    for i in {1..10}; do
+    for i in {1..25}; do
         "$ENCFLOW" enc -K key.hex -in plain -out place/new 3>&- &
         first=$!
         "$ENCFLOW" enc -K key.hex -in plain -out place/new

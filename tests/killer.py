@@ -9,7 +9,8 @@ a pipe, kills it after a random part of the time a whole run takes, and looks
 at what is there: the old state or the whole new one, and no other name in
 the output folder or in TMPDIR. One name is let pass: no file system can
 replace a file by an unnamed one in one step, so a whole new file may stand
-beside the old one, hidden, for the next write to remove. Prints what it saw; exit 1 when it saw wrong.
+beside the old one, hidden, for the next write to remove. Prints what it saw;
+exit 1 when it saw wrong.
 """
 import io
 import os
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import time
 
+sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import reference  # noqa: E402
 

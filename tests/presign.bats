@@ -395,7 +395,7 @@ EOF
     local text
     for text in 'no section = here' '[default' '[default]\nno delimiter' \
         '[default]\naws_secret_access_key = SECRETWORD\n[default]' \
-        '[default]\naws_access_key_id=A\naws_secret_access_key=SECRETWORD # why' \
+        '[default]\naws_access_key_id=A\naws_secret_access_key=SECRETWORD # x' \
         '[default]\naws_secret_access_key = SECRETWORD\n \xff = 1'; do
         printf "%b\n" "$text" >.aws/credentials
         run --separate-stderr "$ENCFLOW" presign default download s3://b k 60

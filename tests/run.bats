@@ -247,15 +247,14 @@ sys.exit(libc.syscall(444, None, 0, 1) < 1)' ||
 # as_reference [COMMAND...]: reference and encflow on the same ports folder
 # and WORK path say the same and leave the same three results.
 as_reference() {
-    local scheme command=("${OWN[@]}")
-    [ $# -eq 0 ] || command=(-- "$@")
+    local scheme
     reference run ports "$WORK" "$@" >want
     for scheme in file http https; do
         ref open "$SERVERS/out.key" <"$STORE/$HERE/$scheme" >"want.$scheme"
         rm "$STORE/$HERE/$scheme"
     done
     "$ENCFLOW" run --ports ports --work "$WORK" --allow-http --allow-file \
-        --cacert "$CA" "${command[@]}" >said
+        --cacert "$CA" ${1+--} "$@" >said
     same want said
     for scheme in file http https; do
         ref open "$SERVERS/out.key" <"$STORE/$HERE/$scheme" >"got.$scheme"
@@ -311,7 +310,7 @@ three_outputs() {
     mkdir -p "${rw%/*}"
     mv ports "$rw"
     # without --work: beside DIR, as in the reference
-    "$ENCFLOW" run --ports "$rw" --cacert "$CA" "${OWN[@]}" >said
+    "$ENCFLOW" run --ports "$rw" --cacert "$CA" >said
     [ ! -e "${rw%/*}/input" ]
     grep -oE '"stdout": "[A-Za-z0-9+/=]+"' \
         "$SHARED/reference/nitro-workflow.txt" | cut -d '"' -f 4 |

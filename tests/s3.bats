@@ -137,8 +137,7 @@ dataset() {
         dataset input conditions "$(sign download "in/$KEY")"
         dataset output one "$(sign upload "out$SIGV2")"
         dataset output two "$(sign upload "$KEY$SIGV2")"
-        "$ENCFLOW" run --ports ports --work "$PWD/work" --allow-http \
-            "${OWN[@]}" >said
+        "$ENCFLOW" run --ports ports --work "$PWD/work" --allow-http >said
         grep -F "Writing output to location: $S3_URL/store/out$SIGV2" said
         for object in "out$SIGV2" "$KEY$SIGV2"; do
             "$ENCFLOW" result -K key.hex --allow-http \

@@ -26,15 +26,6 @@ CA=$SERVERS/tls/ca.pem
 EF_NPM=${EF_NPM:-${BASH_SOURCE[0]%/*}/../build/npm}
 export SERVERS STORE CA EF_NPM
 
-# OWN: what to tell `run` to have its built-in describe. Nothing, except that
-# a sanitizer's leak check cannot work in the application's cage.
-# shellcheck disable=SC2034 # for the tests
-OWN=()
-if [ -n "${EF_SANITIZED-}" ]; then
-    OWN=(-- /usr/bin/env ASAN_OPTIONS=detect_leaks=0 "$ENCFLOW"
-        describe -c DESCRIPTION)
-fi
-
 # free_port: a TCP port of 127.0.0.1 that nobody listens on just now.
 free_port() {
     /usr/bin/python3 -c 'import socket
