@@ -160,6 +160,23 @@ is_alnum(unsigned char c)
     return is_digit(c) || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
 
+/* A decimal number of 1 to 12 digits; -1 when text is none. */
+static int64_t
+slice_number(ef_slice text)
+{
+    int64_t v = 0;
+    size_t i;
+
+    if (text.n == 0 || text.n > 12)
+        return -1;
+    for (i = 0; i < text.n; i++) {
+        if (!is_digit(text.p[i]))
+            return -1;
+        v = v * 10 + (text.p[i] - '0');
+    }
+    return v;
+}
+
 int
 ef_exit_status(ef_status code)
 {
@@ -236,6 +253,34 @@ with_hint(ef_err *err, ef_status rc, const char *hint)
     return rc;
 }
 
+/* Offset of s in a, or a.n. */
+static size_t
+slice_find_str(ef_slice a, const char *s)
+{
+    size_t i;
+
+    for (i = 0; i < a.n; i++)
+        if (slice_has_prefix(slice_from(a, i), s))
+            return i;
+    return a.n;
+}
+
+/* The part of a name that may be shown: what looks like a URL ends before its
+ * query, and before a user's name and password. */
+static ef_slice
+slice_public(ef_slice a)
+{
+    size_t scheme = slice_find_str(a, "://"), query = slice_find(a, '?');
+
+    if (scheme == a.n && slice_find_str(a, "X-Amz-") == a.n &&
+        slice_find_str(a, "Signature=") == a.n)
+        return a;
+    a.n = query;
+    if (scheme < a.n && slice_find(slice_from(a, scheme), '@') < a.n - scheme)
+        a.n = scheme + 3;
+    return a;
+}
+
 /* A C1 control character (U+0080 to U+009F): some terminals obey them. */
 static int
 is_c1(ef_slice a)
@@ -252,6 +297,7 @@ with_where(ef_err *err, ef_status rc, ef_slice name)
 
     if (err == NULL || rc == EF_OK || err->where[0] != '\0')
         return rc;
+    name = slice_public(name);
     for (i = 0; i < name.n && n + 8 < sizeof err->where; i++) {
         unsigned char c = name.p[i];
 
@@ -692,22 +738,40 @@ b64_reject(ef_slice in, ef_err *err)
                   "base64's unused bits are not zero");
 }
 
-ef_status
-ef_base64_decode(unsigned char *out, size_t *out_n, ef_slice in, ef_err *err)
+/* Characters of padding that in ends with: 0 to 2. */
+static size_t
+b64_padding(ef_slice in)
 {
-    size_t pad = 0, data, i, o = 0;
-    uint32_t bad = 0, acc = 0;
-    ef_status rc;
+    size_t pad = 0;
 
     while (pad < 2 && pad < in.n && in.p[in.n - 1 - pad] == '=')
         pad++;
-    data = in.n - pad;
-    *out_n = 0;
-    for (i = 0; i < data; i++) /* first look, then write: out may be in */
+    return pad;
+}
+
+/* 1 or 0; time depends on the size and the padding alone. */
+static int
+b64_is_valid(ef_slice in)
+{
+    size_t pad = b64_padding(in), data = in.n - pad, i;
+    uint32_t bad = in.n % 4 != 0 ? 256 : 0;
+
+    for (i = 0; i < data; i++)
         bad |= b64_value(in.p[i]);
     if (pad > 0 && data > 0) /* 2 or 4 bits of the last one are left over */
         bad |= (b64_value(in.p[data - 1]) & (pad == 1 ? 3u : 15u)) << 8;
-    if (in.n % 4 != 0 || (bad & ~UINT32_C(63)) != 0) {
+    return (bad & ~UINT32_C(63)) == 0;
+}
+
+ef_status
+ef_base64_decode(unsigned char *out, size_t *out_n, ef_slice in, ef_err *err)
+{
+    size_t data = in.n - b64_padding(in), i, o = 0;
+    uint32_t acc = 0;
+    ef_status rc;
+
+    *out_n = 0;
+    if (!b64_is_valid(in)) { /* before anything is written: out may be in */
         rc = b64_reject(in, err);
         ef_wipe(out, in.n / 4 * 3);
         return rc;
@@ -721,7 +785,6 @@ ef_base64_decode(unsigned char *out, size_t *out_n, ef_slice in, ef_err *err)
     return EF_OK;
 }
 
-/* RFC 3986 section 2.3, unreserved: what AWS leaves unescaped too. */
 static int
 percent_is_plain(unsigned char c)
 {
@@ -2908,6 +2971,24 @@ file_open(int *fd, const char *path, ef_err *err)
 
 /* Leaves -1 and the standard streams alone, so that error paths call it
  * whatever they have. */
+/* Open what must be a plain file: nobody waits for a pipe's other end, and no
+ * device is read for ever. */
+static ef_status
+file_open_regular(int *fd, const char *path, ef_err *err)
+{
+    struct stat st;
+
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (*fd < 0)
+        return with_file(err, reject_sys(err, EF_E_IO, "cannot open"), path);
+    if (fstat(*fd, &st) == 0 && S_ISREG(st.st_mode))
+        return EF_OK;
+    close(*fd);
+    *fd = -1;
+    return with_file(err, reject(err, EF_E_IO, EF_NOWHERE,
+                                 "not a plain file"), path);
+}
+
 static void
 file_close(int fd)
 {
@@ -2915,19 +2996,16 @@ file_close(int fd)
         close(fd);
 }
 
-/* A whole file of at most cap - 1 bytes into buf; for documents. limit is
- * the message when it is longer. */
+/* All of fd, at most cap - 1 bytes, into buf; closes it. limit is the message
+ * when there is more. */
 static ef_status
-file_read_small(unsigned char *buf, size_t cap, size_t *n, const char *path,
-                const char *limit, ef_err *err)
+file_read_fd(unsigned char *buf, size_t cap, size_t *n, int fd,
+             const char *path, const char *limit, ef_err *err)
 {
+    ef_status rc = EF_OK;
     ssize_t got;
-    int fd;
-    ef_status rc = file_open(&fd, path, err);
 
     *n = 0;
-    if (rc != EF_OK)
-        return rc;
     got = file_read_full(fd, buf, cap);
     if (got < 0)
         rc = reject_sys(err, EF_E_IO, "cannot read");
@@ -2937,6 +3015,18 @@ file_read_small(unsigned char *buf, size_t cap, size_t *n, const char *path,
         *n = (size_t)got;
     file_close(fd);
     return with_file(err, rc, path);
+}
+
+/* A whole file into buf, as file_read_fd has it; for documents. */
+static ef_status
+file_read_small(unsigned char *buf, size_t cap, size_t *n, const char *path,
+                const char *limit, ef_err *err)
+{
+    int fd;
+    ef_status rc = file_open(&fd, path, err);
+
+    *n = 0;
+    return rc != EF_OK ? rc : file_read_fd(buf, cap, n, fd, path, limit, err);
 }
 
 /* key: EF_KEY_BYTES in ef_secret_alloc memory. */
@@ -3971,10 +4061,40 @@ ef_credentials_print(ef_buf *out, const unsigned char key[EF_KEY_BYTES],
     ef_wipe(&s, sizeof s);
 }
 
+/* host[:port] of a URL; port 0 when none is given. The host is a name, an
+ * address, or an address in brackets (RFC 3986 3.2.2). UNTRUSTED. */
+static ef_status
+url_authority(ef_slice text, ef_slice *host, int64_t *port, ef_err *err)
+{
+    int bracket = text.n > 0 && text.p[0] == '[';
+    size_t end = bracket ? slice_find(text, ']') + 1 : slice_find(text, ':'), i;
+
+    *host = slice(text.p, end < text.n ? end : text.n);
+    *port = 0;
+    if (host->n == 0 || (bracket && host->p[host->n - 1] != ']'))
+        return reject(err, EF_E_FORMAT, EF_NOWHERE, "the URL names no host");
+    for (i = bracket ? 1 : 0; i < host->n - (bracket ? 1 : 0); i++)
+        if (!is_alnum(host->p[i]) && (bracket ? host->p[i] != ':' &&
+                                                    host->p[i] != '.'
+                                              : host->p[i] != '-' &&
+                                                    host->p[i] != '.' &&
+                                                    host->p[i] != '_'))
+            return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                          "a character that a host's name cannot have");
+    if (end >= text.n)
+        return EF_OK;
+    *port = text.p[end] == ':' ? slice_number(slice_from(text, end + 1)) : 0;
+    if (*port < 1 || *port > 65535)
+        return reject(err, EF_E_FORMAT, EF_NOWHERE, "a port is 1 to 65535");
+    return EF_OK;
+}
+
 /* The authority ends at '/', '?' or the end; it may not name a user. */
 static ef_status
 location_authority(ef_slice url, size_t at, int file, ef_err *err)
 {
+    ef_slice host;
+    int64_t port;
     size_t end = at;
 
     while (end < url.n && url.p[end] != '/' && url.p[end] != '?')
@@ -3985,11 +4105,11 @@ location_authority(ef_slice url, size_t at, int file, ef_err *err)
     if (file && end > at && !slice_is(slice(url.p + at, end - at), "localhost"))
         return reject(err, EF_E_FORMAT, at,
                       "a file location names another machine");
-    if (file ? end == url.n || url.p[end] != '/'
-             : end == at || url.p[at] == ':')
+    if (!file)
+        return url_authority(slice(url.p + at, end - at), &host, &port, err);
+    if (end == url.n || url.p[end] != '/')
         return reject(err, EF_E_FORMAT, end,
-                      file ? "a file location needs an absolute path"
-                           : "the location names no host");
+                      "a file location needs an absolute path");
     return EF_OK;
 }
 
@@ -4133,6 +4253,66 @@ ef_result_read(const ef_result *r, uint64_t at, unsigned char *buf, size_t n)
     }
 }
 
+/* An exit status, or minus a signal's number: -127 to 255, an integer. */
+static ef_status
+res_returncode(int *code, ef_slice text, ef_err *err)
+{
+    int negative = text.n > 0 && text.p[0] == '-';
+    int64_t v = negative ? 0 : -1, digit;
+    size_t i;
+
+    for (i = negative ? 1 : 0; i < text.n && i < 5; i++) {
+        digit = text.p[i] - '0';
+        v = is_digit(text.p[i]) ? (v < 0 ? 0 : v) * 10 + digit : 999999;
+    }
+    if (v < 0 || v > (negative ? 127 : 255) || i < text.n)
+        return with_member(err, reject(err, EF_E_FORMAT, EF_NOWHERE,
+                                       "not a return code, which is an "
+                                       "integer from -127 to 255"),
+                           "/returncode");
+    *code = (int)(negative ? -v : v);
+    return EF_OK;
+}
+
+/* A stream's member as it stands: its base64, checked but not decoded. */
+static ef_status
+res_check_stream(const ef_json *doc, const char *name, const char *place,
+                 ef_err *err)
+{
+    uint32_t node;
+    ef_buf tmp = {0};
+    ef_slice text;
+    ef_status rc =
+        cred_member(doc, 0, name, EF_JSON_STRING, place, &node, err);
+
+    if (rc != EF_OK)
+        return rc;
+    text = cred_text(doc, node, &tmp);
+    rc = buf_status(&tmp, err);
+    if (rc == EF_OK && !b64_is_valid(text))
+        rc = b64_reject(text, err);
+    ef_buf_free(&tmp);
+    return with_member(err, rc, place);
+}
+
+/* Is doc a result? Its return code goes to code. */
+static ef_status
+res_check(const ef_json *doc, int *code, ef_err *err)
+{
+    uint32_t node;
+    ef_status rc = cred_member(doc, 0, "returncode", EF_JSON_NUMBER,
+                               "/returncode", &node, err);
+
+    if (rc == EF_OK)
+        rc = res_returncode(code, slice(doc->text.p + doc->nodes[node].at,
+                                        doc->nodes[node].n), err);
+    if (rc == EF_OK)
+        rc = res_check_stream(doc, "stdout", "/stdout", err);
+    if (rc == EF_OK)
+        rc = res_check_stream(doc, "stderr", "/stderr", err);
+    return rc;
+}
+
 /* A stream's member: decode its base64 where it stands. */
 static ef_status
 res_stream(const ef_json *doc, const char *name, const char *place,
@@ -4158,43 +4338,16 @@ res_stream(const ef_json *doc, const char *name, const char *place,
     return with_member(err, rc, place);
 }
 
-/* An exit status, or minus a signal's number: -127 to 255, an integer. */
-static ef_status
-res_returncode(int *code, ef_slice text, ef_err *err)
-{
-    int negative = text.n > 0 && text.p[0] == '-';
-    int64_t v = negative ? 0 : -1, digit;
-    size_t i;
-
-    for (i = negative ? 1 : 0; i < text.n && i < 5; i++) {
-        digit = text.p[i] - '0';
-        v = is_digit(text.p[i]) ? (v < 0 ? 0 : v) * 10 + digit : 999999;
-    }
-    if (v < 0 || v > (negative ? 127 : 255) || i < text.n)
-        return with_member(err, reject(err, EF_E_FORMAT, EF_NOWHERE,
-                                       "not a return code, which is an "
-                                       "integer from -127 to 255"),
-                           "/returncode");
-    *code = (int)(negative ? -v : v);
-    return EF_OK;
-}
-
 /* UNTRUSTED */
 ef_status
 ef_result_parse(ef_result *r, unsigned char *json, size_t n, ef_err *err)
 {
     ef_json doc;
-    uint32_t node;
     ef_status rc = ef_json_parse(&doc, slice(json, n), err);
 
     *r = (ef_result){0, {json, 0}, {json, 0}};
     if (rc == EF_OK)
-        rc = cred_member(&doc, 0, "returncode", EF_JSON_NUMBER, "/returncode",
-                         &node, err);
-    if (rc == EF_OK)
-        rc = res_returncode(&r->returncode,
-                            slice(json + doc.nodes[node].at,
-                                  doc.nodes[node].n), err);
+        rc = res_check(&doc, &r->returncode, err);
     if (rc == EF_OK)
         rc = res_stream(&doc, "stdout", "/stdout", json, &r->out, err);
     if (rc == EF_OK)
@@ -4352,23 +4505,6 @@ time_field(ef_slice digits, size_t at, size_t n)
     return v;
 }
 
-/* A decimal number of 1 to 12 digits; -1 when text is none. */
-static int64_t
-time_seconds(ef_slice text)
-{
-    int64_t v = 0;
-    size_t i;
-
-    if (text.n == 0 || text.n > 12)
-        return -1;
-    for (i = 0; i < text.n; i++) {
-        if (!is_digit(text.p[i]))
-            return -1;
-        v = v * 10 + (text.p[i] - '0');
-    }
-    return v;
-}
-
 ef_status
 ef_time_parse(int64_t *t, ef_slice text, ef_err *err)
 {
@@ -4377,7 +4513,7 @@ ef_time_parse(int64_t *t, ef_slice text, ef_err *err)
     int y, month, day, hour, min, sec;
     ef_slice digits = {d, sizeof d};
 
-    *t = time_seconds(text);
+    *t = slice_number(text);
     if (*t >= 0 && *t <= TIME_MAX)
         return EF_OK;
     if (!time_matches(text, time_basic) &&
@@ -4521,35 +4657,6 @@ sig_place_aws(struct sig_place *w, const ef_presign *p)
     ef_buf_add(&w->origin, w->host.p, w->host.n);
 }
 
-/* host[:port] of an endpoint; port 0 when none is given. */
-static ef_status
-sig_authority(ef_slice text, ef_slice *host, int64_t *port, ef_err *err)
-{
-    size_t colon = text.n, i;
-
-    for (i = text.n; i-- > 0 && text.p[i] != ']';)
-        if (text.p[i] == ':') {
-            colon = i;
-            break;
-        }
-    *host = slice(text.p, colon);
-    *port = 0;
-    if (colon < text.n) {
-        *port = time_seconds(slice_from(text, colon + 1));
-        if (*port < 1 || *port > 65535)
-            return reject(err, EF_E_FORMAT, EF_NOWHERE,
-                          "an endpoint's port is 1 to 65535");
-    }
-    if (host->n == 0)
-        return reject(err, EF_E_FORMAT, EF_NOWHERE,
-                      "the endpoint names no host");
-    for (i = 0; i < host->n; i++)
-        if (!is_alnum(host->p[i]) && strchr("-._[]:", host->p[i]) == NULL)
-            return reject(err, EF_E_FORMAT, EF_NOWHERE,
-                          "a character that an endpoint's host cannot have");
-    return EF_OK;
-}
-
 /* An IP literal can't carry a bucket in front of it. */
 static int
 sig_is_address(ef_slice host)
@@ -4583,7 +4690,7 @@ sig_place_endpoint(struct sig_place *w, const ef_presign *p, ef_err *err)
                           "a character that an endpoint cannot have");
     rest = slice_from(url, tls ? 8 : 7);
     n = slice_find(rest, '/');
-    rc = sig_authority(slice(rest.p, n), &host, &port, err);
+    rc = url_authority(slice(rest.p, n), &host, &port, err);
     if (rc != EF_OK)
         return rc;
     in_host = p->addressing == EF_ADDR_VIRTUAL && sig_is_virtual(p->bucket) &&
@@ -4663,7 +4770,7 @@ sig_query_extra(struct sig_query *q, const ef_presign *p, ef_err *err)
         ef_slice text = slice_str(p->query[i]);
 
         n = slice_find(text, '=');
-        if (n == 0)
+        if (n == 0 || n == text.n)
             return reject(err, EF_E_FORMAT, EF_NOWHERE,
                           "a query parameter is NAME=VALUE");
         sig_query_add(q, slice(text.p, n), slice_from(text, n + 1));
@@ -5015,7 +5122,7 @@ ef_presigned_parse(ef_presigned *out, ef_slice query, ef_err *err)
     if (v4.n > 0) {
         out->version = 4;
         out->token = sig_query_get(query, "X-Amz-Security-Token").n > 0;
-        life = time_seconds(sig_query_get(query, "X-Amz-Expires"));
+        life = slice_number(sig_query_get(query, "X-Amz-Expires"));
         date = sig_query_get(query, "X-Amz-Date");
         if (life < 0 || !time_matches(date, time_basic) ||
             ef_time_parse(&out->expires, date, NULL) != EF_OK)
@@ -5025,11 +5132,11 @@ ef_presigned_parse(ef_presigned *out, ef_slice query, ef_err *err)
         out->expires += life;
         return EF_OK;
     }
-    if (v2.n == 0)
-        return EF_OK;
+    if (v2.n == 0 || sig_query_get(query, "Key-Pair-Id").n > 0)
+        return EF_OK; /* not presigned, or by CloudFront's scheme */
     out->version = 2;
     out->token = sig_query_get(query, "x-amz-security-token").n > 0;
-    out->expires = time_seconds(sig_query_get(query, "Expires"));
+    out->expires = slice_number(sig_query_get(query, "Expires"));
     if (out->expires < 0)
         return reject(err, EF_E_FORMAT, EF_NOWHERE,
                       "a SigV2 query without a valid Expires");
@@ -5072,6 +5179,16 @@ _Static_assert(HTTP_MAX_PARALLEL < FILE_STRAYS, "a name for each output");
 #define HTTP_CONNECT_SEC 30L  /* to a TCP and TLS connection */
 #define HTTP_MAX_REDIRECTS 5L
 
+/* Milliseconds of a clock that nobody sets. */
+static int64_t
+clock_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 /* What every transfer of a command has in common. */
 struct store_opts {
     int schemes;              /* allowed ef_scheme bits */
@@ -5102,6 +5219,7 @@ struct store_job {
     struct curl_slist *headers;
     int connecting, redirected; /* not up yet; saw a Location */
     int failed;               /* our own sink or source said no: err tells */
+    int64_t moved;            /* when the last byte came or went, clock_ms */
     uint64_t got; /* get: bytes of the body so far */
     /* afterwards */
     ef_status rc;
@@ -5146,6 +5264,7 @@ http_on_body(char *p, size_t size, size_t n, void *ctx)
 
     n *= size;
     job->got += n;
+    job->moved = clock_ms();
     if (job->probe)
         return 0; /* seen enough: http_finish knows */
     job->failed = job->sink(job->ctx, slice(p, n), &job->err) != EF_OK;
@@ -5178,6 +5297,7 @@ http_on_read(char *p, size_t size, size_t n, void *ctx)
     if (job->failed)
         return CURL_READFUNC_ABORT;
     job->at += n;
+    job->moved = clock_ms();
     return n;
 }
 
@@ -5217,6 +5337,7 @@ http_on_connected(void *ctx, char *ip, char *local, int port, int local_port)
     (void)port;
     (void)local_port;
     job->connecting = 0;
+    job->moved = clock_ms();
     return CURL_PREREQFUNC_OK;
 }
 
@@ -5227,6 +5348,7 @@ http_on_header(char *p, size_t size, size_t n, void *ctx)
     struct store_job *job = ctx;
 
     n *= size;
+    job->moved = clock_ms();
     if (n > 9 && strncasecmp(p, "location:", 9) == 0)
         job->redirected = 1;
     return n;
@@ -5250,14 +5372,20 @@ http_on_tls(CURL *easy, void *tls, void *nothing)
     return CURLE_OK;
 }
 
+static int
+http_is_bearssl(void)
+{
+    const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
+
+    return v->ssl_version != NULL && strncmp(v->ssl_version, "BearSSL", 7) == 0;
+}
+
 /* BearSSL prefers ChaCha20; with AES instructions AES-GCM is five times as
  * fast. Other TLS libraries choose well by themselves. */
 static void
 http_set_bearssl(CURL *easy)
 {
-    const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
-
-    if (v->ssl_version == NULL || strncmp(v->ssl_version, "BearSSL", 7) != 0)
+    if (!http_is_bearssl())
         return;
     curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, http_on_tls);
     if (br_aes_x86ni_ctr_get_vtable() == NULL)
@@ -5320,6 +5448,7 @@ http_open(struct store_job *job, const struct store_opts *o)
     if (e == NULL)
         return 0;
     job->connecting = 1;
+    job->moved = clock_ms();
     curl_easy_setopt(e, CURLOPT_URL, job->url);
     curl_easy_setopt(e, CURLOPT_PRIVATE, job);
     curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, tls ? "https" : "http");
@@ -5332,8 +5461,6 @@ http_open(struct store_job *job, const struct store_opts *o)
     curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT,
                      o->stall_sec < HTTP_CONNECT_SEC ? o->stall_sec
                                                      : HTTP_CONNECT_SEC);
-    curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(e, CURLOPT_LOW_SPEED_TIME, o->stall_sec);
     curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, http_on_socket);
     curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, job);
     curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, http_on_connected);
@@ -5401,9 +5528,7 @@ http_curl_error(struct store_job *job, CURLcode code)
         {CURLE_RECV_ERROR, "the connection was cut", NULL},
         {CURLE_SEND_ERROR, "the connection was cut", NULL},
         {CURLE_GOT_NOTHING, "the server closed without an answer", NULL},
-        {CURLE_OPERATION_TIMEDOUT,
-         "the server stopped answering: no byte for as long as --stall allows",
-         NULL},
+        {CURLE_OPERATION_TIMEDOUT, "no connection in time", NULL},
         {CURLE_PEER_FAILED_VERIFICATION,
          "the server's certificate does not verify",
          "--cacert FILE names the authority to trust; the name in the URL "
@@ -5433,7 +5558,10 @@ http_curl_error(struct store_job *job, CURLcode code)
 static void
 http_finish(struct store_job *job, CURLcode code)
 {
+    curl_off_t sent = 0;
+
     curl_easy_getinfo(job->easy, CURLINFO_RESPONSE_CODE, &job->status);
+    curl_easy_getinfo(job->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
     if (job->failed)
         job->rc = job->err.code;
     else if (job->probe && (job->status == 200 || job->status == 206) &&
@@ -5445,6 +5573,9 @@ http_finish(struct store_job *job, CURLcode code)
         job->rc = http_curl_error(job, code);
     else if (job->put ? job->status / 100 != 2 : job->status != 200)
         job->rc = http_status_error(job);
+    else if (job->put && (uint64_t)sent != job->size)
+        job->rc = reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
+                         "the server answered before it had everything");
     else
         job->rc = store_complete(job);
 }
@@ -5495,15 +5626,36 @@ http_collect(CURLM *multi)
 /* How long the loop may sleep when no socket wakes it: 1 ms while any
  * connection is being made (see http_on_socket), else 200 ms, after which
  * o->stop is looked at. */
+/* End transfers that have not moved a byte for too long; how many. libcurl's
+ * own limit works on an average speed, which takes its time to fall. */
+static size_t
+http_give_up(CURLM *multi, struct store_job *jobs, size_t n, long stall_sec)
+{
+    int64_t now = clock_ms();
+    size_t i, ended = 0;
+
+    for (i = 0; i < n; i++) {
+        if (jobs[i].easy == NULL || jobs[i].connecting ||
+            now - jobs[i].moved < stall_sec * 1000)
+            continue;
+        jobs[i].rc = reject(&jobs[i].err, EF_E_NETWORK, EF_NOWHERE,
+                            "the server stopped: no byte for as long as "
+                            "--stall allows");
+        http_close(multi, &jobs[i]);
+        ended++;
+    }
+    return ended;
+}
+
 static int
 http_wait_ms(const struct store_job *jobs, size_t n)
 {
     size_t i;
 
-    for (i = 0; i < n; i++)
+    for (i = 0; i < n && http_is_bearssl(); i++)
         if (jobs[i].easy != NULL && jobs[i].connecting)
             return 1;
-    return 200;
+    return 100;
 }
 
 /* Bytes of all jobs together. Downloads have no size, so that a total of 0
@@ -5539,17 +5691,23 @@ store_file_path(ef_buf *path, const char *url, ef_err *err)
 /* The sink sees each piece as over HTTP. A probe only opens the file; its
  * contents are not read. */
 static ef_status
-store_file_get(struct store_job *job, const char *path)
+store_file_get(struct store_job *job, const char *path,
+               const struct store_opts *o)
 {
     unsigned char buf[16384];
     ssize_t n = 0;
     int fd;
-    ef_status rc = file_open(&fd, path, &job->err);
+    ef_status rc = file_open_regular(&fd, path, &job->err);
 
     while (rc == EF_OK && !job->probe &&
            (n = file_read_full(fd, buf, sizeof buf)) > 0) {
         job->got += (uint64_t)n;
         rc = job->sink(job->ctx, slice(buf, (size_t)n), &job->err);
+        job->failed = rc != EF_OK;
+        if (rc == EF_OK && o->stop != NULL && *o->stop) {
+            job->failed = 1;
+            rc = reject(&job->err, EF_E_IO, EF_NOWHERE, "stopped by a signal");
+        }
     }
     if (rc == EF_OK && n < 0)
         rc = reject_sys(&job->err, EF_E_IO, "cannot read");
@@ -5584,15 +5742,15 @@ store_file_put(struct store_job *job, const char *path)
 
 /* What goes wrong with a location's file is the storage's failure. */
 static void
-store_file(struct store_job *job)
+store_file(struct store_job *job, const struct store_opts *o)
 {
     ef_buf path = {0};
 
     job->rc = store_file_path(&path, job->url, &job->err);
     if (job->rc == EF_OK)
         job->rc = job->put ? store_file_put(job, (const char *)path.p)
-                           : store_file_get(job, (const char *)path.p);
-    if (job->rc == EF_E_IO)
+                           : store_file_get(job, (const char *)path.p, o);
+    if (job->rc == EF_E_IO && !job->failed)
         job->rc = job->err.code = EF_E_NETWORK;
     ef_buf_free(&path);
 }
@@ -5619,7 +5777,7 @@ store_run(struct store_job *jobs, size_t n, int all_or_nothing,
             struct store_job *job = &jobs[next++];
 
             if (strncmp(job->url, "file:", 5) == 0)
-                store_file(job);
+                store_file(job, o);
             else
                 http_start(multi, job, o);
             active += job->easy != NULL && job->rc == EF_E_INTERNAL;
@@ -5627,6 +5785,7 @@ store_run(struct store_job *jobs, size_t n, int all_or_nothing,
         }
         curl_multi_perform(multi, &running);
         active -= http_collect(multi);
+        active -= http_give_up(multi, jobs, next, o->stall_sec);
         for (i = 0; i < next; i++)
             failed |= jobs[i].easy == NULL && jobs[i].rc != EF_OK;
         http_tick(jobs, n, o->progress);
@@ -5659,6 +5818,13 @@ struct aws_profile {
     char access_key[256], secret_key[256], token[AWS_TEXT_BYTES];
     char region[64], endpoint[1024];
     int found; /* a file has the profile */
+};
+
+/* A variable of the environment, and where its value goes. */
+struct aws_variable {
+    char *out;
+    size_t cap;
+    const char *name;
 };
 
 /* A configuration file, named by a variable or at its usual place. Missing is
@@ -5706,9 +5872,11 @@ aws_value(char *out, size_t cap, int *found, const char *section,
 static ef_status
 aws_refuse_roles(const char *section, ef_slice text, ef_err *err)
 {
-    static const char *const names[] = {"role_arn", "sso_session",
-                                        "sso_start_url",
-                                        "web_identity_token_file"};
+    static const char *const names[] = {
+        "role_arn", "source_profile", "credential_source", "mfa_serial",
+        "sso_session", "sso_start_url", "web_identity_token_file",
+        "login_session", "services", "use_fips_endpoint",
+        "use_dualstack_endpoint"};
     ef_slice value;
     ef_status rc = EF_OK;
     size_t i;
@@ -5719,9 +5887,9 @@ aws_refuse_roles(const char *section, ef_slice text, ef_err *err)
             rc = with_hint(err,
                            with_where(err,
                                       reject(err, EF_E_USAGE, EF_NOWHERE,
-                                             "this profile assumes a role or "
-                                             "uses SSO, which is not "
-                                             "supported"),
+                                             "this setting of the profile is "
+                                             "not supported, and it would "
+                                             "change what is signed"),
                                       slice_str(names[i])),
                            "put keys into the environment with: aws configure "
                            "export-credentials --format env");
@@ -5747,6 +5915,9 @@ aws_from_file(struct aws_profile *p, const char *section, ef_slice text,
                        "aws_secret_access_key", text, err);
     if (rc == EF_OK && keys)
         rc = aws_value(p->token, sizeof p->token, &found, section,
+                       "aws_security_token", text, err);
+    if (rc == EF_OK && keys)
+        rc = aws_value(p->token, sizeof p->token, &found, section,
                        "aws_session_token", text, err);
     if (rc == EF_OK)
         rc = aws_value(p->region, sizeof p->region, &found, section, "region",
@@ -5761,14 +5932,51 @@ aws_from_file(struct aws_profile *p, const char *section, ef_slice text,
     return rc;
 }
 
-/* A variable that is unset, empty or too long for out leaves it as it was. */
-static void
-aws_from_env(char *out, size_t cap, const char *name)
+/* A variable's value, where it is set and not empty. */
+static ef_status
+aws_from_env(char *out, size_t cap, const char *name, ef_err *err)
 {
     const char *value = getenv(name);
 
-    if (value != NULL && value[0] != '\0' && strlen(value) < cap)
-        memcpy(out, value, strlen(value) + 1);
+    if (value == NULL || value[0] == '\0')
+        return EF_OK;
+    if (strlen(value) >= cap)
+        return with_where(err, reject(err, EF_E_LIMIT, EF_NOWHERE,
+                                      "this variable's value is too long"),
+                          slice_str(name));
+    memcpy(out, value, strlen(value) + 1);
+    return EF_OK;
+}
+
+/* The variables of list, in order; a later one goes before an earlier. */
+static ef_status
+aws_from_vars(const struct aws_variable *list, size_t n, ef_err *err)
+{
+    ef_status rc = EF_OK;
+    size_t i;
+
+    for (i = 0; i < n && rc == EF_OK; i++)
+        rc = aws_from_env(list[i].out, list[i].cap, list[i].name, err);
+    return rc;
+}
+
+/* Keys from the environment: an id and its secret, or neither. */
+static ef_status
+aws_env_keys(struct aws_profile *p, ef_err *err)
+{
+    const struct aws_variable list[] = {
+        {p->access_key, sizeof p->access_key, "AWS_ACCESS_KEY_ID"},
+        {p->secret_key, sizeof p->secret_key, "AWS_SECRET_ACCESS_KEY"},
+        {p->token, sizeof p->token, "AWS_SESSION_TOKEN"},
+        {p->token, sizeof p->token, "AWS_SECURITY_TOKEN"}};
+    ef_status rc = aws_from_vars(list, 4, err);
+
+    if (rc == EF_OK && p->access_key[0] != '\0' && p->secret_key[0] == '\0')
+        rc = with_where(err, reject(err, EF_E_USAGE, EF_NOWHERE,
+                                    "AWS_ACCESS_KEY_ID is set, but this "
+                                    "variable is not"),
+                        slice_str("AWS_SECRET_ACCESS_KEY"));
+    return rc;
 }
 
 /* The keys and settings of profile. As with AWS's tools a named profile goes
@@ -5805,22 +6013,23 @@ aws_load(struct aws_profile *p, const char *profile, ef_err *err)
     ef_buf_free(&section);
     if (rc != EF_OK || p->found || strcmp(profile, "default") != 0)
         return rc;
-    aws_from_env(p->access_key, sizeof p->access_key, "AWS_ACCESS_KEY_ID");
-    aws_from_env(p->secret_key, sizeof p->secret_key, "AWS_SECRET_ACCESS_KEY");
-    aws_from_env(p->token, sizeof p->token, "AWS_SESSION_TOKEN");
-    return EF_OK;
+    return aws_env_keys(p, err);
 }
 
 /* The environment's settings go before the profile's. */
-static void
-aws_environment(struct aws_profile *p)
+static ef_status
+aws_environment(struct aws_profile *p, ef_err *err)
 {
-    aws_from_env(p->region, sizeof p->region, "AWS_DEFAULT_REGION");
-    aws_from_env(p->region, sizeof p->region, "AWS_REGION");
-    aws_from_env(p->endpoint, sizeof p->endpoint, "AWS_ENDPOINT_URL");
-    aws_from_env(p->endpoint, sizeof p->endpoint, "AWS_ENDPOINT_URL_S3");
+    const struct aws_variable list[] = {
+        {p->region, sizeof p->region, "AWS_DEFAULT_REGION"},
+        {p->region, sizeof p->region, "AWS_REGION"},
+        {p->endpoint, sizeof p->endpoint, "AWS_ENDPOINT_URL"},
+        {p->endpoint, sizeof p->endpoint, "AWS_ENDPOINT_URL_S3"}};
+    ef_status rc = aws_from_vars(list, 4, err);
+
     if (p->region[0] == '\0')
         memcpy(p->region, "us-east-1", 10);
+    return rc;
 }
 
 #endif /* EF_NO_MAIN */
@@ -6086,15 +6295,13 @@ desc_count(ef_describe *d, struct desc_column *c, ef_slice text, ef_err *err)
 
 /* --- the header --- */
 
-/* Names as pandas makes them unique; hash is of the final name. */
+/* A column's name, or a name that has been counted; hash is of text. */
 struct desc_name {
     ef_buf text;
     uint64_t hash;
-    uint64_t seen; /* suffix that its next twin tries first */
+    uint64_t seen;
 };
 
-/* hash is text's. One by one: a header has at most EF_MAX_CSV_COLUMNS
- * names, and unequal hashes settle nearly all of them. */
 static struct desc_name *
 desc_find_name(struct desc_name *names, size_t n, uint64_t hash, ef_slice text)
 {
@@ -6107,34 +6314,92 @@ desc_find_name(struct desc_name *names, size_t n, uint64_t hash, ef_slice text)
     return NULL;
 }
 
-/* "A", "A" becomes "A", "A.1"; an empty name becomes "Unnamed: 3". */
-static void
-desc_make_name(struct desc_name *names, size_t i, ef_slice field,
-               const uint64_t key[2])
-{
-    ef_buf base = {0}, *text = &names[i].text;
-    struct desc_name *twin, *first;
-    uint64_t k;
+/* A header's names while they are made unique. */
+struct desc_header {
+    struct desc_name *names, *counts; /* n names; count_n of those counted */
+    size_t n, count_n;
+    const uint64_t *key;
+};
 
-    if (field.n > 0)
-        ef_buf_add(&base, field.p, field.n);
-    else
-        buf_printf(&base, "Unnamed: %zu", i);
-    ef_buf_add(text, base.p, base.n);
-    first = desc_find_name(names, i, sip_hash(key, buf_slice(&base)),
-                           buf_slice(&base));
-    for (k = first != NULL ? first->seen : 0; k > 0;
-         k = twin != NULL ? twin->seen : 0) {
-        first->seen = k + 1;
-        text->n = 0;
-        ef_buf_add(text, base.p, base.n);
-        buf_printf(text, ".%llu", (unsigned long long)k);
-        twin = desc_find_name(names, i, sip_hash(key, buf_slice(text)),
-                              buf_slice(text));
+static uint64_t
+desc_count_of(struct desc_header *h, ef_slice name)
+{
+    struct desc_name *hit = desc_find_name(h->counts, h->count_n,
+                                           sip_hash(h->key, name), name);
+
+    return hit != NULL ? hit->seen : 0;
+}
+
+static ef_status
+desc_set_count(struct desc_header *h, ef_slice name, uint64_t seen,
+               ef_err *err)
+{
+    uint64_t hash = sip_hash(h->key, name);
+    struct desc_name *hit = desc_find_name(h->counts, h->count_n, hash, name);
+
+    if (hit == NULL) {
+        hit = &h->counts[h->count_n++];
+        ef_buf_add(&hit->text, name.p, name.n);
+        hit->hash = hash;
     }
-    names[i].hash = sip_hash(key, buf_slice(text));
-    names[i].seen = 1;
+    hit->seen = seen;
+    return buf_status(&hit->text, err);
+}
+
+/* "A", "A" becomes "A", "A.1", and a number that the header has already is
+ * passed over: the loop is pandas 1.5's, which ends because every turn raises
+ * the count of a name or meets another name of the header. */
+static ef_status
+desc_make_unique(struct desc_header *h, size_t i, ef_err *err)
+{
+    struct desc_name *name = &h->names[i];
+    ef_buf base = {0};
+    uint64_t k = desc_count_of(h, buf_slice(&name->text));
+    ef_status rc = EF_OK;
+
+    ef_buf_add(&base, name->text.p, name->text.n);
+    while (k > 0 && rc == EF_OK) {
+        rc = desc_set_count(h, buf_slice(&base), k + 1, err);
+        name->text.n = 0;
+        ef_buf_add(&name->text, base.p, base.n);
+        buf_printf(&name->text, ".%llu", (unsigned long long)k);
+        name->hash = 0; /* not in the header while it is looked for */
+        if (desc_find_name(h->names, h->n,
+                           sip_hash(h->key, buf_slice(&name->text)),
+                           buf_slice(&name->text)) != NULL)
+            k++;
+        else
+            k = desc_count_of(h, buf_slice(&name->text));
+    }
+    name->hash = sip_hash(h->key, buf_slice(&name->text));
+    if (rc == EF_OK)
+        rc = desc_set_count(h, buf_slice(&name->text), k + 1, err);
+    if (rc == EF_OK && (base.failed || name->text.failed))
+        rc = reject_memory(err);
     ef_buf_free(&base);
+    return rc;
+}
+
+/* Unique names for n fields; empty ones become "Unnamed: 3", after the others
+ * have got theirs. */
+static ef_status
+desc_names(struct desc_header *h, const ef_slice *fields, ef_err *err)
+{
+    ef_status rc = EF_OK;
+    size_t i, pass;
+
+    for (i = 0; i < h->n; i++) {
+        if (fields[i].n > 0)
+            ef_buf_add(&h->names[i].text, fields[i].p, fields[i].n);
+        else
+            buf_printf(&h->names[i].text, "Unnamed: %zu", i);
+        h->names[i].hash = sip_hash(h->key, buf_slice(&h->names[i].text));
+    }
+    for (pass = 0; pass < 2; pass++)
+        for (i = 0; i < h->n && rc == EF_OK; i++)
+            if ((fields[i].n == 0) == (pass == 1))
+                rc = desc_make_unique(h, i, err);
+    return rc;
 }
 
 /* Sets d->columns: the wanted names in the caller's order, or all of them.
@@ -6178,19 +6443,22 @@ desc_choose(ef_describe *d, struct desc_name *names, size_t n, ef_err *err)
 static ef_status
 desc_header(ef_describe *d, const ef_slice *fields, size_t n, ef_err *err)
 {
-    struct desc_name *names = calloc(n, sizeof *names);
-    ef_status rc = names == NULL ? reject_memory(err) : EF_OK;
+    struct desc_header h = {.n = n, .key = d->key};
+    ef_status rc;
     size_t i;
 
-    for (i = 0; i < n && rc == EF_OK; i++) {
-        desc_make_name(names, i, fields[i], d->key);
-        rc = buf_status(&names[i].text, err);
-    }
+    h.names = calloc(n, sizeof *h.names);
+    h.counts = calloc(n, sizeof *h.counts);
+    rc = h.names == NULL || h.counts == NULL ? reject_memory(err)
+                                             : desc_names(&h, fields, err);
     if (rc == EF_OK)
-        rc = desc_choose(d, names, n, err);
-    for (i = 0; names != NULL && i < n; i++)
-        ef_buf_free(&names[i].text);
-    free(names);
+        rc = desc_choose(d, h.names, n, err);
+    for (i = 0; h.names != NULL && i < n; i++)
+        ef_buf_free(&h.names[i].text);
+    for (i = 0; i < h.count_n; i++)
+        ef_buf_free(&h.counts[i].text);
+    free(h.names);
+    free(h.counts);
     d->header_n = n;
     return rc;
 }
@@ -6680,6 +6948,28 @@ struct run_port {
 
 /* Wipes as it frees. Also for a port that was read half: what a dataset
  * does not have yet is NULL. */
+/* Say which dataset err speaks of, before what it says already: its name,
+ * and the place of it that failed, or its location. */
+static ef_status
+run_named(ef_err *err, ef_status rc, const struct run_dataset *d)
+{
+    ef_buf where = {0};
+
+    if (rc == EF_OK || err == NULL)
+        return rc;
+    ef_buf_str(&where, d->name);
+    ef_buf_str(&where, ", ");
+    if (err->where[0] != '\0')
+        ef_buf_str(&where, err->where);
+    else
+        ef_buf_add(&where, d->location.p,
+                   store_public(buf_slice(&d->location)).n);
+    err->where[0] = '\0';
+    with_where(err, rc, buf_slice(&where));
+    ef_buf_free(&where);
+    return rc;
+}
+
 static void
 run_port_free(struct run_port *port)
 {
@@ -6715,6 +7005,11 @@ run_url(struct run_dataset *d, ef_err *err)
     ef_slice location = buf_slice(&d->location);
     size_t query_n = d->cred->query_n;
 
+    if (query_n > 0 && d->scheme == EF_SCHEME_FILE)
+        return with_member(err,
+                           reject(err, EF_E_FORMAT, EF_NOWHERE,
+                                  "a file location has no query string"),
+                           "/query_string");
     if (query_n > 0 && slice_find(location, '?') < location.n)
         return reject(err, EF_E_FORMAT, slice_find(location, '?'),
                       "the location has a query, and so have the credentials");
@@ -6737,10 +7032,25 @@ run_read(unsigned char *buf, size_t cap, size_t *n, const char *folder,
 {
     ef_buf path = {0};
     ef_status rc;
+    int fd;
 
     ef_buf_str(&path, folder);
     ef_buf_str(&path, file);
-    rc = file_read_small(buf, cap, n, buf_cstr(&path), limit, err);
+    rc = file_open_regular(&fd, buf_cstr(&path), err);
+    if (rc == EF_OK)
+        rc = file_read_fd(buf, cap, n, fd, (const char *)path.p, limit, err);
+    ef_buf_free(&path);
+    return rc;
+}
+
+static ef_status
+run_in_file(ef_err *err, ef_status rc, const char *folder, const char *file)
+{
+    ef_buf path = {0};
+
+    ef_buf_str(&path, folder);
+    ef_buf_str(&path, file);
+    with_where(err, rc, buf_slice(&path));
     ef_buf_free(&path);
     return rc;
 }
@@ -6760,7 +7070,8 @@ run_read_location(struct run_dataset *d, const char *folder, ef_err *err)
     if (rc != EF_OK)
         return rc;
     location = slice_trim(slice(text, n));
-    rc = ef_location_check(&d->scheme, location, err);
+    rc = run_in_file(err, ef_location_check(&d->scheme, location, err), folder,
+                     "/location.txt");
     ef_buf_add(&d->location, location.p, location.n);
     ef_wipe(text, sizeof text); /* it may be a whole presigned URL */
     return rc == EF_OK ? buf_status(&d->location, err) : rc;
@@ -6784,7 +7095,9 @@ run_read_credentials(struct run_dataset *d, const char *folder, ef_err *err)
                   "/credentials.bin",
                   "larger than EF_MAX_CREDENTIALS_BYTES (65536)", err);
     if (rc == EF_OK)
-        rc = ef_credentials_parse(d->cred, slice(text, n), err);
+        rc = run_in_file(err, ef_credentials_parse(d->cred, slice(text, n),
+                                                   err),
+                         folder, "/credentials.bin");
     ef_secret_free(text, EF_MAX_CREDENTIALS_BYTES + 1);
     return rc;
 }
@@ -6839,17 +7152,24 @@ run_port_entry(struct run_port *port, const char *folder, const char *name,
     ef_buf_str(&path, "/");
     ef_buf_str(&path, name);
     ef_buf_str(&path, "/dataset");
-    if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
-        stat(buf_cstr(&path), &st) == 0) {
+    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
+        ef_buf_free(&path);
+        return EF_OK;
+    }
+    if (stat(buf_cstr(&path), &st) != 0) {
+        if (errno != ENOENT && errno != ENOTDIR)
+            rc = with_where(err, reject_sys(err, EF_E_IO, "cannot open"),
+                            buf_slice(&path));
+    } else {
         rc = run_port_add(port, name, err);
         if (rc == EF_OK)
             rc = run_dataset_read(&port->set[port->n - 1], buf_cstr(&path),
                                   err);
         if (rc == EF_OK)
-            rc = with_where(err,
-                            store_check_scheme(port->set[port->n - 1].scheme,
-                                               schemes, err),
-                            buf_slice(&port->set[port->n - 1].location));
+            rc = run_named(err,
+                           store_check_scheme(port->set[port->n - 1].scheme,
+                                              schemes, err),
+                           &port->set[port->n - 1]);
         with_where(err, rc, buf_slice(&path));
     }
     if (path.failed)
@@ -6872,9 +7192,13 @@ run_port_read(struct run_port *port, const char *dir, const char *name,
     ef_buf_str(&path, "/");
     ef_buf_str(&path, name);
     d = opendir(buf_cstr(&path));
-    while (d != NULL && rc == EF_OK && (e = readdir(d)) != NULL)
+    if (d == NULL && errno != ENOENT)
+        rc = reject_sys(err, EF_E_IO, "cannot open this port's folder");
+    while (d != NULL && rc == EF_OK && (errno = 0, e = readdir(d)) != NULL)
         rc = run_port_entry(port, (const char *)path.p, e->d_name, schemes,
                             err);
+    if (rc == EF_OK && d != NULL && errno != 0)
+        rc = reject_sys(err, EF_E_IO, "cannot read this port's folder");
     if (d != NULL)
         closedir(d);
     if (rc == EF_OK && port->n == 0)
@@ -6891,73 +7215,129 @@ run_port_read(struct run_port *port, const char *dir, const char *name,
     return rc;
 }
 
-/* --- the work folder --- */
-
-/* Remove everything in the folder fd (closed afterwards), links not followed.
- * 0, or -1 when something is left. */
+/* The folder called name in dir, no link, made accessible to its owner: a
+ * descriptor, or -1. With only_mode nothing is opened. */
 static int
-run_empty(int fd)
+run_open_folder(int dir, const char *name, int only_mode)
 {
-    DIR *d = fdopendir(fd);
+    struct stat st;
+
+    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+        !S_ISDIR(st.st_mode) ||
+        ((st.st_mode & 0700) != 0700 && fchmodat(dir, name, 0700, 0) != 0) ||
+        only_mode)
+        return -1;
+    return openat(dir, name,
+                  O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/* Move what is in the folder fd up into the folder top, under names of our
+ * own, and remove what is no folder: then fd's folder can be removed. Deep
+ * trees come up a level at a time, with two descriptors whatever their depth.
+ */
+static void
+run_lift(int top, int fd)
+{
+    struct file_out name = {.dir = top};
     struct dirent *e;
-    int rc = 0, sub;
+    DIR *d = fdopendir(fd);
 
     if (d == NULL) {
         close(fd);
-        return -1;
+        return;
     }
     while ((e = readdir(d)) != NULL) {
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
+            unlinkat(dirfd(d), e->d_name, 0) == 0)
             continue;
-        if (unlinkat(dirfd(d), e->d_name, 0) == 0)
-            continue;
-        sub = -1; /* a folder, then, which may have been closed to us */
-        if (fchmodat(dirfd(d), e->d_name, 0700, 0) == 0)
-            sub = openat(dirfd(d), e->d_name,
-                         O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (sub < 0 || run_empty(sub) != 0 ||
-            unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR) != 0)
-            rc = -1;
+        (void)run_open_folder(dirfd(d), e->d_name, 1);
+        if (file_temp_name(&name, NULL) == EF_OK)
+            (void)renameat(dirfd(d), e->d_name, top, name.temp);
     }
     closedir(d);
-    return rc;
+}
+
+/* Remove everything in the folder fd; links are not followed. 0, or -1 when
+ * something is left. */
+static int
+run_empty(int fd)
+{
+    int copy, sub, left = 1, removed = 1;
+    struct dirent *e;
+    DIR *d;
+
+    while (left > 0 && removed > 0) { /* a round without progress ends it */
+        left = removed = 0;
+        copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        d = copy >= 0 ? fdopendir(copy) : NULL;
+        if (d == NULL) {
+            file_close(copy);
+            return -1;
+        }
+        while ((e = readdir(d)) != NULL) {
+            if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+                continue;
+            left++;
+            if (unlinkat(fd, e->d_name, 0) == 0) {
+                removed++;
+                continue;
+            }
+            sub = run_open_folder(fd, e->d_name, 0);
+            if (sub >= 0)
+                run_lift(fd, sub); /* closes sub */
+            removed += unlinkat(fd, e->d_name, AT_REMOVEDIR) == 0;
+        }
+        closedir(d);
+    }
+    return left == 0 ? 0 : -1;
 }
 
 struct run_work {
     const char *path; /* as given; the caller's */
-    int made, ready; /* we made the folder; it is ours to empty */
+    int made;         /* we made the folder */
+    int fd;           /* the folder, whatever its name means later; or -1 */
 };
+
+static void
+run_work_close(struct run_work *w)
+{
+    file_close(w->fd);
+    w->fd = -1;
+}
 
 /* It must be empty: what is in it afterwards is removed. */
 static ef_status
 run_work_begin(struct run_work *w, ef_err *err)
 {
     struct dirent *e;
-    int extra = 0;
+    int extra = 0, copy;
     DIR *d;
 
     w->made = mkdir(w->path, 0700) == 0;
-    d = opendir(w->path);
-    if (d == NULL)
-        return with_hint(err,
-                         with_file(err,
-                                   reject_sys(err, EF_E_IO,
-                                              "cannot use this work folder"),
-                                   w->path),
-                         "--work DIR names another; its parent must exist");
+    w->fd = open(w->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    copy = w->fd >= 0 ? openat(w->fd, ".", O_RDONLY | O_CLOEXEC) : -1;
+    d = copy >= 0 ? fdopendir(copy) : NULL;
+    if (d == NULL) {
+        with_hint(err, with_file(err, reject_sys(err, EF_E_IO, "cannot use "
+                                                 "this work folder"), w->path),
+                  "--work DIR names another; its parent must exist");
+        file_close(copy);
+        run_work_close(w);
+        return EF_E_IO;
+    }
     while ((e = readdir(d)) != NULL)
         extra += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
     closedir(d);
-    if (extra > 0)
-        return with_hint(err,
-                         with_file(err,
-                                   reject(err, EF_E_IO, EF_NOWHERE,
-                                          "the work folder is not empty"),
-                                   w->path),
-                         "a run removes all that is in its work folder: empty "
-                         "it yourself, or name another with --work");
-    w->ready = 1;
-    return EF_OK;
+    if (extra == 0)
+        return EF_OK;
+    run_work_close(w);
+    return with_hint(err,
+                     with_file(err,
+                               reject(err, EF_E_IO, EF_NOWHERE,
+                                      "the work folder is not empty"),
+                               w->path),
+                     "a run removes all that is in its work folder: empty it "
+                     "yourself, or name another with --work");
 }
 
 /* Only for a folder that run_work_begin accepted. Removes all in it, and
@@ -6965,16 +7345,24 @@ run_work_begin(struct run_work *w, ef_err *err)
 static ef_status
 run_work_end(struct run_work *w, ef_err *err)
 {
-    int fd;
+    struct stat now, then;
+    int failed;
 
-    if (!w->ready)
+    if (w->fd < 0)
         return EF_OK;
-    fd = open(w->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || run_empty(fd) != 0 || (w->made && rmdir(w->path) != 0))
+    failed = fstat(w->fd, &then) != 0 || fchmod(w->fd, 0700) != 0 ||
+             run_empty(w->fd) != 0;
+    /* the name may mean another folder by now: that one is not touched */
+    if (!failed && w->made && stat(w->path, &now) == 0 &&
+        now.st_dev == then.st_dev && now.st_ino == then.st_ino)
+        failed = rmdir(w->path) != 0;
+    else if (!failed && !w->made)
+        failed = fchmod(w->fd, then.st_mode & 0777) != 0;
+    run_work_close(w);
+    if (failed)
         return with_file(err, reject_sys(err, EF_E_IO,
                                          "plaintext could not be removed from "
                                          "the work folder"), w->path);
-    w->ready = 0;
     return EF_OK;
 }
 
@@ -7066,16 +7454,9 @@ run_first_error(const struct store_job *jobs, size_t n, ef_status rc,
 
     for (i = 0; i < n; i++)
         if (jobs[i].rc == rc) {
-            ef_buf where = {0};
-
             if (err != NULL)
                 *err = jobs[i].err;
-            ef_buf_str(&where, port->set[i].name);
-            ef_buf_str(&where, ", ");
-            ef_buf_add(&where, jobs[i].location.p, jobs[i].location.n);
-            with_where(err, rc, buf_slice(&where));
-            ef_buf_free(&where);
-            break;
+            return run_named(err, rc, &port->set[i]);
         }
     return rc;
 }
@@ -7139,7 +7520,8 @@ struct cage_ruleset_attr {
 struct cage {
     int ruleset;        /* Landlock; -1 where the kernel has none */
     uint64_t handled; /* rights that need a rule */
-    struct sock_filter filter[96]; /* seccomp: made before the fork */
+    long abi; /* Landlock's; 0 where the kernel has none */
+    struct sock_filter filter[192]; /* seccomp: made before the fork */
     unsigned short filter_n;
 };
 
@@ -7175,9 +7557,9 @@ cage_allow_siblings(struct cage *c, int fd, const char *without)
     struct dirent *e;
     struct stat st;
 
-    if (d == NULL) {
+    if (d == NULL) { /* what we can't list, the application can't look into */
         file_close(copy);
-        return -1;
+        return errno == EACCES ? 0 : -1;
     }
     while ((e = readdir(d)) != NULL) {
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
@@ -7231,6 +7613,7 @@ cage_landlock(struct cage *c, const char *work, const char *ports, ef_err *err)
     size_t i;
 
     c->ruleset = -1;
+    c->abi = abi > 0 ? abi : 0;
     if (abi < 1)
         return EF_OK;
     attr.fs |= abi >= 2 ? CAGE_FS_REFER : 0;
@@ -7312,12 +7695,25 @@ cage_seccomp(struct cage *c, int allow_net)
 {
     static const long refused[] = {
         SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_kcmp,
-        SYS_setsid, SYS_setpgid, SYS_unshare, SYS_setns, SYS_mount,
+        SYS_unshare, SYS_setns, SYS_mount,
         SYS_umount2, SYS_pivot_root, SYS_bpf, SYS_perf_event_open,
         SYS_userfaultfd, SYS_io_uring_setup, SYS_io_uring_enter,
         SYS_io_uring_register, SYS_add_key, SYS_request_key, SYS_keyctl,
-        SYS_pidfd_getfd, SYS_pidfd_send_signal, SYS_pidfd_open, SYS_tkill,
-        SYS_rt_sigqueueinfo, SYS_rt_tgsigqueueinfo};
+        SYS_pidfd_getfd, SYS_pidfd_send_signal, SYS_pidfd_open,
+        SYS_rt_sigqueueinfo, SYS_rt_tgsigqueueinfo, SYS_shmget, SYS_semget,
+        SYS_msgget, SYS_mq_open, SYS_move_pages, SYS_migrate_pages};
+    /* about another process when this argument is not 0 */
+    static const struct {
+        long nr;
+        unsigned arg;
+    } own_only[] = {{SYS_prlimit64, 0},        {SYS_sched_setaffinity, 0},
+                    {SYS_sched_setscheduler, 0}, {SYS_sched_setparam, 0},
+                    {SYS_sched_setattr, 0},    {SYS_setpriority, 1},
+                    {SYS_ioprio_set, 1}};
+    /* would let a file descriptor send signals */
+    static const uint32_t owners[] = {F_SETOWN, F_SETOWN_EX, F_SETSIG};
+    static const uint32_t socket_owners[] = {0x8901, 0x8902}; /* FIOSETOWN,
+                                                                 SIOCSPGRP */
     size_t i;
 
     c->filter_n = 0;
@@ -7336,9 +7732,23 @@ cage_seccomp(struct cage *c, int allow_net)
     /* clone3 hides its flags behind a pointer; libc falls back to clone */
     cage_refuse(c, SYS_clone3, SECCOMP_RET_ERRNO | ENOSYS);
     cage_refuse_if(c, SYS_clone, 0, 0, CLONE_NEWUSER);
-    cage_refuse_if(c, SYS_kill, 0, (uint32_t)getpid(), 0);
+    /* Leaving the group does nothing and is called a success: programs such
+     * as timeout(1) go on. Their kill(0) must not end the whole group then. */
+    cage_refuse(c, SYS_setsid, SECCOMP_RET_ERRNO | 0);
+    cage_refuse(c, SYS_setpgid, SECCOMP_RET_ERRNO | 0);
+    cage_refuse_if(c, SYS_kill, 0, 0, 0);
     cage_refuse_if(c, SYS_kill, 0, 0, UINT32_C(1) << 31); /* other groups */
+    cage_refuse_if(c, SYS_kill, 0, (uint32_t)getpid(), 0);
+    cage_refuse_if(c, SYS_tkill, 0, (uint32_t)getpid(), 0);
     cage_refuse_if(c, SYS_tgkill, 0, (uint32_t)getpid(), 0);
+    for (i = 0; i < sizeof own_only / sizeof own_only[0]; i++)
+        cage_refuse_if(c, own_only[i].nr, own_only[i].arg, 0, UINT32_MAX);
+    for (i = 0; i < sizeof owners / sizeof owners[0]; i++)
+        cage_refuse_if(c, SYS_fcntl, 1, owners[i], 0);
+    for (i = 0; i < sizeof socket_owners / sizeof socket_owners[0]; i++)
+        cage_refuse_if(c, SYS_ioctl, 1, socket_owners[i], 0);
+    if (c->abi < 3) /* before that Landlock does not see this one */
+        cage_refuse(c, SYS_truncate, CAGE_REFUSE);
     if (!allow_net)
         cage_refuse(c, SYS_socket, CAGE_REFUSE);
     cage_return(c, SECCOMP_RET_ALLOW);
@@ -7510,16 +7920,6 @@ run_capture(int fd, ef_buf *text, int *over, int which)
     return n > 0;
 }
 
-/* Monotonic, so that setting the clock neither ends nor prolongs a run. */
-static int64_t
-run_clock_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* It has ended, but still holds its process number. */
 static int
 run_has_ended(const struct run_app *app)
@@ -7537,8 +7937,8 @@ static void
 run_watch(struct run_app *app)
 {
     struct pollfd fds[2] = {{app->out, POLLIN, 0}, {app->err, POLLIN, 0}};
-    int64_t end = run_clock_ms() + app->timeout_sec * 1000;
-    int reaped = 0;
+    int64_t end = clock_ms() + app->timeout_sec * 1000;
+    int reaped = 0, tries;
 
     while (fds[0].fd >= 0 || fds[1].fd >= 0 || !reaped) {
         (void)poll(fds, 2, 20);
@@ -7548,7 +7948,7 @@ run_watch(struct run_app *app)
         if (fds[1].fd >= 0 && fds[1].revents != 0 &&
             !run_capture(app->err, &app->err_text, &app->over, 2))
             fds[1].fd = -1;
-        if (app->timeout_sec > 0 && run_clock_ms() >= end && !reaped)
+        if (app->timeout_sec > 0 && clock_ms() >= end && !reaped)
             app->timed_out = 1;
         if (!reaped && (app->over || app->timed_out || *app->stop))
             run_kill(app);
@@ -7557,8 +7957,11 @@ run_watch(struct run_app *app)
             reaped = waitpid(app->pid, &app->wait_status, 0) == app->pid;
         }
     }
-    while (waitpid(-1, NULL, 0) > 0) /* orphans came to us: subreaper */
-        ;
+    /* Orphans of the group came to us (subreaper); those that were there
+     * before are none of ours. A killed process may take a moment to go. */
+    for (tries = 0; tries < 500 && kill(-app->pid, SIGKILL) == 0; tries++)
+        if (waitpid(-app->pid, NULL, WNOHANG) <= 0)
+            (void)poll(NULL, 0, 10);
 }
 
 /* The application did not start: say so where its own words would stand. */
@@ -7622,6 +8025,8 @@ run_application(struct run_app *app, ef_err *err)
         return reject(err, EF_E_IO, EF_NOWHERE, "stopped by a signal");
     if (n == (ssize_t)sizeof t)
         return run_trouble(app, &t, err);
+    if (app->over || app->timed_out) /* also where it ended by itself first */
+        app->wait_status = SIGKILL;
     run_epitaph(app);
     if (app->out_text.failed || app->err_text.failed)
         return reject_memory(err);
@@ -7719,6 +8124,7 @@ enum run_event {
     RUN_WRITING,   /* detail: location */
     RUN_COMPLETE,
     RUN_NO_LANDLOCK,
+    RUN_OLD_LANDLOCK,
     RUN_LEFT_PLAINTEXT /* detail: work folder; the run failed as well */
 };
 
@@ -7781,8 +8187,9 @@ run_middle(struct run_app *app, const struct run_job *job,
     rc = app->argv == NULL || home.failed || temp.failed
              ? reject_memory(err)
              : cage_landlock(&app->cage, job->work, job->ports, err);
-    if (rc == EF_OK && app->cage.ruleset < 0)
-        job->note(RUN_NO_LANDLOCK, slice("", 0));
+    if (rc == EF_OK && app->cage.abi < 6)
+        job->note(app->cage.abi == 0 ? RUN_NO_LANDLOCK : RUN_OLD_LANDLOCK,
+                  slice("", 0));
     if (rc == EF_OK) {
         cage_seccomp(&app->cage, job->allow_net);
         job->note(RUN_STARTING, slice("", 0));
@@ -7835,7 +8242,7 @@ static ef_status
 run_job(const struct run_job *job, ef_err *err)
 {
     struct run_port in = {NULL, 0}, out = {NULL, 0};
-    struct run_work work = {.path = job->work};
+    struct run_work work = {.path = job->work, .fd = -1};
     ef_err end_err = {0};
     ef_status rc, end;
 
@@ -8121,7 +8528,7 @@ cli_number(const struct cli *c, enum cli_option o, long lo, long hi,
     *out = fallback;
     if (text == NULL)
         return 1;
-    v = time_seconds(slice_str(text));
+    v = slice_number(slice_str(text));
     if (v < lo || v > hi) {
         cli_prefix();
         fprintf(stderr, "%s takes a number from %ld to %ld\n",
@@ -8160,7 +8567,7 @@ static void
 cli_tick(struct ef_progress *base, uint64_t done, uint64_t total)
 {
     struct cli_progress *p = (struct cli_progress *)base;
-    int64_t now = run_clock_ms();
+    int64_t now = clock_ms();
     double rate;
     char a[16], b[16];
 
@@ -8397,58 +8804,62 @@ cli_base64_encode(int in, int out, struct cli_progress *p, ef_err *err)
     return rc == EF_OK ? file_write_full(out, "\n", 1, err) : rc;
 }
 
-/* Where in raw the k-th byte that is not blank stands. */
-static size_t
-cli_nth_solid(ef_slice raw, size_t k)
-{
-    size_t i;
-
-    for (i = 0; i < raw.n; i++)
-        if (!is_blank_byte(raw.p[i]) && k-- == 0)
-            break;
-    return i;
-}
-
 /* Decoding a stream: quads may be split by blanks and by pieces. */
 struct cli_base64 {
     unsigned char raw[CLI_BASE64_PIECE], text[CLI_BASE64_PIECE + 4];
-    size_t held;   /* characters of an unfinished quad in text */
-    uint64_t seen; /* bytes read before raw */
-    int ended;     /* padding was seen: nothing may follow */
+    uint64_t where[4]; /* offsets in the input of the characters held */
+    size_t held;       /* characters of an unfinished quad in text */
+    uint64_t seen;     /* bytes read before raw */
+    int ended;         /* padding was seen: nothing may follow */
 };
+
+/* Offset in the input of the k-th character that is in text; raw has n bytes.
+ */
+static uint64_t
+cli_base64_where(const struct cli_base64 *b, size_t n, size_t k)
+{
+    size_t i, left = k - b->held;
+
+    if (k < b->held)
+        return b->where[k];
+    for (i = 0; i < n; i++)
+        if (!is_blank_byte(b->raw[i]) && left-- == 0)
+            break;
+    return b->seen + i;
+}
 
 /* Decode what raw's n bytes complete; last: there are no more. */
 static ef_status
 cli_base64_piece(struct cli_base64 *b, size_t n, int last, int out,
                  ef_err *err)
 {
-    size_t i, have = b->held, use, done;
-    ef_status rc;
+    size_t i, have = b->held, use, done = 0;
+    uint64_t where[4];
+    ef_status rc = EF_OK;
 
     for (i = 0; i < n; i++)
         if (!is_blank_byte(b->raw[i]))
             b->text[have++] = b->raw[i];
     use = last ? have : have / 4 * 4;
-    rc = b->ended && use > 0
-             ? reject(err, EF_E_FORMAT, 0, "base64 goes on after its padding")
-             : ef_base64_decode(b->text, &done, slice(b->text, use), err);
-    if (rc != EF_OK && err->at != EF_NOWHERE) /* count the blanks again */
-        err->at = err->at < b->held
-                      ? b->seen - (b->held - err->at)
-                      : b->seen + cli_nth_solid(slice(b->raw, n),
-                                                (size_t)err->at - b->held);
+    if (b->ended && have > 0)
+        rc = reject(err, EF_E_FORMAT, 0, "base64 goes on after its padding");
+    else if (use > 0)
+        rc = ef_base64_decode(b->text, &done, slice(b->text, use), err);
+    if (rc != EF_OK && err->at != EF_NOWHERE)
+        err->at = cli_base64_where(b, n, (size_t)err->at);
     if (rc != EF_OK)
         return rc;
-    b->ended |= use > 0 && done < use / 4 * 3;
+    b->ended |= done < use / 4 * 3;
     rc = file_write_full(out, b->text, done, err);
+    for (i = use; i < have; i++)
+        where[i - use] = cli_base64_where(b, n, i);
     memmove(b->text, b->text + use, have - use); /* fewer than four */
+    memcpy(b->where, where, (have - use) * sizeof where[0]);
     b->held = have - use;
     b->seen += n;
     return rc;
 }
 
-/* White space is skipped wherever it stands. b is static for its size, and
- * wiped: what is decoded may be a key. */
 static ef_status
 cli_base64_decode(int in, int out, struct cli_progress *p, ef_err *err)
 {
@@ -8642,7 +9053,8 @@ static ef_status
 cli_make(const struct cli *c, const unsigned char *key, ef_slice url,
          ef_err *err)
 {
-    ef_slice location = store_public(url);
+    ef_slice location = slice_has_prefix(url, "file:") ? url
+                                                       : store_public(url);
     ef_slice query = slice_from(url, location.n + 1);
     ef_buf json = {0};
     ef_scheme scheme;
@@ -8682,6 +9094,9 @@ cli_credentials_make(struct cli *c)
 
     if (c->value[CLI_URL] == NULL || c->value[CLI_KEY] == NULL)
         return cli_usage("both are needed: --url URL and -K KEYFILE", NULL);
+    if (file_is_std(c->value[CLI_URL]) && file_is_std(c->value[CLI_KEY]))
+        return cli_usage("the key and the URL can't both come from standard "
+                         "input", NULL);
     if (c->value[CLI_FOLDER] == NULL && cli_guarded(c))
         return cli_refuse_terminal("a key");
     s = ef_secret_alloc(sizeof *s, NULL);
@@ -8754,13 +9169,10 @@ cli_try_online(const struct cli *c, const struct run_dataset *d, ef_err *err)
 {
     struct store_opts o = cli_store_opts(c, 60);
     struct store_job job = {.url = d->url, .probe = 1};
-    ef_status rc = store_check_scheme(d->scheme, o.schemes, err);
+    ef_status rc = store_run(&job, 1, 1, &o);
 
-    if (rc == EF_OK) {
-        rc = store_run(&job, 1, 1, &o);
-        if (rc != EF_OK)
-            *err = job.err;
-    }
+    if (rc != EF_OK)
+        *err = job.err;
     return with_where(err, rc, store_public(buf_slice(&d->location)));
 }
 
@@ -8773,7 +9185,7 @@ cli_allowlist(ef_buf *out, const struct run_dataset *d)
 
     url = slice_from(url, d->scheme == EF_SCHEME_HTTPS ? 8 : 7);
     if (d->scheme == EF_SCHEME_FILE ||
-        sig_authority(slice(url.p, slice_find(store_public(url), '/')), &host,
+        url_authority(slice(url.p, slice_find(store_public(url), '/')), &host,
                       &port, NULL) != EF_OK)
         return;
     ef_buf_str(out, "- {address: ");
@@ -8860,11 +9272,16 @@ cli_credentials_check(struct cli *c)
         rc = ef_presigned_parse(&signature,
                                 slice(d->cred->query, d->cred->query_n), &err);
     ef_time_format(expires, signature.expires, 0);
+    if (rc == EF_OK && has_location)
+        rc = store_check_scheme(d->scheme, cli_store_opts(c, 60).schemes,
+                                &err);
     if (rc == EF_OK && signature.version != 0 &&
-        signature.expires <= cli_now())
+        signature.expires <= cli_now()) {
         rc = with_hint(&err, reject(&err, EF_E_POLICY, EF_NOWHERE,
                                     "the presigned query has expired"),
                        "presign again, and make the credentials again");
+        snprintf(err.place, sizeof err.place, "expired %s", expires);
+    }
     if (rc == EF_OK && online)
         rc = cli_try_online(c, d, &err);
     with_file(&err, rc, c->args[0]);
@@ -8893,7 +9310,7 @@ cli_presign_fields(struct cli *c, ef_presign *p, ef_err *err)
 {
     static const char *const styles[] = {"", "auto", "virtual", "path"};
     const char *style = c->value[CLI_ADDRESSING];
-    int64_t seconds = time_seconds(slice_str(c->args[4]));
+    int64_t seconds = slice_number(slice_str(c->args[4]));
     size_t i;
 
     p->method = strcmp(c->args[1], "download") == 0 ? "GET"
@@ -8916,6 +9333,9 @@ cli_presign_fields(struct cli *c, ef_presign *p, ef_err *err)
         return cli_usage("--addressing takes virtual, path or auto, not",
                          style);
     p->addressing = style != NULL ? (ef_addressing)i : EF_ADDR_REGIONAL;
+    for (i = 0; i < c->query_n; i++)
+        if (strchr(c->queries[i], '=') == NULL)
+            return cli_usage("--query takes NAME=VALUE, not", c->queries[i]);
     p->sigv2 = c->value[CLI_SIGV2] != NULL;
     p->query = c->queries;
     p->query_n = c->query_n;
@@ -8988,6 +9408,7 @@ cli_presign_print(const struct cli *c, const ef_presign *p, const ef_buf *url)
         ef_base64_encode((char *)base64.p, query.p, query.n);
         base64.n = EF_BASE64_BYTES(query.n);
     }
+    out.failed |= base64.failed;
     ef_buf_str(&out, "{\"url\": ");
     ef_json_quote(&out, buf_slice(url));
     ef_buf_str(&out, ", \"location\": ");
@@ -9017,7 +9438,8 @@ cli_presign_profile(struct cli *c, struct aws_profile *s, ef_presign *p,
                        "~/.aws/credentials or ~/.aws/config needs it; for "
                        "`default`, AWS_ACCESS_KEY_ID and "
                        "AWS_SECRET_ACCESS_KEY will do");
-    aws_environment(s);
+    if (rc == EF_OK)
+        rc = aws_environment(s, err);
     p->access_key = s->access_key;
     p->secret_key = s->secret_key;
     p->token = s->token[0] != '\0' ? s->token : NULL;
@@ -9300,6 +9722,14 @@ cli_run_note(enum run_event event, ef_slice detail)
                 "may\n");
         return;
     }
+    if (event == RUN_OLD_LANDLOCK) {
+        if (!cli_run_quiet)
+            fprintf(stderr,
+                    "encflow run: note: this kernel's Landlock is an old one: "
+                    "the application may signal other processes of this "
+                    "user\n");
+        return;
+    }
     if (event == RUN_LEFT_PLAINTEXT) {
         fprintf(stderr,
                 "encflow run: warning: plaintext is left in %.*s: remove it\n",
@@ -9419,14 +9849,12 @@ cli_result_read(struct cli *c, ef_buf *data, const char *from, ef_err *err)
     struct store_job job = {.url = from, .sink = cli_result_sink, .ctx = data};
     ef_slice url = slice_str(from != NULL ? from : "");
     ef_scheme scheme;
-    size_t n;
+    size_t n = 0;
     ef_status rc;
 
-    if (!slice_has_prefix(url, "https://") &&
-        !slice_has_prefix(url, "http://") &&
-        !slice_has_prefix(url, "file://")) {
-        if (!buf_room(data, data->max))
-            return reject_memory(err);
+    if (!buf_room(data, data->max)) /* at once: it would double otherwise */
+        return reject_memory(err);
+    if (slice_find_str(url, "://") == url.n) {
         rc = file_read_small(data->p, data->max, &n, from,
                              "larger than EF_MAX_JSON_BYTES (17825792)", err);
         data->n = n;
@@ -9507,6 +9935,8 @@ cli_result(struct cli *c)
         rc = cli_result_open(&data, c->value[CLI_KEY], &err);
     if (rc == EF_OK && json)
         rc = ef_json_parse(&doc, slice(data.p + skip, data.n), &err);
+    if (rc == EF_OK && json)
+        rc = res_check(&doc, &r.returncode, &err);
     if (rc == EF_OK && json) {
         ef_json_print(&doc, 0, 2, &out);
         ef_buf_byte(&out, '\n');
@@ -10015,11 +10445,15 @@ cli_harden(void)
     }
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     (void)signal(SIGPIPE, SIG_IGN);
+    /* A closed standard descriptor must not become some file's number: it is
+     * filled with one that fails the way it should. */
     do {
-        fd = open("/dev/null", O_RDWR);
+        fd = open("/dev/null", fcntl(STDIN_FILENO, F_GETFD) < 0 ? O_WRONLY
+                                                                : O_RDONLY);
     } while (fd >= 0 && fd <= STDERR_FILENO);
     if (fd > STDERR_FILENO)
         close(fd);
+    (void)unsetenv("SSLKEYLOGFILE"); /* TLS secrets go to no file */
 }
 
 /* A signal's wish is granted where the work can be undone first (run); else
@@ -10037,7 +10471,9 @@ cli_on_signal_now(int sig)
 static void
 cli_signals(int orderly)
 {
-    static const int wanted[] = {SIGINT, SIGTERM, SIGHUP};
+    static const int wanted[] = {SIGINT,  SIGTERM, SIGHUP,  SIGQUIT, SIGALRM,
+                                 SIGUSR1, SIGUSR2, SIGXCPU, SIGXFSZ};
+    struct sigaction old;
     struct sigaction act = {.sa_handler = orderly ? cli_on_signal
                                                   : cli_on_signal_now};
     size_t i;
@@ -10045,17 +10481,17 @@ cli_signals(int orderly)
     if (!orderly)
         act.sa_flags = SA_NODEFER;
     for (i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
-        (void)sigaction(wanted[i], &act, NULL);
+        if (sigaction(wanted[i], NULL, &old) == 0 &&
+            old.sa_handler != SIG_IGN) /* as nohup asks */
+            (void)sigaction(wanted[i], &act, NULL);
 }
 
-/* Hardened before anything is read. A signal that `run` noted is raised
- * again at the end, so that the parent sees what ended us. */
-int
-main(int argc, char **argv)
+/* The command's exit status; what it printed may still be in a buffer. */
+static int
+cli_main(int argc, char **argv)
 {
     int status;
 
-    cli_harden();
     if (argc < 2)
         return cli_usage("a command is missing", NULL);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
@@ -10068,8 +10504,24 @@ main(int argc, char **argv)
         return ef_exit_status(EF_E_MEMORY);
     status = cli_dispatch(argc, argv);
     curl_global_cleanup();
-    if (fflush(stdout) != 0 && status == 0)
-        status = ef_exit_status(EF_E_IO);
+    return status;
+}
+
+/* Hardened before anything is read. A signal that `run` noted is raised
+ * again at the end, so that the parent sees what ended us. */
+int
+main(int argc, char **argv)
+{
+    int status;
+
+    cli_harden();
+    status = cli_main(argc, argv);
+    if (fflush(stdout) != 0 && status == 0) {
+        ef_err err = {0};
+
+        (void)with_file(&err, reject_sys(&err, EF_E_IO, "cannot write"), NULL);
+        status = cli_fail(&err);
+    }
     if (secret_unlocked)
         fprintf(stderr, "encflow: warning: secrets could not be locked in "
                         "memory and may reach swap\n"

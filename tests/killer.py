@@ -9,12 +9,12 @@ a pipe, kills it after a random part of the time a whole run takes, and looks
 at what is there: the old state or the whole new one, and no other name in
 the output folder or in TMPDIR. One name is let pass: no file system can
 replace a file by an unnamed one in one step, so a whole new file may stand
-beside the old one, hidden, for the next write to remove. Prints what it saw;
-exit 1 when it saw wrong.
+beside the old one, hidden. Prints what it saw; exit 1 when it saw wrong.
 """
 import io
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -24,7 +24,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import reference  # noqa: E402
 
-HIDDEN = ".out.encflow~"
+HIDDEN = re.compile(r"\.encflow-[0-9a-f]{16}")
 OLD = b"what stood here before\n" * 100
 
 
@@ -63,7 +63,7 @@ def main(seed, count, verb, encflow, key, folder):
         names = os.listdir(out_dir)
         for name in set(names) - {"out"}:
             path = os.path.join(out_dir, name)
-            if not had_old or name != HIDDEN or not whole(path):
+            if not (had_old and HIDDEN.fullmatch(name) and whole(path)):
                 print("stray:", name)
                 return None
             seen["between"] += 1
