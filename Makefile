@@ -23,7 +23,7 @@ CHECK_PACKAGES = $(BUILD_PACKAGES) $(STATIC_PACKAGES) clang llvm libclang-rt-14-
   libcmocka-dev bats \
   nginx-light openssl curl socat python3 python3-cryptography \
   python3-botocore python3-pandas mandoc file binutils time procps \
-  bsdutils util-linux
+  bsdutils util-linux strace perl
 LINT_PACKAGES = $(BUILD_PACKAGES) clang mandoc universal-ctags cppcheck python3
 PROVE = prove --exec bats --failures --comments --timer
 
@@ -98,7 +98,7 @@ unit: build/unit ## unit tests and vectors, with ASan and UBSan
 	ASAN_OPTIONS=allocator_may_return_null=1 build/unit
 
 cli: encflow encflow-static ## command-line tests
-	$(PROVE) tests/
+	$(PROVE) -j2 $(wildcard tests/*.bats)
 
 # The application's child has a clean environment, and its cage lets no leak
 # checker in: it takes its options from tests/asan_options.c.
@@ -109,21 +109,19 @@ build/asan/encflow: encflow.c encflow.h tests/asan_options.c
 asan: build/asan/encflow ## command-line tests with ASan, UBSan, leak check
 	ENCFLOW=$(CURDIR)/build/asan/encflow EF_SANITIZED=1 \
 	  ASAN_OPTIONS=detect_leaks=$$([ $$(id -u) = 0 ] && echo 1 || echo 0) \
-	  $(PROVE) $(filter-out tests/static.bats tests/man.bats, \
+	  $(PROVE) -j2 $(filter-out tests/static.bats tests/man.bats, \
 	  $(wildcard tests/*.bats))
 
 check-large: encflow deps-check ## 5 GiB through pipes, and the 64 GiB limit
 	bash tests/large.sh
 
-# Debian 12's node is too old for s3rver: npm has a newer one as a package.
 npm: build/npm/ok
 build/npm/ok: | build
 	@command -v npm >/dev/null || $(MAKE) --no-print-directory deps-npm
 	@mkdir -p build/npm
-	@node=$$(node -p 'process.versions.node.split(".")[0]'); \
-	npm install --no-save --no-audit --no-fund --prefix build/npm \
-	  @20minutes/s3rver@5.0.0 $$([ "$$node" -ge 20 ] || echo node@20) \
-	  >build/npm/log 2>&1 || { tail -n 5 build/npm/log >&2; exit 1; }
+	@npm install --no-save --no-audit --no-fund --prefix build/npm \
+	  @20minutes/s3rver@5.0.0 >build/npm/log 2>&1 || \
+	  { tail -n 5 build/npm/log >&2; exit 1; }
 	@touch $@
 
 deps-npm: | build
