@@ -544,3 +544,37 @@ closed() {
     done
     only new
 }
+
+# Twelve bytes of nonce first, then the ciphertext, then the tag.
+@test "dec to a pipe: another nonce before the second pass releases nothing" {
+    need_strace
+    local pid code=0
+    cp sealed moved
+    by_strace -e inject=lseek:delay_exit=3000000:when=4 \
+        dec -K key.hex -in moved >out 2>err &
+    pid=$!
+    sleep 1.5
+    printf 'other nonce!' | dd of=moved conv=notrunc 2>/dev/null
+    wait "$pid" || code=$?
+    cat err
+    [ "$code" -eq 3 ]
+    [ ! -s out ]
+}
+
+@test "dec to a pipe: a file that changes under it gives a true prefix" {
+    local code=0 size
+    head -c 8000000 /dev/urandom >long
+    "$ENCFLOW" enc -K key.hex -in long -out long.enc
+    mkfifo pipe
+    "$ENCFLOW" dec -K key.hex --threads 1 -in long.enc >pipe 2>err &
+    exec 5<pipe
+    sleep 1 # both passes have begun: the second waits for the pipe's reader
+    printf x | dd of=long.enc bs=1 seek=6000000 conv=notrunc 2>/dev/null
+    cat <&5 >out
+    wait $! || code=$?
+    cat err
+    [ "$code" -eq 3 ]
+    size=$(stat -c %s out)
+    [ "$size" -gt 0 ] && [ "$size" -lt 6000000 ]
+    cmp -n "$size" out long
+}

@@ -1261,3 +1261,34 @@ END
     keeps_secret err
     refused 1 absent -- enc -q -K key.hex -in absent -out new
 }
+
+@test "messages: a URL in the wrong place shows neither query nor password" {
+    local words url=https://user:PASSWORD@h.example/x?X-Amz-Signature=SIGNED
+    while read -r -a words; do
+        run "$ENCFLOW" "${words[@]//URL/$url}" </dev/null
+        [ "$status" -ne 0 ]
+        case $output in *SIGNED* | *PASSWORD*)
+            printf '%s:\n%s\n' "${words[*]}" "$output"
+            return 1
+            ;;
+        esac
+    done <<'EOF'
+URL
+enc -K k -in URL
+enc -K URL
+dec -K k -in k -out URL
+json URL
+describe URL
+describe -c URL k
+result URL
+result -K URL k
+credentials check URL
+credentials check --url=URL
+credentials make URL
+credentials make --url URL -K k
+presign default download s3://b k 60 --endpoint-url URL
+presign default download URL k 60
+run --ports URL
+run --work URL --ports .
+EOF
+}

@@ -166,3 +166,31 @@ with open("big.csv", "w") as f:
 END
     small_memory describe big.csv
 }
+
+@test "names that stand in the header twice are pandas' names" {
+    "$PYTHON" -c 'import pandas, sys
+sys.exit(not pandas.__version__.startswith("1.5."))' ||
+        skip "needs python3-pandas 1.5"
+    ENCFLOW=$ENCFLOW "$PYTHON" - <<'EOF'
+import io, json, os, random, subprocess, pandas
+rng, words = random.Random(7), ["A", "A.1", "A.2", "B", "B.1", "A.1.1", ""]
+for n in range(150):
+    names = [rng.choice(words) for _ in range(rng.randrange(1, 8))]
+    text = ",".join(names) + "\n" + ",".join("xyzuvwq"[:len(names)]) + "\n"
+    if not text.strip("\n,"):
+        continue
+    want = list(pandas.read_csv(io.StringIO(text)).columns)
+    done = subprocess.run(
+        [os.environ["ENCFLOW"], "describe", "--all", "--format", "json", "-"],
+        input=text.encode(), stdout=subprocess.PIPE, check=True, timeout=20)
+    got = [c["name"] for c in json.loads(done.stdout)["columns"]]
+    assert got == want, (text, got, want)
+EOF
+}
+
+@test "a record has a size limit, and memory does not grow with it" {
+    "$PYTHON" -c 'print("DESCRIPTION" + ",x" * 11)
+print("a", *["y" * 500000] * 11, sep=",")' >wide.csv
+    run "$ENCFLOW" describe wide.csv
+    fails 4 "line 2" EF_MAX_CSV_RECORD_BYTES
+}

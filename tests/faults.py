@@ -24,6 +24,7 @@ the fault:
     /headers/N              N header lines of 1000 bytes before the body
     PUT /drop/N             reads N bytes of the body, then closes
     PUT /choke/...          reads no body, never answers
+    PUT /early/...          answers 200 before the body, then closes
 """
 
 import os
@@ -170,6 +171,13 @@ class Faults(BaseHTTPRequestHandler):
     def on_choke(self, *_):
         self.close_connection = True
         time.sleep(60)
+
+    def on_early(self, *_):
+        self.answer(200, b"", ("Connection", "close"))
+        self.wfile.flush()
+        self.connection.shutdown(socket.SHUT_WR)
+        time.sleep(3)  # closing at once with bytes unread would be a reset
+        self.close_connection = True
 
 
 class Server(ThreadingHTTPServer):

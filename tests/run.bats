@@ -1055,6 +1055,57 @@ ended_by() {
     done
 }
 
+@test "run: ended by a signal while the result is sent: not complete" {
+    dataset input a "file://$STORE/table.enc"
+    dataset output out "$FAULTS_HTTP/choke/x" "$QUERY"
+    command=(-- /usr/bin/head -c 5000000 /dev/zero)
+    ended_by TERM 143 grep -q "PUT /choke" "$SERVERS/faults.log"
+    [[ $output != *"Execution complete"* ]]
+    [[ $output == *"stopped by a signal"* ]]
+}
+
+@test "run: an answer before the result was sent is no delivery" {
+    dataset input a "file://$STORE/table.enc"
+    dataset output out "$FAULTS_HTTP/early/x" "$QUERY"
+    job --allow-http -- /usr/bin/head -c 6000000 /dev/zero
+    fails 6 out
+    [[ $output != *"Execution complete"* ]]
+}
+
+@test "run: children it already had are not waited for" {
+    plain_ports
+    local began=$SECONDS
+    run timeout 60 /bin/sh -c 'sleep 20 >&- 2>&- & exec "$@"' sh "$ENCFLOW" \
+        run --ports ports --work "$WORK" --allow-file -- /bin/true
+    delivered
+    [ $((SECONDS - began)) -lt 15 ]
+}
+
+@test "run: programs that make sessions and groups work in the cage" {
+    plain_ports
+    app_said 'timeout 1 sleep 30; echo "timeout $?"
+        /usr/bin/python3 -c "import subprocess
+print(subprocess.run([\"echo\", \"hi\"], start_new_session=True,
+    capture_output=True).stdout)"
+        echo a b | sort | tr a c'
+    [ "$said" = "timeout 124
+b'hi\\n'
+c b" ]
+}
+
+@test "run: a dataset that may not be read is not passed over" {
+    [ "$(id -u)" -eq 0 ] || skip "needs root to become somebody else"
+    plain_ports
+    dataset input z "file://$STORE/table.enc"
+    chmod 755 "$BATS_TEST_TMPDIR" && chmod -R a+rX ports
+    chmod 000 ports/input/z
+    setpriv --reuid=65534 --regid=65534 --clear-groups test -r ports/input ||
+        skip "another user can't reach $BATS_TEST_TMPDIR"
+    run setpriv --reuid=65534 --regid=65534 --clear-groups "$ENCFLOW" run \
+        --ports ports --work "$WORK" --allow-file -- /bin/true
+    fails 1 ports/input/z "Permission denied"
+}
+
 @test "run: whatever the application leaves in WORK is removed, no more" {
     mkdir -m 755 outside
     echo keep >outside/file
