@@ -6908,8 +6908,9 @@ ef_describe_top(ef_describe *d, size_t i, size_t k, ef_slice *value,
  *   Landlock      writing but to WORK and three devices, reading ports;
  *                 from ABI 6 signals and abstract sockets to outside
  *   capabilities  what root could do in spite of the others
- *   seccomp       sockets, io_uring, others' memory, new namespaces,
- *                 leaving the group, killing the runner
+ *   seccomp       sockets, System V IPC, io_uring, new namespaces,
+ *                 others' memory, limits and scheduling, leaving the
+ *                 group, signals to the runner and to groups
  * seccomp refuses a list (--allow-net takes sockets off it) and allows
  * the rest: applications are not known here. Without Landlock there is
  * a note; if another layer fails, nothing is run. Killing the group
@@ -7517,11 +7518,13 @@ struct cage_ruleset_attr {
     (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE |      \
      LANDLOCK_ACCESS_FS_WRITE_FILE | CAGE_FS_TRUNCATE | CAGE_FS_IOCTL_DEV)
 
+#define CAGE_MAX_FILTER 192 /* seccomp instructions; a full table is refused */
+
 struct cage {
     int ruleset;        /* Landlock; -1 where the kernel has none */
     uint64_t handled; /* rights that need a rule */
     long abi; /* Landlock's; 0 where the kernel has none */
-    struct sock_filter filter[192]; /* seccomp: made before the fork */
+    struct sock_filter filter[CAGE_MAX_FILTER]; /* made before the fork */
     unsigned short filter_n;
 };
 
@@ -7643,7 +7646,8 @@ cage_landlock(struct cage *c, const char *work, const char *ports, ef_err *err)
 static void
 cage_op(struct cage *c, uint16_t code, uint32_t k, uint8_t jt, uint8_t jf)
 {
-    c->filter[c->filter_n++] = (struct sock_filter){code, jt, jf, k};
+    if (c->filter_n < CAGE_MAX_FILTER)
+        c->filter[c->filter_n++] = (struct sock_filter){code, jt, jf, k};
 }
 
 static void
@@ -7695,8 +7699,7 @@ cage_seccomp(struct cage *c, int allow_net)
 {
     static const long refused[] = {
         SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_kcmp,
-        SYS_unshare, SYS_setns, SYS_mount,
-        SYS_umount2, SYS_pivot_root, SYS_bpf, SYS_perf_event_open,
+#define CAGE_MAX_FILTER 192 /* seccomp instructions; a full one is refused */
         SYS_userfaultfd, SYS_io_uring_setup, SYS_io_uring_enter,
         SYS_io_uring_register, SYS_add_key, SYS_request_key, SYS_keyctl,
         SYS_pidfd_getfd, SYS_pidfd_send_signal, SYS_pidfd_open,
@@ -7706,14 +7709,17 @@ cage_seccomp(struct cage *c, int allow_net)
     static const struct {
         long nr;
         unsigned arg;
-    } own_only[] = {{SYS_prlimit64, 0},        {SYS_sched_setaffinity, 0},
-                    {SYS_sched_setscheduler, 0}, {SYS_sched_setparam, 0},
-                    {SYS_sched_setattr, 0},    {SYS_setpriority, 1},
+    } own_only[] = {{SYS_prlimit64, 0},
+                    {SYS_sched_setaffinity, 0},
+                    {SYS_sched_setscheduler, 0},
+                    {SYS_sched_setparam, 0},
+                    {SYS_sched_setattr, 0},
+                    {SYS_setpriority, 1},
                     {SYS_ioprio_set, 1}};
-    /* would let a file descriptor send signals */
+    /* would let a file descriptor send signals: fcntl's, and the ioctls
+     * FIOSETOWN and SIOCSPGRP */
     static const uint32_t owners[] = {F_SETOWN, F_SETOWN_EX, F_SETSIG};
-    static const uint32_t socket_owners[] = {0x8901, 0x8902}; /* FIOSETOWN,
-                                                                 SIOCSPGRP */
+    static const uint32_t socket_owners[] = {0x8901, 0x8902};
     size_t i;
 
     c->filter_n = 0;
@@ -8192,6 +8198,11 @@ run_middle(struct run_app *app, const struct run_job *job,
                   slice("", 0));
     if (rc == EF_OK) {
         cage_seccomp(&app->cage, job->allow_net);
+        if (app->cage.filter_n == CAGE_MAX_FILTER)
+            rc = reject(err, EF_E_INTERNAL, EF_NOWHERE,
+                        "the application's cage has too many rules");
+    }
+    if (rc == EF_OK) {
         job->note(RUN_STARTING, slice("", 0));
         rc = run_application(app, err);
     }
