@@ -21,7 +21,8 @@
  * `grep -n 's\.' encflow.c` and ef_secret_alloc show where secrets live.
  *
  * RULES. A section calls only upward. Only section 16 prints and exits. Only
- * sections 11, 13 and 16 know of processes, sockets and the environment. A
+ * sections 11, 13 and 16 know of processes, sockets and the environment (but
+ * for the child that file_replace in section 8 explains). A
  * function that can fail returns an ef_status; rc starts as a failure and is
  * set to EF_OK in one place; the label is always `out`.
  */
@@ -48,6 +49,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -2753,9 +2755,10 @@ ef_gcm_open(unsigned char *out, const unsigned char key[EF_KEY_BYTES],
  * Threads hash chunks of 512 KiB from zero. GHASH is a polynomial in H,
  * so gcm_fold puts them in order: y = y * H^m + y_chunk, m its blocks.
  * Windows that remain: a new file that replaces another is named
- * ".encflow-" and 16 digits until rename; SIGKILL just there leaves it,
- * whole. Without O_TMPFILE that is its name, mode 0600, while it is
- * written: signals remove it, SIGKILL does not. */
+ * ".encflow-" and 16 digits until rename, by a child that outlives a
+ * SIGKILL of its parent; power loss just there leaves it, whole.
+ * Without O_TMPFILE that is its name, mode 0600, while it is written:
+ * signals remove it, SIGKILL does not. */
 
 ef_status
 ef_key_parse(unsigned char key[EF_KEY_BYTES], ef_slice text, ef_err *err)
@@ -2969,8 +2972,6 @@ file_open(int *fd, const char *path, ef_err *err)
     return EF_OK;
 }
 
-/* Leaves -1 and the standard streams alone, so that error paths call it
- * whatever they have. */
 /* Open what must be a plain file: nobody waits for a pipe's other end, and no
  * device is read for ever. */
 static ef_status
@@ -2989,6 +2990,8 @@ file_open_regular(int *fd, const char *path, ef_err *err)
                                  "not a plain file"), path);
 }
 
+/* Leaves -1 and the standard streams alone, so that error paths call it
+ * whatever they have. */
 static void
 file_close(int fd)
 {
@@ -3074,9 +3077,7 @@ static struct file_stray {
     char temp[FILE_TEMP_BYTES];
 } file_strays[FILE_STRAYS];
 
-/* One name is remembered, the latest; a run's other inputs are removed
- * with all of its work folder. on is set last: the handler may come at any
- * moment. */
+/* on is set last: the handler may come at any moment. */
 static void
 file_stray_set(struct file_out *o)
 {
@@ -3186,14 +3187,18 @@ file_link(int fd, int dir, const char *name)
 static int
 file_can_link(const struct file_out *o)
 {
+    sigset_t all, before;
     int fd, can;
 
     if (access("/proc/self/fd", X_OK) == 0)
         return 1;
     fd = openat(o->dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
     can = fd >= 0 && file_link(fd, o->dir, o->temp) == 0;
     if (can)
         (void)unlinkat(o->dir, o->temp, 0);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     file_close(fd);
     return can;
 }
@@ -3325,23 +3330,54 @@ file_out_begin(struct file_out *o, const char *path, int flags, ef_err *err)
     return with_file(err, rc, path);
 }
 
-/* Put the complete file in its place. Replacing takes a name for a moment;
- * signals wait meanwhile, and what SIGKILL leaves there is the whole file. */
+/* Link the unnamed file to temp and rename it over the old one. 0 or errno. */
+static int
+file_swap(const struct file_out *o)
+{
+    int saved;
+
+    if (file_link(o->fd, o->dir, o->temp) != 0)
+        return errno;
+    if (renameat(o->dir, o->temp, o->dir, o->name) == 0)
+        return 0;
+    saved = errno;
+    (void)unlinkat(o->dir, o->temp, 0);
+    return saved;
+}
+
+/* No system call replaces a file by an unnamed one, so it has a name of its
+ * own for a moment. A child does that, with signals blocked: it lives on when
+ * SIGKILL ends this process, and the moment ends all the same. */
+static int
+file_replace(const struct file_out *o)
+{
+    pid_t pid = fork();
+    int status = 0;
+
+    if (pid == 0)
+        _exit(file_swap(o));
+    if (pid < 0) {
+        errno = file_swap(o);
+        return errno == 0 ? 0 : -1;
+    }
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    errno = WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
+    return errno == 0 ? 0 : -1;
+}
+
+/* Put the complete file in its place; signals wait meanwhile. */
 static int
 file_place(struct file_out *o)
 {
     int rc;
 
-    if (!o->named) {
-        if (file_link(o->fd, o->dir, o->name) == 0)
-            return 0;
-        if (errno != EEXIST || !o->replace ||
-            file_link(o->fd, o->dir, o->temp) != 0)
-            return -1;
-        file_stray_set(o);
-    } else if (!o->replace) {
+    if (!o->named && file_link(o->fd, o->dir, o->name) == 0)
+        return 0;
+    if (!o->named)
+        return errno == EEXIST && o->replace ? file_replace(o) : -1;
+    if (!o->replace)
         return linkat(o->dir, o->temp, o->dir, o->name, 0);
-    }
     rc = renameat(o->dir, o->temp, o->dir, o->name);
     if (rc == 0)
         o->stray->on = 0;
@@ -5164,7 +5200,7 @@ ef_presigned_parse(ef_presigned *out, ef_slice query, ef_err *err)
  * The loop sleeps in curl_multi_poll, which sockets wake. While a
  * connection is being made that is 1 ms at most, because libcurl's
  * BearSSL backend names no direction that a handshake waits for; later
- * up to 200 ms, after which o->stop is looked at.
+ * up to 100 ms, after which o->stop is looked at.
  * TLS is 1.2 or later and always verified. Only status 200 completes a
  * download; `end`, where the tag is checked, is called after that
  * alone. A transfer that stands still for stall_sec is given up, a
@@ -5623,9 +5659,6 @@ http_collect(CURLM *multi)
     return n;
 }
 
-/* How long the loop may sleep when no socket wakes it: 1 ms while any
- * connection is being made (see http_on_socket), else 200 ms, after which
- * o->stop is looked at. */
 /* End transfers that have not moved a byte for too long; how many. libcurl's
  * own limit works on an average speed, which takes its time to fall. */
 static size_t
@@ -5647,6 +5680,9 @@ http_give_up(CURLM *multi, struct store_job *jobs, size_t n, long stall_sec)
     return ended;
 }
 
+/* How long the loop may sleep when no socket wakes it: with BearSSL 1 ms while
+ * any connection is being made (see http_on_socket), else 100 ms, after which
+ * o->stop is looked at. */
 static int
 http_wait_ms(const struct store_job *jobs, size_t n)
 {
@@ -5971,11 +6007,13 @@ aws_env_keys(struct aws_profile *p, ef_err *err)
         {p->token, sizeof p->token, "AWS_SECURITY_TOKEN"}};
     ef_status rc = aws_from_vars(list, 4, err);
 
-    if (rc == EF_OK && p->access_key[0] != '\0' && p->secret_key[0] == '\0')
+    if (rc == EF_OK && (p->access_key[0] == '\0') != (p->secret_key[0] == '\0'))
         rc = with_where(err, reject(err, EF_E_USAGE, EF_NOWHERE,
-                                    "AWS_ACCESS_KEY_ID is set, but this "
-                                    "variable is not"),
-                        slice_str("AWS_SECRET_ACCESS_KEY"));
+                                    "this variable is not set, but the other "
+                                    "half of the key is"),
+                        slice_str(p->access_key[0] == '\0'
+                                      ? "AWS_ACCESS_KEY_ID"
+                                      : "AWS_SECRET_ACCESS_KEY"));
     return rc;
 }
 
@@ -6929,7 +6967,6 @@ ef_describe_top(ef_describe *d, size_t i, size_t k, ef_slice *value,
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
 /* --- the ports folder --- */
 
@@ -6947,8 +6984,6 @@ struct run_port {
     size_t n;
 };
 
-/* Wipes as it frees. Also for a port that was read half: what a dataset
- * does not have yet is NULL. */
 /* Say which dataset err speaks of, before what it says already: its name,
  * and the place of it that failed, or its location. */
 static ef_status
@@ -6971,6 +7006,8 @@ run_named(ef_err *err, ef_status rc, const struct run_dataset *d)
     return rc;
 }
 
+/* Wipes as it frees. Also for a port that was read half: what a dataset
+ * does not have yet is NULL. */
 static void
 run_port_free(struct run_port *port)
 {
@@ -7641,8 +7678,7 @@ cage_landlock(struct cage *c, const char *work, const char *ports, ef_err *err)
     return EF_OK;
 }
 
-/* No bound is checked: cage_seccomp, which it is for, writes at most 83 of
- * filter's 96. */
+/* One more instruction. A table that got full is refused by run_middle. */
 static void
 cage_op(struct cage *c, uint16_t code, uint32_t k, uint8_t jt, uint8_t jf)
 {
@@ -7684,6 +7720,21 @@ cage_refuse_if(struct cage *c, long nr, unsigned arg, uint32_t value,
             (uint32_t)offsetof(struct seccomp_data, nr), 0, 0);
 }
 
+/* Refuse to open nr's file for reading with O_TRUNC: it would be emptied by
+ * one who may not write it. */
+static void
+cage_refuse_trunc(struct cage *c, long nr, unsigned arg)
+{
+    cage_op(c, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)nr, 0, 5);
+    cage_op(c, BPF_LD | BPF_W | BPF_ABS,
+            (uint32_t)offsetof(struct seccomp_data, args) + 8 * arg, 0, 0);
+    cage_op(c, BPF_ALU | BPF_AND | BPF_K, O_TRUNC | O_ACCMODE, 0, 0);
+    cage_op(c, BPF_JMP | BPF_JEQ | BPF_K, O_TRUNC | O_RDONLY, 0, 1);
+    cage_return(c, CAGE_REFUSE);
+    cage_op(c, BPF_LD | BPF_W | BPF_ABS,
+            (uint32_t)offsetof(struct seccomp_data, nr), 0, 0);
+}
+
 #if defined(__x86_64__)
 #define CAGE_ARCH AUDIT_ARCH_X86_64
 #elif defined(__aarch64__)
@@ -7699,7 +7750,8 @@ cage_seccomp(struct cage *c, int allow_net)
 {
     static const long refused[] = {
         SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_kcmp,
-#define CAGE_MAX_FILTER 192 /* seccomp instructions; a full one is refused */
+        SYS_unshare, SYS_setns, SYS_mount, SYS_umount2, SYS_pivot_root,
+        SYS_bpf, SYS_perf_event_open,
         SYS_userfaultfd, SYS_io_uring_setup, SYS_io_uring_enter,
         SYS_io_uring_register, SYS_add_key, SYS_request_key, SYS_keyctl,
         SYS_pidfd_getfd, SYS_pidfd_send_signal, SYS_pidfd_open,
@@ -7753,8 +7805,14 @@ cage_seccomp(struct cage *c, int allow_net)
         cage_refuse_if(c, SYS_fcntl, 1, owners[i], 0);
     for (i = 0; i < sizeof socket_owners / sizeof socket_owners[0]; i++)
         cage_refuse_if(c, SYS_ioctl, 1, socket_owners[i], 0);
-    if (c->abi < 3) /* before that Landlock does not see this one */
+    if (c->abi < 3) { /* before that Landlock does not see truncation */
         cage_refuse(c, SYS_truncate, CAGE_REFUSE);
+        cage_refuse(c, SYS_openat2, SECCOMP_RET_ERRNO | ENOSYS);
+        cage_refuse_trunc(c, SYS_openat, 2);
+#ifdef SYS_open
+        cage_refuse_trunc(c, SYS_open, 1);
+#endif
+    }
     if (!allow_net)
         cage_refuse(c, SYS_socket, CAGE_REFUSE);
     cage_return(c, SECCOMP_RET_ALLOW);
@@ -8302,7 +8360,7 @@ run_job(const struct run_job *job, ef_err *err)
  * drains to stdout; a write that fails gives an exit status like any
  * failure. Without --force no terminal gets a key, what enc, dec and
  * base64 -d give, or a result or raw JSON string with control
- * characters. SIGINT, SIGTERM and SIGHUP end a command at once, after a
+ * characters. Signals that ask for it end a command at once, after a
  * temporary name is removed; `run` only notes them, cleans up, and
  * raises the signal again. Of the environment AWS's settings, HOME and
  * TMPDIR are read; libcurl looks for proxies. */
@@ -8554,7 +8612,7 @@ cli_number(const struct cli *c, enum cli_option o, long lo, long hi,
 
 struct cli_progress {
     struct ef_progress base;
-    int64_t start, last; /* run_clock_ms; 0: not begun */
+    int64_t start, last; /* clock_ms; 0: not begun */
     int wanted, shown; /* may be shown; has been */
 };
 
@@ -9259,6 +9317,17 @@ cli_check_json(const struct cli *c, const struct run_dataset *d,
 
 /* EF_E_POLICY for an expired query, before the storage is asked. A port of
  * one dataset, so that run_port_free wipes it. */
+/* The query that will be sent: the credentials', or the location's own. */
+static ef_slice
+cli_query_of(const struct run_dataset *d)
+{
+    ef_slice url = buf_slice(&d->location);
+
+    if (d->cred->query_n > 0)
+        return slice(d->cred->query, d->cred->query_n);
+    return slice_from(url, store_public(url).n + 1);
+}
+
 static int
 cli_credentials_check(struct cli *c)
 {
@@ -9280,8 +9349,7 @@ cli_credentials_check(struct cli *c)
                                     "--online needs the dataset's folder, "
                                     "which has its location"), c->args[0]);
     if (rc == EF_OK)
-        rc = ef_presigned_parse(&signature,
-                                slice(d->cred->query, d->cred->query_n), &err);
+        rc = ef_presigned_parse(&signature, cli_query_of(d), &err);
     ef_time_format(expires, signature.expires, 0);
     if (rc == EF_OK && has_location)
         rc = store_check_scheme(d->scheme, cli_store_opts(c, 60).schemes,
@@ -9767,6 +9835,24 @@ cli_self(char path[PATH_MAX])
     return execfn != NULL ? execfn : "encflow"; /* without /proc */
 }
 
+/* path from the root: the application may change its folder. */
+static ef_status
+cli_absolute(ef_buf *out, const char *path, ef_err *err)
+{
+    char here[PATH_MAX];
+
+    if (path[0] != '/') {
+        if (getcwd(here, sizeof here) == NULL)
+            return with_file(err, reject_sys(err, EF_E_IO,
+                                             "this folder has no path"), path);
+        ef_buf_str(out, here);
+        ef_buf_byte(out, '/');
+    }
+    ef_buf_str(out, path);
+    (void)buf_cstr(out);
+    return buf_status(out, err);
+}
+
 /* DIR's parent + "/input". */
 static ef_status
 cli_default_work(ef_buf *work, const char *ports, ef_err *err)
@@ -9821,11 +9907,10 @@ cli_run(struct cli *c)
     job.store.progress = cli_progress(&progress, c);
     job.self = cli_self(self);
     if (c->value[CLI_WORK] != NULL)
-        job.work = c->value[CLI_WORK];
+        rc = cli_absolute(&work, c->value[CLI_WORK], &err);
     else
         rc = cli_default_work(&work, job.ports, &err);
-    if (work.n > 0)
-        job.work = (const char *)work.p;
+    job.work = (const char *)work.p;
     if (rc == EF_OK) {
         cli_say(c, "ports folder %s, work folder %s", job.ports, job.work);
         rc = run_job(&job, &err);

@@ -47,8 +47,11 @@ def check_cards():
         problem(1, f"sections are out of order: {numbers}")
 
 
+def blank(match):
+    return re.sub(r"[^\n]", " ", match.group(0))
+
+
 def without_comments(text):
-    blank = lambda m: re.sub(r"[^\n]", " ", m.group(0))
     return re.sub(r'/\*.*?\*/|"(?:\\.|[^"\\\n])*"', blank, text, flags=re.S)
 
 
@@ -61,6 +64,8 @@ def check_layers():
               "environment")]
     for number, start, end, _ in sections():
         body = without_comments(SOURCE[start:end])
+        # the one child of section 8, which its comment explains
+        body = re.sub(r"\nfile_replace\(.*?\n}\n", blank, body, flags=re.S)
         for allowed, pattern, what in rules:
             if number in allowed:
                 continue

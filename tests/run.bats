@@ -342,6 +342,15 @@ open("stdout", "wb").write(base64.b64decode(result["stdout"]))'
     [[ $out == "b'START,"* ]]
 }
 
+@test "run: a relative WORK is an absolute one for the application" {
+    plain_ports
+    run "$ENCFLOW" run --ports ports --work work --allow-file -- /bin/sh -c \
+        'cd / && cat "$1" >/dev/null && echo "$TMPDIR $1"' sh
+    delivered
+    take_result
+    [ "$out" = "b'$PWD/work $PWD/work/in\\n'" ]
+}
+
 @test "run: entries that are no datasets are passed over" {
     plain_ports
     mkdir ports/input/empty ports/output/empty
@@ -1171,6 +1180,9 @@ os.open("plaintext", os.O_CREAT | os.O_WRONLY)'
     app_said 'cut -d " " -f 1,5 /proc/self/stat; echo $$'
     [[ $said =~ ^[0-9]+\ ([0-9]+)$'\n'([0-9]+)$ ]]
     [ "${BASH_REMATCH[1]}" = "${BASH_REMATCH[2]}" ]
+    # in a user namespace of its own it would be root there
+    app_said 'unshare --user true 2>/dev/null && echo could; echo end'
+    [ "$said" = end ]
 }
 
 @test "run: the application cannot end or cripple its runner" {
