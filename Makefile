@@ -24,7 +24,8 @@ CHECK_PACKAGES = $(BUILD_PACKAGES) $(STATIC_PACKAGES) clang llvm libclang-rt-14-
   nginx-light openssl curl socat python3 python3-cryptography \
   python3-botocore python3-pandas mandoc file binutils time procps \
   bsdutils util-linux strace perl
-LINT_PACKAGES = $(BUILD_PACKAGES) clang mandoc universal-ctags cppcheck python3
+LINT_PACKAGES = $(BUILD_PACKAGES) clang clang-format mandoc universal-ctags \
+  cppcheck python3
 PROVE = prove --exec bats --failures --comments --timer
 
 # $(call need,PACKAGES): install what is missing, or say the exact line.
@@ -128,6 +129,7 @@ deps-npm: | build
 	$(call need,npm)
 
 lint: deps-lint compilers ## warnings, cppcheck, man pages, shape of the file
+	clang-format --dry-run -Werror encflow.c encflow.h tests/*.c tests/*.h
 	mandoc -Tlint -W warning man/*.1
 	cppcheck --quiet --std=c11 --enable=warning,portability \
 	  --error-exitcode=1 --inline-suppr -DEF_NO_MAIN encflow.c

@@ -208,9 +208,9 @@ const char *
 ef_status_name(ef_status code)
 {
     static const char *const names[] = {
-        "EF_OK",         "EF_E_IO",     "EF_E_MEMORY", "EF_E_INTERNAL",
-        "EF_E_USAGE",    "EF_E_AUTH",   "EF_E_FORMAT", "EF_E_LIMIT",
-        "EF_E_POLICY",   "EF_E_NETWORK"};
+        "EF_OK",       "EF_E_IO",     "EF_E_MEMORY", "EF_E_INTERNAL",
+        "EF_E_USAGE",  "EF_E_AUTH",   "EF_E_FORMAT", "EF_E_LIMIT",
+        "EF_E_POLICY", "EF_E_NETWORK"};
 
     return (size_t)code < sizeof names / sizeof names[0] ? names[code] : "?";
 }
@@ -346,8 +346,7 @@ ef_wipe(void *p, size_t n)
 
 /* BearSSL wipes nothing: round keys and hash states stay in the stack frames
  * it used. This one is put over them and wiped. */
-static void __attribute__((noinline))
-burn_stack(void)
+static void __attribute__((noinline)) burn_stack(void)
 {
     unsigned char frame[8192];
 
@@ -515,8 +514,8 @@ ef_secret_alloc(size_t n, int *locked)
         *locked = 0;
     if (body == 0)
         return NULL; /* no bytes, or more than there can be */
-    base = mmap(NULL, body + 2 * page, PROT_NONE,
-                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    base = mmap(NULL, body + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
+                -1, 0);
     if (base == MAP_FAILED)
         return NULL;
     if (mprotect(base + page, body, PROT_READ | PROT_WRITE) != 0) {
@@ -729,15 +728,13 @@ b64_reject(ef_slice in, ef_err *err)
     while (i < in.n && i < end && in.p[i] == '=')
         i++;
     if (i < in.n)
-        return reject(err, EF_E_FORMAT, i,
-                      "base64 goes on after its padding");
+        return reject(err, EF_E_FORMAT, i, "base64 goes on after its padding");
     if (in.n % 4 != 0)
         return reject(err, EF_E_FORMAT, in.n,
                       "base64 ends in the middle of a group of four");
     while (in.p[i - 1] == '=')
         i--;
-    return reject(err, EF_E_FORMAT, i - 1,
-                  "base64's unused bits are not zero");
+    return reject(err, EF_E_FORMAT, i - 1, "base64's unused bits are not zero");
 }
 
 /* Characters of padding that in ends with: 0 to 2. */
@@ -926,8 +923,7 @@ utf8_put(ef_buf *out, uint32_t cp)
     }
     ef_buf_byte(out, (unsigned char)(lead[n] | cp >> (6 * (n - 1))));
     while (--n > 0)
-        ef_buf_byte(out,
-                    (unsigned char)(0x80 | (cp >> (6 * (n - 1)) & 0x3f)));
+        ef_buf_byte(out, (unsigned char)(0x80 | (cp >> (6 * (n - 1)) & 0x3f)));
 }
 
 /* Characters (code points) in well-formed text. */
@@ -972,10 +968,10 @@ utf8_count(ef_slice in)
 struct json_reader {
     ef_json *doc;
     ef_slice in;
-    size_t at; /* the next byte to look at */
+    size_t at;                        /* the next byte to look at */
     uint32_t open[EF_MAX_JSON_DEPTH]; /* nodes of the open containers */
-    unsigned depth; /* entries of open in use */
-    uint32_t name_at, name_n; /* of the member whose value comes next */
+    unsigned depth;                   /* entries of open in use */
+    uint32_t name_at, name_n;         /* of the member whose value comes next */
     ef_err *err;
 };
 
@@ -1184,11 +1180,10 @@ json_node_add(struct json_reader *r, ef_json_type type)
         doc->nodes = p;
         doc->cap = cap;
     }
-    doc->nodes[doc->count++] =
-        (ef_json_node){.at = (uint32_t)r->at,
-                       .name_at = r->name_at,
-                       .name_n = r->name_n,
-                       .type = (uint8_t)type};
+    doc->nodes[doc->count++] = (ef_json_node){.at = (uint32_t)r->at,
+                                              .name_at = r->name_at,
+                                              .name_n = r->name_n,
+                                              .type = (uint8_t)type};
     r->name_n = 0;
     return EF_OK;
 }
@@ -1216,8 +1211,9 @@ json_scalar(struct json_reader *r, int c)
     else if (type == EF_JSON_NUMBER)
         rc = json_number_scan(r);
     else
-        rc = json_literal_scan(r, c == 't' ? "true"
-                                  : c == 'f' ? "false" : "null");
+        rc = json_literal_scan(r, c == 't'   ? "true"
+                                  : c == 'f' ? "false"
+                                             : "null");
     if (rc != EF_OK)
         return rc;
     node = &r->doc->nodes[r->doc->count - 1];
@@ -1913,13 +1909,13 @@ ef_json_canonical(const ef_json *doc, uint32_t node, ef_buf *out, ef_err *err)
  * delimiters or quotes, comments, other encodings, types. */
 
 enum {
-    CSV_RECORD,      /* between records */
-    CSV_BLANKS,      /* only blanks so far: perhaps a blank line */
-    CSV_FIELD,       /* at a field's first character */
-    CSV_PLAIN,       /* inside a field, quotes are literal */
-    CSV_QUOTED,      /* between quotes */
-    CSV_QUOTE,       /* just after a quote inside quotes */
-    CSV_AFTER_CR     /* a CR ended a line: an LF belongs to it */
+    CSV_RECORD,  /* between records */
+    CSV_BLANKS,  /* only blanks so far: perhaps a blank line */
+    CSV_FIELD,   /* at a field's first character */
+    CSV_PLAIN,   /* inside a field, quotes are literal */
+    CSV_QUOTED,  /* between quotes */
+    CSV_QUOTE,   /* just after a quote inside quotes */
+    CSV_AFTER_CR /* a CR ended a line: an LF belongs to it */
 };
 
 void
@@ -2048,12 +2044,10 @@ csv_run(const ef_csv *csv, ef_slice in)
     size_t i = 0;
 
     if (csv->state == CSV_QUOTED)
-        while (i < in.n && in.p[i] != '"' && in.p[i] >= 0x20 &&
-               in.p[i] < 0x80)
+        while (i < in.n && in.p[i] != '"' && in.p[i] >= 0x20 && in.p[i] < 0x80)
             i++;
     else if (csv->state == CSV_PLAIN)
-        while (i < in.n && in.p[i] != ',' && in.p[i] >= 0x20 &&
-               in.p[i] < 0x80)
+        while (i < in.n && in.p[i] != ',' && in.p[i] >= 0x20 && in.p[i] < 0x80)
             i++;
     return i;
 }
@@ -2147,10 +2141,9 @@ csv_step(ef_csv *csv, unsigned char c, ef_err *err)
 static ef_status
 csv_utf8(ef_csv *csv, unsigned char c, ef_err *err)
 {
-    struct utf8_state u = {(unsigned char)csv->utf8,
-                           (unsigned char)(csv->utf8 >> 8),
-                           (unsigned char)(csv->utf8 >> 16),
-                           (unsigned char)(csv->utf8 >> 24)};
+    struct utf8_state u = {
+        (unsigned char)csv->utf8, (unsigned char)(csv->utf8 >> 8),
+        (unsigned char)(csv->utf8 >> 16), (unsigned char)(csv->utf8 >> 24)};
     unsigned seen = u.need > 0 ? u.seen : 0;
     ef_status rc;
 
@@ -2483,8 +2476,8 @@ struct ef_gcm_kernel {
 struct ef_gcm {
     ef_gcm_kernel kernel;
     br_aes_gen_ctr_keys aes; /* round keys, room for any kernel's */
-    unsigned char h[16];      /* GHASH key: E(K, 0) */
-    unsigned char y[16];      /* GHASH so far */
+    unsigned char h[16];     /* GHASH key: E(K, 0) */
+    unsigned char y[16];     /* GHASH so far */
     unsigned char nonce[EF_NONCE_BYTES];
     uint64_t aad_n, n;        /* bytes of AAD and of message so far */
     unsigned char stream[16]; /* key stream of an unfinished block */
@@ -2502,17 +2495,16 @@ gcm_kernels(ef_gcm_kernel list[GCM_KERNELS])
     unsigned n = 0;
 
     if (br_aes_x86ni_ctr_get_vtable() != NULL && br_ghash_pclmul_get() != 0)
-        list[n++] = (ef_gcm_kernel){"x86ni+pclmul",
-                                    br_aes_x86ni_ctr_get_vtable(),
-                                    br_ghash_pclmul_get()};
-    if (br_aes_pwr8_ctr_get_vtable() != NULL && br_ghash_pwr8_get() != 0)
         list[n++] =
-            (ef_gcm_kernel){"pwr8+pwr8", br_aes_pwr8_ctr_get_vtable(),
-                            br_ghash_pwr8_get()};
+            (ef_gcm_kernel){"x86ni+pclmul", br_aes_x86ni_ctr_get_vtable(),
+                            br_ghash_pclmul_get()};
+    if (br_aes_pwr8_ctr_get_vtable() != NULL && br_ghash_pwr8_get() != 0)
+        list[n++] = (ef_gcm_kernel){"pwr8+pwr8", br_aes_pwr8_ctr_get_vtable(),
+                                    br_ghash_pwr8_get()};
     list[n++] = (ef_gcm_kernel){"ct64+ctmul64", &br_aes_ct64_ctr_vtable,
                                 br_ghash_ctmul64};
-    list[n++] = (ef_gcm_kernel){"ct+ctmul32", &br_aes_ct_ctr_vtable,
-                                br_ghash_ctmul32};
+    list[n++] =
+        (ef_gcm_kernel){"ct+ctmul32", &br_aes_ct_ctr_vtable, br_ghash_ctmul32};
     return n;
 }
 
@@ -2704,16 +2696,15 @@ ef_gcm_seal(unsigned char *out, unsigned char tag[EF_TAG_BYTES],
         return rc; /* no secret exists yet */
     if (n > 0 && out != in)
         memmove(out, in, n);
-    return gcm_once(out, tag, key, nonce, slice(aad, aad_n), n, 1, kernel,
-                    err);
+    return gcm_once(out, tag, key, nonce, slice(aad, aad_n), n, 1, kernel, err);
 }
 
 ef_status
 ef_gcm_open(unsigned char *out, const unsigned char key[EF_KEY_BYTES],
             const unsigned char nonce[EF_NONCE_BYTES], const void *aad,
             size_t aad_n, const unsigned char *in, size_t n,
-            const unsigned char tag[EF_TAG_BYTES],
-            const ef_gcm_kernel *kernel, ef_err *err)
+            const unsigned char tag[EF_TAG_BYTES], const ef_gcm_kernel *kernel,
+            ef_err *err)
 {
     unsigned char want[EF_TAG_BYTES];
     ef_status rc = gcm_room(0, n, err);
@@ -2851,11 +2842,10 @@ open_too_short(ef_err *err)
 static ef_status
 open_auth_failed(ef_err *err)
 {
-    return with_hint(err,
-                     reject(err, EF_E_AUTH, EF_NOWHERE,
-                            "authentication failed"),
-                     "another key was used, or the file was changed or cut "
-                     "short");
+    return with_hint(
+        err, reject(err, EF_E_AUTH, EF_NOWHERE, "authentication failed"),
+        "another key was used, or the file was changed or cut "
+        "short");
 }
 
 ef_status
@@ -2986,8 +2976,8 @@ file_open_regular(int *fd, const char *path, ef_err *err)
         return EF_OK;
     close(*fd);
     *fd = -1;
-    return with_file(err, reject(err, EF_E_IO, EF_NOWHERE,
-                                 "not a plain file"), path);
+    return with_file(err, reject(err, EF_E_IO, EF_NOWHERE, "not a plain file"),
+                     path);
 }
 
 /* Leaves -1 and the standard streams alone, so that error paths call it
@@ -3058,9 +3048,9 @@ file_read_key(unsigned char key[EF_KEY_BYTES], const char *path, ef_err *err)
 /* An output that appears whole or not at all. */
 struct file_out {
     int dir, fd; /* its folder, itself; -1: not open */
-    int stream;          /* a pipe, a terminal, a device: written as it is */
-    int replace;         /* an existing file may be replaced */
-    int named;           /* fd has the name temp: no O_TMPFILE here */
+    int stream;  /* a pipe, a terminal, a device: written as it is */
+    int replace; /* an existing file may be replaced */
+    int named;   /* fd has the name temp: no O_TMPFILE here */
     mode_t mode; /* given at the end; 0600 until then */
     struct file_stray *stray; /* where temp is noted, or NULL */
     char name[NAME_MAX + 1];
@@ -3268,9 +3258,11 @@ file_is_stream(struct file_out *o, const char *path, int flags, ef_status *rc,
     if (o->fd < 0)
         *rc = reject_sys(err, EF_E_IO, "cannot open");
     else if ((flags & FILE_BINARY) && isatty(o->fd))
-        *rc = with_hint(err, reject(err, EF_E_USAGE, EF_NOWHERE,
-                                    "binary data is not written to a "
-                                    "terminal"), "say --force");
+        *rc = with_hint(err,
+                        reject(err, EF_E_USAGE, EF_NOWHERE,
+                               "binary data is not written to a "
+                               "terminal"),
+                        "say --force");
     return 1;
 }
 
@@ -3506,7 +3498,7 @@ struct ef_progress {
 struct pump_chunk {
     unsigned char *p;
     size_t n;
-    uint64_t block; /* its first; the message's first is 0 */
+    uint64_t block;      /* its first; the message's first is 0 */
     unsigned char y[16]; /* its own GHASH, from zero */
 };
 
@@ -3514,18 +3506,18 @@ struct pump_chunk {
 struct pump {
     ef_gcm *gcm;
     enum gcm_work work;
-    int in, out; /* descriptors */
+    int in, out;          /* descriptors */
     const char *out_name; /* for messages; NULL: stdout */
-    unsigned threads; /* this one and the helpers */
+    unsigned threads;     /* this one and the helpers */
     uint64_t done, total; /* bytes; total 0: not known */
     struct ef_progress *progress;
     /* GHASH after each chunk: recorded by GCM_VERIFY, compared before a
      * chunk is written by GCM_OPEN, so that only what was verified gets out
      * even where the file changes between the passes. 2 MiB for 64 GiB. */
     ef_buf *marks;
-    uint64_t mark_total; /* plaintext bytes of the first pass */
+    uint64_t mark_total;                 /* plaintext bytes of the first pass */
     unsigned char nonce[EF_NONCE_BYTES]; /* of the verified pass */
-    unsigned char *buf; /* a batch and a tag: secret memory */
+    unsigned char *buf;                  /* a batch and a tag: secret memory */
     size_t buf_n;
     unsigned char tag[EF_TAG_BYTES]; /* the last 16 bytes of the input */
     /* the batch, shared with the helpers under lock */
@@ -3535,7 +3527,7 @@ struct pump {
     unsigned helpers; /* started: perhaps fewer than asked */
     struct pump_chunk chunk[PUMP_MAX_THREADS];
     unsigned chunks, next, busy; /* in the batch; begun; being done */
-    int stop; /* helpers: end */
+    int stop;                    /* helpers: end */
 };
 
 /* Do chunks until none is left. lock is held on entry and on return. */
@@ -3629,8 +3621,7 @@ pump_fold(struct pump *p, const struct pump_chunk *c, ef_err *err)
 static ef_status
 pump_put(struct pump *p, const void *data, size_t n, ef_err *err)
 {
-    return with_file(err, file_write_full(p->out, data, n, err),
-                     p->out_name);
+    return with_file(err, file_write_full(p->out, data, n, err), p->out_name);
 }
 
 /* Fold and write one batch that pump_batch has worked on. */
@@ -3724,12 +3715,12 @@ pump_run(struct pump *p, ef_err *err)
 
 /* One enc or dec. */
 struct crypt_job {
-    const char *in, *out;           /* paths; NULL or "-": standard streams */
-    int flags;                      /* FILE_BINARY: not to a terminal */
-    const unsigned char *key;       /* EF_KEY_BYTES */
-    const char *tmpdir;             /* for a ciphertext that can't be re-read */
-    unsigned threads;               /* 1 to PUMP_MAX_THREADS */
-    struct ef_progress *progress;   /* or NULL */
+    const char *in, *out;         /* paths; NULL or "-": standard streams */
+    int flags;                    /* FILE_BINARY: not to a terminal */
+    const unsigned char *key;     /* EF_KEY_BYTES */
+    const char *tmpdir;           /* for a ciphertext that can't be re-read */
+    unsigned threads;             /* 1 to PUMP_MAX_THREADS */
+    struct ef_progress *progress; /* or NULL */
 };
 
 /* Bytes left in a regular file, or UINT64_MAX for anything else. */
@@ -3888,13 +3879,16 @@ crypt_file(const struct crypt_job *job, int seal, ef_err *err)
         rc = reject_memory(err);
     else if (left != UINT64_MAX)
         rc = with_file(err,
-                       gcm_room(0, seal || left < EF_OVERHEAD_BYTES
-                                       ? left : left - EF_OVERHEAD_BYTES,
-                                err), job->in);
+                       gcm_room(0,
+                                seal || left < EF_OVERHEAD_BYTES
+                                    ? left
+                                    : left - EF_OVERHEAD_BYTES,
+                                err),
+                       job->in);
     if (rc != EF_OK)
         goto out;
-    rc = file_out_begin(&out, job->out,
-                        job->flags | (seal ? 0 : FILE_PRIVATE), err);
+    rc = file_out_begin(&out, job->out, job->flags | (seal ? 0 : FILE_PRIVATE),
+                        err);
     if (rc != EF_OK)
         goto out;
     p.out = out.fd;
@@ -3938,13 +3932,14 @@ cred_member(const ef_json *doc, uint32_t object, const char *name,
 {
     *node = ef_json_member(doc, object, slice_str(name));
     if (*node == EF_JSON_NONE)
-        return with_member(err,
-                           reject(err, EF_E_FORMAT, EF_NOWHERE,
-                                  "this member is missing"), place);
+        return with_member(
+            err, reject(err, EF_E_FORMAT, EF_NOWHERE, "this member is missing"),
+            place);
     if (doc->nodes[*node].type != type)
         return with_member(err,
                            reject(err, EF_E_FORMAT, doc->nodes[*node].at,
-                                  "this member has the wrong type"), place);
+                                  "this member has the wrong type"),
+                           place);
     return EF_OK;
 }
 
@@ -4054,8 +4049,10 @@ ef_credentials_parse(ef_credentials *c, ef_slice json, ef_err *err)
                       "larger than EF_MAX_CREDENTIALS_BYTES (65536)");
     rc = ef_json_parse(&doc, json, err);
     if (rc == EF_OK && doc.nodes[0].type != EF_JSON_OBJECT)
-        rc = with_member(err, reject(err, EF_E_FORMAT, doc.nodes[0].at,
-                                     "credentials are not a JSON object"), "");
+        rc = with_member(err,
+                         reject(err, EF_E_FORMAT, doc.nodes[0].at,
+                                "credentials are not a JSON object"),
+                         "");
     if (rc == EF_OK)
         rc = cred_query(c, &doc, err);
     if (rc == EF_OK)
@@ -4063,8 +4060,7 @@ ef_credentials_parse(ef_credentials *c, ef_slice json, ef_err *err)
     if (rc == EF_OK)
         rc = cred_only(&doc, 0, "query_string", "encryption", "", err);
     if (rc == EF_OK)
-        rc = cred_only(&doc,
-                       ef_json_member(&doc, 0, slice_str("encryption")),
+        rc = cred_only(&doc, ef_json_member(&doc, 0, slice_str("encryption")),
                        "key", NULL, "/encryption", err);
     ef_json_free(&doc);
     return rc;
@@ -4110,11 +4106,10 @@ url_authority(ef_slice text, ef_slice *host, int64_t *port, ef_err *err)
     if (host->n == 0 || (bracket && host->p[host->n - 1] != ']'))
         return reject(err, EF_E_FORMAT, EF_NOWHERE, "the URL names no host");
     for (i = bracket ? 1 : 0; i < host->n - (bracket ? 1 : 0); i++)
-        if (!is_alnum(host->p[i]) && (bracket ? host->p[i] != ':' &&
-                                                    host->p[i] != '.'
-                                              : host->p[i] != '-' &&
-                                                    host->p[i] != '.' &&
-                                                    host->p[i] != '_'))
+        if (!is_alnum(host->p[i]) &&
+            (bracket
+                 ? host->p[i] != ':' && host->p[i] != '.'
+                 : host->p[i] != '-' && host->p[i] != '.' && host->p[i] != '_'))
             return reject(err, EF_E_FORMAT, EF_NOWHERE,
                           "a character that a host's name cannot have");
     if (end >= text.n)
@@ -4302,9 +4297,10 @@ res_returncode(int *code, ef_slice text, ef_err *err)
         v = is_digit(text.p[i]) ? (v < 0 ? 0 : v) * 10 + digit : 999999;
     }
     if (v < 0 || v > (negative ? 127 : 255) || i < text.n)
-        return with_member(err, reject(err, EF_E_FORMAT, EF_NOWHERE,
-                                       "not a return code, which is an "
-                                       "integer from -127 to 255"),
+        return with_member(err,
+                           reject(err, EF_E_FORMAT, EF_NOWHERE,
+                                  "not a return code, which is an "
+                                  "integer from -127 to 255"),
                            "/returncode");
     *code = (int)(negative ? -v : v);
     return EF_OK;
@@ -4318,8 +4314,7 @@ res_check_stream(const ef_json *doc, const char *name, const char *place,
     uint32_t node;
     ef_buf tmp = {0};
     ef_slice text;
-    ef_status rc =
-        cred_member(doc, 0, name, EF_JSON_STRING, place, &node, err);
+    ef_status rc = cred_member(doc, 0, name, EF_JSON_STRING, place, &node, err);
 
     if (rc != EF_OK)
         return rc;
@@ -4340,8 +4335,9 @@ res_check(const ef_json *doc, int *code, ef_err *err)
                                "/returncode", &node, err);
 
     if (rc == EF_OK)
-        rc = res_returncode(code, slice(doc->text.p + doc->nodes[node].at,
-                                        doc->nodes[node].n), err);
+        rc = res_returncode(
+            code, slice(doc->text.p + doc->nodes[node].at, doc->nodes[node].n),
+            err);
     if (rc == EF_OK)
         rc = res_check_stream(doc, "stdout", "/stdout", err);
     if (rc == EF_OK)
@@ -4359,8 +4355,7 @@ res_stream(const ef_json *doc, const char *name, const char *place,
     ef_slice text;
     unsigned char *p;
     size_t n = 0;
-    ef_status rc =
-        cred_member(doc, 0, name, EF_JSON_STRING, place, &node, err);
+    ef_status rc = cred_member(doc, 0, name, EF_JSON_STRING, place, &node, err);
 
     if (rc != EF_OK)
         return rc;
@@ -4484,8 +4479,7 @@ time_days_before_year(int64_t y) /* since 1970-01-01 */
 static int
 time_month_days(int64_t y, int month)
 {
-    static const int days[] = {31, 28, 31, 30, 31, 30,
-                               31, 31, 30, 31, 30, 31};
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
 
     return days[month - 1] + (month == 2 && time_is_leap(y));
 }
@@ -4671,8 +4665,7 @@ sig_in_aws(const char *region)
 static void
 sig_place_aws(struct sig_place *w, const ef_presign *p)
 {
-    int virtual_ok = sig_is_virtual(p->bucket) &&
-                     p->addressing != EF_ADDR_PATH;
+    int virtual_ok = sig_is_virtual(p->bucket) && p->addressing != EF_ADDR_PATH;
     int global = strcmp(p->region, "us-east-1") == 0;
 
     if (p->addressing == EF_ADDR_AUTO && sig_in_aws(p->region) &&
@@ -4918,8 +4911,8 @@ sig_v4_sign(struct sig_work *w, const ef_presign *p, const char *date)
         ef_buf secret;
         unsigned char key[EF_SHA256_BYTES], mac[EF_SHA256_BYTES];
     } s = {.secret = {0}};
-    ef_slice steps[4] = {slice(date, 8), slice_str(p->region),
-                         slice_str("s3"), slice_str("aws4_request")};
+    ef_slice steps[4] = {slice(date, 8), slice_str(p->region), slice_str("s3"),
+                         slice_str("aws4_request")};
     size_t i;
 
     ef_buf_str(&s.secret, "AWS4");
@@ -4966,9 +4959,8 @@ sig_v4(struct sig_work *w, const ef_presign *p)
         sig_query_str(&w->query, "X-Amz-Security-Token", p->token);
     sig_v4_canonical(w, p);
     ef_sha256(hash, w->canonical.p, w->canonical.n);
-    buf_printf(&w->to_sign,
-               "AWS4-HMAC-SHA256\n%s\n%.8s/%s/s3/aws4_request\n", date, date,
-               p->region);
+    buf_printf(&w->to_sign, "AWS4-HMAC-SHA256\n%s\n%.8s/%s/s3/aws4_request\n",
+               date, date, p->region);
     sig_hex(&w->to_sign, hash, sizeof hash);
     sig_v4_sign(w, p, date);
     sig_query_add(&w->query, slice_str("X-Amz-Signature"),
@@ -4980,15 +4972,41 @@ sig_v4(struct sig_work *w, const ef_presign *p)
 /* --- Signature Version 2 --- */
 
 /* Query parameters that are part of the resource, in byte order. */
-static const char *const sig_v2_resources[] = {
-    "accelerate", "acl", "analytics", "cors", "defaultObjectAcl", "delete",
-    "inventory", "lifecycle", "location", "logging", "metrics",
-    "notification", "object-lock", "partNumber", "policy", "replication",
-    "requestPayment", "response-cache-control",
-    "response-content-disposition", "response-content-encoding",
-    "response-content-language", "response-content-type", "response-expires",
-    "restore", "select", "select-type", "storageClass", "tagging", "torrent",
-    "uploadId", "uploads", "versionId", "versioning", "versions", "website"};
+static const char *const sig_v2_resources[] = {"accelerate",
+                                               "acl",
+                                               "analytics",
+                                               "cors",
+                                               "defaultObjectAcl",
+                                               "delete",
+                                               "inventory",
+                                               "lifecycle",
+                                               "location",
+                                               "logging",
+                                               "metrics",
+                                               "notification",
+                                               "object-lock",
+                                               "partNumber",
+                                               "policy",
+                                               "replication",
+                                               "requestPayment",
+                                               "response-cache-control",
+                                               "response-content-disposition",
+                                               "response-content-encoding",
+                                               "response-content-language",
+                                               "response-content-type",
+                                               "response-expires",
+                                               "restore",
+                                               "select",
+                                               "select-type",
+                                               "storageClass",
+                                               "tagging",
+                                               "torrent",
+                                               "uploadId",
+                                               "uploads",
+                                               "versionId",
+                                               "versioning",
+                                               "versions",
+                                               "website"};
 
 /* Append those of the user's parameters, values raw, in the table's order. */
 static void
@@ -5065,9 +5083,9 @@ sig_check(const ef_presign *p, ef_err *err)
     if (rc != EF_OK)
         return with_where(err, rc, p->key);
     if (!sig_is_label(p->region))
-        return with_where(err, reject(err, EF_E_FORMAT, EF_NOWHERE,
-                                      "not a region's name"),
-                          slice_str(p->region));
+        return with_where(
+            err, reject(err, EF_E_FORMAT, EF_NOWHERE, "not a region's name"),
+            slice_str(p->region));
     if (p->expires < 1 || p->expires > EF_MAX_EXPIRES_SEC)
         return reject(err, EF_E_FORMAT, EF_NOWHERE,
                       "a presigned URL lives 1 to EF_MAX_EXPIRES_SEC "
@@ -5210,9 +5228,9 @@ ef_presigned_parse(ef_presigned *out, ef_slice query, ef_err *err)
 
 #include <curl/curl.h>
 
-#define HTTP_MAX_PARALLEL 8   /* transfers under way at once */
+#define HTTP_MAX_PARALLEL 8 /* transfers under way at once */
 _Static_assert(HTTP_MAX_PARALLEL < FILE_STRAYS, "a name for each output");
-#define HTTP_CONNECT_SEC 30L  /* to a TCP and TLS connection */
+#define HTTP_CONNECT_SEC 30L /* to a TCP and TLS connection */
 #define HTTP_MAX_REDIRECTS 5L
 
 /* Milliseconds of a clock that nobody sets. */
@@ -5227,19 +5245,19 @@ clock_ms(void)
 
 /* What every transfer of a command has in common. */
 struct store_opts {
-    int schemes;              /* allowed ef_scheme bits */
-    const char *cacert;       /* NULL: the system's */
-    long stall_sec;           /* without a byte: given up */
+    int schemes;                 /* allowed ef_scheme bits */
+    const char *cacert;          /* NULL: the system's */
+    long stall_sec;              /* without a byte: given up */
     volatile sig_atomic_t *stop; /* set by a signal; or NULL */
     struct ef_progress *progress;
 };
 
 /* One object to get or put. */
 struct store_job {
-    const char *url;          /* location and query: secret */
-    ef_slice location;        /* the part that may be shown */
+    const char *url;   /* location and query: secret */
+    ef_slice location; /* the part that may be shown */
     int put;
-    int probe;                /* get: one byte is enough, to see it is there */
+    int probe; /* get: one byte is enough, to see it is there */
     /* get: called with each piece; a failure ends the transfer */
     ef_status (*sink)(void *ctx, ef_slice piece, ef_err *err);
     /* get: called once when all has come; or NULL */
@@ -5249,18 +5267,18 @@ struct store_job {
     ef_status (*source)(void *ctx, uint64_t at, unsigned char *buf, size_t n,
                         ef_err *err);
     void *ctx;
-    uint64_t size, at;        /* put: all bytes, and sent so far */
+    uint64_t size, at; /* put: all bytes, and sent so far */
     /* while it runs */
     CURL *easy; /* NULL: not begun, or over */
     struct curl_slist *headers;
     int connecting, redirected; /* not up yet; saw a Location */
-    int failed;               /* our own sink or source said no: err tells */
-    int64_t moved;            /* when the last byte came or went, clock_ms */
-    uint64_t got; /* get: bytes of the body so far */
+    int failed;                 /* our own sink or source said no: err tells */
+    int64_t moved;              /* when the last byte came or went, clock_ms */
+    uint64_t got;               /* get: bytes of the body so far */
     /* afterwards */
     ef_status rc;
     ef_err err;
-    long status;              /* HTTP status, 0 if none came */
+    long status; /* HTTP status, 0 if none came */
 };
 
 /* The part of a URL that may be shown: before the query. */
@@ -5277,12 +5295,13 @@ store_check_scheme(ef_scheme scheme, int schemes, ef_err *err)
     if ((int)scheme & schemes)
         return EF_OK;
     if (scheme == EF_SCHEME_HTTP)
-        return with_hint(err, reject(err, EF_E_POLICY, EF_NOWHERE,
-                                     "plain http:// is not allowed"),
+        return with_hint(err,
+                         reject(err, EF_E_POLICY, EF_NOWHERE,
+                                "plain http:// is not allowed"),
                          "use https://, or say --allow-http");
-    return with_hint(err, reject(err, EF_E_POLICY, EF_NOWHERE,
-                                 "file:// is not allowed"),
-                     "say --allow-file to read and write local files");
+    return with_hint(
+        err, reject(err, EF_E_POLICY, EF_NOWHERE, "file:// is not allowed"),
+        "say --allow-file to read and write local files");
 }
 
 /* Everything has come, or has been sent. */
@@ -5535,9 +5554,10 @@ http_status_error(struct store_job *job)
 
     for (i = 0; i < sizeof known / sizeof known[0]; i++)
         if (known[i].status == job->status)
-            return with_hint(&job->err,
-                             reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
-                                    known[i].msg), known[i].hint);
+            return with_hint(
+                &job->err,
+                reject(&job->err, EF_E_NETWORK, EF_NOWHERE, known[i].msg),
+                known[i].hint);
     if (job->status >= 300 && job->status < 400)
         return with_hint(&job->err,
                          reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
@@ -5583,9 +5603,10 @@ http_curl_error(struct store_job *job, CURLcode code)
                       "something that is no web address");
     for (i = 0; i < sizeof known / sizeof known[0]; i++)
         if (known[i].code == code)
-            return with_hint(&job->err,
-                             reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
-                                    known[i].msg), known[i].hint);
+            return with_hint(
+                &job->err,
+                reject(&job->err, EF_E_NETWORK, EF_NOWHERE, known[i].msg),
+                known[i].hint);
     return reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
                   curl_easy_strerror(code));
 }
@@ -5601,7 +5622,7 @@ http_finish(struct store_job *job, CURLcode code)
     if (job->failed)
         job->rc = job->err.code;
     else if (job->probe && (job->status == 200 || job->status == 206) &&
-        (code == CURLE_OK || code == CURLE_WRITE_ERROR))
+             (code == CURLE_OK || code == CURLE_WRITE_ERROR))
         job->rc = EF_OK;
     else if (code == CURLE_HTTP_RETURNED_ERROR)
         job->rc = http_status_error(job);
@@ -5763,7 +5784,8 @@ store_file_put(struct store_job *job, const char *path)
         return rc;
     while (rc == EF_OK && job->at < job->size) {
         size_t n = job->size - job->at < sizeof buf
-                       ? (size_t)(job->size - job->at) : sizeof buf;
+                       ? (size_t)(job->size - job->at)
+                       : sizeof buf;
 
         rc = job->source(job->ctx, job->at, buf, n, &job->err);
         if (rc == EF_OK)
@@ -5908,11 +5930,17 @@ aws_value(char *out, size_t cap, int *found, const char *section,
 static ef_status
 aws_refuse_roles(const char *section, ef_slice text, ef_err *err)
 {
-    static const char *const names[] = {
-        "role_arn", "source_profile", "credential_source", "mfa_serial",
-        "sso_session", "sso_start_url", "web_identity_token_file",
-        "login_session", "services", "use_fips_endpoint",
-        "use_dualstack_endpoint"};
+    static const char *const names[] = {"role_arn",
+                                        "source_profile",
+                                        "credential_source",
+                                        "mfa_serial",
+                                        "sso_session",
+                                        "sso_start_url",
+                                        "web_identity_token_file",
+                                        "login_session",
+                                        "services",
+                                        "use_fips_endpoint",
+                                        "use_dualstack_endpoint"};
     ef_slice value;
     ef_status rc = EF_OK;
     size_t i;
@@ -5977,8 +6005,9 @@ aws_from_env(char *out, size_t cap, const char *name, ef_err *err)
     if (value == NULL || value[0] == '\0')
         return EF_OK;
     if (strlen(value) >= cap)
-        return with_where(err, reject(err, EF_E_LIMIT, EF_NOWHERE,
-                                      "this variable's value is too long"),
+        return with_where(err,
+                          reject(err, EF_E_LIMIT, EF_NOWHERE,
+                                 "this variable's value is too long"),
                           slice_str(name));
     memcpy(out, value, strlen(value) + 1);
     return EF_OK;
@@ -6008,9 +6037,10 @@ aws_env_keys(struct aws_profile *p, ef_err *err)
     ef_status rc = aws_from_vars(list, 4, err);
 
     if (rc == EF_OK && (p->access_key[0] == '\0') != (p->secret_key[0] == '\0'))
-        rc = with_where(err, reject(err, EF_E_USAGE, EF_NOWHERE,
-                                    "this variable is not set, but the other "
-                                    "half of the key is"),
+        rc = with_where(err,
+                        reject(err, EF_E_USAGE, EF_NOWHERE,
+                               "this variable is not set, but the other "
+                               "half of the key is"),
                         slice_str(p->access_key[0] == '\0'
                                       ? "AWS_ACCESS_KEY_ID"
                                       : "AWS_SECRET_ACCESS_KEY"));
@@ -6102,8 +6132,8 @@ aws_environment(struct aws_profile *p, ef_err *err)
 /* A distinct value; its bytes follow it in the arena. */
 struct desc_value {
     struct desc_value *next; /* in order of first appearance */
-    uint64_t count; /* fields that had it */
-    uint32_t hash, n; /* low half of its SipHash; bytes */
+    uint64_t count;          /* fields that had it */
+    uint32_t hash, n;        /* low half of its SipHash; bytes */
     unsigned char missing;   /* one of pandas' words for "no value" */
 };
 
@@ -6118,26 +6148,26 @@ enum desc_kind { DESC_TEXT, DESC_BOOL, DESC_NUMBER, DESC_EMPTY };
 
 struct desc_column {
     ef_buf name;
-    size_t index;               /* field of a record, the index columns in */
+    size_t index; /* field of a record, the index columns in */
     struct desc_value *first, *last; /* in the order they came */
-    struct desc_value **table;  /* open addressing, a power of two */
-    size_t slots, values; /* of table; in it */
+    struct desc_value **table;       /* open addressing, a power of two */
+    size_t slots, values;            /* of table; in it */
     enum desc_kind kind;
-    int keep_missing;           /* their words count as values after all */
-    size_t cursor;              /* ef_describe_top's place */
+    int keep_missing;            /* their words count as values after all */
+    size_t cursor;               /* ef_describe_top's place */
     const struct desc_value *at; /* what it gave last */
 };
 
 struct ef_describe {
     ef_csv csv;
-    const char *const *wanted; /* the caller's, kept */
-    size_t wanted_n; /* 0: every column */
-    uint64_t key[2]; /* SipHash's, from seed */
+    const char *const *wanted;   /* the caller's, kept */
+    size_t wanted_n;             /* 0: every column */
+    uint64_t key[2];             /* SipHash's, from seed */
     struct desc_column *columns; /* NULL: no header yet */
-    size_t column_n, header_n; /* described; in the header */
-    uint64_t rows; /* records after the header */
-    struct desc_block *blocks; /* the arena, newest first */
-    size_t used;                /* of EF_MAX_DISTINCT_BYTES */
+    size_t column_n, header_n;   /* described; in the header */
+    uint64_t rows;               /* records after the header */
+    struct desc_block *blocks;   /* the arena, newest first */
+    size_t used;                 /* of EF_MAX_DISTINCT_BYTES */
 };
 
 static uint64_t
@@ -6198,9 +6228,9 @@ static int
 desc_is_missing(ef_slice v)
 {
     static const char *const words[] = {
-        "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan",
-        "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA", "NULL", "NaN", "n/a", "nan",
-        "null"};
+        "",     "#N/A", "#N/A N/A", "#NA",     "-1.#IND", "-1.#QNAN",
+        "-NaN", "-nan", "1.#IND",   "1.#QNAN", "<NA>",    "N/A",
+        "NA",   "NULL", "NaN",      "n/a",     "nan",     "null"};
     size_t i;
 
     if (v.n > 9)
@@ -6362,15 +6392,14 @@ struct desc_header {
 static uint64_t
 desc_count_of(struct desc_header *h, ef_slice name)
 {
-    struct desc_name *hit = desc_find_name(h->counts, h->count_n,
-                                           sip_hash(h->key, name), name);
+    struct desc_name *hit =
+        desc_find_name(h->counts, h->count_n, sip_hash(h->key, name), name);
 
     return hit != NULL ? hit->seen : 0;
 }
 
 static ef_status
-desc_set_count(struct desc_header *h, ef_slice name, uint64_t seen,
-               ef_err *err)
+desc_set_count(struct desc_header *h, ef_slice name, uint64_t seen, ef_err *err)
 {
     uint64_t hash = sip_hash(h->key, name);
     struct desc_name *hit = desc_find_name(h->counts, h->count_n, hash, name);
@@ -6461,8 +6490,7 @@ desc_choose(ef_describe *d, struct desc_name *names, size_t n, ef_err *err)
             if (hit == NULL)
                 return with_hint(err,
                                  with_where(err,
-                                            reject(err, EF_E_FORMAT,
-                                                   EF_NOWHERE,
+                                            reject(err, EF_E_FORMAT, EF_NOWHERE,
                                                    "no such column"),
                                             want),
                                  "-c COLUMN names one of the file's columns, "
@@ -6620,8 +6648,8 @@ desc_is_word(ef_slice v, const char *const *words, size_t n)
 static int
 desc_is_float(ef_slice v)
 {
-    static const char *const inf[] = {"inf", "+inf", "-inf", "infinity",
-                                      "+infinity", "-infinity"};
+    static const char *const inf[] = {"inf",      "+inf",      "-inf",
+                                      "infinity", "+infinity", "-infinity"};
     size_t i, digits = 0, start;
     long ex = 0, e = 0;
     char text[64];
@@ -6825,8 +6853,9 @@ desc_escape(ef_buf *out, ef_slice text)
     for (i = 0; i < text.n; i++)
         if (text.p[i] == '\t' || text.p[i] == '\r' || text.p[i] == '\n') {
             ef_buf_byte(out, '\\');
-            ef_buf_byte(out, text.p[i] == '\t' ? 't'
-                             : text.p[i] == '\r' ? 'r' : 'n');
+            ef_buf_byte(out, text.p[i] == '\t'   ? 't'
+                             : text.p[i] == '\r' ? 'r'
+                                                 : 'n');
         } else {
             ef_buf_byte(out, text.p[i]);
         }
@@ -6853,8 +6882,7 @@ desc_cut(ef_buf *text)
 void
 ef_describe_table(const ef_describe *d, size_t i, ef_buf *out)
 {
-    static const char *const label[] = {"count ", "unique", "top   ",
-                                        "freq  "};
+    static const char *const label[] = {"count ", "unique", "top   ", "freq  "};
     ef_summary s;
     ef_buf cell[4] = {{0}, {0}, {0}, {0}};
     size_t k, n, width = 0;
@@ -6972,8 +7000,8 @@ ef_describe_top(ef_describe *d, size_t i, size_t k, ef_slice *value,
 
 struct run_dataset {
     char *name;
-    ef_credentials *cred;  /* ef_secret_alloc */
-    char *url;             /* the same; location and query, if there is one */
+    ef_credentials *cred; /* ef_secret_alloc */
+    char *url;            /* the same; location and query, if there is one */
     size_t url_n;
     ef_buf location; /* a query in it is secret */
     ef_scheme scheme;
@@ -7133,9 +7161,9 @@ run_read_credentials(struct run_dataset *d, const char *folder, ef_err *err)
                   "/credentials.bin",
                   "larger than EF_MAX_CREDENTIALS_BYTES (65536)", err);
     if (rc == EF_OK)
-        rc = run_in_file(err, ef_credentials_parse(d->cred, slice(text, n),
-                                                   err),
-                         folder, "/credentials.bin");
+        rc =
+            run_in_file(err, ef_credentials_parse(d->cred, slice(text, n), err),
+                        folder, "/credentials.bin");
     ef_secret_free(text, EF_MAX_CREDENTIALS_BYTES + 1);
     return rc;
 }
@@ -7201,13 +7229,13 @@ run_port_entry(struct run_port *port, const char *folder, const char *name,
     } else {
         rc = run_port_add(port, name, err);
         if (rc == EF_OK)
-            rc = run_dataset_read(&port->set[port->n - 1], buf_cstr(&path),
-                                  err);
+            rc =
+                run_dataset_read(&port->set[port->n - 1], buf_cstr(&path), err);
         if (rc == EF_OK)
-            rc = run_named(err,
-                           store_check_scheme(port->set[port->n - 1].scheme,
-                                              schemes, err),
-                           &port->set[port->n - 1]);
+            rc = run_named(
+                err,
+                store_check_scheme(port->set[port->n - 1].scheme, schemes, err),
+                &port->set[port->n - 1]);
         with_where(err, rc, buf_slice(&path));
     }
     if (path.failed)
@@ -7233,19 +7261,19 @@ run_port_read(struct run_port *port, const char *dir, const char *name,
     if (d == NULL && errno != ENOENT)
         rc = reject_sys(err, EF_E_IO, "cannot open this port's folder");
     while (d != NULL && rc == EF_OK && (errno = 0, e = readdir(d)) != NULL)
-        rc = run_port_entry(port, (const char *)path.p, e->d_name, schemes,
-                            err);
+        rc =
+            run_port_entry(port, (const char *)path.p, e->d_name, schemes, err);
     if (rc == EF_OK && d != NULL && errno != 0)
         rc = reject_sys(err, EF_E_IO, "cannot read this port's folder");
     if (d != NULL)
         closedir(d);
     if (rc == EF_OK && port->n == 0)
-        rc = with_hint(err,
-                       reject(err, EF_E_FORMAT, EF_NOWHERE,
-                              "no dataset on this port"),
-                       "a port's folder has "
-                       "NAME/dataset/{location.txt,credentials.bin}; make it "
-                       "with: encflow credentials make -o DIR/PORT/NAME");
+        rc = with_hint(
+            err,
+            reject(err, EF_E_FORMAT, EF_NOWHERE, "no dataset on this port"),
+            "a port's folder has "
+            "NAME/dataset/{location.txt,credentials.bin}; make it "
+            "with: encflow credentials make -o DIR/PORT/NAME");
     with_where(err, rc, buf_slice(&path));
     if (port->n > 0)
         qsort(port->set, port->n, sizeof port->set[0], run_by_name);
@@ -7265,8 +7293,7 @@ run_open_folder(int dir, const char *name, int only_mode)
         ((st.st_mode & 0700) != 0700 && fchmodat(dir, name, 0700, 0) != 0) ||
         only_mode)
         return -1;
-    return openat(dir, name,
-                  O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
 /* Move what is in the folder fd up into the folder top, under names of our
@@ -7356,8 +7383,12 @@ run_work_begin(struct run_work *w, ef_err *err)
     copy = w->fd >= 0 ? openat(w->fd, ".", O_RDONLY | O_CLOEXEC) : -1;
     d = copy >= 0 ? fdopendir(copy) : NULL;
     if (d == NULL) {
-        with_hint(err, with_file(err, reject_sys(err, EF_E_IO, "cannot use "
-                                                 "this work folder"), w->path),
+        with_hint(err,
+                  with_file(err,
+                            reject_sys(err, EF_E_IO,
+                                       "cannot use "
+                                       "this work folder"),
+                            w->path),
                   "--work DIR names another; its parent must exist");
         file_close(copy);
         run_work_close(w);
@@ -7398,9 +7429,11 @@ run_work_end(struct run_work *w, ef_err *err)
         failed = fchmod(w->fd, then.st_mode & 0777) != 0;
     run_work_close(w);
     if (failed)
-        return with_file(err, reject_sys(err, EF_E_IO,
-                                         "plaintext could not be removed from "
-                                         "the work folder"), w->path);
+        return with_file(err,
+                         reject_sys(err, EF_E_IO,
+                                    "plaintext could not be removed from "
+                                    "the work folder"),
+                         w->path);
     return EF_OK;
 }
 
@@ -7446,8 +7479,8 @@ run_input_sink(void *ctx, ef_slice piece, ef_err *err)
                           err);
         if (rc == EF_OK)
             rc = with_file(err,
-                           file_write_full(in->out.fd, in->scratch, out_n,
-                                           err), buf_cstr(&in->path));
+                           file_write_full(in->out.fd, in->scratch, out_n, err),
+                           buf_cstr(&in->path));
         piece = slice_from(piece, n);
     }
     return rc;
@@ -7543,24 +7576,24 @@ run_fetch(const struct run_port *port, struct run_input *inputs,
 struct cage_ruleset_attr {
     uint64_t fs, net, scoped; /* landlock_ruleset_attr's, in its order */
 };
-#define CAGE_FS_ABI1 UINT64_C(0x1fff)  /* execute .. make_sym */
+#define CAGE_FS_ABI1 UINT64_C(0x1fff)         /* execute .. make_sym */
 #define CAGE_FS_REFER (UINT64_C(1) << 13)     /* ABI 2 */
 #define CAGE_FS_TRUNCATE (UINT64_C(1) << 14)  /* ABI 3 */
 #define CAGE_FS_IOCTL_DEV (UINT64_C(1) << 15) /* ABI 5 */
 #define CAGE_SCOPED UINT64_C(3) /* ABI 6: abstract sockets, signals */
-#define CAGE_FS_LOOK                                                  \
-    (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE |      \
+#define CAGE_FS_LOOK                                                           \
+    (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE |               \
      LANDLOCK_ACCESS_FS_READ_DIR)
-#define CAGE_FS_FILE                                                  \
-    (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE |      \
+#define CAGE_FS_FILE                                                           \
+    (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE |               \
      LANDLOCK_ACCESS_FS_WRITE_FILE | CAGE_FS_TRUNCATE | CAGE_FS_IOCTL_DEV)
 
-#define CAGE_MAX_FILTER 192 /* seccomp instructions; a full table is refused */
+#define CAGE_MAX_FILTER 192 /* seccomp instructions; a full one is refused */
 
 struct cage {
-    int ruleset;        /* Landlock; -1 where the kernel has none */
+    int ruleset;      /* Landlock; -1 where the kernel has none */
     uint64_t handled; /* rights that need a rule */
-    long abi; /* Landlock's; 0 where the kernel has none */
+    long abi;         /* Landlock's; 0 where the kernel has none */
     struct sock_filter filter[CAGE_MAX_FILTER]; /* made before the fork */
     unsigned short filter_n;
 };
@@ -7581,8 +7614,8 @@ cage_allow_fd(struct cage *c, int fd, uint64_t access)
         access &= CAGE_FS_FILE;
     rule.allowed_access = access & c->handled;
     rule.parent_fd = fd;
-    rc = syscall(SYS_landlock_add_rule, c->ruleset,
-                 LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
+    rc = syscall(SYS_landlock_add_rule, c->ruleset, LANDLOCK_RULE_PATH_BENEATH,
+                 &rule, 0);
     file_close(fd);
     return rc == 0 ? 0 : -1;
 }
@@ -7662,7 +7695,10 @@ cage_landlock(struct cage *c, const char *work, const char *ports, ef_err *err)
     attr.scoped = abi >= 6 ? CAGE_SCOPED : 0;
     c->handled = attr.fs;
     c->ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr,
-                              abi >= 6 ? 24 : abi >= 4 ? 16 : 8, 0);
+                              abi >= 6   ? 24
+                              : abi >= 4 ? 16
+                                         : 8,
+                              0);
     if (c->ruleset < 0)
         return reject_sys(err, EF_E_INTERNAL, "Landlock refuses our rules");
     for (i = 0; i < sizeof devices / sizeof devices[0]; i++)
@@ -7748,25 +7784,42 @@ cage_refuse_trunc(struct cage *c, long nr, unsigned arg)
 static void
 cage_seccomp(struct cage *c, int allow_net)
 {
-    static const long refused[] = {
-        SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_kcmp,
-        SYS_unshare, SYS_setns, SYS_mount, SYS_umount2, SYS_pivot_root,
-        SYS_bpf, SYS_perf_event_open,
-        SYS_userfaultfd, SYS_io_uring_setup, SYS_io_uring_enter,
-        SYS_io_uring_register, SYS_add_key, SYS_request_key, SYS_keyctl,
-        SYS_pidfd_getfd, SYS_pidfd_send_signal, SYS_pidfd_open,
-        SYS_rt_sigqueueinfo, SYS_rt_tgsigqueueinfo, SYS_shmget, SYS_semget,
-        SYS_msgget, SYS_mq_open, SYS_move_pages, SYS_migrate_pages};
+    static const long refused[] = {SYS_ptrace,
+                                   SYS_process_vm_readv,
+                                   SYS_process_vm_writev,
+                                   SYS_kcmp,
+                                   SYS_unshare,
+                                   SYS_setns,
+                                   SYS_mount,
+                                   SYS_umount2,
+                                   SYS_pivot_root,
+                                   SYS_bpf,
+                                   SYS_perf_event_open,
+                                   SYS_userfaultfd,
+                                   SYS_io_uring_setup,
+                                   SYS_io_uring_enter,
+                                   SYS_io_uring_register,
+                                   SYS_add_key,
+                                   SYS_request_key,
+                                   SYS_keyctl,
+                                   SYS_pidfd_getfd,
+                                   SYS_pidfd_send_signal,
+                                   SYS_pidfd_open,
+                                   SYS_rt_sigqueueinfo,
+                                   SYS_rt_tgsigqueueinfo,
+                                   SYS_shmget,
+                                   SYS_semget,
+                                   SYS_msgget,
+                                   SYS_mq_open,
+                                   SYS_move_pages,
+                                   SYS_migrate_pages};
     /* about another process when this argument is not 0 */
     static const struct {
         long nr;
         unsigned arg;
-    } own_only[] = {{SYS_prlimit64, 0},
-                    {SYS_sched_setaffinity, 0},
-                    {SYS_sched_setscheduler, 0},
-                    {SYS_sched_setparam, 0},
-                    {SYS_sched_setattr, 0},
-                    {SYS_setpriority, 1},
+    } own_only[] = {{SYS_prlimit64, 0},          {SYS_sched_setaffinity, 0},
+                    {SYS_sched_setscheduler, 0}, {SYS_sched_setparam, 0},
+                    {SYS_sched_setattr, 0},      {SYS_setpriority, 1},
                     {SYS_ioprio_set, 1}};
     /* would let a file descriptor send signals: fcntl's, and the ioctls
      * FIOSETOWN and SIOCSPGRP */
@@ -7857,12 +7910,12 @@ cage_enter(const struct cage *c)
 struct run_app {
     char **argv, **envp; /* NULL-terminated; the caller's */
     struct cage cage;
-    long timeout_sec;               /* 0: none */
+    long timeout_sec; /* 0: none */
     volatile sig_atomic_t *stop;
-    pid_t pid; /* and its process group */
-    int out, err, status_pipe;      /* read ends */
-    ef_buf out_text, err_text; /* err_text: our last words too */
-    int over;                       /* 1: stdout, 2: stderr passed its limit */
+    pid_t pid;                  /* and its process group */
+    int out, err, status_pipe;  /* read ends */
+    ef_buf out_text, err_text;  /* err_text: our last words too */
+    int over;                   /* 1: stdout, 2: stderr passed its limit */
     int timed_out, wait_status; /* wait_status: waitpid's */
 };
 
@@ -7904,8 +7957,7 @@ run_child(const struct run_app *app, int in, int out, int err, int status,
     sigprocmask(SIG_SETMASK, &none, NULL);
     (void)setsid(); /* a group, and no terminal */
     run_child_fds(in, out, err);
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 ||
-        getppid() != parent)
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || getppid() != parent)
         _exit(127);
     if (cage_enter(&app->cage) == 0) {
         t.stage = 2;
@@ -7990,8 +8042,8 @@ run_has_ended(const struct run_app *app)
 {
     siginfo_t info = {.si_pid = 0};
 
-    return waitid(P_PID, (id_t)app->pid, &info,
-                  WEXITED | WNOHANG | WNOWAIT) == 0 &&
+    return waitid(P_PID, (id_t)app->pid, &info, WEXITED | WNOHANG | WNOWAIT) ==
+               0 &&
            info.si_pid == app->pid;
 }
 
@@ -8185,7 +8237,7 @@ run_deliver(const struct run_port *port, const ef_result *result,
 enum run_event {
     RUN_RETRIEVED, /* detail: location */
     RUN_STARTING,
-    RUN_WRITING,   /* detail: location */
+    RUN_WRITING, /* detail: location */
     RUN_COMPLETE,
     RUN_NO_LANDLOCK,
     RUN_OLD_LANDLOCK,
@@ -8194,8 +8246,8 @@ enum run_event {
 
 struct run_job {
     const char *ports, *input, *output, *work; /* paths; two names */
-    char **command;          /* NULL-terminated; NULL: our own describe */
-    const char *self;        /* path of this program */
+    char **command;   /* NULL-terminated; NULL: our own describe */
+    const char *self; /* path of this program */
     long timeout_sec; /* 0: none */
     int allow_net;
     struct store_opts store;
@@ -8285,8 +8337,7 @@ run_datasets(const struct run_job *job, const struct run_port *in,
     size_t i;
 
     for (i = 0; i < in->n && rc == EF_OK; i++)
-        job->note(RUN_RETRIEVED,
-                  store_public(buf_slice(&in->set[i].location)));
+        job->note(RUN_RETRIEVED, store_public(buf_slice(&in->set[i].location)));
     if (rc == EF_OK)
         rc = run_middle(&app, job, inputs, in->n, err);
     if (rc == EF_OK) {
@@ -8495,7 +8546,7 @@ static const struct cli_spelling {
 /* What a command line says. */
 struct cli {
     const struct cli_command *command;
-    const char *value[CLI_OPTIONS]; /* "" for a flag, NULL where not given */
+    const char *value[CLI_OPTIONS];  /* "" for a flag, NULL where not given */
     const char **columns, **queries; /* repeatable ones, in order */
     size_t column_n, query_n;
     char **args; /* the rest */
@@ -8510,8 +8561,8 @@ struct cli_command {
     unsigned char options[20]; /* enum cli_option, CLI_END at the end */
 };
 
-static volatile sig_atomic_t cli_stop;      /* a signal that asks us to end */
-static const char *cli_name = "";           /* the command, for messages */
+static volatile sig_atomic_t cli_stop; /* a signal that asks us to end */
+static const char *cli_name = "";      /* the command, for messages */
 
 /* --- messages --- */
 
@@ -8613,7 +8664,7 @@ cli_number(const struct cli *c, enum cli_option o, long lo, long hi,
 struct cli_progress {
     struct ef_progress base;
     int64_t start, last; /* clock_ms; 0: not begun */
-    int wanted, shown; /* may be shown; has been */
+    int wanted, shown;   /* may be shown; has been */
 };
 
 /* n bytes as a person reads them, "1.5 KiB"; returns text. */
@@ -8647,11 +8698,9 @@ cli_tick(struct ef_progress *base, uint64_t done, uint64_t total)
     p->last = now;
     p->shown = 1;
     rate = (double)done / ((double)(now - p->start) / 1000);
-    fprintf(stderr, "\r%s, %s/s", cli_size(a, (double)done),
-            cli_size(b, rate));
+    fprintf(stderr, "\r%s, %s/s", cli_size(a, (double)done), cli_size(b, rate));
     if (total > done && rate > 0)
-        fprintf(stderr, ", %.0f s left",
-                (double)(total - done) / rate);
+        fprintf(stderr, ", %.0f s left", (double)(total - done) / rate);
     fputs("   ", stderr);
 }
 
@@ -8692,8 +8741,10 @@ static int
 cli_refuse_terminal(const char *what)
 {
     cli_prefix();
-    fprintf(stderr, "%s is not written to a terminal\n"
-                    "hint: name a file, use a pipe, or say --force\n", what);
+    fprintf(stderr,
+            "%s is not written to a terminal\n"
+            "hint: name a file, use a pipe, or say --force\n",
+            what);
     return ef_exit_status(EF_E_USAGE);
 }
 
@@ -8706,8 +8757,7 @@ cli_has_control(const unsigned char *p, size_t n)
 
     for (i = 0; i < n; i++)
         if ((p[i] < 0x20 && p[i] != '\n' && p[i] != '\t' && p[i] != '\r') ||
-            p[i] == 0x7f ||
-            is_c1(slice(p + i, n - i)))
+            p[i] == 0x7f || is_c1(slice(p + i, n - i)))
             return 1;
     return 0;
 }
@@ -8817,7 +8867,8 @@ cli_crypt(struct cli *c, int seal)
         return cli_refuse_terminal(seal ? "ciphertext" : "plaintext");
     if (file_is_std(c->value[CLI_KEY]) && file_is_std(job.in))
         return cli_usage("the key and the data can't both come from standard "
-                         "input", NULL);
+                         "input",
+                         NULL);
     key = ef_secret_alloc(EF_KEY_BYTES, NULL);
     job.key = key;
     job.threads = (unsigned)threads;
@@ -8899,8 +8950,7 @@ cli_base64_where(const struct cli_base64 *b, size_t n, size_t k)
 
 /* Decode what raw's n bytes complete; last: there are no more. */
 static ef_status
-cli_base64_piece(struct cli_base64 *b, size_t n, int last, int out,
-                 ef_err *err)
+cli_base64_piece(struct cli_base64 *b, size_t n, int last, int out, ef_err *err)
 {
     size_t i, have = b->held, use, done = 0;
     uint64_t where[4];
@@ -9014,22 +9064,23 @@ cli_json(struct cli *c)
     uint32_t node = 0;
     ef_status rc;
 
-    if (file != NULL && (c->argc == 2 || (c->argc == 1 &&
-                         c->args[0][0] != '/' && c->args[0][0] != '\0'))) {
+    if (file != NULL &&
+        (c->argc == 2 ||
+         (c->argc == 1 && c->args[0][0] != '/' && c->args[0][0] != '\0'))) {
         free(text);
         return cli_usage("two files are named: one with -in, and",
                          c->args[c->argc - 1]);
     }
-    if (c->argc == 2 || (c->argc == 1 && (c->args[0][0] == '/' ||
-                                          c->args[0][0] == '\0')))
+    if (c->argc == 2 ||
+        (c->argc == 1 && (c->args[0][0] == '/' || c->args[0][0] == '\0')))
         pointer = c->args[0];
     if (c->argc == 2 || (c->argc == 1 && pointer != c->args[0]))
         file = c->args[c->argc - 1];
-    rc = text == NULL
-             ? reject_memory(&err)
-             : file_read_small(text, EF_MAX_JSON_BYTES + 1, &n, file,
-                               "larger than EF_MAX_JSON_BYTES (17825792)",
-                               &err);
+    rc =
+        text == NULL
+            ? reject_memory(&err)
+            : file_read_small(text, EF_MAX_JSON_BYTES + 1, &n, file,
+                              "larger than EF_MAX_JSON_BYTES (17825792)", &err);
     if (rc == EF_OK)
         rc = ef_json_parse(&doc, slice(text, n), &err);
     if (rc == EF_OK) {
@@ -9078,16 +9129,17 @@ cli_make_folder(const char *path, ef_err *err)
     size_t i, n = strlen(path);
 
     if (n == 0 || n >= sizeof part)
-        return with_file(err, reject(err, EF_E_USAGE, EF_NOWHERE,
-                                     "not a folder's name"), path);
+        return with_file(
+            err, reject(err, EF_E_USAGE, EF_NOWHERE, "not a folder's name"),
+            path);
     for (i = 1; i <= n; i++) {
         if (path[i] != '/' && path[i] != '\0')
             continue;
         memcpy(part, path, i);
         part[i] = '\0';
         if (mkdir(part, 0700) != 0 && errno != EEXIST)
-            return with_file(err, reject_sys(err, EF_E_IO,
-                                             "cannot make this folder"), part);
+            return with_file(
+                err, reject_sys(err, EF_E_IO, "cannot make this folder"), part);
     }
     return EF_OK;
 }
@@ -9122,8 +9174,8 @@ static ef_status
 cli_make(const struct cli *c, const unsigned char *key, ef_slice url,
          ef_err *err)
 {
-    ef_slice location = slice_has_prefix(url, "file:") ? url
-                                                       : store_public(url);
+    ef_slice location =
+        slice_has_prefix(url, "file:") ? url : store_public(url);
     ef_slice query = slice_from(url, location.n + 1);
     ef_buf json = {0};
     ef_scheme scheme;
@@ -9137,10 +9189,9 @@ cli_make(const struct cli *c, const unsigned char *key, ef_slice url,
     ef_credentials_print(&json, key, query);
     rc = buf_status(&json, err);
     if (rc == EF_OK && c->value[CLI_FOLDER] != NULL) {
-        rc = cli_write_dataset(c->value[CLI_FOLDER], location,
-                               buf_slice(&json),
-                               c->value[CLI_FORCE] != NULL ? 0 : FILE_KEEP,
-                               err);
+        rc =
+            cli_write_dataset(c->value[CLI_FOLDER], location, buf_slice(&json),
+                              c->value[CLI_FORCE] != NULL ? 0 : FILE_KEEP, err);
     } else if (rc == EF_OK) {
         ef_buf_byte(&json, '\n');
         rc = file_write_full(STDOUT_FILENO, json.p, json.n, err);
@@ -9156,7 +9207,7 @@ cli_credentials_make(struct cli *c)
 {
     struct make_secret {
         unsigned char key[EF_KEY_BYTES], url[EF_MAX_LOCATION_BYTES + 1];
-    } *s;
+    } * s;
     ef_slice url;
     ef_err err = {0};
     ef_status rc;
@@ -9165,7 +9216,8 @@ cli_credentials_make(struct cli *c)
         return cli_usage("both are needed: --url URL and -K KEYFILE", NULL);
     if (file_is_std(c->value[CLI_URL]) && file_is_std(c->value[CLI_KEY]))
         return cli_usage("the key and the URL can't both come from standard "
-                         "input", NULL);
+                         "input",
+                         NULL);
     if (c->value[CLI_FOLDER] == NULL && cli_guarded(c))
         return cli_refuse_terminal("a key");
     s = ef_secret_alloc(sizeof *s, NULL);
@@ -9199,9 +9251,10 @@ cli_load_dataset(struct run_dataset *d, const char *path, int *has_location,
         d->cred = ef_secret_alloc(sizeof *d->cred, NULL);
         rc = text == NULL || d->cred == NULL
                  ? reject_memory(err)
-                 : file_read_small(text, EF_MAX_CREDENTIALS_BYTES + 1, &n,
-                                   path, "larger than "
-                                   "EF_MAX_CREDENTIALS_BYTES (65536)", err);
+                 : file_read_small(text, EF_MAX_CREDENTIALS_BYTES + 1, &n, path,
+                                   "larger than "
+                                   "EF_MAX_CREDENTIALS_BYTES (65536)",
+                                   err);
         if (rc == EF_OK)
             rc = ef_credentials_parse(d->cred, slice(text, n), err);
         ef_secret_free(text, EF_MAX_CREDENTIALS_BYTES + 1);
@@ -9260,8 +9313,9 @@ cli_allowlist(ef_buf *out, const struct run_dataset *d)
     ef_buf_str(out, "- {address: ");
     ef_buf_add(out, host.p, host.n);
     buf_printf(out, ", port: %d}",
-               port != 0 ? (int)port : d->scheme == EF_SCHEME_HTTPS ? 443
-                                                                    : 80);
+               port != 0                      ? (int)port
+               : d->scheme == EF_SCHEME_HTTPS ? 443
+                                              : 80);
 }
 
 /* allow.n 0: no line for it. Of key and query only size, kind and date are
@@ -9298,9 +9352,10 @@ cli_check_json(const struct cli *c, const struct run_dataset *d,
 {
     ef_buf out = cli_stdout(c);
 
-    buf_printf(&out, "{\"key_bytes\": %d, \"query_bytes\": %zu, "
-               "\"signature_version\": %d, \"expires\": ", EF_KEY_BYTES,
-               d->cred->query_n, signature->version);
+    buf_printf(&out,
+               "{\"key_bytes\": %d, \"query_bytes\": %zu, "
+               "\"signature_version\": %d, \"expires\": ",
+               EF_KEY_BYTES, d->cred->query_n, signature->version);
     if (signature->version != 0)
         ef_json_quote(&out, slice_str(expires));
     else
@@ -9345,19 +9400,21 @@ cli_credentials_check(struct cli *c)
     rc = d == NULL ? reject_memory(&err)
                    : cli_load_dataset(d, c->args[0], &has_location, &err);
     if (rc == EF_OK && online && !has_location)
-        rc = with_file(&err, reject(&err, EF_E_USAGE, EF_NOWHERE,
-                                    "--online needs the dataset's folder, "
-                                    "which has its location"), c->args[0]);
+        rc = with_file(&err,
+                       reject(&err, EF_E_USAGE, EF_NOWHERE,
+                              "--online needs the dataset's folder, "
+                              "which has its location"),
+                       c->args[0]);
     if (rc == EF_OK)
         rc = ef_presigned_parse(&signature, cli_query_of(d), &err);
     ef_time_format(expires, signature.expires, 0);
     if (rc == EF_OK && has_location)
-        rc = store_check_scheme(d->scheme, cli_store_opts(c, 60).schemes,
-                                &err);
+        rc = store_check_scheme(d->scheme, cli_store_opts(c, 60).schemes, &err);
     if (rc == EF_OK && signature.version != 0 &&
         signature.expires <= cli_now()) {
-        rc = with_hint(&err, reject(&err, EF_E_POLICY, EF_NOWHERE,
-                                    "the presigned query has expired"),
+        rc = with_hint(&err,
+                       reject(&err, EF_E_POLICY, EF_NOWHERE,
+                              "the presigned query has expired"),
                        "presign again, and make the credentials again");
         snprintf(err.place, sizeof err.place, "expired %s", expires);
     }
@@ -9393,7 +9450,8 @@ cli_presign_fields(struct cli *c, ef_presign *p, ef_err *err)
     size_t i;
 
     p->method = strcmp(c->args[1], "download") == 0 ? "GET"
-                : strcmp(c->args[1], "upload") == 0 ? "PUT" : NULL;
+                : strcmp(c->args[1], "upload") == 0 ? "PUT"
+                                                    : NULL;
     if (p->method == NULL)
         return cli_usage("the second argument is download or upload, not",
                          c->args[1]);
@@ -9405,7 +9463,8 @@ cli_presign_fields(struct cli *c, ef_presign *p, ef_err *err)
     if (c->value[CLI_AT] != NULL &&
         ef_time_parse(&p->now, slice_str(c->value[CLI_AT]), err) != EF_OK)
         return cli_usage("--at takes seconds since 1970, 20130524T000000Z or "
-                         "2013-05-24T00:00:00Z, not", c->value[CLI_AT]);
+                         "2013-05-24T00:00:00Z, not",
+                         c->value[CLI_AT]);
     for (i = 1; style != NULL && i < 4 && strcmp(style, styles[i]) != 0;)
         i++;
     if (style != NULL && i == 4)
@@ -9424,8 +9483,8 @@ cli_presign_fields(struct cli *c, ef_presign *p, ef_err *err)
 /* "s3://bucket/prefix" (the "s3:" and slashes may be missing) and a name,
  * percent-encoded or as it is. */
 static ef_status
-cli_presign_key(const char *folder, ef_slice name, int encoded,
-                ef_buf *bucket, ef_buf *key, ef_err *err)
+cli_presign_key(const char *folder, ef_slice name, int encoded, ef_buf *bucket,
+                ef_buf *key, ef_err *err)
 {
     ef_slice dir = slice_str(folder), prefix;
     size_t n;
@@ -9546,9 +9605,9 @@ cli_presign(struct cli *c)
     s = ef_secret_alloc(sizeof *s, NULL);
     rc = s == NULL ? reject_memory(&err) : cli_presign_profile(c, s, &p, &err);
     if (rc == EF_OK)
-        rc = cli_presign_key(c->args[2], slice_str(c->args[3]),
-                             c->value[CLI_ENCODED] != NULL, &bucket, &key,
-                             &err);
+        rc =
+            cli_presign_key(c->args[2], slice_str(c->args[3]),
+                            c->value[CLI_ENCODED] != NULL, &bucket, &key, &err);
     p.bucket = buf_cstr(&bucket);
     p.key = buf_slice(&key);
     if (rc == EF_OK)
@@ -9646,7 +9705,8 @@ cli_describe_text(ef_describe *d, const char *path,
             if (!o->quiet)
                 fprintf(stderr,
                         "encflow describe: note: column %zu holds numbers and "
-                        "is left out\n", i + 1);
+                        "is left out\n",
+                        i + 1);
             continue;
         }
         ef_describe_table(d, i, out);
@@ -9657,8 +9717,8 @@ cli_describe_text(ef_describe *d, const char *path,
 
 /* "values" is there only with --top, and where there is a value. */
 static void
-cli_describe_json_column(ef_describe *d, size_t i,
-                         const struct cli_describe *o, ef_buf *out)
+cli_describe_json_column(ef_describe *d, size_t i, const struct cli_describe *o,
+                         ef_buf *out)
 {
     ef_summary s;
     ef_slice value;
@@ -9708,8 +9768,8 @@ cli_describe_json(ef_describe *d, const char *path,
 
 /* A fresh seed each time: what hurt the hash table once is no use again. */
 static ef_status
-cli_describe_file(struct cli *c, const char *path,
-                  const struct cli_describe *o, ef_buf *out, ef_err *err)
+cli_describe_file(struct cli *c, const char *path, const struct cli_describe *o,
+                  ef_buf *out, ef_err *err)
 {
     static const char *const usual[] = {"DESCRIPTION"};
     struct cli_progress progress;
@@ -9720,7 +9780,10 @@ cli_describe_file(struct cli *c, const char *path,
     if (getrandom(seed, sizeof seed, 0) != (ssize_t)sizeof seed)
         return reject_sys(err, EF_E_IO, "the kernel gave no random bytes");
     d = ef_describe_new(c->column_n > 0 ? c->columns : usual,
-                        o->all ? 0 : c->column_n > 0 ? c->column_n : 1, seed);
+                        o->all            ? 0
+                        : c->column_n > 0 ? c->column_n
+                                          : 1,
+                        seed);
     if (d == NULL)
         return reject_memory(err);
     (void)cli_progress(&progress, c);
@@ -9843,8 +9906,8 @@ cli_absolute(ef_buf *out, const char *path, ef_err *err)
 
     if (path[0] != '/') {
         if (getcwd(here, sizeof here) == NULL)
-            return with_file(err, reject_sys(err, EF_E_IO,
-                                             "this folder has no path"), path);
+            return with_file(
+                err, reject_sys(err, EF_E_IO, "this folder has no path"), path);
         ef_buf_str(out, here);
         ef_buf_byte(out, '/');
     }
@@ -9860,12 +9923,12 @@ cli_default_work(ef_buf *work, const char *ports, ef_err *err)
     char full[PATH_MAX], *slash;
 
     if (realpath(ports, full) == NULL)
-        return with_hint(err,
-                         with_file(err,
-                                   reject_sys(err, EF_E_IO,
-                                              "cannot open the ports folder"),
-                                   ports),
-                         "--ports DIR names it");
+        return with_hint(
+            err,
+            with_file(err,
+                      reject_sys(err, EF_E_IO, "cannot open the ports folder"),
+                      ports),
+            "--ports DIR names it");
     slash = strrchr(full, '/');
     *slash = '\0';
     ef_buf_str(work, full);
@@ -9882,8 +9945,10 @@ cli_run(struct cli *c)
     char self[PATH_MAX];
     struct cli_progress progress;
     struct run_job job = {.ports = "/opt/fortanix/enclave-os/app-config/rw",
-                          .input = "input", .output = "output",
-                          .command = c->after, .note = cli_run_note};
+                          .input = "input",
+                          .output = "output",
+                          .command = c->after,
+                          .note = cli_run_note};
     ef_buf work = {0};
     ef_err err = {0};
     ef_status rc = EF_OK;
@@ -9897,8 +9962,8 @@ cli_run(struct cli *c)
     cli_run_quiet = c->value[CLI_QUIET] != NULL;
     job.ports = c->value[CLI_PORTS] != NULL ? c->value[CLI_PORTS] : job.ports;
     job.input = c->value[CLI_INPUT] != NULL ? c->value[CLI_INPUT] : job.input;
-    job.output = c->value[CLI_OUTPUT] != NULL ? c->value[CLI_OUTPUT]
-                                              : job.output;
+    job.output =
+        c->value[CLI_OUTPUT] != NULL ? c->value[CLI_OUTPUT] : job.output;
     if (ef_name_check(slice_str(job.input), NULL) != EF_OK ||
         ef_name_check(slice_str(job.output), NULL) != EF_OK)
         return cli_usage("a port is one folder's name", NULL);
@@ -9982,9 +10047,9 @@ cli_result_open(ef_buf *data, const char *key_file, ef_err *err)
     rc = key == NULL ? reject_memory(err) : file_read_key(key, key_file, err);
     if (rc == EF_OK) {
         data->n -= EF_OVERHEAD_BYTES;
-        rc = ef_gcm_open(p + EF_NONCE_BYTES, key, p, NULL, 0,
-                         p + EF_NONCE_BYTES, data->n,
-                         p + EF_NONCE_BYTES + data->n, NULL, err);
+        rc =
+            ef_gcm_open(p + EF_NONCE_BYTES, key, p, NULL, 0, p + EF_NONCE_BYTES,
+                        data->n, p + EF_NONCE_BYTES + data->n, NULL, err);
         if (rc == EF_E_AUTH)
             rc = open_auth_failed(err);
     }
@@ -10039,8 +10104,9 @@ cli_result(struct cli *c)
     } else if (rc == EF_OK) {
         rc = ef_result_parse(&r, data.p + skip, data.n, &err);
         if (rc == EF_E_FORMAT && skip == 0 && err.place[0] == '\0')
-            with_hint(&err, rc, "a result as it is stored is encrypted: -K "
-                                "KEYFILE names its key");
+            with_hint(&err, rc,
+                      "a result as it is stored is encrypted: -K "
+                      "KEYFILE names its key");
     }
     with_file(&err, rc, from);
     if (rc != EF_OK)
@@ -10091,30 +10157,34 @@ cli_test_gcm_paper(struct cli_selftest *t, const ef_gcm_kernel *k)
     unsigned char key[32], iv[12], aad[20], pt[60], ct[60], tag[16], back[60];
     int ok;
 
-    ok = ef_hex_decode(key, 32, slice_str("feffe9928665731c6d6a8f9467308308"
-                                          "feffe9928665731c6d6a8f9467308308"),
+    ok = ef_hex_decode(key, 32,
+                       slice_str("feffe9928665731c6d6a8f9467308308"
+                                 "feffe9928665731c6d6a8f9467308308"),
                        NULL) == EF_OK &&
-         ef_hex_decode(iv, 12, slice_str("cafebabefacedbaddecaf888"),
+         ef_hex_decode(iv, 12, slice_str("cafebabefacedbaddecaf888"), NULL) ==
+             EF_OK &&
+         ef_hex_decode(aad, 20,
+                       slice_str("feedfacedeadbeeffeedfacedeadbeef"
+                                 "abaddad2"),
                        NULL) == EF_OK &&
-         ef_hex_decode(aad, 20, slice_str("feedfacedeadbeeffeedfacedeadbeef"
-                                          "abaddad2"), NULL) == EF_OK &&
-         ef_hex_decode(pt, 60, slice_str("d9313225f88406e5a55909c5aff5269a"
-                                         "86a7a9531534f7da2e4c303d8a318a72"
-                                         "1c3c0c95956809532fcf0e2449a6b525"
-                                         "b16aedf5aa0de657ba637b39"),
+         ef_hex_decode(pt, 60,
+                       slice_str("d9313225f88406e5a55909c5aff5269a"
+                                 "86a7a9531534f7da2e4c303d8a318a72"
+                                 "1c3c0c95956809532fcf0e2449a6b525"
+                                 "b16aedf5aa0de657ba637b39"),
                        NULL) == EF_OK &&
          ef_gcm_seal(ct, tag, key, iv, aad, 20, pt, 60, k, NULL) == EF_OK &&
          cli_hex_is(tag, 16, "76fc6ece0f4e1768cddf8853bb2d551b") &&
-         cli_hex_is(ct, 60, "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c9"
-                            "7598a2bd2555d1aa8cb08e48590dbb3da7b08b1056828838"
-                            "c5f61e6393ba7a0abcc9f662");
+         cli_hex_is(ct, 60,
+                    "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c9"
+                    "7598a2bd2555d1aa8cb08e48590dbb3da7b08b1056828838"
+                    "c5f61e6393ba7a0abcc9f662");
     cli_expect(t, "AES-256-GCM seal, GCM paper 16", ef_gcm_kernel_name(k), ok);
     ok = ef_gcm_open(back, key, iv, aad, 20, ct, 60, tag, k, NULL) == EF_OK &&
          memcmp(back, pt, 60) == 0;
     cli_expect(t, "AES-256-GCM open", ef_gcm_kernel_name(k), ok);
     tag[15] ^= 1;
-    ok = ef_gcm_open(back, key, iv, aad, 20, ct, 60, tag, k, NULL) ==
-         EF_E_AUTH;
+    ok = ef_gcm_open(back, key, iv, aad, 20, ct, 60, tag, k, NULL) == EF_E_AUTH;
     cli_expect(t, "AES-256-GCM refuses a changed tag", ef_gcm_kernel_name(k),
                ok);
 }
@@ -10147,8 +10217,9 @@ cli_test_gcm_long(struct cli_selftest *t, const ef_gcm_kernel *k)
     ef_gcm_free(g);
     ef_sha256(hash, data, sizeof data);
     ok = ok && cli_hex_is(tag, 16, "efd274e9413fa1329895682601d11f61") &&
-         cli_hex_is(hash, 32, "1432ab36950da9120e03384a945c3b784c4ca8e2ed49b97"
-                              "8d6c9ead52b2dea63");
+         cli_hex_is(hash, 32,
+                    "1432ab36950da9120e03384a945c3b784c4ca8e2ed49b97"
+                    "8d6c9ead52b2dea63");
     cli_expect(t, "AES-256-GCM in pieces", ef_gcm_kernel_name(k), ok);
 }
 
@@ -10159,16 +10230,17 @@ cli_test_hashes(struct cli_selftest *t)
 
     ef_sha256(out, "abc", 3);
     cli_expect(t, "SHA-256", "(FIPS 180-4)",
-               cli_hex_is(out, 32, "ba7816bf8f01cfea414140de5dae2223b00361a396"
-                                   "177a9cb410ff61f20015ad"));
+               cli_hex_is(out, 32,
+                          "ba7816bf8f01cfea414140de5dae2223b00361a396"
+                          "177a9cb410ff61f20015ad"));
     ef_hmac_sha256(out, "Jefe", 4, "what do ya want for nothing?", 28);
     cli_expect(t, "HMAC-SHA-256", "(RFC 4231, 2)",
-               cli_hex_is(out, 32, "5bdcc146bf60754e6a042426089575c75a003f089d"
-                                   "2739839dec58b964ec3843"));
+               cli_hex_is(out, 32,
+                          "5bdcc146bf60754e6a042426089575c75a003f089d"
+                          "2739839dec58b964ec3843"));
     ef_hmac_sha1(out, "Jefe", 4, "what do ya want for nothing?", 28);
     cli_expect(t, "HMAC-SHA-1", "(RFC 2202, 2)",
-               cli_hex_is(out, 20,
-                          "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"));
+               cli_hex_is(out, 20, "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"));
 }
 
 /* AWS's documented examples with its published example keys. */
@@ -10177,9 +10249,12 @@ cli_test_signing(struct cli_selftest *t)
 {
     ef_presign p = {.access_key = "AKIAIOSFODNN7EXAMPLE",
                     .secret_key = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
-                    .method = "GET", .bucket = "examplebucket",
-                    .key = slice_str("test.txt"), .region = "us-east-1",
-                    .now = 1369353600, .expires = 86400};
+                    .method = "GET",
+                    .bucket = "examplebucket",
+                    .key = slice_str("test.txt"),
+                    .region = "us-east-1",
+                    .now = 1369353600,
+                    .expires = 86400};
     ef_buf url = {0}, signature = {0};
     ef_sign_stages stages = {NULL, NULL, &signature};
     int ok = ef_presign_url(&url, &stages, &p, NULL) == EF_OK;
@@ -10194,9 +10269,9 @@ cli_test_signing(struct cli_selftest *t)
     p.key = slice_str("photos/puppy.jpg");
     p.now = 1175139620 - 86400;
     ok = ef_presign_url(&url, &stages, &p, NULL) == EF_OK;
-    cli_expect(t, "SigV2", "(AWS example)",
-               ok && slice_is(buf_slice(&signature),
-                              "NpgCjnDzrM+WFzoENXmpNDUsSn8="));
+    cli_expect(
+        t, "SigV2", "(AWS example)",
+        ok && slice_is(buf_slice(&signature), "NpgCjnDzrM+WFzoENXmpNDUsSn8="));
     ef_buf_free(&url);
     ef_buf_free(&signature);
 }
@@ -10263,48 +10338,93 @@ cli_selftest(struct cli *c)
 /* --- the table of commands --- */
 
 static const struct cli_command cli_commands[] = {
-    {"keygen", "[-o FILE]", "make a key: 32 random bytes as 64 hex digits",
-     cli_keygen, 0, 0, {CLI_KEY_OUT, CLI_FORCE}},
-    {"enc", "-K KEYFILE [-in FILE] [-out FILE]",
-     "encrypt with AES-256-GCM: nonce, ciphertext, tag", cli_enc, 0, 0,
+    {"keygen",
+     "[-o FILE]",
+     "make a key: 32 random bytes as 64 hex digits",
+     cli_keygen,
+     0,
+     0,
+     {CLI_KEY_OUT, CLI_FORCE}},
+    {"enc",
+     "-K KEYFILE [-in FILE] [-out FILE]",
+     "encrypt with AES-256-GCM: nonce, ciphertext, tag",
+     cli_enc,
+     0,
+     0,
      {CLI_KEY, CLI_IN, CLI_OUT, CLI_THREADS, CLI_FORCE}},
-    {"dec", "-K KEYFILE [-in FILE] [-out FILE]",
-     "decrypt; nothing is written unless all of it is authentic", cli_dec, 0,
-     0, {CLI_KEY, CLI_IN, CLI_OUT, CLI_THREADS, CLI_FORCE}},
-    {"base64", "[-d] [-in FILE] [-out FILE]",
-     "encode to one line of base64, or decode", cli_base64, 0, 0,
+    {"dec",
+     "-K KEYFILE [-in FILE] [-out FILE]",
+     "decrypt; nothing is written unless all of it is authentic",
+     cli_dec,
+     0,
+     0,
+     {CLI_KEY, CLI_IN, CLI_OUT, CLI_THREADS, CLI_FORCE}},
+    {"base64",
+     "[-d] [-in FILE] [-out FILE]",
+     "encode to one line of base64, or decode",
+     cli_base64,
+     0,
+     0,
      {CLI_DECODE, CLI_IN, CLI_OUT, CLI_FORCE}},
-    {"json", "[-r] [-c] [-in FILE] [POINTER] [FILE]",
+    {"json",
+     "[-r] [-c] [-in FILE] [POINTER] [FILE]",
      "check JSON strictly and print it, or the part that POINTER names",
-     cli_json, 0, 2, {CLI_RAW, CLI_CANONICAL, CLI_IN, CLI_FORCE}},
-    {"credentials make", "--url URL -K KEYFILE [-o DIR]",
+     cli_json,
+     0,
+     2,
+     {CLI_RAW, CLI_CANONICAL, CLI_IN, CLI_FORCE}},
+    {"credentials make",
+     "--url URL -K KEYFILE [-o DIR]",
      "write a dataset's credentials: the query string and the key",
-     cli_credentials_make, 0, 0,
+     cli_credentials_make,
+     0,
+     0,
      {CLI_URL, CLI_KEY, CLI_FOLDER, CLI_FORCE}},
-    {"credentials check", "[--online] FILE|DIR",
+    {"credentials check",
+     "[--online] FILE|DIR",
      "check credentials; say when they expire and what they reach",
-     cli_credentials_check, 1, 1,
+     cli_credentials_check,
+     1,
+     1,
      {CLI_ONLINE, CLI_CACERT, CLI_ALLOW_HTTP, CLI_ALLOW_FILE, CLI_JSON}},
-    {"presign", "PROFILE download|upload S3DIR FILE SECONDS",
-     "print a presigned S3 URL (Signature Version 4)", cli_presign, 5, 5,
+    {"presign",
+     "PROFILE download|upload S3DIR FILE SECONDS",
+     "print a presigned S3 URL (Signature Version 4)",
+     cli_presign,
+     5,
+     5,
      {CLI_SIGV2, CLI_REGION, CLI_ENDPOINT, CLI_ADDRESSING, CLI_QUERY,
       CLI_ENCODED, CLI_AT, CLI_JSON}},
-    {"describe", "[-c COLUMN]... FILE...",
-     "summarise columns of text, as pandas describes them", cli_describe, 1,
+    {"describe",
+     "[-c COLUMN]... FILE...",
+     "summarise columns of text, as pandas describes them",
+     cli_describe,
+     1,
      INT_MAX,
      {CLI_COLUMN, CLI_ALL, CLI_TOP, CLI_PLOT, CLI_FORMAT, CLI_JSON}},
-    {"run", "[--ports DIR] [-- COMMAND ARG...]",
+    {"run",
+     "[--ports DIR] [-- COMMAND ARG...]",
      "fetch and decrypt the inputs, run the application, deliver the result",
-     cli_run, 0, 0,
+     cli_run,
+     0,
+     0,
      {CLI_PORTS, CLI_INPUT, CLI_OUTPUT, CLI_WORK, CLI_TIMEOUT, CLI_STALL,
       CLI_ALLOW_NET, CLI_ALLOW_HTTP, CLI_ALLOW_FILE, CLI_CACERT}},
-    {"result", "[-K KEYFILE] [FILE|URL]",
+    {"result",
+     "[-K KEYFILE] [FILE|URL]",
      "decrypt a result, print its output, exit with its return code",
-     cli_result, 0, 1,
+     cli_result,
+     0,
+     1,
      {CLI_KEY, CLI_CACERT, CLI_ALLOW_HTTP, CLI_ALLOW_FILE, CLI_JSON,
       CLI_FORCE}},
-    {"selftest", "", "check every cipher path against known answers",
-     cli_selftest, 0, 0, {CLI_JSON}},
+    {"selftest",
+     "",
+     "check every cipher path against known answers",
+     cli_selftest,
+     0,
+     0,
+     {CLI_JSON}},
 };
 #define CLI_COMMANDS (sizeof cli_commands / sizeof cli_commands[0])
 
@@ -10361,7 +10481,8 @@ cli_version(void)
     const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
 
     printf("encflow %s\nlibcurl %s, TLS by %s\nAES-256-GCM: %s (BearSSL)\n"
-           "%s", EF_VERSION, v->version,
+           "%s",
+           EF_VERSION, v->version,
            v->ssl_version != NULL ? v->ssl_version : "nothing",
            ef_gcm_kernel_name(ef_gcm_kernel_at(0)), EF_BUILD_INFO);
     return 0;
@@ -10476,8 +10597,8 @@ cli_no_command(int argc, char **argv)
             break;
     if (i == CLI_COMMANDS)
         return cli_usage("unknown command", argv[1]);
-    if (argc > 2 && (strcmp(argv[2], "--help") == 0 ||
-                     strcmp(argv[2], "-h") == 0))
+    if (argc > 2 &&
+        (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0))
         return cli_help();
     return cli_usage("make or check should follow", argv[1]);
 }
@@ -10506,8 +10627,8 @@ cli_dispatch(int argc, char **argv)
     else if (status == 0 && c.argc < c.command->min_args)
         status = cli_usage("arguments are missing:", c.command->synopsis);
     else if (status == 0 && c.argc > c.command->max_args)
-        status = cli_usage("one argument too many:",
-                           c.args[c.command->max_args]);
+        status =
+            cli_usage("one argument too many:", c.args[c.command->max_args]);
     else if (status == 0)
         status = c.command->run(&c);
     free(c.args);
@@ -10544,8 +10665,8 @@ cli_harden(void)
     /* A closed standard descriptor must not become some file's number: it is
      * filled with one that fails the way it should. */
     do {
-        fd = open("/dev/null", fcntl(STDIN_FILENO, F_GETFD) < 0 ? O_WRONLY
-                                                                : O_RDONLY);
+        fd = open("/dev/null",
+                  fcntl(STDIN_FILENO, F_GETFD) < 0 ? O_WRONLY : O_RDONLY);
     } while (fd >= 0 && fd <= STDERR_FILENO);
     if (fd > STDERR_FILENO)
         close(fd);
@@ -10570,8 +10691,8 @@ cli_signals(int orderly)
     static const int wanted[] = {SIGINT,  SIGTERM, SIGHUP,  SIGQUIT, SIGALRM,
                                  SIGUSR1, SIGUSR2, SIGXCPU, SIGXFSZ};
     struct sigaction old;
-    struct sigaction act = {.sa_handler = orderly ? cli_on_signal
-                                                  : cli_on_signal_now};
+    struct sigaction act = {.sa_handler =
+                                orderly ? cli_on_signal : cli_on_signal_now};
     size_t i;
 
     if (!orderly)

@@ -32,12 +32,13 @@
  * Sizes, fixed by the formats                                             *
  * ----------------------------------------------------------------------- */
 
-#define EF_KEY_BYTES 32      /* AES-256 */
-#define EF_KEY_HEX_BYTES 64  /* the same as hex digits */
-#define EF_NONCE_BYTES 12    /* SP 800-38D 8.2.1: 96-bit IV */
-#define EF_TAG_BYTES 16      /* SP 800-38D: the full tag */
-#define EF_OVERHEAD_BYTES 28 /* nonce and tag: a dataset file's size minus
-                                its plaintext's */
+#define EF_KEY_BYTES 32     /* AES-256 */
+#define EF_KEY_HEX_BYTES 64 /* the same as hex digits */
+#define EF_NONCE_BYTES 12   /* SP 800-38D 8.2.1: 96-bit IV */
+#define EF_TAG_BYTES 16     /* SP 800-38D: the full tag */
+#define EF_OVERHEAD_BYTES                                                      \
+    28 /* nonce and tag: a dataset file's size minus                           \
+          its plaintext's */
 #define EF_SHA256_BYTES 32
 #define EF_SHA1_BYTES 20
 
@@ -112,13 +113,13 @@ typedef struct ef_slice {
 #define EF_NOWHERE UINT64_MAX
 typedef struct ef_err {
     ef_status code;
-    const char *msg;      /* NULL: no error yet */
-    const char *hint;     /* what the user can do, or NULL */
-    uint64_t at;          /* byte offset, or EF_NOWHERE */
+    const char *msg;       /* NULL: no error yet */
+    const char *hint;      /* what the user can do, or NULL */
+    uint64_t at;           /* byte offset, or EF_NOWHERE */
     uint64_t line, column; /* from 1; 0: not known */
-    int sys;              /* errno, or 0 */
-    long detail;          /* a count or an HTTP status that msg speaks of */
-    char place[192];      /* JSON position: "$.a.b (JSON pointer /a/b)" */
+    int sys;               /* errno, or 0 */
+    long detail;           /* a count or an HTTP status that msg speaks of */
+    char place[192];       /* JSON position: "$.a.b (JSON pointer /a/b)" */
     char where[EF_WHERE_BYTES];
 } ef_err;
 
@@ -267,8 +268,7 @@ typedef struct ef_json {
  * Source: RFC 8259; RFC 7493 2.1 to 2.3.
  * Tests: vectors/json_accept.txt, vectors/json_reject.txt.
  */
-EF_MUST_CHECK ef_status ef_json_parse(ef_json *doc, ef_slice text,
-                                      ef_err *err);
+EF_MUST_CHECK ef_status ef_json_parse(ef_json *doc, ef_slice text, ef_err *err);
 void ef_json_free(ef_json *doc);
 
 /* Index of member name (UTF-8, unescaped) of the object at node, or
@@ -317,17 +317,17 @@ typedef ef_status (*ef_csv_row_fn)(void *ctx, const ef_slice *fields,
 
 /* Parser state between pieces of input; start with ef_csv_init. */
 typedef struct ef_csv {
-    int state;               /* see the section in encflow.c */
-    ef_buf data;             /* the record's field bytes, end to end */
-    ef_slice *fields;        /* the record handed to row */
-    size_t *ends;            /* where each field ends in data */
-    size_t count, cap;       /* fields seen; room in fields and ends */
-    size_t start;            /* where the field being read starts */
-    size_t width;            /* fields a record may have; 0: no record yet */
+    int state;         /* see the section in encflow.c */
+    ef_buf data;       /* the record's field bytes, end to end */
+    ef_slice *fields;  /* the record handed to row */
+    size_t *ends;      /* where each field ends in data */
+    size_t count, cap; /* fields seen; room in fields and ends */
+    size_t start;      /* where the field being read starts */
+    size_t width;      /* fields a record may have; 0: no record yet */
     uint64_t records, line, quote_line, offset;
-    uint32_t utf8;           /* bytes of a character split between pieces */
-    unsigned bom, cut, cr;   /* bytes of a BOM seen; a NUL cut this field;
-                                the last byte was a quoted CR */
+    uint32_t utf8;         /* bytes of a character split between pieces */
+    unsigned bom, cut, cr; /* bytes of a BOM seen; a NUL cut this field;
+                              the last byte was a quoted CR */
     ef_csv_row_fn row;
     void *ctx;
 } ef_csv;
@@ -423,18 +423,20 @@ void ef_gcm_tag(ef_gcm *g, unsigned char tag[EF_TAG_BYTES]);
  * EF_E_MEMORY  no memory for the keyed context
  * Source: SP 800-38D 7.1, 7.2. Tests: vectors/aes256gcm.txt.
  */
-EF_MUST_CHECK ef_status
-ef_gcm_seal(unsigned char *out, unsigned char tag[EF_TAG_BYTES],
-            const unsigned char key[EF_KEY_BYTES],
-            const unsigned char nonce[EF_NONCE_BYTES], const void *aad,
-            size_t aad_n, const unsigned char *in, size_t n,
-            const ef_gcm_kernel *kernel, ef_err *err);
-EF_MUST_CHECK ef_status
-ef_gcm_open(unsigned char *out, const unsigned char key[EF_KEY_BYTES],
-            const unsigned char nonce[EF_NONCE_BYTES], const void *aad,
-            size_t aad_n, const unsigned char *in, size_t n,
-            const unsigned char tag[EF_TAG_BYTES],
-            const ef_gcm_kernel *kernel, ef_err *err);
+EF_MUST_CHECK ef_status ef_gcm_seal(unsigned char *out,
+                                    unsigned char tag[EF_TAG_BYTES],
+                                    const unsigned char key[EF_KEY_BYTES],
+                                    const unsigned char nonce[EF_NONCE_BYTES],
+                                    const void *aad, size_t aad_n,
+                                    const unsigned char *in, size_t n,
+                                    const ef_gcm_kernel *kernel, ef_err *err);
+EF_MUST_CHECK ef_status ef_gcm_open(unsigned char *out,
+                                    const unsigned char key[EF_KEY_BYTES],
+                                    const unsigned char nonce[EF_NONCE_BYTES],
+                                    const void *aad, size_t aad_n,
+                                    const unsigned char *in, size_t n,
+                                    const unsigned char tag[EF_TAG_BYTES],
+                                    const ef_gcm_kernel *kernel, ef_err *err);
 
 /* ----------------------------------------------------------------------- *
  * 8. Dataset files: nonce | ciphertext | tag, and what goes with them     *
@@ -563,12 +565,12 @@ typedef struct ef_presign {
     const char *access_key, *secret_key, *token; /* token: NULL for none */
     const char *method;                          /* "GET" or "PUT" */
     const char *bucket, *region;
-    ef_slice key; /* raw bytes, UTF-8 */
+    ef_slice key;         /* raw bytes, UTF-8 */
     const char *endpoint; /* NULL: AWS's own */
     ef_addressing addressing;
     int sigv2;
-    int64_t now;           /* seconds since 1970, UTC */
-    int64_t expires;       /* seconds, 1 to EF_MAX_EXPIRES_SEC */
+    int64_t now;              /* seconds since 1970, UTC */
+    int64_t expires;          /* seconds, 1 to EF_MAX_EXPIRES_SEC */
     const char *const *query; /* "name=value" raw, query_n of them */
     size_t query_n;
 } ef_presign;
@@ -600,9 +602,9 @@ EF_MUST_CHECK ef_status ef_presign_url(ef_buf *url, ef_sign_stages *stages,
  * X-Amz-Expires (SigV4). version 0: the query is not presigned.
  * EF_E_FORMAT: it says it is presigned but its dates can't be read. */
 typedef struct ef_presigned {
-    int version;         /* 0, 2 or 4 */
-    int64_t expires;     /* seconds since 1970 */
-    int token;           /* carries a session token, which may end earlier */
+    int version;     /* 0, 2 or 4 */
+    int64_t expires; /* seconds since 1970 */
+    int token;       /* carries a session token, which may end earlier */
 } ef_presigned;
 EF_MUST_CHECK ef_status ef_presigned_parse(ef_presigned *out, ef_slice query,
                                            ef_err *err);
@@ -645,12 +647,12 @@ EF_MUST_CHECK ef_status ef_describe_end(ef_describe *d, ef_err *err);
 /* After ef_describe_end: columns described, and what is known of each. */
 typedef struct ef_summary {
     ef_slice name;
-    uint64_t count;   /* values that are not missing */
-    uint64_t unique;  /* distinct ones */
-    ef_slice top;     /* the most frequent, first seen of equals; n 0 where
-                         there is none (no value is empty) */
+    uint64_t count;  /* values that are not missing */
+    uint64_t unique; /* distinct ones */
+    ef_slice top;    /* the most frequent, first seen of equals; n 0 where
+                        there is none (no value is empty) */
     uint64_t freq;
-    int numeric;      /* holds numbers: nothing else here is filled in */
+    int numeric; /* holds numbers: nothing else here is filled in */
 } ef_summary;
 size_t ef_describe_count(const ef_describe *d);
 void ef_describe_get(const ef_describe *d, size_t i, ef_summary *out);
