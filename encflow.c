@@ -7779,10 +7779,10 @@ cage_refuse_trunc(struct cage *c, long nr, unsigned arg)
 #error "section 13 knows the system calls of x86-64 and aarch64 only"
 #endif
 
-/* No network, no other processes' memory, no new namespaces, no leaving the
- * process group (so that one kill ends everything), no signal to the runner. */
+/* What no application needs, and some could use to reach other processes'
+ * memory, other namespaces, the kernel, or to leave something behind. */
 static void
-cage_seccomp(struct cage *c, int allow_net)
+cage_seccomp_always(struct cage *c)
 {
     static const long refused[] = {SYS_ptrace,
                                    SYS_process_vm_readv,
@@ -7813,7 +7813,47 @@ cage_seccomp(struct cage *c, int allow_net)
                                    SYS_mq_open,
                                    SYS_move_pages,
                                    SYS_migrate_pages};
-    /* about another process when this argument is not 0 */
+    size_t i;
+
+    for (i = 0; i < sizeof refused / sizeof refused[0]; i++)
+        cage_refuse(c, refused[i], CAGE_REFUSE);
+    /* clone3 hides its flags behind a pointer; libc falls back to clone */
+    cage_refuse(c, SYS_clone3, SECCOMP_RET_ERRNO | ENOSYS);
+    cage_refuse_if(c, SYS_clone, 0, 0, CLONE_NEWUSER);
+}
+
+/* No signal to the runner or to groups, and nobody leaves the group: so one
+ * kill ends everything, and only we send it. */
+static void
+cage_seccomp_signals(struct cage *c)
+{
+    /* would let a file descriptor send signals: fcntl's, and the ioctls
+     * FIOSETOWN and SIOCSPGRP */
+    static const uint32_t owners[] = {F_SETOWN, F_SETOWN_EX, F_SETSIG};
+    static const uint32_t socket_owners[] = {0x8901, 0x8902};
+    uint32_t self = (uint32_t)getpid();
+    size_t i;
+
+    /* Leaving the group does nothing and is called a success: programs such
+     * as timeout(1) go on. Their kill(0) must not end the whole group then. */
+    cage_refuse(c, SYS_setsid, SECCOMP_RET_ERRNO | 0);
+    cage_refuse(c, SYS_setpgid, SECCOMP_RET_ERRNO | 0);
+    cage_refuse_if(c, SYS_kill, 0, 0, 0);
+    cage_refuse_if(c, SYS_kill, 0, 0, UINT32_C(1) << 31); /* other groups */
+    cage_refuse_if(c, SYS_kill, 0, self, 0);
+    cage_refuse_if(c, SYS_tkill, 0, self, 0);
+    cage_refuse_if(c, SYS_tgkill, 0, self, 0);
+    for (i = 0; i < sizeof owners / sizeof owners[0]; i++)
+        cage_refuse_if(c, SYS_fcntl, 1, owners[i], 0);
+    for (i = 0; i < sizeof socket_owners / sizeof socket_owners[0]; i++)
+        cage_refuse_if(c, SYS_ioctl, 1, socket_owners[i], 0);
+}
+
+/* Limits and scheduling of other processes: these calls are about another
+ * one when the argument is not 0. */
+static void
+cage_seccomp_others(struct cage *c)
+{
     static const struct {
         long nr;
         unsigned arg;
@@ -7821,12 +7861,16 @@ cage_seccomp(struct cage *c, int allow_net)
                     {SYS_sched_setscheduler, 0}, {SYS_sched_setparam, 0},
                     {SYS_sched_setattr, 0},      {SYS_setpriority, 1},
                     {SYS_ioprio_set, 1}};
-    /* would let a file descriptor send signals: fcntl's, and the ioctls
-     * FIOSETOWN and SIOCSPGRP */
-    static const uint32_t owners[] = {F_SETOWN, F_SETOWN_EX, F_SETSIG};
-    static const uint32_t socket_owners[] = {0x8901, 0x8902};
     size_t i;
 
+    for (i = 0; i < sizeof own_only / sizeof own_only[0]; i++)
+        cage_refuse_if(c, own_only[i].nr, own_only[i].arg, 0, UINT32_MAX);
+}
+
+/* The filter: a list of what is refused; the rest is allowed. */
+static void
+cage_seccomp(struct cage *c, int allow_net)
+{
     c->filter_n = 0;
     cage_op(c, BPF_LD | BPF_W | BPF_ABS,
             (uint32_t)offsetof(struct seccomp_data, arch), 0, 0);
@@ -7838,26 +7882,9 @@ cage_seccomp(struct cage *c, int allow_net)
     cage_op(c, BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 0, 1); /* x32 */
     cage_return(c, CAGE_REFUSE);
 #endif
-    for (i = 0; i < sizeof refused / sizeof refused[0]; i++)
-        cage_refuse(c, refused[i], CAGE_REFUSE);
-    /* clone3 hides its flags behind a pointer; libc falls back to clone */
-    cage_refuse(c, SYS_clone3, SECCOMP_RET_ERRNO | ENOSYS);
-    cage_refuse_if(c, SYS_clone, 0, 0, CLONE_NEWUSER);
-    /* Leaving the group does nothing and is called a success: programs such
-     * as timeout(1) go on. Their kill(0) must not end the whole group then. */
-    cage_refuse(c, SYS_setsid, SECCOMP_RET_ERRNO | 0);
-    cage_refuse(c, SYS_setpgid, SECCOMP_RET_ERRNO | 0);
-    cage_refuse_if(c, SYS_kill, 0, 0, 0);
-    cage_refuse_if(c, SYS_kill, 0, 0, UINT32_C(1) << 31); /* other groups */
-    cage_refuse_if(c, SYS_kill, 0, (uint32_t)getpid(), 0);
-    cage_refuse_if(c, SYS_tkill, 0, (uint32_t)getpid(), 0);
-    cage_refuse_if(c, SYS_tgkill, 0, (uint32_t)getpid(), 0);
-    for (i = 0; i < sizeof own_only / sizeof own_only[0]; i++)
-        cage_refuse_if(c, own_only[i].nr, own_only[i].arg, 0, UINT32_MAX);
-    for (i = 0; i < sizeof owners / sizeof owners[0]; i++)
-        cage_refuse_if(c, SYS_fcntl, 1, owners[i], 0);
-    for (i = 0; i < sizeof socket_owners / sizeof socket_owners[0]; i++)
-        cage_refuse_if(c, SYS_ioctl, 1, socket_owners[i], 0);
+    cage_seccomp_always(c);
+    cage_seccomp_signals(c);
+    cage_seccomp_others(c);
     if (c->abi < 3) { /* before that Landlock does not see truncation */
         cage_refuse(c, SYS_truncate, CAGE_REFUSE);
         cage_refuse(c, SYS_openat2, SECCOMP_RET_ERRNO | ENOSYS);
