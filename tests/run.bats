@@ -1333,6 +1333,36 @@ end" ]
     [ "$(cat outside/file)" = old ]
 }
 
+@test "run: a kernel with an old Landlock, or none, is said to be one" {
+    command -v strace >/dev/null || skip "needs strace"
+    [ "$(id -u)" -eq 0 ] || skip "only root may trace what is not dumpable"
+    need_landlock
+    plain_ports
+    echo keep >outside
+    local runner=("$ENCFLOW" run --ports ports --work "$WORK" --allow-file)
+    run strace -qq -o trace -e trace=landlock_create_ruleset \
+        -e inject=landlock_create_ruleset:retval=2:when=1 "${runner[@]}" -- \
+        "$PYTHON" -c "import os
+for flags in (os.O_RDONLY | os.O_TRUNC, os.O_WRONLY | os.O_TRUNC):
+    try:
+        os.open('$PWD/outside', flags)
+    except OSError:
+        print('denied')
+try:
+    os.truncate('$PWD/outside', 0)
+except OSError:
+    print('denied')"
+    grep -q INJECTED trace || skip "strace is forbidden"
+    fails 0 "Landlock is an old one"
+    take_result
+    [ "$out" = "b'denied\\ndenied\\ndenied\\n'" ]
+    [ "$(<outside)" = keep ]
+    run strace -qq -o trace -e trace=landlock_create_ruleset \
+        -e inject=landlock_create_ruleset:error=ENOSYS "${runner[@]}" -- \
+        /bin/true
+    fails 0 "no Landlock" "Execution complete"
+}
+
 @test "run: the application reads no credentials and nothing of its runner" {
     need_landlock
     plain_ports
