@@ -19,7 +19,10 @@ SANITIZE = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
   -fno-omit-frame-pointer
 BUILD_PACKAGES = gcc libc6-dev libbearssl-dev libcurl4-openssl-dev
 STATIC_PACKAGES = gcc make musl-tools dpkg-dev xz-utils patch
-CHECK_PACKAGES = $(BUILD_PACKAGES) $(STATIC_PACKAGES) clang llvm libclang-rt-14-dev \
+ARM64_PACKAGES = gcc-aarch64-linux-gnu linux-libc-dev-arm64-cross \
+  qemu-user-static
+CHECK_PACKAGES = $(BUILD_PACKAGES) $(STATIC_PACKAGES) $(ARM64_PACKAGES) \
+  git clang llvm libclang-rt-14-dev \
   libcmocka-dev bats \
   nginx-light openssl curl socat python3 python3-cryptography \
   python3-botocore python3-pandas mandoc file binutils time procps \
@@ -82,6 +85,7 @@ demo: deps-build ## run the whole story on sample data, in a few seconds
 
 check: deps-check npm ## everything that has to hold; installs what it needs
 	@$(MAKE) --no-print-directory compilers encflow static
+	@$(MAKE) --no-print-directory static-arm64 static-twice
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory asan
 	@$(MAKE) --no-print-directory cli
