@@ -5254,8 +5254,7 @@ struct store_opts {
 
 /* One object to get or put. */
 struct store_job {
-    const char *url;   /* location and query: secret */
-    ef_slice location; /* the part that may be shown */
+    const char *url; /* location and query: secret */
     int put;
     int probe; /* get: one byte is enough, to see it is there */
     /* get: called with each piece; a failure ends the transfer */
@@ -7146,7 +7145,8 @@ run_read_location(struct run_dataset *d, const char *folder, ef_err *err)
 /* UNTRUSTED: credentials.bin. d->cred is run_port_free's to free, also
  * after failure. */
 static ef_status
-run_read_credentials(struct run_dataset *d, const char *folder, ef_err *err)
+run_read_credentials(struct run_dataset *d, int fd, const char *path,
+                     ef_err *err)
 {
     size_t n;
     unsigned char *text = ef_secret_alloc(EF_MAX_CREDENTIALS_BYTES + 1, NULL);
@@ -7154,17 +7154,32 @@ run_read_credentials(struct run_dataset *d, const char *folder, ef_err *err)
 
     d->cred = ef_secret_alloc(sizeof *d->cred, NULL);
     if (text == NULL || d->cred == NULL) {
+        file_close(fd);
         ef_secret_free(text, EF_MAX_CREDENTIALS_BYTES + 1);
         return reject_memory(err);
     }
-    rc = run_read(text, EF_MAX_CREDENTIALS_BYTES + 1, &n, folder,
-                  "/credentials.bin",
-                  "larger than EF_MAX_CREDENTIALS_BYTES (65536)", err);
+    rc = file_read_fd(text, EF_MAX_CREDENTIALS_BYTES + 1, &n, fd, path,
+                      "larger than EF_MAX_CREDENTIALS_BYTES (65536)", err);
     if (rc == EF_OK)
-        rc =
-            run_in_file(err, ef_credentials_parse(d->cred, slice(text, n), err),
-                        folder, "/credentials.bin");
+        rc = ef_credentials_parse(d->cred, slice(text, n), err);
     ef_secret_free(text, EF_MAX_CREDENTIALS_BYTES + 1);
+    return with_file(err, rc, path);
+}
+
+/* The credentials in a dataset's folder, which must be a plain file. */
+static ef_status
+run_folder_credentials(struct run_dataset *d, const char *folder, ef_err *err)
+{
+    ef_buf path = {0};
+    ef_status rc;
+    int fd;
+
+    ef_buf_str(&path, folder);
+    ef_buf_str(&path, "/credentials.bin");
+    rc = file_open_regular(&fd, buf_cstr(&path), err);
+    if (rc == EF_OK)
+        rc = run_read_credentials(d, fd, (const char *)path.p, err);
+    ef_buf_free(&path);
     return rc;
 }
 
@@ -7175,7 +7190,7 @@ run_dataset_read(struct run_dataset *d, const char *folder, ef_err *err)
     ef_status rc = run_read_location(d, folder, err);
 
     if (rc == EF_OK)
-        rc = run_read_credentials(d, folder, err);
+        rc = run_folder_credentials(d, folder, err);
     if (rc == EF_OK)
         rc = run_url(d, err);
     return rc;
@@ -7553,7 +7568,6 @@ run_fetch(const struct run_port *port, struct run_input *inputs,
         (void)buf_cstr(&inputs[i].path);
         rc = buf_status(&inputs[i].path, err);
         jobs[i].url = port->set[i].url;
-        jobs[i].location = store_public(buf_slice(&port->set[i].location));
         jobs[i].sink = run_input_sink;
         jobs[i].end = run_input_end;
         jobs[i].ctx = &inputs[i];
@@ -8242,7 +8256,6 @@ run_deliver(const struct run_port *port, const ef_result *result,
         rc = outs[i].gcm == NULL ? reject_memory(err)
                                  : crypt_nonce(outs[i].nonce, err);
         jobs[i].url = port->set[i].url;
-        jobs[i].location = store_public(buf_slice(&port->set[i].location));
         jobs[i].put = 1;
         jobs[i].source = run_output_source;
         jobs[i].ctx = &outs[i];
@@ -9270,21 +9283,12 @@ cli_load_dataset(struct run_dataset *d, const char *path, int *has_location,
 
     *has_location = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
     ef_buf_str(&folder, path);
-    if (!*has_location) { /* a file by itself: its folder part is all of it */
-        size_t n;
-        unsigned char *text =
-            ef_secret_alloc(EF_MAX_CREDENTIALS_BYTES + 1, NULL);
+    if (!*has_location) {
+        int fd;
 
-        d->cred = ef_secret_alloc(sizeof *d->cred, NULL);
-        rc = text == NULL || d->cred == NULL
-                 ? reject_memory(err)
-                 : file_read_small(text, EF_MAX_CREDENTIALS_BYTES + 1, &n, path,
-                                   "larger than "
-                                   "EF_MAX_CREDENTIALS_BYTES (65536)",
-                                   err);
+        rc = file_open(&fd, path, err);
         if (rc == EF_OK)
-            rc = ef_credentials_parse(d->cred, slice(text, n), err);
-        ef_secret_free(text, EF_MAX_CREDENTIALS_BYTES + 1);
+            rc = run_read_credentials(d, fd, path, err);
     } else {
         ef_buf_str(&folder, "/dataset");
         if (stat(buf_cstr(&folder), &st) != 0)

@@ -344,11 +344,12 @@ open("stdout", "wb").write(base64.b64decode(result["stdout"]))'
 
 @test "run: a relative WORK is an absolute one for the application" {
     plain_ports
-    run "$ENCFLOW" run --ports ports --work work --allow-file -- /bin/sh -c \
+    run "$ENCFLOW" run --ports ports --work area --allow-file -- /bin/sh -c \
         'cd / && cat "$1" >/dev/null && echo "$TMPDIR $1"' sh
     delivered
     take_result
-    [ "$out" = "b'$PWD/work $PWD/work/in\\n'" ]
+    [ "$out" = "b'$PWD/area $PWD/area/in\\n'" ]
+    [ ! -e area ]
 }
 
 @test "run: entries that are no datasets are passed over" {
