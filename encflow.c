@@ -7090,56 +7090,41 @@ run_url(struct run_dataset *d, ef_err *err)
     return EF_OK;
 }
 
-/* UNTRUSTED: one file of a dataset's folder. */
+/* Open one file of a dataset's folder, a plain one; path becomes its name. */
 static ef_status
-run_read(unsigned char *buf, size_t cap, size_t *n, const char *folder,
-         const char *file, const char *limit, ef_err *err)
+run_open(int *fd, ef_buf *path, const char *folder, const char *file,
+         ef_err *err)
 {
-    ef_buf path = {0};
-    ef_status rc;
-    int fd;
-
-    ef_buf_str(&path, folder);
-    ef_buf_str(&path, file);
-    rc = file_open_regular(&fd, buf_cstr(&path), err);
-    if (rc == EF_OK)
-        rc = file_read_fd(buf, cap, n, fd, (const char *)path.p, limit, err);
-    ef_buf_free(&path);
-    return rc;
+    ef_buf_str(path, folder);
+    ef_buf_str(path, file);
+    return file_open_regular(fd, buf_cstr(path), err);
 }
 
-static ef_status
-run_in_file(ef_err *err, ef_status rc, const char *folder, const char *file)
-{
-    ef_buf path = {0};
-
-    ef_buf_str(&path, folder);
-    ef_buf_str(&path, file);
-    with_where(err, rc, buf_slice(&path));
-    ef_buf_free(&path);
-    return rc;
-}
-
-/* UNTRUSTED: location.txt, the white space around it dropped. Where
- * credentials have no query it may be a whole presigned URL, and so
- * secret. */
+/* UNTRUSTED: location.txt, white space around it left out. */
 static ef_status
 run_read_location(struct run_dataset *d, const char *folder, ef_err *err)
 {
     unsigned char text[EF_MAX_LOCATION_BYTES + 1];
+    ef_buf path = {0};
     ef_slice location;
     size_t n;
-    ef_status rc = run_read(text, sizeof text, &n, folder, "/location.txt",
-                            "longer than EF_MAX_LOCATION_BYTES (8192)", err);
+    int fd;
+    ef_status rc = run_open(&fd, &path, folder, "/location.txt", err);
 
-    if (rc != EF_OK)
-        return rc;
-    location = slice_trim(slice(text, n));
-    rc = run_in_file(err, ef_location_check(&d->scheme, location, err), folder,
-                     "/location.txt");
-    ef_buf_add(&d->location, location.p, location.n);
-    ef_wipe(text, sizeof text); /* it may be a whole presigned URL */
-    return rc == EF_OK ? buf_status(&d->location, err) : rc;
+    if (rc == EF_OK)
+        rc = file_read_fd(text, sizeof text, &n, fd, (const char *)path.p,
+                          "longer than EF_MAX_LOCATION_BYTES (8192)", err);
+    if (rc == EF_OK) {
+        location = slice_trim(slice(text, n));
+        rc = ef_location_check(&d->scheme, location, err);
+        ef_buf_add(&d->location, location.p, location.n);
+        ef_wipe(text, sizeof text); /* it may be a whole presigned URL */
+    }
+    if (rc == EF_OK)
+        rc = buf_status(&d->location, err);
+    with_where(err, rc, buf_slice(&path));
+    ef_buf_free(&path);
+    return rc;
 }
 
 /* UNTRUSTED: credentials.bin. d->cred is run_port_free's to free, also
@@ -7174,9 +7159,7 @@ run_folder_credentials(struct run_dataset *d, const char *folder, ef_err *err)
     ef_status rc;
     int fd;
 
-    ef_buf_str(&path, folder);
-    ef_buf_str(&path, "/credentials.bin");
-    rc = file_open_regular(&fd, buf_cstr(&path), err);
+    rc = run_open(&fd, &path, folder, "/credentials.bin", err);
     if (rc == EF_OK)
         rc = run_read_credentials(d, fd, (const char *)path.p, err);
     ef_buf_free(&path);
