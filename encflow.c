@@ -386,10 +386,10 @@ buf_room(ef_buf *b, size_t n)
         b->failed = 1;
         return 0;
     }
-    if (b->n > 0)
+    if (b->p != NULL) {
         memcpy(p, b->p, b->n);
-    if (b->p != NULL)
         ef_wipe(b->p, b->cap); /* realloc would leave a copy behind */
+    }
     free(b->p);
     b->p = p;
     b->cap = cap;
@@ -1380,7 +1380,7 @@ json_children(const ef_json *doc, uint32_t parent, uint32_t *n)
     uint32_t i, k = 0, *v;
 
     *n = json_child_count(doc, parent);
-    v = *n > 0 ? malloc(*n * sizeof *v) : NULL;
+    v = *n > 0 ? calloc(*n, sizeof *v) : NULL;
     if (v == NULL)
         return NULL;
     for (i = parent + 1; i < doc->nodes[parent].end; i = doc->nodes[i].end)
@@ -1669,7 +1669,7 @@ json_newline(ef_buf *out, unsigned indent, unsigned depth)
 }
 
 /* Recursion ends at EF_MAX_JSON_DEPTH, which ef_json_parse enforced. */
-static void
+static void /* NOLINTNEXTLINE(misc-no-recursion) */
 json_print_at(const ef_json *doc, uint32_t node, unsigned indent,
               unsigned depth, ef_buf *out)
 {
@@ -1844,7 +1844,7 @@ json_canonical_scalar(const ef_json *doc, uint32_t node, ef_buf *out)
 }
 
 /* Recursion ends at EF_MAX_JSON_DEPTH, which ef_json_parse enforced. */
-static ef_status
+static ef_status /* NOLINTNEXTLINE(misc-no-recursion) */
 json_canonical_at(const ef_json *doc, uint32_t node, ef_buf *out, ef_err *err)
 {
     int object = doc->nodes[node].type == EF_JSON_OBJECT;
@@ -2172,7 +2172,7 @@ csv_byte(ef_csv *csv, unsigned char c, ef_err *err)
         return EF_OK;
     }
     if (csv->bom < 3 && csv->bom == csv->offset)
-        for (i = 0; i < csv->bom && rc == EF_OK; i++)
+        for (i = 0; i < csv->bom && i < sizeof bom && rc == EF_OK; i++)
             rc = csv_step(csv, bom[i], err);
     return rc == EF_OK ? csv_step(csv, c, err) : rc;
 }
@@ -2528,7 +2528,7 @@ ef_gcm_kernel_at(unsigned i)
 const char *
 ef_gcm_kernel_name(const ef_gcm_kernel *kernel)
 {
-    return kernel->name;
+    return kernel != NULL ? kernel->name : "none";
 }
 
 /* XOR the key stream from block on into data: block 0 is the tag's, the
@@ -3853,6 +3853,7 @@ crypt_open_stream(struct pump *p, const char *tmpdir, ef_err *err)
         rc = reject_sys(err, EF_E_IO, "cannot read");
     if (rc == EF_OK)
         rc = crypt_open_pass(p, GCM_OPEN, err);
+    p->marks = NULL;
     ef_buf_free(&marks);
     return rc;
 }
@@ -4048,6 +4049,7 @@ ef_credentials_parse(ef_credentials *c, ef_slice json, ef_err *err)
         return reject(err, EF_E_LIMIT, EF_MAX_CREDENTIALS_BYTES,
                       "larger than EF_MAX_CREDENTIALS_BYTES (65536)");
     rc = ef_json_parse(&doc, json, err);
+    /* EF_OK: there is a value. NOLINTNEXTLINE(clang-analyzer-core.*) */
     if (rc == EF_OK && doc.nodes[0].type != EF_JSON_OBJECT)
         rc = with_member(err,
                          reject(err, EF_E_FORMAT, doc.nodes[0].at,
@@ -4538,7 +4540,7 @@ time_field(ef_slice digits, size_t at, size_t n)
 ef_status
 ef_time_parse(int64_t *t, ef_slice text, ef_err *err)
 {
-    unsigned char d[14];
+    unsigned char d[14] = {0};
     size_t i, k = 0;
     int y, month, day, hour, min, sec;
     ef_slice digits = {d, sizeof d};
@@ -4566,7 +4568,7 @@ ef_time_parse(int64_t *t, ef_slice text, ef_err *err)
     *t = time_days_before_year(y) + day - 1;
     while (--month > 0)
         *t += time_month_days(y, month);
-    *t = *t * 86400 + hour * 3600 + min * 60 + sec;
+    *t = ((*t * 24 + hour) * 60 + min) * 60 + sec;
     return EF_OK;
 }
 
@@ -7179,9 +7181,11 @@ run_dataset_read(struct run_dataset *d, const char *folder, ef_err *err)
     return rc;
 }
 
-/* A new dataset called name, when the port has room and the name is safe. */
+/* A new dataset called name, when the port has room and the name is safe.
+ * *added is the port's, until the next is added. */
 static ef_status
-run_port_add(struct run_port *port, const char *name, ef_err *err)
+run_port_add(struct run_port *port, struct run_dataset **added,
+             const char *name, ef_err *err)
 {
     struct run_dataset *set;
     ef_status rc = ef_name_check(slice_str(name), err);
@@ -7198,7 +7202,7 @@ run_port_add(struct run_port *port, const char *name, ef_err *err)
     set[port->n] = (struct run_dataset){.name = strdup(name)};
     if (set[port->n].name == NULL)
         return reject_memory(err);
-    port->n++;
+    *added = &set[port->n++];
     return EF_OK;
 }
 
@@ -7208,6 +7212,7 @@ static ef_status
 run_port_entry(struct run_port *port, const char *folder, const char *name,
                int schemes, ef_err *err)
 {
+    struct run_dataset *d = NULL;
     ef_buf path = {0};
     struct stat st;
     ef_status rc = EF_OK;
@@ -7225,15 +7230,11 @@ run_port_entry(struct run_port *port, const char *folder, const char *name,
             rc = with_where(err, reject_sys(err, EF_E_IO, "cannot open"),
                             buf_slice(&path));
     } else {
-        rc = run_port_add(port, name, err);
+        rc = run_port_add(port, &d, name, err);
         if (rc == EF_OK)
-            rc =
-                run_dataset_read(&port->set[port->n - 1], buf_cstr(&path), err);
-        if (rc == EF_OK)
-            rc = run_named(
-                err,
-                store_check_scheme(port->set[port->n - 1].scheme, schemes, err),
-                &port->set[port->n - 1]);
+            rc = run_dataset_read(d, buf_cstr(&path), err);
+        if (rc == EF_OK) /* d is set. NOLINTNEXTLINE(clang-analyzer-core.*) */
+            rc = run_named(err, store_check_scheme(d->scheme, schemes, err), d);
         with_where(err, rc, buf_slice(&path));
     }
     if (path.failed)
@@ -8341,6 +8342,7 @@ run_middle(struct run_app *app, const struct run_job *job,
     }
     file_close(app->cage.ruleset);
     free(app->argv);
+    app->argv = app->envp = NULL;
     ef_buf_free(&home);
     ef_buf_free(&temp);
     return rc;
@@ -10168,7 +10170,8 @@ cli_hex_is(const unsigned char *p, size_t n, const char *hex)
 static void
 cli_test_gcm_paper(struct cli_selftest *t, const ef_gcm_kernel *k)
 {
-    unsigned char key[32], iv[12], aad[20], pt[60], ct[60], tag[16], back[60];
+    unsigned char key[32], iv[12], aad[20], pt[60], ct[60], back[60];
+    unsigned char tag[16] = {0};
     int ok;
 
     ok = ef_hex_decode(key, 32,
@@ -10617,12 +10620,31 @@ cli_no_command(int argc, char **argv)
     return cli_usage("make or check should follow", argv[1]);
 }
 
+/* The command's own arguments, and what becomes of them. */
+static int
+cli_command(struct cli *c, int argc, char **argv)
+{
+    int status = cli_parse(c, argv, argc);
+
+    if (status != 0)
+        return status;
+    if (c->value[CLI_HELP] != NULL)
+        return cli_help_command(c->command);
+    if (c->argc < c->command->min_args)
+        return cli_usage("arguments are missing:", c->command->synopsis);
+    if (c->argc > c->command->max_args)
+        return cli_usage("one argument too many:",
+                         c->args[c->command->max_args]);
+    return c->command->run(c);
+}
+
 /* The three arrays have argc places, so cli_parse needs no bound: an
  * argument fills at most one of them. */
 static int
 cli_dispatch(int argc, char **argv)
 {
     struct cli c = {0};
+    ef_err err = {0};
     int words = 1, status;
 
     c.command = cli_find_command(argc, argv, &words);
@@ -10632,19 +10654,12 @@ cli_dispatch(int argc, char **argv)
     c.args = calloc((size_t)argc, sizeof *c.args);
     c.columns = calloc((size_t)argc, sizeof *c.columns);
     c.queries = calloc((size_t)argc, sizeof *c.queries);
-    if (c.args == NULL || c.columns == NULL || c.queries == NULL)
-        status = ef_exit_status(EF_E_MEMORY);
-    else
-        status = cli_parse(&c, argv + 1 + words, argc - 1 - words);
-    if (status == 0 && c.value[CLI_HELP] != NULL)
-        status = cli_help_command(c.command);
-    else if (status == 0 && c.argc < c.command->min_args)
-        status = cli_usage("arguments are missing:", c.command->synopsis);
-    else if (status == 0 && c.argc > c.command->max_args)
-        status =
-            cli_usage("one argument too many:", c.args[c.command->max_args]);
-    else if (status == 0)
-        status = c.command->run(&c);
+    if (c.args == NULL || c.columns == NULL || c.queries == NULL) {
+        (void)reject_memory(&err);
+        status = cli_fail(&err);
+    } else {
+        status = cli_command(&c, argc - 1 - words, argv + 1 + words);
+    }
     free(c.args);
     free(c.columns);
     free(c.queries);
