@@ -2252,9 +2252,10 @@ struct ini_reader {
     const char *section, *name; /* wanted */
     ef_slice value;
     uint64_t line, value_line; /* from 1 */
-    int in_wanted, sections, in_key, wanted_key, ambiguous;
-    /* in the wanted section; how often it began; a key stands above;
-     * it is the wanted one; its value is read in different ways */
+    int begun, in_wanted, sections, in_key, wanted_key, ambiguous;
+    /* a section stands above; it is the wanted one; how often that began;
+     * a key stands above; it is the wanted one; the value is read in
+     * different ways */
     size_t indent; /* of the last key, in blanks */
     ef_err *err;
 };
@@ -2285,6 +2286,7 @@ ini_section(struct ini_reader *r, ef_slice line)
     if (n == line.n)
         return reject_line(r->err, EF_E_FORMAT, r->line, 0,
                            "a section has no closing bracket");
+    r->begun = 1;
     r->in_wanted = slice_is(slice(line.p + 1, n - 1), r->section);
     r->in_key = r->wanted_key = 0;
     if (r->in_wanted && r->sections++ > 0)
@@ -2362,15 +2364,14 @@ ini_key(struct ini_reader *r, ef_slice line)
                            "this name stands in the section twice");
     r->value = slice_trim(slice_from(line, n + 1));
     r->value_line = r->line;
-    r->ambiguous = line.p[n] == ':' || ini_has_comment(r->value);
+    r->ambiguous |= line.p[n] == ':' || ini_has_comment(r->value);
     return EF_OK;
 }
 
-/* UNTRUSTED: one line. sections: a section has begun somewhere above.
- * Blank lines and comments may stand anywhere; an indented line after a
- * key is ini_continuation's. */
+/* UNTRUSTED: one line. Blank lines and comments may stand anywhere; an
+ * indented line after a key is ini_continuation's. */
 static ef_status
-ini_step(struct ini_reader *r, ef_slice line, int sections)
+ini_step(struct ini_reader *r, ef_slice line)
 {
     ef_slice body = slice_trim(line);
     size_t indent = body.n > 0 ? (size_t)(body.p - line.p) : 0;
@@ -2384,7 +2385,7 @@ ini_step(struct ini_reader *r, ef_slice line, int sections)
     r->indent = indent;
     if (body.p[0] == '[')
         return ini_section(r, body);
-    if (!sections)
+    if (!r->begun)
         return reject_line(r->err, EF_E_FORMAT, r->line, 0,
                            "a line stands before the first section");
     return ini_key(r, body);
@@ -2415,7 +2416,6 @@ ef_ini_get(ef_slice *value, int *found, const char *section, const char *name,
 {
     struct ini_reader r = {.section = section, .name = name, .err = err};
     ef_status rc;
-    int sections = 0;
 
     *value = (ef_slice){NULL, 0};
     if (text.n > EF_MAX_INI_BYTES)
@@ -2423,11 +2423,8 @@ ef_ini_get(ef_slice *value, int *found, const char *section, const char *name,
                       "file larger than EF_MAX_INI_BYTES (1048576)");
     rc = ini_utf8_check(text, err);
     while (rc == EF_OK && text.n > 0) {
-        ef_slice line = ini_line(&text);
-
         r.line++;
-        rc = ini_step(&r, line, sections);
-        sections |= slice_trim(line).n > 0 && slice_trim(line).p[0] == '[';
+        rc = ini_step(&r, ini_line(&text));
     }
     if (rc == EF_OK && r.ambiguous)
         rc = reject_line(err, EF_E_FORMAT, r.value_line, 0,
