@@ -27,8 +27,19 @@ CHECK_PACKAGES = $(BUILD_PACKAGES) $(STATIC_PACKAGES) $(ARM64_PACKAGES) \
   nginx-light openssl curl socat python3 python3-cryptography \
   python3-botocore python3-pandas mandoc file binutils time procps \
   bsdutils util-linux strace perl
-LINT_PACKAGES = $(BUILD_PACKAGES) clang clang-format mandoc universal-ctags \
-  cppcheck python3
+LINT_PACKAGES = $(BUILD_PACKAGES) clang clang-format clang-tidy mandoc \
+  universal-ctags cppcheck python3
+# Off: what asks for other names (reserved, swappable), what our compilers'
+# -Wconversion knows better (narrowing, widening, char), what takes sizes of
+# pointers and equal branches for slips, and unread results of printf.
+TIDY = -*,bugprone-*,cert-*,clang-analyzer-*,misc-*,performance-*, \
+  portability-*,-bugprone-easily-swappable-parameters, \
+  -bugprone-reserved-identifier,-cert-dcl37-c,-cert-dcl51-cpp, \
+  -bugprone-narrowing-conversions,-bugprone-misplaced-widening-cast, \
+  -bugprone-signed-char-misuse,-bugprone-sizeof-expression, \
+  -bugprone-branch-clone,-bugprone-not-null-terminated-result, \
+  -cert-err33-c,-performance-no-int-to-ptr, \
+  -clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling
 PROVE = prove --exec bats --failures --comments --timer
 
 # $(call need,PACKAGES): install what is missing, or say the exact line.
@@ -132,11 +143,15 @@ build/npm/ok: | build
 deps-npm: | build
 	$(call need,npm)
 
-lint: deps-lint compilers ## warnings, cppcheck, man pages, shape of the file
-	clang-format --dry-run -Werror encflow.c encflow.h tests/*.c tests/*.h
+lint: deps-lint compilers ## warnings, analyzers, man pages, the file's shape
+	clang-format --dry-run -Werror encflow.c encflow.h tests/*.[ch] fuzz/*.[ch]
 	mandoc -Tlint -W warning man/*.1
 	cppcheck --quiet --std=c11 --enable=warning,portability \
 	  --error-exitcode=1 --inline-suppr -DEF_NO_MAIN encflow.c
+	gcc -O1 $(BASE) -fanalyzer -c encflow.c -o build/analyzed.o
+	clang-tidy --quiet --warnings-as-errors='*' \
+	  --checks='$(subst $() $(),,$(TIDY))' encflow.c -- $(BASE) 2>&1 | \
+	  { grep -v '^[0-9]* warnings generated' || true; }
 	/usr/bin/python3 tests/lint.py
 
 vectors: ## regenerate the vectors; there must be no difference

@@ -273,11 +273,13 @@ static ef_slice
 slice_public(ef_slice a)
 {
     size_t scheme = slice_find_str(a, "://"), query = slice_find(a, '?');
+    size_t v4 = slice_find_str(a, "X-Amz-");
+    size_t v2 = slice_find_str(a, "Signature=");
 
-    if (scheme == a.n && slice_find_str(a, "X-Amz-") == a.n &&
-        slice_find_str(a, "Signature=") == a.n)
+    if (scheme == a.n && v4 == a.n && v2 == a.n)
         return a;
-    a.n = query;
+    query = v4 < query ? v4 : query; /* a query by itself has no '?' */
+    a.n = v2 < query ? v2 : query;
     if (scheme < a.n && slice_find(slice_from(a, scheme), '@') < a.n - scheme)
         a.n = scheme + 3;
     return a;
@@ -523,7 +525,8 @@ ef_secret_alloc(size_t n, int *locked)
         return NULL;
     }
     /* Not fatal where an old kernel lacks one of these: main also turns core
-     * dumps off, and nothing here forks without exec. */
+     * dumps off, and the one child that does not exec (file_replace) only
+     * links, renames and ends. */
     (void)madvise(base + page, body, MADV_DONTDUMP);
 #ifdef MADV_WIPEONFORK
     (void)madvise(base + page, body, MADV_WIPEONFORK);
@@ -917,10 +920,6 @@ utf8_put(ef_buf *out, uint32_t cp)
     static const unsigned char lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
     unsigned n = cp < 0x80 ? 1 : cp < 0x800 ? 2 : cp < 0x10000 ? 3 : 4;
 
-    if (n == 1) {
-        ef_buf_byte(out, (unsigned char)cp);
-        return;
-    }
     ef_buf_byte(out, (unsigned char)(lead[n] | cp >> (6 * (n - 1))));
     while (--n > 0)
         ef_buf_byte(out, (unsigned char)(0x80 | (cp >> (6 * (n - 1)) & 0x3f)));
@@ -1043,6 +1042,9 @@ json_escape_scan(struct json_reader *r)
     r->at = at;
     if (high < 0xd800 || high > 0xdfff)
         return EF_OK;
+    if (high < 0xdc00 &&
+        (at == r->in.n || slice_is(slice_from(r->in, at), "\\")))
+        return json_bad(r, r->in.n, "half a surrogate pair in a JSON string");
     if (high < 0xdc00 && at + 1 < r->in.n && r->in.p[at] == '\\' &&
         r->in.p[at + 1] == 'u') {
         at += 2;
@@ -1903,7 +1905,7 @@ ef_json_canonical(const ef_json *doc, uint32_t node, ef_buf *out, ef_err *err)
  * The first record is the header and sets the width, the second may
  * widen it (pandas takes the surplus on the left for an index), later
  * ones may only fall short and are padded. Limits hold for a field's
- * bytes and a record's fields: a record may take both multiplied. Every
+ * bytes, a record's bytes and a record's fields. Every
  * byte goes through the UTF-8 machine, except the runs of plain ASCII
  * inside a field that csv_run finds. Deliberately not done: other
  * delimiters or quotes, comments, other encodings, types. */
@@ -2286,6 +2288,9 @@ ini_section(struct ini_reader *r, ef_slice line)
     if (n == line.n)
         return reject_line(r->err, EF_E_FORMAT, r->line, 0,
                            "a section has no closing bracket");
+    if (slice_find(slice_from(line, n + 1), ']') < line.n - n - 1)
+        return reject_line(r->err, EF_E_FORMAT, r->line, 0,
+                           "a section has two closing brackets");
     r->begun = 1;
     r->in_wanted = slice_is(slice(line.p + 1, n - 1), r->section);
     r->in_key = r->wanted_key = 0;
@@ -2344,6 +2349,30 @@ ini_continuation(struct ini_reader *r, ef_slice body, size_t indent)
     r->value_line = r->line;
 }
 
+/* White space that Python's strip() takes off and that of ASCII is not. */
+static int
+ini_is_odd_blank(uint32_t c)
+{
+    return (c >= 0x1c && c <= 0x1f) || c == 0x85 || c == 0xa0 || c == 0x1680 ||
+           (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 ||
+           c == 0x202f || c == 0x205f || c == 0x3000;
+}
+
+/* Is there such a blank at either end of a, which is UTF-8? */
+static int
+ini_has_odd_end(ef_slice a)
+{
+    size_t last = a.n, n;
+
+    if (a.n == 0)
+        return 0;
+    do
+        last--;
+    while (last > 0 && (a.p[last] & 0xc0) == 0x80);
+    return ini_is_odd_blank(utf8_get(a, &n)) ||
+           ini_is_odd_blank(utf8_get(slice_from(a, last), &n));
+}
+
 /* The first = or : divides, names are compared without case, as by
  * RawConfigParser. A colon before the wanted value makes it ambiguous.
  * Other keys are checked for their form alone. */
@@ -2355,6 +2384,10 @@ ini_key(struct ini_reader *r, ef_slice line)
     if (n == line.n || n == 0)
         return reject_line(r->err, EF_E_FORMAT, r->line, 0,
                            "neither a section, a comment nor name = value");
+    if (r->in_wanted && ini_has_odd_end(slice_trim(slice(line.p, n))))
+        return reject_line(r->err, EF_E_FORMAT, r->line, 0,
+                           "a name begins or ends with a blank that is not "
+                           "trimmed by all readers");
     r->in_key = 1;
     r->wanted_key = ini_is_wanted(r, slice(line.p, n));
     if (!r->wanted_key)
@@ -2364,7 +2397,8 @@ ini_key(struct ini_reader *r, ef_slice line)
                            "this name stands in the section twice");
     r->value = slice_trim(slice_from(line, n + 1));
     r->value_line = r->line;
-    r->ambiguous |= line.p[n] == ':' || ini_has_comment(r->value);
+    r->ambiguous |= line.p[n] == ':' || ini_has_comment(r->value) ||
+                    ini_has_odd_end(r->value);
     return EF_OK;
 }
 
@@ -2379,6 +2413,10 @@ ini_step(struct ini_reader *r, ef_slice line)
     if (body.n == 0 || body.p[0] == '#' || body.p[0] == ';')
         return EF_OK;
     if (r->in_key && indent > 0) {
+        if (indent <= r->indent && body.p[0] == '[')
+            return reject_line(r->err, EF_E_FORMAT, r->line, 0,
+                               "AWS's own tools read a section that is "
+                               "indented in different ways");
         ini_continuation(r, body, indent);
         return EF_OK;
     }
@@ -2429,7 +2467,8 @@ ef_ini_get(ef_slice *value, int *found, const char *section, const char *name,
     if (rc == EF_OK && r.ambiguous)
         rc = reject_line(err, EF_E_FORMAT, r.value_line, 0,
                          "AWS's own tools read this value in different ways "
-                         "(a comment, a colon or a second line in it)");
+                         "(a comment, a colon, a second line, or a blank at "
+                         "an end that not all of them trim)");
     if (rc != EF_OK)
         return rc;
     *value = r.value;
@@ -2693,7 +2732,10 @@ ef_gcm_seal(unsigned char *out, unsigned char tag[EF_TAG_BYTES],
         return rc; /* no secret exists yet */
     if (n > 0 && out != in)
         memmove(out, in, n);
-    return gcm_once(out, tag, key, nonce, slice(aad, aad_n), n, 1, kernel, err);
+    rc = gcm_once(out, tag, key, nonce, slice(aad, aad_n), n, 1, kernel, err);
+    if (rc != EF_OK)
+        ef_wipe(out, n); /* still the plaintext */
+    return rc;
 }
 
 ef_status
@@ -5825,8 +5867,10 @@ store_run(struct store_job *jobs, size_t n, int all_or_nothing,
     int running, failed = 0, stopped = 0;
 
     for (i = 0; i < n; i++)
-        jobs[i].rc = reject(&jobs[i].err, EF_E_INTERNAL, EF_NOWHERE,
-                            "not tried, because of the other failure");
+        jobs[i].rc = multi == NULL
+                         ? reject_memory(&jobs[i].err)
+                         : reject(&jobs[i].err, EF_E_INTERNAL, EF_NOWHERE,
+                                  "not tried, because of the other failure");
     while (multi != NULL && !stopped && !(failed && all_or_nothing) &&
            (next < n || active > 0)) {
         while (next < n && active < HTTP_MAX_PARALLEL) {
@@ -6420,14 +6464,17 @@ desc_make_unique(struct desc_header *h, size_t i, ef_err *err)
     struct desc_name *name = &h->names[i];
     ef_buf base = {0};
     uint64_t k = desc_count_of(h, buf_slice(&name->text));
-    ef_status rc = EF_OK;
+    ef_status rc;
 
     ef_buf_add(&base, name->text.p, name->text.n);
+    rc = base.failed ? reject_memory(err) : buf_status(&name->text, err);
     while (k > 0 && rc == EF_OK) {
         rc = desc_set_count(h, buf_slice(&base), k + 1, err);
         name->text.n = 0;
         ef_buf_add(&name->text, base.p, base.n);
         buf_printf(&name->text, ".%llu", (unsigned long long)k);
+        if (rc == EF_OK)
+            rc = buf_status(&name->text, err);
         name->hash = 0; /* not in the header while it is looked for */
         if (desc_find_name(h->names, h->n,
                            sip_hash(h->key, buf_slice(&name->text)),
@@ -6439,8 +6486,6 @@ desc_make_unique(struct desc_header *h, size_t i, ef_err *err)
     name->hash = sip_hash(h->key, buf_slice(&name->text));
     if (rc == EF_OK)
         rc = desc_set_count(h, buf_slice(&name->text), k + 1, err);
-    if (rc == EF_OK && (base.failed || name->text.failed))
-        rc = reject_memory(err);
     ef_buf_free(&base);
     return rc;
 }
@@ -6648,7 +6693,7 @@ desc_is_float(ef_slice v)
 {
     static const char *const inf[] = {"inf",      "+inf",      "-inf",
                                       "infinity", "+infinity", "-infinity"};
-    size_t i, digits = 0, start;
+    size_t i, digits = 0;
     long ex = 0, e = 0;
     char text[64];
     int k, negative;
@@ -6657,7 +6702,6 @@ desc_is_float(ef_slice v)
         return 1;
     v = slice_trim(v);
     i = v.n > 0 && (v.p[0] == '+' || v.p[0] == '-');
-    start = i;
     text[0] = '0';
     for (; i < v.n && is_digit(v.p[i]); i++)
         if (digits < 17)
@@ -6670,7 +6714,7 @@ desc_is_float(ef_slice v)
                 text[1 + digits++] = (char)v.p[i];
                 ex--;
             }
-    if (digits == 0 || i == start)
+    if (digits == 0)
         return 0;
     if (i < v.n && (v.p[i] == 'e' || v.p[i] == 'E')) {
         i++;
@@ -8926,7 +8970,8 @@ cli_dec(struct cli *c)
 
 /* One line without wrapping, and a newline. */
 static ef_status
-cli_base64_encode(int in, int out, struct cli_progress *p, ef_err *err)
+cli_base64_encode(int in, const char *from, int out, struct cli_progress *p,
+                  ef_err *err)
 {
     static unsigned char raw[CLI_BASE64_PIECE];
     static char text[EF_BASE64_BYTES(CLI_BASE64_PIECE)];
@@ -8936,7 +8981,8 @@ cli_base64_encode(int in, int out, struct cli_progress *p, ef_err *err)
 
     while (rc == EF_OK && (n = file_read_full(in, raw, sizeof raw)) != 0) {
         if (n < 0)
-            return reject_sys(err, EF_E_IO, "cannot read");
+            return with_file(err, reject_sys(err, EF_E_IO, "cannot read"),
+                             from);
         ef_base64_encode(text, raw, (size_t)n);
         rc = file_write_full(out, text, EF_BASE64_BYTES((size_t)n), err);
         cli_progress_at(p, done += (uint64_t)n, 0);
@@ -9002,7 +9048,8 @@ cli_base64_piece(struct cli_base64 *b, size_t n, int last, int out, ef_err *err)
 }
 
 static ef_status
-cli_base64_decode(int in, int out, struct cli_progress *p, ef_err *err)
+cli_base64_decode(int in, const char *from, int out, struct cli_progress *p,
+                  ef_err *err)
 {
     static struct cli_base64 b;
     ef_status rc = EF_OK;
@@ -9011,7 +9058,7 @@ cli_base64_decode(int in, int out, struct cli_progress *p, ef_err *err)
     while (rc == EF_OK && n > 0) {
         n = file_read_full(in, b.raw, sizeof b.raw);
         if (n < 0)
-            rc = reject_sys(err, EF_E_IO, "cannot read");
+            rc = with_file(err, reject_sys(err, EF_E_IO, "cannot read"), from);
         else
             rc = cli_base64_piece(&b, (size_t)n, n == 0, out, err);
         cli_progress_at(p, b.seen, 0);
@@ -9026,7 +9073,7 @@ static int
 cli_base64(struct cli *c)
 {
     int decode = c->value[CLI_DECODE] != NULL, in;
-    const char *to = c->value[CLI_OUT];
+    const char *from = c->value[CLI_IN], *to = c->value[CLI_OUT];
     struct cli_progress progress;
     struct file_out out;
     ef_err err = {0};
@@ -9034,21 +9081,21 @@ cli_base64(struct cli *c)
 
     if (decode && file_is_std(to) && cli_guarded(c))
         return cli_refuse_terminal("decoded base64");
-    rc = file_open(&in, c->value[CLI_IN], &err);
+    rc = file_open(&in, from, &err);
     if (rc != EF_OK)
         return cli_fail(&err);
     rc = file_out_begin(&out, to, 0, &err);
     if (rc == EF_OK) {
         (void)cli_progress(&progress, c);
-        rc = decode ? cli_base64_decode(in, out.fd, &progress, &err)
-                    : cli_base64_encode(in, out.fd, &progress, &err);
+        rc = decode ? cli_base64_decode(in, from, out.fd, &progress, &err)
+                    : cli_base64_encode(in, from, out.fd, &progress, &err);
         cli_progress_end(&progress);
         if (rc == EF_OK)
             rc = file_out_commit(&out, to, &err);
         else
             file_out_abort(&out);
     }
-    with_file(&err, rc, err.code == EF_E_IO ? to : c->value[CLI_IN]);
+    with_file(&err, rc, err.code == EF_E_IO ? to : from);
     file_close(in);
     return rc == EF_OK ? 0 : cli_fail(&err);
 }
@@ -10733,6 +10780,7 @@ cli_signals(int orderly)
 static int
 cli_main(int argc, char **argv)
 {
+    ef_err err = {0};
     int status;
 
     if (argc < 2)
@@ -10743,8 +10791,10 @@ cli_main(int argc, char **argv)
     if (strcmp(argv[1], "--version") == 0)
         return cli_version();
     cli_signals(strcmp(argv[1], "run") == 0);
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-        return ef_exit_status(EF_E_MEMORY);
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+        (void)reject_memory(&err);
+        return cli_fail(&err);
+    }
     status = cli_dispatch(argc, argv);
     curl_global_cleanup();
     return status;

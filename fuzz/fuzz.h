@@ -106,6 +106,85 @@ fuzz_string(const void *p, size_t n)
     return s;
 }
 
+/*
+ * encflow's own allocations: run.py compiles encflow.c so that it calls these.
+ * Where fuzz_alloc_left is set to n, the n-th of them fails, and those after
+ * it succeed. Any EF_E_MEMORY is then right, and any outcome but a crash, a
+ * leak or a wrong EF_OK. 0, as it is at the start: none fails.
+ */
+__attribute__((weak)) unsigned long fuzz_alloc_left;
+
+void *fuzz_malloc(size_t n);
+void *fuzz_calloc(size_t n, size_t size);
+void *fuzz_realloc(void *p, size_t n);
+
+__attribute__((weak)) int
+fuzz_alloc_fails(void)
+{
+    return fuzz_alloc_left > 0 && --fuzz_alloc_left == 0;
+}
+
+__attribute__((weak)) void *
+fuzz_malloc(size_t n)
+{
+    return fuzz_alloc_fails() ? NULL : malloc(n);
+}
+
+__attribute__((weak)) void *
+fuzz_calloc(size_t n, size_t size)
+{
+    return fuzz_alloc_fails() ? NULL : calloc(n, size);
+}
+
+__attribute__((weak)) void *
+fuzz_realloc(void *p, size_t n)
+{
+    return fuzz_alloc_fails() ? NULL : realloc(p, n);
+}
+
+/* 1 where one did fail since fuzz_alloc_left was set to n; no other will. */
+static inline int
+fuzz_alloc_failed(uint8_t n)
+{
+    int failed = n > 0 && fuzz_alloc_left == 0;
+
+    fuzz_alloc_left = 0;
+    return failed;
+}
+
+/* Do what takes long? Only where sum is that of the text's bytes: so of the
+ * inputs that an engine makes from a slow one few are slow. */
+static inline int
+fuzz_seldom(ef_slice text, uint8_t sum)
+{
+    size_t i;
+
+    for (i = 0; i < text.n; i++)
+        sum = (uint8_t)(sum - text.p[i]);
+    return sum == 0;
+}
+
+/* text with `times` copies of unit put in at `at`, in a block of its own that
+ * takes *block's place: how a short input gets past a limit. */
+static inline ef_slice
+fuzz_stretch(void **block, ef_slice text, size_t at, const char *unit,
+             size_t times)
+{
+    size_t n = times * strlen(unit), done = strlen(unit);
+    unsigned char *p = fuzz_block(NULL, text.n + n), *hole;
+
+    at = at < text.n ? at : text.n;
+    hole = p + at;
+    memcpy(p, text.p, at);
+    memcpy(hole, unit, n > 0 ? done : 0);
+    for (; done < n; done *= 2) /* what is there, again */
+        memcpy(hole + done, hole, done < n - done ? done : n - done);
+    memcpy(hole + n, text.p + at, text.n - at);
+    free(*block);
+    *block = p;
+    return (ef_slice){p, text.n + n};
+}
+
 /* A refusal has a status, a message, and a place inside the input. */
 static inline void
 fuzz_refused(ef_status rc, const ef_err *err, size_t n)

@@ -1,10 +1,13 @@
 #!/usr/bin/python3
 """The shape of encflow.c, measured: `make lint` fails where it is lost.
 
-Cards name files that exist; functions stay short; only the command line
-prints, exits or reads the environment; the numbers that messages quote for a
-limit are the limit's. Run from the repository's root.
+Cards name files that exist; functions stay short and are commented; what
+takes hostile bytes has a fuzz target; only the command line prints, exits or
+reads the environment; the numbers that messages quote for a limit are the
+limit's. Run from the repository's root.
 """
+import fnmatch
+import glob
 import os
 import re
 import statistics
@@ -39,7 +42,10 @@ def check_cards():
             if not os.path.exists(path):
                 problem(line_of(start), f"card {number} names {path}, "
                         "which does not exist")
-        for field in ("In", "Needs", "Tests"):
+        wanted = ["In", "Needs", "Tests"]
+        if "UNTRUSTED" in card:
+            wanted.append("Fuzz")
+        for field in wanted:
             if not re.search(rf"^ \*   {field} ", card, re.M):
                 problem(line_of(start), f"card {number} has no {field}")
     numbers = [s[0] for s in sections()]
@@ -100,6 +106,54 @@ def check_functions():
                 f"{long_share:.0%} of the code in functions over 60 lines")
 
 
+def covered_names():
+    """Patterns on the Covers lines of the fuzz targets' cards."""
+    names = []
+    for path in sorted(glob.glob("fuzz/fuzz_*.c")):
+        text = open(path, encoding="utf-8").read()
+        covers = re.search(r"^ \* Covers +(.*(?:\n \*  +.*)*)", text, re.M)
+        if not covers:
+            problems.append(f"{path}: its card has no Covers line")
+            continue
+        names += re.sub(r"\n \* +", " ", covers.group(1)).split()
+    return names
+
+
+def untrusted_functions():
+    """Names of functions whose comment says UNTRUSTED, in .c and .h."""
+    comment = r"/\*((?:(?!\*/).)*UNTRUSTED(?:(?!\*/).)*)\*/\n"
+    # in the .c the name begins a line; in the .h it follows the type
+    for m in re.finditer(comment + r"[^\n;/]+\n(\w+)\(", SOURCE, re.S):
+        yield m.group(2)
+    for m in re.finditer(comment + r"((?:[^\n/][^\n]*\n)+)", HEADER, re.S):
+        yield from re.findall(r"\b(ef_\w+)\(", m.group(2))
+
+
+def check_untrusted():
+    covers, found = covered_names(), sorted(set(untrusted_functions()))
+    for name in found:
+        if not any(fnmatch.fnmatchcase(name, c) for c in covers):
+            problem(1, f"{name} is marked UNTRUSTED; no fuzz target covers it")
+    print(f"fuzz: {len(found)} functions are marked UNTRUSTED")
+    if len(found) < 40:
+        problem(1, "the marks UNTRUSTED were not found")
+
+
+def check_comments():
+    """STYLE: lines that carry a comment, of those that are not blank."""
+    with_comment, filled, inside = 0, 0, False
+    for line in re.sub(r'"(?:\\.|[^"\\\n])*"', "", SOURCE).splitlines():
+        if not line.strip():
+            continue
+        filled += 1
+        with_comment += inside or "/*" in line
+        if "/*" in line or "*/" in line:
+            inside = line.rfind("/*") > line.rfind("*/")
+    print(f"comments: {with_comment / filled:.1%} of {filled} lines")
+    if with_comment < 0.3 * filled:
+        problem(1, "fewer than 30 % of the lines carry a comment")
+
+
 def check_width():
     for path, text in (("encflow.c", SOURCE), ("encflow.h", HEADER)):
         for i, line in enumerate(text.splitlines(), 1):
@@ -125,8 +179,8 @@ def check_limits():
 
 
 def main():
-    for check in (check_cards, check_layers, check_functions, check_width,
-                  check_limits):
+    for check in (check_cards, check_layers, check_functions, check_untrusted,
+                  check_comments, check_width, check_limits):
         check()
     for text in problems:
         print(text, file=sys.stderr)

@@ -356,6 +356,16 @@ vec_find(const struct vec_rec *r, const char *name, unsigned types)
     _exit(70);
 }
 
+/* 1 where the file has a field of that name. */
+static int
+vec_knows(const struct vec_rec *r, const char *name)
+{
+    for (size_t i = 0; i < r->count; i++)
+        if (strcmp(r->fields[i].name, name) == 0)
+            return 1;
+    return 0;
+}
+
 /* 1 where the record has the key. */
 static int
 vec_has(const struct vec_rec *r, const char *name)

@@ -1,4 +1,5 @@
-"""hex.txt, base64.txt, percent.txt: against Python's binascii and urllib."""
+"""hex.txt, base64.txt, percent.txt, utf8.txt: against Python's binascii,
+urllib and decoder."""
 import base64
 import binascii
 import random
@@ -130,7 +131,37 @@ def make_percent():
             bytes=data)
 
 
+def utf8_at(text):
+    """The first byte of the first character that is ill-formed, or None."""
+    try:
+        text.decode("utf-8")
+    except UnicodeDecodeError as e:
+        return e.start
+    return None
+
+
+def check_utf8(r):
+    at = utf8_at(r["text"])
+    need((at is None) == (r["expect"] == "ok") and at == r.get("at"),
+         "at %s" % at)
+
+
+def make_utf8():
+    rnd = random.Random("utf8")
+    edges = (0x00, 0x7F, 0x80, 0x7FF, 0x800, 0xD7FF, 0xE000, 0xFFFF, 0x10000,
+             0x10FFFF, 0x20AC, 0x1F602)
+    for i in range(60):
+        text = bytearray("".join(chr(rnd.choice(edges)) for _ in range(
+            rnd.randrange(1, 9))).encode())
+        if i % 3:
+            text[rnd.randrange(len(text))] = rnd.randrange(256)
+        at = utf8_at(text)
+        yield dict(source="Python's decoder", text=bytes(text), at=at,
+                   expect="ok" if at is None else "EF_E_FORMAT")
+
+
 if __name__ == "__main__":
     refresh("hex.txt", check_hex, make_hex)
     refresh("base64.txt", check_base64, make_base64)
     refresh("percent.txt", check_percent, make_percent)
+    refresh("utf8.txt", check_utf8, make_utf8)

@@ -1,5 +1,6 @@
 """ini.txt: against Python's configparser, set up as botocore sets it up."""
 import configparser
+import io
 import random
 
 from gen_common import need, refresh
@@ -9,7 +10,8 @@ def read(text):
     """The parser after text, or None where it refuses."""
     parser = configparser.RawConfigParser()
     try:
-        parser.read_string(text.decode("utf-8"))
+        # as a file is opened: LF, CR LF and CR end lines
+        parser.read_file(io.StringIO(text.decode("utf-8"), newline=None))
     except (configparser.Error, UnicodeDecodeError):
         return None
     return parser

@@ -1,0 +1,527 @@
+/*
+ * ct.c -- no branch and no index depends on a secret.
+ *
+ * Run by tests/ct.py (`make ct`) under valgrind's memcheck. Secrets are
+ * marked as undefined memory. memcheck follows undefined bits through every
+ * instruction, and reports a branch or an address that depends on one. What
+ * is public by design is declared so in encflow.c by EF_PUBLIC (-DEF_CT).
+ *
+ * Each case then looks that its result still counts as secret where it must:
+ * a mark lost on the way would make the case mean nothing. And the result
+ * has to be right.
+ *
+ * Not seen: instructions whose time depends on their operands. BearSSL's ct
+ * kernels multiply 32 x 32 bits and hold that this takes constant time.
+ *
+ * encflow.c is included whole: the code is that of the program itself.
+ */
+#define main encflow_main
+#include "encflow.c"
+#undef main
+
+#include <valgrind/memcheck.h>
+
+#ifndef EF_CT
+#error "ct.c needs -DEF_CT"
+#endif
+
+static const char *case_name, *kernel_name;
+static unsigned cases;
+
+static void
+begin(const char *name)
+{
+    case_name = name;
+    kernel_name = "";
+    cases++;
+}
+
+static void
+check(int ok, const char *what)
+{
+    if (ok)
+        return;
+    fprintf(stderr, "ct: %s%s%s: %s\n", case_name,
+            *kernel_name != '\0' ? " on " : "", kernel_name, what);
+    exit(1);
+}
+
+static void
+secret(void *p, size_t n)
+{
+    (void)VALGRIND_MAKE_MEM_UNDEFINED(p, n);
+}
+
+static void public(void *p, size_t n)
+{
+    (void)VALGRIND_MAKE_MEM_DEFINED(p, n);
+}
+
+/* Every byte has at least one undefined bit; without a report. */
+static int
+is_secret(const void *p, size_t n)
+{
+    const unsigned char *at = p;
+    unsigned char bits;
+    size_t i;
+
+    for (i = 0; i < n; i++)
+        if (VALGRIND_GET_VBITS(at + i, &bits, 1) != 1 || bits == 0)
+            return 0;
+    return 1;
+}
+
+/* A result: it was secret all along, and has the right bytes. */
+static void
+check_secret(void *p, const void *want, size_t n)
+{
+    check(is_secret(p, n), "the result is not secret any more");
+    public(p, n);
+    check(memcmp(p, want, n) == 0, "the result is wrong");
+}
+
+/* Fixed bytes, different from one another. */
+static void
+fill(unsigned char *p, size_t n, unsigned salt)
+{
+    size_t i;
+
+    for (i = 0; i < n; i++)
+        p[i] = (unsigned char)(i * 167 + salt * 59 + i / 7);
+}
+
+/* --- text --- */
+
+static void
+test_hex(void)
+{
+    static const char digits[] = "00ff7f8009AFaf1234567890bcDEedCB";
+    unsigned char want[16], got[16], in[32];
+    char text[32], text_want[32];
+
+    check(ef_hex_decode(want, 16, slice_str(digits), NULL) == EF_OK, "decode");
+    ef_hex_encode(text_want, want, 16, 1);
+    begin("ef_hex_decode");
+    memcpy(in, digits, 32);
+    secret(in, 32);
+    check(ef_hex_decode(got, 16, slice(in, 32), NULL) == EF_OK, "refused");
+    begin("ef_hex_encode");
+    ef_hex_encode(text, got, 16, 1);
+    check_secret(text, text_want, 32);
+    begin("ef_hex_decode");
+    check_secret(got, want, 16);
+}
+
+static void
+test_base64_size(size_t n)
+{
+    unsigned char in[96], got[96];
+    char text[128], want[128];
+    size_t text_n = EF_BASE64_BYTES(n), got_n, pad = (3 - n % 3) % 3;
+
+    fill(in, n, (unsigned)n);
+    ef_base64_encode(want, in, n);
+    begin("ef_base64_encode");
+    secret(in, n);
+    ef_base64_encode(text, in, n);
+    public(in, n);
+    check(memcmp(text + text_n - pad, "==", pad) == 0, "padding");
+    check_secret(text, want, text_n - pad);
+    begin("ef_base64_decode");
+    secret(text, text_n);
+    check(ef_base64_decode(got, &got_n, slice(text, text_n), NULL) == EF_OK,
+          "refused");
+    check(got_n == n, "length");
+    check_secret(got, in, n);
+    check(ef_base64_decode((unsigned char *)text, &got_n, slice(text, text_n),
+                           NULL) == EF_OK,
+          "refused in place");
+    check_secret(text, in, n);
+}
+
+/* All 64 characters, with each padding. */
+static void
+test_base64(void)
+{
+    static const char all[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrst"
+                              "uvwxyz0123456789+/";
+    unsigned char in[64], got[48], want[48];
+    size_t n;
+
+    for (n = 1; n <= 9; n++)
+        test_base64_size(n);
+    test_base64_size(96);
+    check(ef_base64_decode(want, &n, slice_str(all), NULL) == EF_OK, "decode");
+    begin("ef_base64_decode");
+    memcpy(in, all, 64);
+    secret(in, 64);
+    check(ef_base64_decode(got, &n, slice(in, 64), NULL) == EF_OK, "refused");
+    check_secret(got, want, 48);
+}
+
+static void
+test_equal(void)
+{
+    unsigned char a[32], b[32];
+    size_t i;
+
+    begin("ef_equal");
+    fill(a, 32, 1);
+    for (i = 0; i <= 32; i++) {
+        memcpy(b, a, 32);
+        if (i < 32)
+            b[i] ^= 0x10;
+        secret(a, 32);
+        secret(b, 32);
+        check(ef_equal(a, b, 32) == (i == 32), "the answer is wrong");
+        public(a, 32);
+        public(b, 32);
+    }
+}
+
+/* --- AES-256-GCM --- */
+
+#define DATA 200 /* bytes: whole blocks for each kernel's loops, and a rest */
+
+struct known {
+    unsigned char key[32], nonce[12], aad[20], plain[DATA], sealed[DATA];
+    unsigned char tag[16];
+};
+
+static void
+make_known(struct known *k)
+{
+    fill(k->key, 32, 1);
+    fill(k->nonce, 12, 2);
+    fill(k->aad, 20, 3);
+    fill(k->plain, DATA, 4);
+    check(ef_gcm_seal(k->sealed, k->tag, k->key, k->nonce, k->aad, 20, k->plain,
+                      DATA, NULL, NULL) == EF_OK,
+          "seal");
+}
+
+static void
+test_one_shot(struct known *k, const ef_gcm_kernel *kernel)
+{
+    unsigned char out[DATA], tag[16];
+
+    begin("ef_gcm_seal");
+    kernel_name = ef_gcm_kernel_name(kernel);
+    secret(k->key, 32);
+    secret(k->plain, DATA);
+    check(ef_gcm_seal(out, tag, k->key, k->nonce, k->aad, 20, k->plain, DATA,
+                      kernel, NULL) == EF_OK,
+          "failed");
+    public(k->plain, DATA);
+    check_secret(out, k->sealed, DATA);
+    check_secret(tag, k->tag, 16);
+    begin("ef_gcm_open");
+    kernel_name = ef_gcm_kernel_name(kernel);
+    check(ef_gcm_open(out, k->key, k->nonce, k->aad, 20, k->sealed, DATA,
+                      k->tag, kernel, NULL) == EF_OK,
+          "refused");
+    check_secret(out, k->plain, DATA);
+    k->tag[15] ^= 1;
+    check(ef_gcm_open(out, k->key, k->nonce, k->aad, 20, k->sealed, DATA,
+                      k->tag, kernel, NULL) == EF_E_AUTH,
+          "a wrong tag was not refused");
+    k->tag[15] ^= 1;
+    public(k->key, 32);
+}
+
+/* Pieces that begin, finish and leave blocks. */
+static void
+test_stream(struct known *k, const ef_gcm_kernel *kernel, int seal)
+{
+    static const size_t pieces[] = {1, 14, 1, 5, 100, 70, 9};
+    unsigned char data[DATA], tag[16];
+    size_t i, at = 0;
+    ef_gcm *g;
+
+    begin(seal ? "ef_gcm_crypt, sealing" : "ef_gcm_crypt, opening");
+    kernel_name = ef_gcm_kernel_name(kernel);
+    memcpy(data, seal ? k->plain : k->sealed, DATA);
+    secret(data, DATA);
+    secret(k->key, 32);
+    g = ef_gcm_new(k->key, kernel);
+    public(k->key, 32);
+    check(g != NULL, "no memory");
+    ef_gcm_start(g, k->nonce, k->aad, 20);
+    for (i = 0; i < sizeof pieces / sizeof *pieces; at += pieces[i++])
+        check(ef_gcm_crypt(g, data + at, pieces[i], seal, NULL) == EF_OK,
+              "failed");
+    check(at == DATA, "pieces");
+    ef_gcm_tag(g, tag);
+    ef_gcm_free(g);
+    check_secret(data, seal ? k->sealed : k->plain, DATA);
+    check_secret(tag, k->tag, 16);
+}
+
+/* The file engine's way: chunks hashed by themselves, folded in order. A
+ * file has no additional data. */
+static void
+test_chunks(struct known *k, const ef_gcm_kernel *kernel, enum gcm_work work)
+{
+    static const size_t chunk = 80;
+    unsigned char data[DATA], want[DATA], sealed[DATA], tag[16], tag_want[16];
+    unsigned char y[3][16];
+    size_t i;
+    ef_gcm *g;
+
+    begin(work == GCM_SEAL ? "chunks, sealing" : "chunks, opening");
+    kernel_name = ef_gcm_kernel_name(kernel);
+    check(ef_gcm_seal(sealed, tag_want, k->key, k->nonce, NULL, 0, k->plain,
+                      DATA, NULL, NULL) == EF_OK,
+          "seal");
+    memcpy(data, work == GCM_SEAL ? k->plain : sealed, DATA);
+    memcpy(want, work == GCM_OPEN ? k->plain : sealed, DATA);
+    secret(k->key, 32);
+    secret(data, DATA);
+    g = ef_gcm_new(k->key, kernel);
+    public(k->key, 32);
+    check(g != NULL, "no memory");
+    ef_gcm_start(g, k->nonce, NULL, 0);
+    for (i = 0; i < 3; i++)
+        gcm_chunk(g, work, i * chunk / 16, data + i * chunk,
+                  i < 2 ? chunk : DATA - 2 * chunk, y[i]);
+    for (i = 0; i < 3; i++)
+        gcm_fold(g, y[i], i < 2 ? chunk : DATA - 2 * chunk);
+    gcm_finish(g, tag);
+    ef_gcm_free(g);
+    check_secret(data, want, DATA);
+    check_secret(tag, tag_want, 16);
+}
+
+static void
+test_open(struct known *k, const ef_gcm_kernel *kernel)
+{
+    unsigned char file[12 + DATA + 16], out[sizeof file];
+    size_t at, n, got = 0, k_n;
+    ef_open o;
+    ef_gcm *g;
+
+    begin("ef_open_push");
+    kernel_name = ef_gcm_kernel_name(kernel);
+    memcpy(file, k->nonce, 12);
+    check(ef_gcm_seal(file + 12, file + 12 + DATA, k->key, k->nonce, NULL, 0,
+                      k->plain, DATA, NULL, NULL) == EF_OK,
+          "seal");
+    secret(k->key, 32);
+    secret(file, sizeof file);
+    g = ef_gcm_new(k->key, kernel);
+    public(k->key, 32);
+    check(g != NULL, "no memory");
+    ef_open_init(&o, g);
+    for (at = 0; at < sizeof file; at += k_n) {
+        k_n = sizeof file - at < 37 ? sizeof file - at : 37;
+        check(ef_open_push(&o, out + got, &n, slice(file + at, k_n), NULL) ==
+                  EF_OK,
+              "failed");
+        got += n;
+    }
+    check(got == DATA, "length");
+    check(ef_open_end(&o, NULL) == EF_OK, "refused");
+    ef_gcm_free(g);
+    check_secret(out, k->plain, DATA);
+}
+
+static void
+test_gcm(void)
+{
+    struct known k;
+    const ef_gcm_kernel *kernel;
+    unsigned i;
+
+    make_known(&k);
+    for (i = 0; (kernel = ef_gcm_kernel_at(i)) != NULL; i++) {
+        test_one_shot(&k, kernel);
+        test_stream(&k, kernel, 1);
+        test_stream(&k, kernel, 0);
+        test_chunks(&k, kernel, GCM_SEAL);
+        test_chunks(&k, kernel, GCM_OPEN);
+        test_chunks(&k, kernel, GCM_VERIFY);
+        test_open(&k, kernel);
+        printf("kernel %s\n", ef_gcm_kernel_name(kernel));
+    }
+}
+
+/* --- hashes and signatures --- */
+
+static void
+test_hashes(void)
+{
+    unsigned char key[100], text[150], want[32], got[32];
+    size_t key_n;
+
+    fill(key, sizeof key, 1);
+    fill(text, sizeof text, 2);
+    begin("ef_sha256");
+    ef_sha256(want, text, sizeof text);
+    secret(text, sizeof text);
+    ef_sha256(got, text, sizeof text);
+    public(text, sizeof text);
+    check_secret(got, want, 32);
+    for (key_n = 20; key_n <= sizeof key; key_n += 80) { /* 100: is hashed */
+        begin("ef_hmac_sha256");
+        ef_hmac_sha256(want, key, key_n, text, sizeof text);
+        secret(key, sizeof key);
+        secret(text, sizeof text);
+        ef_hmac_sha256(got, key, key_n, text, sizeof text);
+        check_secret(got, want, 32);
+        begin("ef_hmac_sha1");
+        ef_hmac_sha1(got, key, key_n, text, sizeof text);
+        public(key, sizeof key);
+        public(text, sizeof text);
+        ef_hmac_sha1(want, key, key_n, text, sizeof text);
+        check_secret(got, want, 20);
+    }
+}
+
+/* The secret key goes through the chain of HMACs; the signature leaves. */
+static void
+test_presign(int sigv2)
+{
+    char key[] = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+    ef_presign p = {.access_key = "AKIAIOSFODNN7EXAMPLE",
+                    .secret_key = key,
+                    .method = "GET",
+                    .bucket = "examplebucket",
+                    .region = "us-east-1",
+                    .key = slice_str("test.txt"),
+                    .sigv2 = sigv2,
+                    .now = 1369353600,
+                    .expires = 86400};
+    ef_buf want = {0}, got = {0};
+
+    check(ef_presign_url(&want, NULL, &p, NULL) == EF_OK, "refused");
+    begin(sigv2 ? "ef_presign_url, SigV2" : "ef_presign_url, SigV4");
+    secret(key, strlen(key));
+    check(ef_presign_url(&got, NULL, &p, NULL) == EF_OK, "refused");
+    check(got.n == want.n && memcmp(got.p, want.p, got.n) == 0,
+          "the URL is wrong");
+    ef_buf_free(&want);
+    ef_buf_free(&got);
+}
+
+/* --- keys, credentials, results --- */
+
+static void
+test_key(void)
+{
+    char text[] = "00FF7f8009AFaf1234567890bcDEedCB"
+                  "a0b1c2d3e4f5061728394a5b6c7d8e9f\r\n";
+    unsigned char want[32], got[32];
+    size_t blanks;
+
+    check(ef_key_parse(want, slice_str(text), NULL) == EF_OK, "key");
+    for (blanks = 0; blanks <= 2; blanks++) {
+        begin("ef_key_parse");
+        secret(text, 64);
+        check(ef_key_parse(got, slice(text, 64 + blanks), NULL) == EF_OK,
+              "refused");
+        check_secret(got, want, 32);
+        public(text, 64);
+    }
+}
+
+/* The text between the quotes after `name`, for secret(). */
+static ef_slice
+member(const unsigned char *json, size_t n, const char *name)
+{
+    ef_slice text = slice(json, n);
+    size_t at = slice_find_str(text, name) + strlen(name);
+
+    check(at < n, "member");
+    text = slice_from(text, at);
+    return slice(text.p, slice_find(text, '"'));
+}
+
+/* Marks the text of two members. */
+static void
+secret_members(unsigned char *json, size_t n, const char *a, const char *b)
+{
+    ef_slice x = member(json, n, a), y = member(json, n, b);
+
+    secret(json + (x.p - json), x.n);
+    secret(json + (y.p - json), y.n);
+}
+
+static void
+test_credentials(void)
+{
+    char query[] = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=a%2Fb&"
+                   "X-Amz-Signature=00112233445566778899aabbccddeeff";
+    unsigned char key[32];
+    const size_t query_n = sizeof query - 1;
+    ef_buf json = {0}, again = {0};
+    ef_credentials c;
+
+    fill(key, 32, 9);
+    ef_credentials_print(&again, key, slice(query, query_n));
+    begin("ef_credentials_print");
+    secret(key, 32);
+    secret(query, query_n);
+    ef_credentials_print(&json, key, slice(query, query_n));
+    check(json.n == again.n, "length");
+    public(key, 32);
+    public(query, query_n);
+    public(json.p, json.n);
+    check(memcmp(json.p, again.p, json.n) == 0, "the text is wrong");
+    begin("ef_credentials_parse");
+    secret_members(json.p, json.n, "\"query_string\": \"", "\"key\": \"");
+    check(ef_credentials_parse(&c, buf_slice(&json), NULL) == EF_OK, "refused");
+    check(c.query_n == query_n, "length");
+    check_secret(c.query, query, c.query_n);
+    check_secret(c.key, key, 32);
+    ef_credentials_free(&c);
+    ef_buf_free(&json);
+    ef_buf_free(&again);
+}
+
+/* What the application printed is plaintext too. */
+static void
+test_result(void)
+{
+    unsigned char text[1000], want[2000], json[2000];
+    ef_result r = {.out = slice(text, 1000), .err = slice(text, 7)}, back;
+    size_t n = (size_t)ef_result_size(&r);
+
+    check(n <= sizeof json, "size");
+    fill(text, sizeof text, 3);
+    ef_result_read(&r, 0, want, n);
+    begin("ef_result_read");
+    secret(text, sizeof text);
+    ef_result_read(&r, 0, json, 100); /* in two pieces, as it is sent */
+    ef_result_read(&r, 100, json + 100, n - 100);
+    public(text, sizeof text);
+    public(json, n);
+    check(memcmp(json, want, n) == 0, "the text is wrong");
+    begin("ef_result_parse");
+    secret_members(json, n, "\"stdout\": \"", "\"stderr\": \"");
+    check(ef_result_parse(&back, json, n, NULL) == EF_OK, "refused");
+    check(back.out.n == 1000 && back.err.n == 7, "length");
+    check_secret(json + (back.out.p - json), text, 1000);
+    check_secret(json + (back.err.p - json), text, 7);
+}
+
+int
+main(void)
+{
+    if (RUNNING_ON_VALGRIND == 0) {
+        fprintf(stderr, "ct: proves nothing outside valgrind\n");
+        return 2;
+    }
+    begin("start");
+    test_hex();
+    test_base64();
+    test_equal();
+    test_gcm();
+    test_hashes();
+    test_presign(0);
+    test_presign(1);
+    test_key();
+    test_credentials();
+    test_result();
+    printf("%u cases\n", cases);
+    return 0;
+}

@@ -1,0 +1,860 @@
+#!/usr/bin/env python3
+"""Make every call of encflow fail, one at a time, and look at what is left.
+
+    inject.py ENCFLOW [--all] [--most N] [--seed N] [--jobs N]
+              [--only SCENARIO:CALL]...
+    inject.py --calls OBJECT
+
+ENCFLOW is built with inject.c, which says how a fault is named. Each scenario
+below is a command with its files. For each kind of call in FAULTS, and each n
+from 1 until the command makes no n-th such call, the command runs once with
+that call failing. Then it must have done all of its work, or have said why
+not: see judge(). Some scenarios differ from others in a few kinds of calls
+and try only those, unless --all is given. With --most N, where there are more
+than N such calls, the first N and a seeded sample of N / 2 of the others are
+tried.
+
+--only keeps one scenario, or one call of it, or (":read") one of them all. A
+fault that breaks a rule is printed with its scenario and EF_INJECT's value. --calls holds FAULTS and LEFT_OUT to the symbols that
+OBJECT, encflow.o, needs: no call of encflow is in neither.
+
+Needs python3-cryptography and openssl(1). Leaks are looked for as root only:
+encflow forbids others to trace it.
+"""
+
+import argparse
+import base64
+import errno
+import fcntl
+import http.server
+import json
+import multiprocessing
+import os
+import random
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+# --------------------------------------------------------------- the faults
+
+# What may follow: FAIL: the command must fail. EITHER: it fails, or goes on
+# and does all of its work. DONE: all of its work, as if nothing had been.
+FAIL, EITHER, DONE = "must fail", "may fail", "must not fail"
+
+
+def hard(*names, rule=EITHER):
+    return [(str(getattr(errno, name.rstrip("+"))) + name[len(
+        name.rstrip("+")):], rule) for name in names]
+
+
+PART = "0"  # a short read, write or getrandom: see inject.c
+NO_MEMORY = hard("ENOMEM", "ENOMEM+")
+
+FAULTS = {
+    "malloc": NO_MEMORY, "calloc": NO_MEMORY, "realloc": NO_MEMORY,
+    "strdup": NO_MEMORY, "mmap": NO_MEMORY, "mprotect": NO_MEMORY,
+    "munmap": hard("ENOMEM"), "madvise": hard("EINVAL", rule=DONE),
+    "mlock": hard("ENOMEM", "ENOMEM+", rule=DONE),
+    "open": hard("EMFILE", "EMFILE+", "EACCES"),
+    "openat": hard("EMFILE", "EMFILE+"),
+    "read": hard("EIO", "EIO+") + hard("EINTR", rule=DONE) + [(PART, DONE)],
+    "write": hard("EIO", "ENOSPC", "ENOSPC+", rule=FAIL) +
+             hard("EINTR", rule=DONE) + [(PART, DONE)],
+    "getrandom": hard("EAGAIN", "EPERM", rule=FAIL) +
+                 hard("EINTR") + [(PART, FAIL)],
+    "close": hard("EIO"),
+    "opendir": hard("EMFILE"), "fdopendir": hard("ENOMEM"),
+    "readdir": hard("EIO"),
+    "stat": hard("EIO", "EACCES"), "lstat": hard("EIO", "EACCES"),
+    "fstat": hard("EIO"), "fstatat": hard("EIO", "EACCES"),
+    "access": hard("EACCES"), "faccessat": hard("EACCES"),
+    "lseek": hard("EIO"), "fsync": hard("EIO", rule=FAIL),
+    "fchmod": hard("EPERM"), "fchmodat": hard("EPERM"),
+    "linkat": hard("EPERM", "EIO+"), "renameat": hard("EIO"),
+    "unlinkat": hard("EIO"), "mkdir": hard("ENOSPC"), "rmdir": hard("EBUSY"),
+    "readlink": hard("EACCES"), "realpath": hard("ENOMEM"),
+    "getcwd": hard("ENOMEM"), "pipe2": hard("EMFILE"),
+    "dup2": hard("EMFILE"), "fcntl": hard("EINVAL"),
+    "socket": hard("EMFILE"),
+    "fork": hard("EAGAIN"), "execvp": hard("ENOENT"),
+    "waitpid": hard("EINTR", rule=DONE), "waitid": hard("EINTR", rule=DONE),
+    "kill": hard("ESRCH"), "setsid": hard("EPERM"),
+    "poll": hard("ENOMEM") + hard("EINTR", rule=DONE),
+    "prctl": hard("EINVAL"), "syscall": hard("EPERM", "ENOSYS+"),
+    "getrlimit": hard("EINVAL", rule=DONE), "setrlimit": hard("EPERM"),
+    "sysconf": hard("EINVAL"), "getauxval": hard("ENOENT"),
+    "pthread_create": hard("EAGAIN", "EAGAIN+", rule=DONE),
+    # libcurl: its errors are of its own kind, and inject.c picks them.
+    "curl_global_init": hard("ENOMEM", rule=FAIL),
+    "curl_easy_init": hard("ENOMEM", rule=FAIL),
+    "curl_multi_init": hard("ENOMEM", rule=FAIL),
+    "curl_slist_append": hard("ENOMEM"),
+    "curl_easy_setopt": hard("ENOMEM", "ENOMEM+", rule=FAIL),
+    "curl_easy_getinfo": hard("EINVAL"),
+    "curl_multi_add_handle": hard("ENOMEM", rule=FAIL),
+    "curl_multi_perform": hard("ENOMEM"),
+    "curl_multi_poll": hard("ENOMEM"),
+    # No symbols of encflow: see inject.c.
+    "curl memory": NO_MEMORY,
+    "curl write callback": hard("EIO"), "curl discard callback": hard("EIO"),
+    "curl header callback": hard("EIO"), "curl read callback": hard("EIO"),
+    "curl seek callback": hard("EIO"), "curl socket callback": hard("EIO"),
+    "curl prereq callback": hard("EIO"), "curl tls callback": hard("EIO"),
+    "stdout": hard("EIO", "ENOSPC+", rule=FAIL), "stderr": hard("EIO"),
+}
+
+# What may leave plaintext in the folder of `run`, which has to say so.
+KEEPS_WORK = ("unlinkat", "rmdir", "readdir", "stat", "fstat")
+KEEPS_FOLDERS = KEEPS_WORK + ("openat", "fdopendir", "renameat", "fchmodat",
+                              "fstatat", "getrandom", "calloc", "malloc")
+
+# What encflow calls and the layer does not: why not.
+LEFT_OUT = {
+    "they have no way to fail": """__errno_location _GLOBAL_OFFSET_TABLE_
+        _exit clock_gettime curl_easy_cleanup curl_easy_strerror
+        curl_global_cleanup curl_multi_cleanup curl_slist_free_all
+        curl_version_info dirfd environ ferror free getenv getpid getppid
+        localeconv rewinddir stderr stdout strerror time umask""",
+    "pure: memory in, memory out": """memchr memcmp memcpy memmove memset
+        qsort snprintf sprintf strchr strcmp strlen strncasecmp strncmp
+        strrchr strtod strtok_r strtol vsnprintf""",
+    "they print: the streams' own writes fail": """fflush fprintf fputc fputs
+        fwrite printf puts vfprintf""",
+    "only wrong arguments make them fail": """pthread_cond_broadcast
+        pthread_cond_destroy pthread_cond_init pthread_cond_signal
+        pthread_cond_wait pthread_join pthread_mutex_destroy
+        pthread_mutex_init pthread_mutex_lock pthread_mutex_unlock
+        pthread_once pthread_sigmask raise sigaction sigemptyset sigfillset
+        signal sigprocmask unsetenv""",
+    "failing is an answer that other scenarios have": """closedir
+        curl_multi_info_read curl_multi_remove_handle isatty""",
+}
+
+# What no scenario makes encflow call, and why.
+UNREACHED = {
+    "curl seek callback": "an upload begins again on a connection used before",
+    "curl tls callback": "only with the static build's BearSSL",
+}
+NOT_SYMBOLS = {name for name in FAULTS if " " in name} | {"stdout", "stderr"}
+
+
+def calls_check(objects):
+    """What encflow.o needs is in FAULTS or LEFT_OUT, in one of them."""
+    text = subprocess.run(["nm", "-u", *objects], check=True,
+                          capture_output=True, text=True).stdout
+    needed = {line.split()[1] for line in text.splitlines() if line.split()}
+    needed = {name for name in needed if not re.match(
+        r"(br|ef)_|__(asan|ubsan|tsan|real|wrap)_", name)}
+    left_out = {name for names in LEFT_OUT.values() for name in names.split()}
+    known = (set(FAULTS) - NOT_SYMBOLS) | left_out
+    for name in sorted(needed - known):
+        print(f"{name}: add it to inject.c and FAULTS, or to LEFT_OUT")
+    for name in sorted(set(FAULTS) - NOT_SYMBOLS - needed):
+        print(f"{name}: no longer called; take it out")
+    for name in sorted(left_out & (set(FAULTS) - NOT_SYMBOLS)):
+        print(f"{name}: both in FAULTS and in LEFT_OUT")
+    print(f"{len(needed)} symbols needed, "
+          f"{len(needed & set(FAULTS))} of them made to fail")
+    return needed <= known and set(FAULTS) - NOT_SYMBOLS <= needed \
+        and not left_out & (set(FAULTS) - NOT_SYMBOLS)
+
+
+# ------------------------------------------------------------- the scenarios
+
+KEY = "C0FFEE112233445566778899AABBCCDDEEFF0F1E2D3C4B5A69788796A5B4C3D2"
+PLAIN = b"".join(b"%06d PLAINMARK of a line\n" % i for i in range(24000))
+TABLE = b"START,DESCRIPTION\n" + b"".join(
+    b"2020-01-01,PLAINMARK %d\n" % (i % 7) for i in range(60))
+QUERY = "X-Amz-Signature=NEVERSHOWN&X-Amz-Date=20990101T000000Z" \
+    "&X-Amz-Expires=3600"
+SECRETS = [KEY[:16], KEY[48:], "NEVERSHOWN", "AWSSECRET", "PLAINMARK",
+           base64.b64encode(QUERY.encode()).decode()[:24]]
+
+
+def credentials(query=QUERY):
+    """Each member has an escape, so that it is copied before it is read."""
+    text = base64.b64encode(query.encode()).decode()
+    if not text:
+        return json.dumps({"query_string": "", "encryption": {"key": KEY}})
+    return '{"query_string": "\\u%04x%s", "encryption": {"key": "%s"}}' % (
+        ord(text[0]), text[1:], "\\u0043" + KEY[1:])
+
+
+def seal(plain):
+    nonce = os.urandom(12)
+    return nonce + AESGCM(bytes.fromhex(KEY)).encrypt(nonce, plain, None)
+
+
+def unseal(data):
+    if len(data) < 28:
+        return None
+    try:
+        return AESGCM(bytes.fromhex(KEY)).decrypt(data[:12], data[12:], None)
+    except InvalidTag:
+        return None
+
+
+class Sealed:
+    """A dataset file of this plaintext, with a nonce nobody used before."""
+
+    def __init__(self, plain):
+        self.plain = plain
+        self.nonces = set()
+
+    def __eq__(self, data):
+        if unseal(data) != self.plain:
+            return False
+        self.fresh = data[:12] not in self.nonces and \
+            0 not in (sum(data[:6]), sum(data[6:12]))
+        self.nonces.add(data[:12])
+        return self.fresh
+
+
+class Like:
+    """Bytes that match a pattern as a whole."""
+
+    def __init__(self, pattern):
+        self.pattern = pattern
+
+    def __eq__(self, data):
+        return re.fullmatch(self.pattern, data, re.S) is not None
+
+
+class Scenario:
+    """A command, its files, and what it leaves when it works.
+
+    args    words; {S} is the scenario's folder, {HTTP} and {HTTPS} its URL
+    files   what there is before: a name to bytes, or ("link", target)
+    stdin   bytes: through a pipe; a name of files: that file
+    status  the exit status when it works
+    out     its standard output then: bytes, or something that equals them;
+            None: as in a run without a fault
+    makes   the files that are new or other then
+    fails   the exit statuses of a failure
+    only    the calls to make fail, unless --all is given; empty: all. Where
+            a word ends in a blank, all that begin with it
+    keeps   the calls that may keep plaintext from being removed from work/
+    """
+
+    def __init__(self, name, args, files=None, stdin=b"", status=0, out=b"",
+                 makes=None, fails=(1,), only=(), keeps=KEEPS_WORK):
+        self.name = name
+        self.args = args.split() if isinstance(args, str) else args
+        self.keeps = keeps
+        self.files, self.stdin = files or {}, stdin
+        self.status, self.out = status, out
+        self.makes, self.fails = makes or {}, fails
+        self.only = only
+
+
+def ports(scheme, application=None):
+    """Files of a ports folder with an input and an output on `scheme`."""
+    at = {"file": "file://{S}/store", "http": "{HTTP}/store",
+          "https": "{HTTPS}/store"}[scheme]
+    query = "" if scheme == "file" else QUERY
+    text = credentials(query)
+    return {
+        "ports/input/in/dataset/location.txt": f"{at}/table.enc".encode(),
+        "ports/input/in/dataset/credentials.bin": text.encode(),
+        "ports/output/out/dataset/location.txt": f"{at}/out.enc".encode(),
+        "ports/output/out/dataset/credentials.bin": text.encode(),
+        "store/table.enc": seal(TABLE),
+    }
+
+
+def result(stdout, code=0, stderr=b""):
+    text = json.dumps({"returncode": code,
+                       "stdout": base64.b64encode(stdout).decode(),
+                       "stderr": base64.b64encode(stderr).decode()})
+    return text.encode()
+
+
+def run_scenario(name, scheme, options="", command="-- /bin/cat",
+                 answer=TABLE, work="{S}/work", **more):
+    args = command if isinstance(command, list) else command.split()
+    return Scenario(
+        f"run {name}",
+        f"run --ports ports --work {work} {options}".split() + args,
+        ports(scheme), out=None, fails=(1, 6),
+        makes={"store/out.enc": Sealed(result(answer))}, **more)
+
+
+NETWORK = ("curl ", "curl_easy_init", "curl_multi_init", "curl_slist_append",
+           "curl_easy_setopt", "curl_easy_getinfo", "curl_multi_add_handle",
+           "curl_multi_perform", "curl_multi_poll", "socket", "malloc",
+           "getrandom", "stdout", "stderr")
+FOLDERS = ("getcwd", "openat", "fdopendir", "fchmodat", "fstatat", "renameat",
+           "unlinkat", "rmdir", "fstat", "fchmod")
+MAKE_FOLDERS = "cd $TMPDIR && mkdir -p d/e/f && echo PLAINMARK >d/e/copy " \
+    "&& chmod 0 d/e d && cat $1"
+# What the result says where exec found no program.
+NO_PROGRAM = result(b"", 127, b"encflow: cannot run /bin/cat: "
+                    b"no such program\n")
+DESCRIBED = b"Dataset: {S}/work/in\n\n" \
+    b"count              60\nunique              7\n" \
+    b"top       PLAINMARK 0\nfreq                9\n" \
+    b"Name: DESCRIPTION, dtype: object\n\n"
+
+AWS = {".aws/credentials": b"[default]\naws_access_key_id = AKIDEXAMPLE\n"
+       b"aws_secret_access_key = AWSSECRETAWSSECRET\n"
+       b"[p]\naws_access_key_id = AKIDOTHER\n"
+       b"aws_secret_access_key = AWSSECRETOTHER\n",
+       ".aws/config": b"[profile p]\nregion = eu-west-1\n"}
+SIGNED = "p download s3://bucket/folder name.csv 3600 " \
+    "--at 20260101T000000Z"
+URL = "https://bucket.s3.eu-west-1.amazonaws.com/f/name.csv"
+DOCUMENT = json.dumps({
+    "b": [1, 2.5e300, "\u00e9\n", None, True, {"deep": [[[]]]}] * 20,
+    "a": {"x": "y" * 300}, "esc": "\u0001\"\\"}).encode()
+
+
+def scenarios():
+    key = {"key": KEY.encode()}
+    plain = {"plain": PLAIN, **key}
+    small = {"plain": PLAIN[:5000], **key}
+    sealed = {"sealed": seal(PLAIN), **key}
+    other = {"out": b"what was there"}
+    bad = bytearray(sealed["sealed"])
+    bad[300000] ^= 1
+    answer = {"result": seal(result(b"said\0" * 9, 7, b"told\n")), **key}
+    dataset = {"d/dataset/location.txt": (URL + "\n").encode(),
+               "d/dataset/credentials.bin": credentials().encode()}
+    online = {"d/dataset/location.txt": b"{HTTP}/store/table.enc",
+              "d/dataset/credentials.bin": credentials().encode(),
+              "store/table.enc": seal(TABLE)}
+    answered = {"status": 7, "out": b"said\0" * 9, "fails": (1, 6)}
+    yield run_scenario("http", "http", "--allow-http", only=NETWORK)
+    yield run_scenario("https", "https", "--cacert ca.pem", only=NETWORK)
+    yield run_scenario("folders", "file", "--allow-file", [
+        "--", "/bin/sh", "-c", MAKE_FOLDERS, "sh"], work="work",
+        only=FOLDERS, keeps=KEEPS_FOLDERS)
+    yield run_scenario("file", "file", "--allow-file")
+    yield run_scenario("describe", "file", "--allow-file", "", DESCRIBED,
+                       only=("readlink", "getauxval", "realpath", "calloc",
+                             "malloc"))
+    yield Scenario("keygen", "keygen -o key",
+                   makes={"key": Like(rb"[0-9A-F]{64}")})
+    yield Scenario("keygen, printed", "keygen", out=Like(rb"[0-9A-F]{64}\n?"))
+    yield Scenario("enc", "enc --threads 2 -K key -in plain -out out", plain,
+                   makes={"out": Sealed(PLAIN)})
+    yield Scenario("enc over a file", "enc -K key -in plain -out out",
+                   {**small, **other}, makes={"out": Sealed(PLAIN[:5000])})
+    yield Scenario("enc by a link", "enc -K key -in plain -out link",
+                   {**small, **other, "link": ("link", "out")},
+                   makes={"out": Sealed(PLAIN[:5000])})
+    yield Scenario("enc, pipes", "enc --threads 2 -K key", key, PLAIN,
+                   out=Sealed(PLAIN))
+    yield Scenario("dec", "dec --threads 2 -K key -in sealed -out out", sealed,
+                   makes={"out": PLAIN})
+    yield Scenario("dec over a file", "dec -K key -in sealed -out out",
+                   {**sealed, **other}, makes={"out": PLAIN})
+    yield Scenario("dec to a pipe", "dec --threads 2 -K key -in sealed",
+                   sealed, out=PLAIN)
+    yield Scenario("dec, pipes", "dec -K key", key, sealed["sealed"],
+                   out=PLAIN)
+    yield Scenario("dec of a changed file", "dec -K key -in sealed -out out",
+                   {"sealed": bytes(bad), **other, **key}, status=3)
+    yield Scenario("dec of a changed pipe", "dec -K key", key, bytes(bad),
+                   status=3)
+    yield Scenario("base64", "base64 -in plain -out out", plain,
+                   makes={"out": base64.b64encode(PLAIN) + b"\n"})
+    yield Scenario("base64 -d", "base64 -d", {},
+                   base64.b64encode(PLAIN[:50000]), out=PLAIN[:50000])
+    yield Scenario("json", "json", {}, DOCUMENT, out=None)
+    yield Scenario("json -c", "json -c -in doc", {"doc": DOCUMENT}, out=None)
+    yield Scenario("json -r", "json -r /esc doc", {"doc": DOCUMENT},
+                   out=None)
+    yield Scenario("describe", "describe table", {"table": TABLE}, out=None)
+    yield Scenario("describe more", "describe --all --top 5 --plot table t2",
+                   {"table": TABLE, "t2": TABLE}, out=None)
+    yield Scenario("describe --json", "describe --all --json table",
+                   {"table": TABLE}, out=None)
+    yield Scenario("presign", f"presign {SIGNED} --json", AWS, out=None)
+    yield Scenario("presign --sigv2", f"presign --sigv2 {SIGNED}", AWS,
+                   out=None)
+    yield Scenario("credentials make", f"credentials make --url {URL}?{QUERY} "
+                   "-K key -o d", key, makes={
+                       "d/dataset/location.txt": URL.encode(),
+                       "d/dataset/credentials.bin": json.dumps(
+                           {"query_string": base64.b64encode(
+                               QUERY.encode()).decode(),
+                            "encryption": {"key": KEY}}).encode()})
+    yield Scenario("credentials make, printed", "credentials make --url - "
+                   "-K key", key, f"{URL}?{QUERY}\n".encode(), out=None)
+    yield Scenario("credentials check", "credentials check --json d", dataset,
+                   out=None)
+    yield Scenario("credentials check FILE",
+                   "credentials check d/dataset/credentials.bin", dataset,
+                   out=None)
+    yield Scenario("credentials check --online", "credentials check --online "
+                   "--allow-http d", online, out=None, fails=(1, 6))
+    yield Scenario("result", "result -K key result", answer, **answered)
+    yield Scenario("result --json", "result --json -K key result", answer,
+                   out=None, fails=(1, 6))
+    yield Scenario("result file:", "result --allow-file -K key "
+                   "file://{S}/result", answer, **answered)
+    yield Scenario("result http:", "result --allow-http -K key "
+                   "{HTTP}/result?" + QUERY, answer, **answered)
+    yield Scenario("--help", "--help", out=None)
+
+
+# ------------------------------------------------------------------ a folder
+
+class Folder:
+    """A folder of its own for one scenario, set back after each run."""
+
+    def __init__(self, path, scenario, fill):
+        self.path = path
+        self.fill = fill
+        self.before = {}
+        for name, data in scenario.files.items():
+            if isinstance(data, tuple):
+                self.before[name] = data
+            elif b"{" in data[:200]:
+                self.before[name] = fill(data)
+            else:
+                self.before[name] = data
+        os.makedirs(path)
+        self.reset(None)
+
+    def look(self):
+        """All files by name; folders do not count, but for work/."""
+        seen, self.modes = {}, {}
+        for top, folders, files in os.walk(self.path):
+            for name in files + [f for f in folders
+                                 if os.path.islink(os.path.join(top, f))]:
+                full = os.path.join(top, name)
+                short = os.path.relpath(full, self.path)
+                if os.path.islink(full):
+                    seen[short] = ("link", os.readlink(full))
+                else:
+                    self.modes[short] = os.stat(full).st_mode & 0o777
+                    with open(full, "rb") as file:
+                        seen[short] = file.read()
+        if os.path.lexists(os.path.join(self.path, "work")):
+            seen.setdefault("work", b"")
+        return seen
+
+    def reset(self, seen):
+        if seen == self.before:
+            return
+        if seen is None or set(seen) - set(self.before):
+            for name in os.listdir(self.path):
+                full = os.path.join(self.path, name)
+                if os.path.isdir(full) and not os.path.islink(full):
+                    shutil.rmtree(full)
+                else:
+                    os.unlink(full)
+            seen = {}
+        os.makedirs(os.path.join(self.path, "tmp"), exist_ok=True)
+        for name, data in self.before.items():
+            if name in seen and seen[name] == data:
+                continue
+            full = os.path.join(self.path, name)
+            os.makedirs(os.path.dirname(full), exist_ok=True)
+            if os.path.lexists(full):
+                os.unlink(full)
+            if isinstance(data, tuple):
+                os.symlink(data[1], full)
+            else:
+                with open(full, "wb") as file:
+                    file.write(data)
+                os.chmod(full, 0o600)
+
+
+# ---------------------------------------------------------------- the server
+
+class Store(http.server.BaseHTTPRequestHandler):
+    """GET and PUT of files in the folder of the scenario under way."""
+
+    protocol_version = "HTTP/1.1"
+    folder = None
+
+    def log_message(self, *_):
+        pass
+
+    def path_of(self):
+        return os.path.join(self.folder, self.path.split("?")[0].lstrip("/"))
+
+    def answer(self, status, body=b""):
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(body)
+        self.close_connection = True
+
+    def do_GET(self):
+        try:
+            with open(self.path_of(), "rb") as file:
+                self.answer(200, file.read())
+        except FileNotFoundError:
+            self.answer(404)
+
+    def do_PUT(self):
+        size = int(self.headers["Content-Length"])
+        body = self.rfile.read(size)
+        if len(body) == size:  # as S3: whole or not at all
+            with open(self.path_of(), "wb") as file:
+                file.write(body)
+            self.answer(200, b"stored")
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_):
+        pass  # clients that go away are what this is about
+
+    def get_request(self):
+        sock, address = super().get_request()
+        sock.settimeout(20)
+        return sock, address
+
+
+def start_server(handler, tls):
+    server = Server(("127.0.0.1", 0), handler)
+    if tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*tls)
+        server.socket = context.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server.server_address[1]
+
+
+def certificate(folder):
+    """A self-signed certificate for 127.0.0.1; its file and its key's."""
+    pem, key = os.path.join(folder, "ca.pem"), os.path.join(folder, "ca.key")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+         "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", pem,
+         "-days", "2", "-subj", "/CN=test", "-addext",
+         "subjectAltName = IP:127.0.0.1"], check=True, capture_output=True)
+    return pem, key
+
+
+# -------------------------------------------------------------------- a run
+
+class Outcome:
+    """What a run left."""
+
+    def __init__(self, status, fired, calls, left, out, err, folder):
+        self.status, self.fired, self.calls = status, fired, calls
+        self.left, self.out, self.err = left, out, err
+        self.files, self.modes = folder.look(), folder.modes
+
+
+class Command:
+    """A scenario in a folder, with inject.c's server to run it."""
+
+    def __init__(self, encflow, scenario, folder):
+        self.scenario, self.folder = scenario, folder
+        self.sock, theirs = socket.socketpair(socket.AF_UNIX,
+                                              socket.SOCK_SEQPACKET)
+        environment = {
+            "HOME": folder.path, "LC_ALL": "C.UTF-8", "TZ": "UTC",
+            "PATH": "/usr/bin:/bin", "TMPDIR": f"{folder.path}/tmp",
+            "EF_INJECT": f"serve:{theirs.fileno()}",
+            "ASAN_OPTIONS": "exitcode=99:allocator_may_return_null=1:"
+            f"detect_leaks={int(os.geteuid() == 0)}",
+        }
+        args = [folder.fill(word) for word in scenario.args]
+        self.server = subprocess.Popen(
+            [encflow, *args], env=environment, cwd=folder.path,
+            stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
+        theirs.close()
+
+    def stop(self):
+        self.sock.close()
+        self.server.wait(timeout=90)
+
+    def stdin(self):
+        if isinstance(self.scenario.stdin, str):
+            return os.open(os.path.join(self.folder.path, self.scenario.stdin),
+                           os.O_RDONLY)
+        take, give = pipe()
+        os.write(give, self.scenario.stdin)
+        os.close(give)
+        return take
+
+    def run(self, fault):
+        """One run with EF_INJECT=fault."""
+        take, give = pipe()
+        err = os.memfd_create("err")
+        files = [self.stdin(), give, err]
+        socket.send_fds(self.sock, [fault.encode()], files)
+        os.close(files[0])
+        os.close(give)
+        answer = self.sock.recv(200).decode().split()
+        if len(answer) != 4:
+            sys.exit(f"{self.scenario.name}: the server is gone")
+        status, fired, calls, left = map(int, answer)
+        with open(take, "rb") as file:
+            out = file.read()
+        with open(err, "rb") as file:
+            file.seek(0)
+            text = file.read()
+        outcome = Outcome(os.waitstatus_to_exitcode(status), fired, calls,
+                          left, out, text, self.folder)
+        self.folder.reset(outcome.files)
+        return outcome
+
+
+F_SETPIPE_SZ = 1031  # fcntl has it from Python 3.10 on
+
+
+def pipe():
+    """A pipe that holds all of an input or output: nobody has to wait."""
+    take, give = os.pipe2(os.O_CLOEXEC)
+    fcntl.fcntl(give, F_SETPIPE_SZ, 1 << 20)
+    return take, give
+
+
+REPORT = re.compile(rb"Sanitizer|runtime error:|Assertion")
+MESSAGE = re.compile(rb"encflow( [a-z0-9 ]+)?: .")
+
+
+def worked(scenario, before, plain, out, seen, call):
+    """None where all of the work is done, else what is not."""
+    status = seen.status
+    if status != scenario.status:
+        return f"exit status {status}"
+    if not out == seen.out:
+        return "its standard output is wrong"
+    for name, data in scenario.makes.items():
+        if name not in seen.files:
+            return f"{name} is missing"
+        if call == "execvp" and unseal(seen.files[name]) == NO_PROGRAM:
+            continue
+        if not data == seen.files[name]:
+            return f"{name} is wrong"
+        if seen.modes[name] != (0o600 if name in before
+                                else plain.modes[name]):
+            return f"{name} has mode {seen.modes[name]:o}"
+    for name in before.keys() | seen.files.keys():
+        if name not in scenario.makes and \
+                before.get(name) != seen.files.get(name):
+            return f"{name} is there, or other, or gone"
+    return None
+
+
+def failed(scenario, before, out, seen, call):
+    """None where the command failed as it should, else what is wrong."""
+    if seen.status == 2 and scenario.status != 2 or \
+            seen.status not in scenario.fails + (scenario.status,):
+        return f"exit status {seen.status}"
+    if isinstance(out, bytes) and not out.startswith(seen.out) and \
+            call != "stdout":  # that one loses what it likes
+        return "its standard output is no prefix of the right one"
+    if not isinstance(out, bytes) and b"PLAINMARK" in seen.out:
+        return "plaintext on its standard output"
+    for name in before.keys() | seen.files.keys():
+        had, has = before.get(name), seen.files.get(name)
+        if name == "work" or name.startswith("work/"):
+            if call not in scenario.keeps or b"plaintext" not in seen.err:
+                return f"{name} is left"
+        elif had != has and not (has is not None and name in scenario.makes
+                                 and scenario.makes[name] == has):
+            return f"{name} is there, or other, or gone"
+    if call != "stderr" and not MESSAGE.match(
+            seen.err.splitlines()[0] if seen.err else b""):
+        return "no message"
+    if b"out of memory" in seen.err.lower() and seen.status == 6:
+        return "out of memory is not a failure of the network"
+    return None
+
+
+def judge(scenario, before, plain, out, seen, call, rule):
+    """None where the run with a fault in `call` is as it must be."""
+    if seen.status < 0 or REPORT.search(seen.err):
+        return f"exit status {seen.status}: a crash, a leak, or a hang"
+    if seen.left:
+        return "it left a process behind"
+    for secret in SECRETS:
+        if secret.encode() in seen.err.upper():
+            return "a secret is in its message"
+    bad = worked(scenario, before, plain, out, seen, call)
+    if bad is None and (rule != FAIL or not seen.fired):
+        if call == "mlock" and seen.fired and \
+                b"could not be locked" not in seen.err:
+            return "no warning"
+        return None
+    if bad is None and scenario.status == 0:
+        return "it succeeded"
+    if rule == DONE or not seen.fired or seen.status == scenario.status == 0:
+        return bad
+    return failed(scenario, before, out, seen, call)
+
+
+# ---------------------------------------------------------------- the sweep
+
+class Sweep:
+    """What one worker does: whole scenarios, one after the other."""
+
+    def __init__(self, options, folder, tls):
+        self.options, self.place, self.tls = options, folder, tls
+        self.handler = type("Handler", (Store,), {})
+        self.http = start_server(self.handler, None)
+        self.https = start_server(self.handler, tls)
+
+    def begin(self, scenario):
+        path = os.path.join(self.place, re.sub(r"\W+", "-", scenario.name))
+        with open(self.tls[0], "rb") as file:
+            scenario.files["ca.pem"] = file.read()
+
+        def fill(text):
+            for name, value in (("{S}", path),
+                                ("{HTTPS}", f"https://127.0.0.1:{self.https}"),
+                                ("{HTTP}", f"http://127.0.0.1:{self.http}")):
+                text = text.replace(name, value) if isinstance(text, str) \
+                    else text.replace(name.encode(), value.encode())
+            return text
+
+        for data in scenario.makes.values():
+            if isinstance(data, Sealed) and b"returncode" in data.plain[:20]:
+                answer = json.loads(data.plain)
+                data.plain = result(fill(base64.b64decode(answer["stdout"])))
+        self.handler.folder = path
+        folder = Folder(path, scenario, fill)
+        return folder, Command(self.options.encflow, scenario, folder)
+
+    def scenario(self, scenario):
+        """Its lines of the report: (call, calls, runs, faults, broken)."""
+        folder, command = self.begin(scenario)
+        plain = command.run("none:1:0")
+        out = plain.out if scenario.out is None else scenario.out
+        bad = judge(scenario, folder.before, plain, out, plain, "none", DONE)
+        if bad:
+            show(scenario, "none", bad, plain)
+            return [("none", 0, 1, 0, 1)]
+        lines = []
+        for call, faults in FAULTS.items():
+            if not wanted(self.options, scenario, call):
+                continue
+            for error, rule in faults:
+                lines.append(self.call(scenario, folder, command, plain, out,
+                                       call, error, rule))
+        command.stop()
+        shutil.rmtree(folder.path)
+        return lines
+
+    def call(self, scenario, folder, command, plain, out, call, error,
+             rule):
+        total = command.run(f"{call}:0:0").calls
+        tried = fired = broken = n = 0
+        for n in self.which(total) if total else ():
+            fault = f"{call}:{n}:{error}"
+            seen = command.run(fault)
+            bad = judge(scenario, folder.before, plain, out, seen, call, rule)
+            tried += 1
+            fired += seen.fired
+            if bad:
+                broken += 1
+                show(scenario, fault, bad, seen)
+            if not seen.fired and n > total:
+                break
+        return call, total, tried, fired, broken
+
+    def which(self, total):
+        """The n to try; at last some that no call should have."""
+        most = self.options.most
+        if most and total > most:
+            rest = random.Random(self.options.seed).sample(
+                range(most + 1, total + 1), min(most // 2, total - most))
+            yield from range(1, most + 1)
+            yield from sorted(rest)
+            return
+        yield from range(1, total + 200)
+
+
+def show(scenario, fault, bad, seen):
+    lines = seen.err.decode("utf-8", "replace").splitlines()
+    head = "; ".join(line.strip() for line in lines[:3])[:300]
+    if REPORT.search(seen.err):
+        frames = [line.split(" in ")[1].split(" ")[0] for line in lines
+                  if re.match(r" +#\d+ .* in ", line)]
+        head = f"{lines[0:3]} {' < '.join(frames[:6])}"[:400]
+    print(f"BROKEN {scenario.name}: EF_INJECT={fault}: {bad} "
+          f"(exit {seen.status}; {head})", flush=True)
+
+
+def wanted(options, scenario, call):
+    if scenario.only and not options.all and not any(
+            word == call or word.endswith(" ") and call.startswith(word)
+            for word in scenario.only):
+        return False
+    return not options.only or any(
+        word.partition(":")[0] in (scenario.name, "") and
+        word.partition(":")[2] in (call, "") for word in options.only)
+
+
+def work(arguments):
+    """In a worker: the scenario of this name."""
+    name, options, folder, tls = arguments
+    scenario = next(s for s in scenarios() if s.name == name)
+    place = tempfile.mkdtemp(dir=folder)
+    return name, Sweep(options, place, tls).scenario(scenario)
+
+
+def options_from(argv):
+    parser = argparse.ArgumentParser()
+    parser.add_argument("encflow")
+    parser.add_argument("--calls", action="store_true")
+    parser.add_argument("--all", action="store_true")
+    parser.add_argument("--most", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--only", action="append", default=[])
+    return parser.parse_args(argv)
+
+
+def report(results, whole):
+    """A line a call; what was never reached; the sum. True: all is well."""
+    sums = {}
+    for _, lines in results:
+        for call, total, tried, fired, broken in lines:
+            row = sums.setdefault(call, [0, 0, 0, 0])
+            for i, value in enumerate((total, tried, fired, broken)):
+                row[i] += value
+    for call, (total, tried, fired, broken) in sums.items():
+        print(f"{call:24} {total:6} calls {tried:6} runs {fired:6} faults "
+              f"{broken:4} broken")
+    silent = {call for call, row in sums.items() if row[2] == 0}
+    for call in sorted(silent):
+        print(f"{call}: never called: {UNREACHED.get(call, 'WHY?')}")
+    tried, fired, broken = (sum(row[i] for row in sums.values())
+                            for i in (1, 2, 3))
+    print(f"{len(results)} scenarios, {tried} runs, {fired} faults, "
+          f"{broken} broken")
+    return broken == 0 and tried > 0 and (not whole or
+                                          silent == set(UNREACHED))
+
+
+def main():
+    options = options_from(sys.argv[1:])
+    if options.calls:
+        return 0 if calls_check([options.encflow]) else 1
+    options.encflow = os.path.abspath(options.encflow)
+    names = [s.name for s in scenarios()
+             if not options.only or any(
+                 word.partition(":")[0] in (s.name, "")
+                 for word in options.only)]
+    with tempfile.TemporaryDirectory(prefix="inject-") as folder:
+        tls = certificate(folder)
+        with multiprocessing.Pool(options.jobs, maxtasksperchild=1) as pool:
+            results = list(pool.imap_unordered(
+                work, [(name, options, folder, tls) for name in names]))
+    return 0 if report(results, not options.only) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,241 @@
+#!/usr/bin/env bats
+# What a process still has of its secrets when its work is done: nothing.
+# image.py searches the whole image of a process; every test also says what
+# it must find there while the command works, so that the search is known to
+# see. tests/data.bats has the rest: VmLck, RLIMIT_CORE and dumpable.
+
+bats_require_minimum_version 1.5.0
+
+# What the input holds, the query string that admits its reader, and what
+# AWS knows an account by: long enough to be found in pieces. Of a column,
+# describe shows the first 50 characters.
+PLAIN='Finding that nobody but its owner may know 77317'
+SIGN='AWSAccessKeyId=AKIDEXAMPLE&Signature=9zQpH99nszG2Kf8dW3mTb5vYx'
+SIGN+='&Expires=4102444800'
+ACCOUNT='uQ7xv2LpZr8Nw4Ky/Tj6Hs1Bd3Fg5Mc9Xa0Ve+Ro'
+
+setup_file() {
+    load common
+    load servers
+    start_nginx
+}
+
+teardown_file() {
+    load common
+    load servers
+    stop_servers
+}
+
+setup() {
+    load common
+    load servers
+    common_setup
+    [ "${EF_SANITIZED:-0}" != 1 ] ||
+        skip "a sanitizer keeps what was freed, and locks no memory"
+    export TMPDIR=$PWD
+    "$ENCFLOW" keygen -o in.key
+    "$ENCFLOW" keygen -o out.key
+    {
+        echo 'PATIENT,DESCRIPTION'
+        for ((i = 0; i < 400; i++)); do
+            echo "$i,$PLAIN"
+        done
+    } >table.csv
+    "$ENCFLOW" enc -K in.key -in table.csv -out table.enc
+}
+
+# Names of what a search must find while the command works.
+KEYS=(--sees key --sees round --sees ghash)
+
+# image OPTION... -- COMMAND...: nothing left; the reason where there is.
+image() { "$PYTHON" "$BATS_TEST_DIRNAME/image.py" "$@"; }
+
+# big: a table of 3 MiB, which two threads share.
+big() {
+    for ((i = 0; i < 150; i++)); do
+        cat table.csv
+    done >big.csv
+    [ "$(stat -c %s big.csv)" -gt 3145728 ]
+}
+
+# dataset PORT NAME LOCATION KEYFILE: one dataset of ./ports, with a query.
+dataset() {
+    mkdir -p "ports/$1/$2/dataset"
+    printf %s "$3" >"ports/$1/$2/dataset/location.txt"
+    printf '{"query_string": "%s", "encryption": {"key": "%s"}}' \
+        "$(printf %s "${5-}" | base64 -w 0)" "$(<"$4")" \
+        >"ports/$1/$2/dataset/credentials.bin"
+}
+
+# ------------------------------------------------------- the search itself
+
+@test "image: finds what a careless program leaves, and only that" {
+    # a script that reads a key and a text, and keeps them in its heap
+    cat >careless.py <<'PY'
+import ctypes, sys
+ctypes.CDLL(None).prctl(4, 1, 0, 0, 0) # work begins
+keep = open("in.key", "rb").read(), open("note").read()
+key = bytearray.fromhex(keep[0].decode())
+open("/dev/null").close()
+if sys.argv[1] == "wipes":
+    key[:] = bytes(32)
+    ctypes.memset(id(keep[0]) + 32, 0, 64)
+    ctypes.memset(id(keep[1]) + 48, 0, len(keep[1]))
+PY
+    printf %s "$PLAIN" >note
+    run image --key in.key --text "plain=$PLAIN" --sees plain --sees hex -- \
+        "$PYTHON" -S -E careless.py keeps
+    fails 1 'left at the end: hex' 'left at the end: key' \
+        'left at the end: plain'
+    run image --key out.key --text plain="another text, which nobody has" \
+        --sees plain --sees key -- "$PYTHON" -S -E careless.py keeps
+    fails 1 'never seen: key' 'never seen: plain'
+    [[ $output != *left* ]]
+    run image --status 3 --key in.key -- "$PYTHON" -S -E careless.py keeps
+    fails 2 'wait status'
+}
+
+# ---------------------------------------------------------------- commands
+
+@test "keygen keeps nothing of the key" {
+    image --key new.key --sees key -- "$ENCFLOW" keygen -o new.key
+}
+
+@test "enc keeps nothing, with one thread and with two" {
+    big
+    image --guarded --key in.key --text "plain=$PLAIN" "${KEYS[@]}" \
+        --sees hex --sees plain -- \
+        "$ENCFLOW" enc -K in.key --threads 1 -in big.csv -out sealed
+    image --key in.key --text "plain=$PLAIN" "${KEYS[@]}" --sees plain -- \
+        "$ENCFLOW" enc -K in.key --threads 2 -in big.csv -out sealed
+    image --key in.key --text "plain=$PLAIN" "${KEYS[@]}" --sees plain \
+        --stdin big.csv --stdout sealed -- "$ENCFLOW" enc -K in.key
+}
+
+@test "dec keeps nothing, to a file, to a stream, from a pipe" {
+    big
+    "$ENCFLOW" enc -K in.key -in big.csv -out sealed
+    image --guarded --key in.key --text "plain=$PLAIN" "${KEYS[@]}" \
+        --sees plain -- \
+        "$ENCFLOW" dec -K in.key --threads 1 -in sealed -out opened
+    same big.csv opened
+    mkfifo pipe
+    image --key in.key --text "plain=$PLAIN" "${KEYS[@]}" --sees plain \
+        --stdin pipe --stdout /dev/null -- "$ENCFLOW" dec -K in.key &
+    cat sealed >pipe
+    wait $!
+}
+
+@test "dec keeps nothing of a file that does not open" {
+    printf x >>table.enc
+    image --status 3 --key in.key --text "plain=$PLAIN" "${KEYS[@]}" \
+        --sees plain -- "$ENCFLOW" dec -K in.key -in table.enc -out opened
+    image --status 3 --key out.key --text "plain=$PLAIN" "${KEYS[@]}" -- \
+        "$ENCFLOW" dec -K out.key -in table.enc -out opened
+}
+
+@test "base64 keeps nothing, either way" {
+    image --text "plain=$PLAIN" --sees plain -- \
+        "$ENCFLOW" base64 -in table.csv -out table.64
+    image --text "plain=$PLAIN" --sees plain -- \
+        "$ENCFLOW" base64 -d -in table.64 -out table.again
+    same table.csv table.again
+}
+
+@test "json keeps nothing of credentials" {
+    dataset input in file:///x in.key "$SIGN"
+    image --key in.key --text "query=$SIGN" --sees hex --sees query \
+        --stdout key.out -- "$ENCFLOW" json -r /encryption/key \
+        ports/input/in/dataset/credentials.bin
+    [ "$(<key.out)" = "$(<in.key)" ]
+    image --key in.key --text "query=$SIGN" --sees hex --stdout all.out -- \
+        "$ENCFLOW" json -c ports/input/in/dataset/credentials.bin
+}
+
+@test "credentials make and check keep nothing" {
+    printf 'https://bucket.example/key?%s' "$SIGN" >url
+    image --guarded --key in.key --text "query=$SIGN" --sees key --sees hex \
+        --sees query --stdin url -- \
+        "$ENCFLOW" credentials make --url - -K in.key -o made
+    image --key in.key --text "query=$SIGN" --sees key --sees query \
+        --stdin url --stdout made.json -- \
+        "$ENCFLOW" credentials make --url - -K in.key
+    image --guarded --key in.key --text "query=$SIGN" --sees key \
+        --sees query --stdout /dev/null -- "$ENCFLOW" credentials check made
+}
+
+@test "presign keeps nothing of the account, nor of what it made" {
+    local sigv2
+    printf '[p]\naws_access_key_id = AKIDEXAMPLE\n' >aws
+    printf 'aws_secret_access_key = %s\nregion = eu-west-1\n' "$ACCOUNT" >>aws
+    export AWS_SHARED_CREDENTIALS_FILE=$PWD/aws AWS_CONFIG_FILE=/dev/null
+    for sigv2 in '' --sigv2; do
+        "$ENCFLOW" presign p download s3://bucket/ file 60 $sigv2 \
+            --at 2026-01-01T00:00:00Z >want
+        image --text "account=$ACCOUNT" --sees account --sees url \
+            --text "url=$(grep -oE 'Signature=.*' want)" --stdout got -- \
+            "$ENCFLOW" presign p download s3://bucket/ file 60 $sigv2 \
+            --at 2026-01-01T00:00:00Z
+        same want got
+    done
+}
+
+@test "describe keeps nothing of the table" {
+    image --text "plain=$PLAIN" --sees plain --stdout /dev/null -- \
+        "$ENCFLOW" describe table.csv
+    image --text "plain=$PLAIN" --sees plain --stdout /dev/null -- \
+        "$ENCFLOW" describe --all --top 3 --format json table.csv
+}
+
+@test "run keeps nothing, of files" {
+    dataset input in "file://$PWD/table.enc" in.key
+    dataset output out "file://$PWD/out.enc" out.key
+    image --key in.key --key out.key --text "plain=$PLAIN" "${KEYS[@]}" \
+        --sees plain -- "$ENCFLOW" run --allow-file --ports ports \
+        --work "$PWD/work"
+    image --key out.key --text "plain=$PLAIN" --sees key --sees plain \
+        --stdout /dev/null -- "$ENCFLOW" result -K out.key out.enc
+}
+
+@test "run keeps nothing, over HTTP and HTTPS" {
+    local at
+    cp table.enc "$STORE/secrets.enc"
+    for at in "$NGINX_HTTP" "$NGINX_HTTPS"; do
+        dataset input in "$at/secrets.enc" in.key "$SIGN"
+        dataset output out "$at/secrets-out.enc" out.key "$SIGN"
+        image --key in.key --key out.key --text "plain=$PLAIN" "${KEYS[@]}" \
+            --text "query=$SIGN" --sees plain --sees query -- \
+            "$ENCFLOW" run --allow-http --ports ports --work "$PWD/work" \
+            --cacert "$CA"
+        image --key out.key --text "plain=$PLAIN" --text "query=$SIGN" \
+            --sees key --sees plain --stdout /dev/null -- \
+            "$ENCFLOW" result -K out.key --allow-http --cacert "$CA" \
+            "$at/secrets-out.enc"
+    done
+}
+
+@test "selftest keeps no round key, of any kernel" {
+    # the key of the GCM paper's test cases 15 and 16, which is public
+    image --rounds \
+        feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308 \
+        --sees round --sees ghash --stdout /dev/null -- "$ENCFLOW" selftest
+}
+
+# ---------------------------------------------------------- locked memory
+
+# A user without rights, and without a byte of memory to lock.
+@test "where no memory may be locked, a warning, and the work is done" {
+    local as=()
+    [ "$(id -u)" -ne 0 ] || as=(setpriv --bounding-set=-ipc_lock
+        --inh-caps=-ipc_lock --)
+    "$ENCFLOW" enc -K in.key -in table.csv -out sealed 2>err
+    [ ! -s err ]
+    prlimit --memlock=0:0 -- "${as[@]}" \
+        "$ENCFLOW" dec -K in.key -in sealed -out opened 2>err
+    same table.csv opened
+    grep -qx 'encflow: warning: secrets could not be locked.*' err
+    grep -q '^hint: .*ulimit -l' err
+    prlimit --memlock=0:0 -- "${as[@]}" "$ENCFLOW" keygen -o third.key 2>err
+    [ "$(stat -c %s third.key)" -eq 64 ]
+    grep -q 'could not be locked' err
+}
