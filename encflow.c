@@ -78,20 +78,23 @@
  * that fault, locked, in no core dump, zero in a forked child. Where
  * mlock is refused the program goes on, and main says so at its end. */
 
+/* A view of n bytes at p. Nothing is copied: it is good for as long as p's
+ * owner keeps the bytes. p may be NULL when n is 0. */
 static ef_slice
 slice(const void *p, size_t n)
 {
     return (ef_slice){p, n};
 }
 
+/* The bytes of a C string, its NUL left out. */
 static ef_slice
 slice_str(const char *s)
 {
     return slice(s, strlen(s));
 }
 
-/* Time depends on the contents: never for a key or a tag, which go through
- * ef_equal. */
+/* 1 where a holds exactly the bytes of s. Time depends on the contents:
+ * never for a key or a tag, which go through ef_equal. */
 static int
 slice_is(ef_slice a, const char *s)
 {
@@ -100,6 +103,7 @@ slice_is(ef_slice a, const char *s)
     return a.n == n && memcmp(a.p, s, n) == 0;
 }
 
+/* 1 where a begins with s. Like slice_is, not for secrets. */
 static int
 slice_has_prefix(ef_slice a, const char *s)
 {
@@ -116,7 +120,8 @@ slice_from(ef_slice a, size_t at)
     return at < a.n ? slice(a.p + at, a.n - at) : slice(a.p, 0);
 }
 
-/* Offset of c in a, or a.n. */
+/* Offset of c in a, or a.n. An empty slice may have no address, and memchr
+ * must not be given NULL even for no bytes. */
 static size_t
 slice_find(ef_slice a, int c)
 {
@@ -133,6 +138,8 @@ is_blank_byte(unsigned char c)
            c == '\f';
 }
 
+/* a without the white space at its end: what a key file may have after its
+ * digits. The result lies inside a. */
 static ef_slice
 slice_trim_end(ef_slice a)
 {
@@ -141,6 +148,8 @@ slice_trim_end(ef_slice a)
     return a;
 }
 
+/* a without white space at both ends. The result lies inside a, so that its
+ * offset in a can be had by subtraction (ini_step does). */
 static ef_slice
 slice_trim(ef_slice a)
 {
@@ -150,19 +159,27 @@ slice_trim(ef_slice a)
     return a;
 }
 
+/* isdigit(3), but never by a locale: '0' to '9' in ASCII. */
 static int
 is_digit(unsigned char c)
 {
     return c >= '0' && c <= '9';
 }
 
+/* isalnum(3) in the C locale: also for bytes above 0x7f, which are none. */
 static int
 is_alnum(unsigned char c)
 {
     return is_digit(c) || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
 
-/* A decimal number of 1 to 12 digits; -1 when text is none. */
+/* A decimal number of 1 to 12 digits; -1 when text is none. No sign, no
+ * blanks, leading zeros allowed: "007" is 7, "+7", "" and " 7" are -1. No
+ * caller's range holds -1, so that a bound check says no to all of these.
+ *
+ * UNTRUSTED: text (a port in a URL, X-Amz-Expires, an option's value).
+ * Fuzz: fuzz/fuzz_time.c, fuzz/fuzz_query.c. Tests: vectors/times.txt,
+ * vectors/presigned.txt, vectors/locations.txt. */
 static int64_t
 slice_number(ef_slice text)
 {
@@ -174,11 +191,15 @@ slice_number(ef_slice text)
     for (i = 0; i < text.n; i++) {
         if (!is_digit(text.p[i]))
             return -1;
+        /* at most 10^12 - 1: cannot overflow */
         v = v * 10 + (text.p[i] - '0');
     }
     return v;
 }
 
+/* The numbers that encflow(1) promises. There is no default label, so that
+ * the compiler names a status that was forgotten here; a value outside the
+ * enum counts as an internal failure. Tests: vectors/statuses.txt. */
 int
 ef_exit_status(ef_status code)
 {
@@ -190,12 +211,14 @@ ef_exit_status(ef_status code)
     case EF_E_AUTH:
         return 3;
     case EF_E_FORMAT:
+    /* to the user both are a bad input */
     case EF_E_LIMIT:
         return 4;
     case EF_E_POLICY:
         return 5;
     case EF_E_NETWORK:
         return 6;
+    /* a failure of the machine or of the program, not of the input */
     case EF_E_IO:
     case EF_E_MEMORY:
     case EF_E_INTERNAL:
@@ -204,6 +227,8 @@ ef_exit_status(ef_status code)
     return 1;
 }
 
+/* The names stand in the enum's order. Any other value gives "?", so that no
+ * index leaves the table. Tests: vectors/statuses.txt. */
 const char *
 ef_status_name(ef_status code)
 {
@@ -216,7 +241,11 @@ ef_status_name(ef_status code)
 }
 
 /* The one way to say no: fills *err with a constant text and an offset, and
- * returns the status. It hides no return of the caller's. */
+ * returns the status. It hides no return of the caller's. All of *err is
+ * replaced, so that no hint or place of an earlier error stays behind.
+ *
+ * Pre: msg is constant text; err may be NULL; at is an offset into the input
+ * at hand, or EF_NOWHERE. */
 static ef_status
 reject(ef_err *err, ef_status code, uint64_t at, const char *msg)
 {
@@ -240,13 +269,15 @@ reject_line(ef_err *err, ef_status code, uint64_t line, uint64_t column,
     return rc;
 }
 
+/* EF_E_MEMORY has one message: where it ran out is of no use to anybody. */
 static ef_status
 reject_memory(ef_err *err)
 {
     return reject(err, EF_E_MEMORY, EF_NOWHERE, "out of memory");
 }
 
-/* Add what the user can do. Returns rc, so that it can close a return. */
+/* Add what the user can do. Returns rc, so that it can close a return. Does
+ * nothing on EF_OK, nor where a level further in has given a hint. */
 static ef_status
 with_hint(ef_err *err, ef_status rc, const char *hint)
 {
@@ -255,7 +286,8 @@ with_hint(ef_err *err, ef_status rc, const char *hint)
     return rc;
 }
 
-/* Offset of s in a, or a.n. */
+/* Offset of s in a, or a.n. Time is a.n times the length of s: for names and
+ * URLs, whose size is limited, and for constant s. */
 static size_t
 slice_find_str(ef_slice a, const char *s)
 {
@@ -267,8 +299,17 @@ slice_find_str(ef_slice a, const char *s)
     return a.n;
 }
 
-/* The part of a name that may be shown: what looks like a URL ends before its
- * query, and before a user's name and password. */
+/* The part of a name that may be shown: what looks like a URL ends before
+ * its query, and before a user's name and password. A file's name may hold a
+ * '?', so that a name which does not look like a URL is shown whole.
+ * What has no scheme but the marks of a presigned query ends before them.
+ *
+ *   https://b.s3.amazonaws.com/k?X-Amz-Signature=0f -> up to the '?'
+ *   https://user:word@host/k                        -> https://
+ *
+ * UNTRUSTED: a (a location, a file's name). Post: a prefix of a.
+ * Fuzz: fuzz/fuzz_location.c. Tests: tests/data.bats, "messages: a URL in
+ * the wrong place shows neither query nor password". */
 static ef_slice
 slice_public(ef_slice a)
 {
@@ -281,11 +322,13 @@ slice_public(ef_slice a)
     query = v4 < query ? v4 : query; /* a query by itself has no '?' */
     a.n = v2 < query ? v2 : query;
     if (scheme < a.n && slice_find(slice_from(a, scheme), '@') < a.n - scheme)
+        /* an '@' in the path is taken for a user's, too: less is shown */
         a.n = scheme + 3;
     return a;
 }
 
-/* A C1 control character (U+0080 to U+009F): some terminals obey them. */
+/* A C1 control character (U+0080 to U+009F): some terminals obey them. In
+ * UTF-8 it is C2 and the character's number. */
 static int
 is_c1(ef_slice a)
 {
@@ -293,7 +336,13 @@ is_c1(ef_slice a)
 }
 
 /* Say which file, dataset or member err speaks of; the innermost name given
- * first stays. Bytes that a terminal would obey are escaped. */
+ * first stays. Bytes that a terminal would obey are escaped, and so are '"'
+ * and '\', since names are shown in quotes: a newline is shown as \x0a.
+ *
+ * UNTRUSTED: name (a file's, a dataset's, a column's, a location).
+ * Post: err->where is NUL-terminated and ends in "..." when it was cut.
+ * Fuzz: fuzz/fuzz_location.c, fuzz/fuzz_ports.c. Tests: tests/data.bats,
+ * "control characters of a file name do not reach the terminal". */
 static ef_status
 with_where(ef_err *err, ef_status rc, ef_slice name)
 {
@@ -302,11 +351,13 @@ with_where(ef_err *err, ef_status rc, ef_slice name)
     if (err == NULL || rc == EF_OK || err->where[0] != '\0')
         return rc;
     name = slice_public(name);
+    /* 8: one more escape (4), the "..." (3) and the NUL */
     for (i = 0; i < name.n && n + 8 < sizeof err->where; i++) {
         unsigned char c = name.p[i];
 
         if (c < 0x20 || c == 0x7f || c == '"' || c == '\\' ||
             is_c1(slice_from(name, i)) ||
+            /* the second byte of a C1 character: both are escaped */
             (i > 0 && is_c1(slice_from(name, i - 1))))
             n += (size_t)snprintf(err->where + n, 5, "\\x%02x", c);
         else
@@ -320,7 +371,13 @@ with_where(ef_err *err, ef_status rc, ef_slice name)
     return rc;
 }
 
-/* A JSON position in both notations; members is like "/encryption/key". */
+/* A JSON position in both notations; members is like "/encryption/key",
+ * which gives "$.encryption.key (JSON pointer /encryption/key)". The whole
+ * document is "$" and the pointer "". The innermost position given first
+ * stays.
+ * Pre: members is our own constant, of names without ~ and shorter than 64.
+ * Tests: tests/data.bats, "the place is said as a path and as a JSON
+ * pointer". */
 static ef_status
 with_member(ef_err *err, ef_status rc, const char *members)
 {
@@ -337,9 +394,14 @@ with_member(ef_err *err, ef_status rc, const char *members)
     return rc;
 }
 
+/* memset alone may be left out by the compiler where p is not used again.
+ * The empty asm claims to read the memory at p, so that the zeros must be
+ * there.
+ * Tests: tests/unit.c (test_equal_and_wipe). */
 void
 ef_wipe(void *p, size_t n)
 {
+    /* p may be NULL then, which memset must not see */
     if (n == 0)
         return;
     memset(p, 0, n);
@@ -347,7 +409,10 @@ ef_wipe(void *p, size_t n)
 }
 
 /* BearSSL wipes nothing: round keys and hash states stay in the stack frames
- * it used. This one is put over them and wiped. */
+ * it used. This one is put over them and wiped.
+ *
+ * Pre: called from about the depth that BearSSL was called from; noinline,
+ * so that the frame is below the caller's, where BearSSL's were. */
 static void __attribute__((noinline)) burn_stack(void)
 {
     unsigned char frame[8192];
@@ -355,6 +420,9 @@ static void __attribute__((noinline)) burn_stack(void)
     ef_wipe(frame, sizeof frame);
 }
 
+/* No branch and no index depends on the bytes: the differences of all pairs
+ * are ORed together, and the result is 0 only where each is.
+ * Tests: tests/unit.c (test_equal_and_wipe), tests/ct.c. */
 int
 ef_equal(const void *a, const void *b, size_t n)
 {
@@ -367,7 +435,12 @@ ef_equal(const void *a, const void *b, size_t n)
     return (int)(((diff - 1) >> 31) & 1); /* diff < 256 */
 }
 
-/* Make room for n more bytes; 0 when that can't be. */
+/* Make room for n more bytes; 0 when that can't be, and b has failed then.
+ * The capacity doubles, so that adding byte by byte takes linear time.
+ *
+ * Secret: the old contents may be one: they are copied, wiped and freed.
+ * Pre: b->n <= b->max where max is set. Post: on 1, b->p is not NULL and n
+ * bytes fit after b->n. Limits: b->max. Tests: tests/unit.c (test_buf). */
 static int
 buf_room(ef_buf *b, size_t n)
 {
@@ -375,12 +448,14 @@ buf_room(ef_buf *b, size_t n)
     size_t cap = b->cap != 0 ? b->cap : 256;
     unsigned char *p;
 
+    /* written so that no n, not even SIZE_MAX, wraps around */
     if (b->failed || n > max - b->n) {
         b->failed = 1;
         return 0;
     }
     if (b->cap - b->n >= n && b->p != NULL)
         return 1;
+    /* ends: b->n + n <= max, and cap gets to max at the latest */
     while (cap < b->n + n)
         cap = cap > max / 2 ? max : cap * 2;
     p = malloc(cap);
@@ -398,10 +473,15 @@ buf_room(ef_buf *b, size_t n)
     return 1;
 }
 
+/* What a buffer with a drain holds back: much to a system call, little
+ * beside the 32 MiB that the program may take. */
 #define BUF_DRAIN_BYTES ((size_t)64 << 10)
 
-/* With drain set, a piece larger than BUF_DRAIN_BYTES goes to it as it is,
- * after what the buffer held. */
+/* Append n bytes. With drain set, a piece larger than BUF_DRAIN_BYTES goes
+ * to it as it is, after what the buffer held. So the buffer itself never
+ * holds more, whatever the size of the text. After a failure nothing is
+ * added or drained.
+ * Pre: p is not part of b (it may move). Tests: tests/unit.c (test_buf). */
 void
 ef_buf_add(ef_buf *b, const void *p, size_t n)
 {
@@ -413,6 +493,7 @@ ef_buf_add(ef_buf *b, const void *p, size_t n)
             return;
         }
     }
+    /* p may be NULL when n is 0, which memcpy must not see */
     if (!buf_room(b, n) || n == 0)
         return;
     memcpy(b->p + b->n, p, n);
@@ -431,12 +512,15 @@ ef_buf_byte(ef_buf *b, unsigned char c)
     ef_buf_add(b, &c, 1);
 }
 
+/* cap bytes are wiped, not n: a drained or shortened buffer holds old bytes
+ * past n. failed, max and drain stay as they are. Free again does nothing. */
 void
 ef_buf_free(ef_buf *b)
 {
     if (b->p != NULL)
         ef_wipe(b->p, b->cap);
     free(b->p);
+    /* so that a second free, or another use, finds an empty buffer */
     b->p = NULL;
     b->n = b->cap = 0;
 }
@@ -449,14 +533,17 @@ buf_slice(const ef_buf *b)
 }
 
 /* EF_OK when everything went in; for buffers of our own making, where the
- * only reason to fail is memory. */
+ * only reason to fail is memory. Where a max or a drain can say no as well,
+ * the owner asks for that reason first. */
 static ef_status
 buf_status(const ef_buf *b, ef_err *err)
 {
     return b->failed ? reject_memory(err) : EF_OK;
 }
 
-/* A NUL-terminated view; "" when memory ran out. */
+/* A NUL-terminated view; "" when memory ran out. The NUL is not counted, so
+ * that the next addition goes over it. The view ends with that addition.
+ * Pre: no NUL in the contents (a path would be cut there); no drain. */
 static const char *
 buf_cstr(ef_buf *b)
 {
@@ -467,7 +554,9 @@ buf_cstr(ef_buf *b)
     return (const char *)b->p;
 }
 
-/* printf into a buffer; the texts are short (numbers, dates, names). */
+/* printf into a buffer; the texts are short (numbers, dates, names). What
+ * does not fit into 512 bytes is a failure, never cut. text is not wiped: no
+ * secret may go through here. */
 static void __attribute__((format(printf, 2, 3)))
 buf_printf(ef_buf *b, const char *format, ...)
 {
@@ -484,6 +573,7 @@ buf_printf(ef_buf *b, const char *format, ...)
         ef_buf_add(b, text, (size_t)n);
 }
 
+/* 4096 is for a sysconf that fails, which Linux's does not. */
 static size_t
 page_bytes(void)
 {
@@ -492,8 +582,9 @@ page_bytes(void)
     return n > 0 ? (size_t)n : 4096;
 }
 
-/* Bytes of the pages that hold n: ef_secret_free works out again from n
- * what ef_secret_alloc mapped. */
+/* Bytes of the pages that hold n: ef_secret_free works out again from n what
+ * ef_secret_alloc mapped. Pre: n <= SIZE_MAX / 2, so that the sum can't
+ * wrap. */
 static size_t
 page_round(size_t n)
 {
@@ -503,9 +594,20 @@ page_round(size_t n)
 }
 
 /* Some secret memory could not be locked: main tells the user. Only ever
- * set, so it does not matter which thread does. */
+ * set, so it does not matter which thread does. A run goes on without the
+ * lock, because many machines let a process lock little. */
 static volatile sig_atomic_t secret_unlocked;
 
+/* One mapping: guard page | body, whole pages | guard page. The guards fault
+ * on any access: no overrun from elsewhere gets in, and none from here past
+ * the last page. Fresh pages are zeros.
+ *
+ * Secret: whatever the caller puts there; ef_secret_free wipes it.
+ * Fails: NULL for n 0, for n over SIZE_MAX / 2, where mmap or mprotect
+ * fails. A refused mlock is no failure: secret_unlocked is set and *locked
+ * is 0.
+ * Tests: tests/unit.c (test_secret), tests/data.bats ("secrets are locked in
+ * memory and core dumps are off"). */
 void *
 ef_secret_alloc(size_t n, int *locked)
 {
@@ -516,6 +618,7 @@ ef_secret_alloc(size_t n, int *locked)
         *locked = 0;
     if (body == 0)
         return NULL; /* no bytes, or more than there can be */
+    /* at most SIZE_MAX / 2 and three pages: cannot wrap */
     base = mmap(NULL, body + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
                 -1, 0);
     if (base == MAP_FAILED)
@@ -538,6 +641,9 @@ ef_secret_alloc(size_t n, int *locked)
     return base + page;
 }
 
+/* The whole body is wiped, also what lies past n, while it is still locked;
+ * munmap ends the lock. Pre: n is what ef_secret_alloc was given.
+ * Tests: tests/unit.c (test_secret). */
 void
 ef_secret_free(void *p, size_t n)
 {
@@ -549,6 +655,7 @@ ef_secret_free(void *p, size_t n)
     munmap((unsigned char *)p - page, body + 2 * page);
 }
 
+/* x to p, highest byte first, on any machine. */
 static void
 put_be32(unsigned char *p, uint32_t x)
 {
@@ -558,6 +665,8 @@ put_be32(unsigned char *p, uint32_t x)
     p[3] = (unsigned char)x;
 }
 
+/* Highest byte first: the lengths in GHASH's last block (SP 800-38D 7.1,
+ * step 5). */
 static void
 put_be64(unsigned char *p, uint64_t x)
 {
@@ -565,6 +674,7 @@ put_be64(unsigned char *p, uint64_t x)
     put_be32(p + 4, (uint32_t)x);
 }
 
+/* Lowest byte first, from any address: the words that SipHash reads. */
 static uint64_t
 get_le64(const unsigned char *p)
 {
@@ -599,14 +709,24 @@ get_le64(const unsigned char *p)
  * UTF-8 is a machine of one byte a step (RFC 3629), because the CSV
  * parser sees characters split between pieces. */
 
-/* All ones when lo <= c <= hi, else 0, for values below 2^31. */
+/* All ones when lo <= c <= hi, else 0, for values below 2^31. Where c is out
+ * of the range one of the differences is negative: its highest bit, spread
+ * over the word by a multiplication, is the answer turned around.
+ *
+ * Secret: c may be a digit of a key: no branch, no table. Tests: tests/ct.c. */
 static uint32_t
 ct_within(uint32_t c, uint32_t lo, uint32_t hi)
 {
     return ~((((c - lo) | (hi - c)) >> 31) * UINT32_MAX);
 }
 
-/* 0..15, or 256 for a byte that is no hex digit. */
+/* 0..15, or 256 for a byte that is no hex digit: so that ORing the values of
+ * all digits together keeps the mark of a bad one. Either case is a digit.
+ *
+ * UNTRUSTED: byte.
+ * Secret: byte may be of a key.
+ * Fuzz: fuzz/fuzz_hex.c. Source: RFC 4648 section 8.
+ * Tests: tests/unit.c (test_alphabets: all 256 bytes), tests/ct.c. */
 static uint32_t
 hex_value(unsigned char byte)
 {
@@ -617,8 +737,8 @@ hex_value(unsigned char byte)
            (lower & (c - 'a' + 10)) | (~(digit | upper | lower) & 256);
 }
 
-/* v is 0 to 15, perhaps of a key: arithmetic, because a table's index
- * would show in the cache. */
+/* v is 0 to 15, perhaps of a key: arithmetic, because a table's index would
+ * show in the cache. skip is the gap in ASCII between '9' and the letters. */
 static char
 hex_digit(uint32_t v, int upper)
 {
@@ -628,6 +748,9 @@ hex_digit(uint32_t v, int upper)
     return (char)(v + '0' + (letter & skip));
 }
 
+/* Each byte gives its high digit first. No allocation and no NUL, so that
+ * the digits of a key are nowhere but in the caller's (secret) memory.
+ * Tests: vectors/hex.txt, tests/ct.c. */
 void
 ef_hex_encode(char *out, const void *secret, size_t n, int upper)
 {
@@ -641,7 +764,9 @@ ef_hex_encode(char *out, const void *secret, size_t n, int upper)
 }
 
 /* Where the first byte stands that is no hex digit. Only for text already
- * known to be invalid, or not secret. */
+ * known to be invalid, or not secret: time depends on the contents.
+ * UNTRUSTED: in.
+ * Fuzz: fuzz/fuzz_hex.c. */
 static size_t
 hex_span(ef_slice in)
 {
@@ -652,12 +777,19 @@ hex_span(ef_slice in)
     return i;
 }
 
+/* All digits are worked out before bad is looked at: the one branch says
+ * whether the text is valid, nothing of what is in it.
+ *
+ * Secret: out, wiped on failure; bad and the loop's values are one digit.
+ * Fails: EF_E_FORMAT for "0", "0g", or 63 digits where a key wants 64.
+ * Fuzz: fuzz/fuzz_hex.c. Tests: vectors/hex.txt, tests/ct.c. */
 ef_status
 ef_hex_decode(unsigned char *out, size_t out_n, ef_slice in, ef_err *err)
 {
     uint32_t bad = 0;
     size_t i;
 
+    /* not 2 * out_n, which could wrap around */
     if (in.n % 2 != 0 || in.n / 2 != out_n) {
         ef_wipe(out, out_n);
         return reject(err, EF_E_FORMAT, in.n, "wrong number of hex digits");
@@ -671,10 +803,12 @@ ef_hex_decode(unsigned char *out, size_t out_n, ef_slice in, ef_err *err)
     if ((bad & 256) == 0)
         return EF_OK;
     ef_wipe(out, out_n);
+    /* no key is in this text: it may be searched */
     return reject(err, EF_E_FORMAT, hex_span(in), "not a hex digit");
 }
 
-/* The character for 0..63. */
+/* The character for 0..63, by masks: v may be six bits of a key. Exactly one
+ * of the five ranges gives all ones. Source: RFC 4648 table 1. */
 static char
 b64_char(uint32_t v)
 {
@@ -686,7 +820,13 @@ b64_char(uint32_t v)
                   (ct_within(v, 63, 63) & '/'));
 }
 
-/* 0..63, or 256 for a byte outside the alphabet. */
+/* 0..63, or 256 for a byte outside the alphabet; '=' is outside. The
+ * URL-safe alphabet ('-' and '_') is not accepted: one value has one text.
+ *
+ * UNTRUSTED: byte.
+ * Secret: byte may be of a key.
+ * Fuzz: fuzz/fuzz_base64.c. Source: RFC 4648 table 1.
+ * Tests: tests/unit.c (test_alphabets: all 256 bytes), tests/ct.c. */
 static uint32_t
 b64_value(unsigned char byte)
 {
@@ -699,6 +839,12 @@ b64_value(unsigned char byte)
            (~(upper | lower | digit | plus | slash) & 256);
 }
 
+/* Three bytes make four characters; one or two bytes at the end are filled
+ * up with zero bits and '='. The branches are on the size alone.
+ *
+ *   "f" -> "Zg=="    "fo" -> "Zm8="    "foo" -> "Zm9v"
+ *
+ * Source: RFC 4648 sections 4, 10. Tests: vectors/base64.txt, tests/ct.c. */
 void
 ef_base64_encode(char *out, const void *secret, size_t n)
 {
@@ -716,8 +862,16 @@ ef_base64_encode(char *out, const void *secret, size_t n)
     }
 }
 
-/* The text is wrong: find the first byte that can't be right. A '=' may stand
- * third or fourth in a group, and only '=' after it, to the end. */
+/* The text is wrong: find the first byte that can't be right. A '=' may
+ * stand third or fourth in a group, and only '=' after it, to the end.
+ *
+ * UNTRUSTED: in. Pre: b64_is_valid(in) is 0, and out has not been written.
+ * Fails: always EF_E_FORMAT:
+ *   "Zm9*" at 3   "Z===" at 1   not a base64 character
+ *   "Zg==Zg==" at 4, "Zg=g" at 3   goes on after its padding
+ *   "Zm9vZ" at 5   ends in the middle of a group
+ *   "Zh==" at 1    unused bits are not zero (RFC 4648 section 3.5)
+ * Fuzz: fuzz/fuzz_base64.c. Tests: vectors/base64.txt. */
 static ef_status
 b64_reject(ef_slice in, ef_err *err)
 {
@@ -735,12 +889,17 @@ b64_reject(ef_slice in, ef_err *err)
     if (in.n % 4 != 0)
         return reject(err, EF_E_FORMAT, in.n,
                       "base64 ends in the middle of a group of four");
+    /* All else is right, so it is the last data character, and there is one: a
+     * text without any is empty, which is valid. */
     while (in.p[i - 1] == '=')
         i--;
     return reject(err, EF_E_FORMAT, i - 1, "base64's unused bits are not zero");
 }
 
-/* Characters of padding that in ends with: 0 to 2. */
+/* Characters of padding that in ends with: 0 to 2. A third '=' is left to be
+ * refused as data.
+ * UNTRUSTED: in.
+ * Fuzz: fuzz/fuzz_base64.c. */
 static size_t
 b64_padding(ef_slice in)
 {
@@ -751,11 +910,16 @@ b64_padding(ef_slice in)
     return pad;
 }
 
-/* 1 or 0; time depends on the size and the padding alone. */
+/* 1 or 0; time depends on the size and the padding alone.
+ * UNTRUSTED: in.
+ * Secret: in may be a key or a query; one bit comes out.
+ * Fuzz: fuzz/fuzz_base64.c. Source: RFC 4648 sections 3.3, 3.5.
+ * Tests: vectors/base64.txt, tests/ct.c. */
 static int
 b64_is_valid(ef_slice in)
 {
     size_t pad = b64_padding(in), data = in.n - pad, i;
+    /* values are below 64; each fault sets a bit above those */
     uint32_t bad = in.n % 4 != 0 ? 256 : 0;
 
     for (i = 0; i < data; i++)
@@ -765,6 +929,15 @@ b64_is_valid(ef_slice in)
     return (bad & ~UINT32_C(63)) == 0;
 }
 
+/* Valid texts only get to the loop, so it needs no checks of its own. acc
+ * keeps more than the last four characters; only its low bits are used.
+ *
+ * UNTRUSTED: in.
+ * Secret: in and out; out is wiped on failure.
+ * Post: o never passes i, so that decoding in place reads what it has not
+ * written over.
+ * Fuzz: fuzz/fuzz_base64.c. Tests: vectors/base64.txt,
+ * vectors/credentials.txt, vectors/result.txt, tests/ct.c. */
 ef_status
 ef_base64_decode(unsigned char *out, size_t *out_n, ef_slice in, ef_err *err)
 {
@@ -774,6 +947,7 @@ ef_base64_decode(unsigned char *out, size_t *out_n, ef_slice in, ef_err *err)
 
     *out_n = 0;
     if (!b64_is_valid(in)) { /* before anything is written: out may be in */
+        /* it reads in, which may be out: before the wipe */
         rc = b64_reject(in, err);
         ef_wipe(out, in.n / 4 * 3);
         return rc;
@@ -787,12 +961,19 @@ ef_base64_decode(unsigned char *out, size_t *out_n, ef_slice in, ef_err *err)
     return EF_OK;
 }
 
+/* RFC 3986 section 2.3's unreserved characters: AWS signs these as they are. */
 static int
 percent_is_plain(unsigned char c)
 {
     return is_alnum(c) || c == '-' || c == '.' || c == '_' || c == '~';
 }
 
+/*   "a b/c" -> "a%20b%2Fc", or "a%20b/c" with keep_slash
+ *
+ * in is bytes, not characters: UTF-8 gives one %XX for each byte. A failure
+ * shows in out->failed alone.
+ * UNTRUSTED: in.
+ * Fuzz: fuzz/fuzz_percent.c. Tests: vectors/percent.txt. */
 void
 ef_percent_encode(ef_buf *out, ef_slice in, int keep_slash)
 {
@@ -809,6 +990,14 @@ ef_percent_encode(ef_buf *out, ef_slice in, int keep_slash)
     }
 }
 
+/* Decoded once: "%2541" gives "%41". What comes out may hold a '/' or
+ * control characters, which callers check after decoding, not before.
+ *
+ * UNTRUSTED: in.
+ * Fails: EF_E_FORMAT for "%4", "%zz" and, unless allow_nul, "%00", which
+ * would cut a path short; EF_E_MEMORY.
+ * Fuzz: fuzz/fuzz_percent.c, fuzz/fuzz_location.c.
+ * Tests: vectors/percent.txt. */
 ef_status
 ef_percent_decode(ef_buf *out, ef_slice in, int allow_nul, ef_err *err)
 {
@@ -816,6 +1005,7 @@ ef_percent_decode(ef_buf *out, ef_slice in, int allow_nul, ef_err *err)
     size_t i;
 
     for (i = 0; i < in.n; i++) {
+        /* also '+': that it means a blank is HTML's rule, not the URL's */
         if (in.p[i] != '%') {
             ef_buf_byte(out, in.p[i]);
             continue;
@@ -832,12 +1022,18 @@ ef_percent_decode(ef_buf *out, ef_slice in, int allow_nul, ef_err *err)
     return buf_status(out, err);
 }
 
-/* What the next byte of a character may be. need 0: between characters. */
+/* What the next byte of a character may be. need 0: between characters. Four
+ * bytes, so that a CSV parser keeps it in one word between pieces. */
 struct utf8_state {
     unsigned char need, lo, hi, seen; /* to come; range of the next */
 };
 
-/* Take one byte; 0 when it can't stand here. RFC 3629 section 4. */
+/* Take one byte; 0 when it can't stand here. RFC 3629 section 4: only the
+ * second byte's range depends on the first, all later ones are 80 to BF.
+ * After a 0 the state is of no use.
+ * UNTRUSTED: c.
+ * Fuzz: fuzz/fuzz_utf8.c, fuzz/fuzz_csv.c.
+ * Tests: vectors/utf8.txt, tests/unit.c (test_utf8). */
 static int
 utf8_step(struct utf8_state *u, unsigned char c)
 {
@@ -851,6 +1047,7 @@ utf8_step(struct utf8_state *u, unsigned char c)
     *u = (struct utf8_state){0, 0x80, 0xbf, 1};
     if (c < 0x80)
         return 1;
+    /* 80 to BF only follow; C0 and C1 begin what is shorter otherwise */
     if (c < 0xc2 || c > 0xf4)
         return 0;
     u->need = c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
@@ -865,7 +1062,10 @@ utf8_step(struct utf8_state *u, unsigned char c)
     return 1;
 }
 
-/* Bytes of the character at in.p, or 0 when it is malformed or cut short. */
+/* Bytes of the character at in.p, or 0 when it is malformed or cut short. At
+ * most four bytes are read, none past in.
+ * UNTRUSTED: in.
+ * Fuzz: fuzz/fuzz_utf8.c, fuzz/fuzz_json.c. */
 static size_t
 utf8_len(ef_slice in)
 {
@@ -881,6 +1081,11 @@ utf8_len(ef_slice in)
     return 0;
 }
 
+/* The offset in an error is that of the character's first byte, not of the
+ * byte that could not follow. U+FEFF and non-characters are let through:
+ * they are well-formed.
+ * Fuzz: fuzz/fuzz_utf8.c, fuzz/fuzz_name.c.
+ * Tests: vectors/utf8.txt. */
 ef_status
 ef_utf8_check(ef_slice in, ef_err *err)
 {
@@ -895,7 +1100,9 @@ ef_utf8_check(ef_slice in, ef_err *err)
     return EF_OK;
 }
 
-/* The code point at in.p, which is well-formed; *n its bytes. */
+/* The code point at in.p; *n its bytes. Pre: in begins with a well-formed
+ * character (utf8_len says so, or the whole text was checked): the first
+ * byte alone decides how many are read. */
 static uint32_t
 utf8_get(ef_slice in, size_t *n)
 {
@@ -912,8 +1119,9 @@ utf8_get(ef_slice in, size_t *n)
     return cp;
 }
 
-/* cp is a scalar value: what utf8_get and, on checked text, json_next
- * give. No surrogate gets here. */
+/* Append cp as UTF-8. cp is a scalar value: what utf8_get and, on checked
+ * text, json_next give. No surrogate gets here, nor anything past U+10FFFF:
+ * both would make ill-formed text. Tests: tests/unit.c (test_utf8). */
 static void
 utf8_put(ef_buf *out, uint32_t cp)
 {
@@ -925,7 +1133,8 @@ utf8_put(ef_buf *out, uint32_t cp)
         ef_buf_byte(out, (unsigned char)(0x80 | (cp >> (6 * (n - 1)) & 0x3f)));
 }
 
-/* Characters (code points) in well-formed text. */
+/* Characters (code points) in well-formed text: all bytes but those that
+ * only follow. pandas measures width so, whatever a terminal makes of it. */
 static size_t
 utf8_count(ef_slice in)
 {
@@ -964,6 +1173,8 @@ utf8_count(ef_slice in)
  * looked up by walking the siblings: there is no hash of names to
  * attack. */
 
+/* All that is known between two bytes of the text. It lives in ef_json_parse
+ * and holds no bytes of the text, only places in it. */
 struct json_reader {
     ef_json *doc;
     ef_slice in;
@@ -975,7 +1186,9 @@ struct json_reader {
 };
 
 /* The byte at r->at, or -1 at the end of the text. No rule accepts -1, so
- * none needs a check of its own for the end. */
+ * none needs a check of its own for the end.
+ * UNTRUSTED: the byte.
+ * Fuzz: fuzz/fuzz_json.c. */
 static int
 json_peek(const struct json_reader *r)
 {
@@ -995,7 +1208,9 @@ json_space(struct json_reader *r)
 }
 
 /* A byte that the grammar does not allow at `at`. At the text's end the
- * message is always the same: the text is not complete. */
+ * message is always the same: the text is not complete. So a cut document
+ * (`{"a":[1,`) is told from a wrong one (`{"a":[1,]`).
+ * Tests: vectors/json_reject.txt (every message, with its offset). */
 static ef_status
 json_bad(struct json_reader *r, size_t at, const char *msg)
 {
@@ -1005,7 +1220,11 @@ json_bad(struct json_reader *r, size_t at, const char *msg)
     return reject(r->err, EF_E_FORMAT, at, msg);
 }
 
-/* Four hex digits at at; -1 when one is not, *at then tells which. */
+/* Four hex digits at `*at`, as a number up to 0xffff; -1 when one is not,
+ * *at then tells which. On success *at is past them. Either case is a digit.
+ *
+ * UNTRUSTED: in.
+ * Fuzz: fuzz/fuzz_json.c. */
 static int32_t
 json_hex4(ef_slice in, size_t *at)
 {
@@ -1013,6 +1232,7 @@ json_hex4(ef_slice in, size_t *at)
     int i;
 
     for (i = 0; i < 4; i++, ++*at) {
+        /* the text may end here; by value, without a table, as for keys */
         uint32_t d = *at < in.n ? hex_value(in.p[*at]) : 256;
 
         if (d > 15)
@@ -1022,7 +1242,17 @@ json_hex4(ef_slice in, size_t *at)
     return v;
 }
 
-/* The escape at r->at, which is on the backslash. */
+/* The escape at r->at, which is on the backslash; r->at gets past it, for a
+ * surrogate pair past both halves.
+ *
+ * UNTRUSTED: the text. Post: json_next can decode it without a check.
+ * Fails: EF_E_FORMAT
+ *   "\x"            at the x: the eight letters of RFC 8259 section 7 only
+ *   "\u12g4"        at the g
+ *   "\udc00"        at the backslash: a low half comes first
+ *   "\ud800\u0041"  at the first backslash: no low half follows
+ * Fuzz: fuzz/fuzz_json.c. Source: RFC 8259 sections 7, 8.2; RFC 7493 2.1.
+ * Tests: vectors/json_reject.txt. */
 static ef_status
 json_escape_scan(struct json_reader *r)
 {
@@ -1030,6 +1260,7 @@ json_escape_scan(struct json_reader *r)
     int c = json_peek(r);
     int32_t high, low;
 
+    /* strchr finds a 0, too: the NUL at the set's end */
     if (c >= 0 && strchr("\"\\/bfnrt", c) != NULL && c != 0) {
         r->at++;
         return EF_OK;
@@ -1040,11 +1271,13 @@ json_escape_scan(struct json_reader *r)
     if ((high = json_hex4(r->in, &at)) < 0)
         return json_bad(r, at, "\\u needs four hex digits");
     r->at = at;
+    /* not half of a pair: complete */
     if (high < 0xd800 || high > 0xdfff)
         return EF_OK;
     if (high < 0xdc00 &&
         (at == r->in.n || slice_is(slice_from(r->in, at), "\\")))
         return json_bad(r, r->in.n, "half a surrogate pair in a JSON string");
+    /* only a high half may begin a pair */
     if (high < 0xdc00 && at + 1 < r->in.n && r->in.p[at] == '\\' &&
         r->in.p[at + 1] == 'u') {
         at += 2;
@@ -1058,7 +1291,16 @@ json_escape_scan(struct json_reader *r)
                   "half a surrogate pair in a JSON string");
 }
 
-/* A string, from its opening quote to past its closing one. */
+/* A string, from its opening quote to past its closing one: names, too.
+ *
+ * UNTRUSTED: the text. Pre: r->at is on the quote.
+ * Post: *has_escape says whether ef_json_string has to decode. The inside is
+ * well-formed UTF-8 with valid escapes, so that json_next and utf8_get can
+ * read it without checks.
+ * Fails: EF_E_FORMAT for a raw control character (a tab, too), a wrong
+ * escape, bytes that are no UTF-8, no closing quote.
+ * Fuzz: fuzz/fuzz_json.c. Source: RFC 8259 section 7.
+ * Tests: vectors/json_accept.txt, vectors/json_reject.txt. */
 static ef_status
 json_string_scan(struct json_reader *r, uint8_t *has_escape)
 {
@@ -1073,6 +1315,7 @@ json_string_scan(struct json_reader *r, uint8_t *has_escape)
             r->at++;
             return EF_OK;
         }
+        /* also -1, the text's end; DEL is allowed by RFC 8259 */
         if (c < 0x20)
             return json_bad(r, r->at, "control character in a JSON string");
         if (c == '\\') {
@@ -1084,6 +1327,7 @@ json_string_scan(struct json_reader *r, uint8_t *has_escape)
             continue;
         }
         n = c < 0x80 ? 1 : utf8_len(slice_from(r->in, r->at));
+        /* a character that is cut by the text's end is said to be no UTF-8 */
         if (n == 0)
             return json_bad(r, r->at, "not UTF-8");
         r->at += n;
@@ -1103,20 +1347,31 @@ json_digits(struct json_reader *r)
 }
 
 /* The value of a number's text, which has been checked. The program never
- * calls setlocale, so strtod's decimal point is a point. */
+ * calls setlocale, so strtod's decimal point is a point; ef_json_parse has
+ * asked, for programs that use the library.
+ * Pre: 1 to EF_MAX_JSON_NUMBER_BYTES bytes that json_number_scan accepts. */
 static double
 json_double(ef_slice text)
 {
     char copy[EF_MAX_JSON_NUMBER_BYTES + 1];
 
     memcpy(copy, text.p, text.n);
+    /* strtod needs an end: the text is a view without one */
     copy[text.n] = '\0';
     return strtod(copy, NULL);
 }
 
 /* RFC 8259 section 6. EF_E_LIMIT past EF_MAX_JSON_NUMBER_BYTES, before
  * strtod sees a byte; EF_E_FORMAT where the value overflows binary64 (RFC
- * 7493 2.2). Underflow is allowed. */
+ * 7493 2.2). Underflow is allowed. A number too precise for a double is,
+ * too: its text is kept, only the canonical form rounds it.
+ *
+ * UNTRUSTED: the text. Post: r->at is on the first byte that is not of it.
+ * Fails: "-", "1.", "1e", "-.5" at the byte where a digit should stand;
+ * "1e400" at its first byte; "+1" and "NaN" do not get here.
+ * Fuzz: fuzz/fuzz_json.c.
+ * Tests: vectors/json_accept.txt, vectors/json_reject.txt,
+ * vectors/limits.txt. */
 static ef_status
 json_number_scan(struct json_reader *r)
 {
@@ -1143,6 +1398,7 @@ json_number_scan(struct json_reader *r)
         if (json_digits(r) == 0)
             return json_bad(r, r->at, "a digit is missing in a JSON number");
     }
+    /* json_double's copy has this size */
     if (r->at - start > EF_MAX_JSON_NUMBER_BYTES)
         return reject(r->err, EF_E_LIMIT, start,
                       "a JSON number longer than EF_MAX_JSON_NUMBER_BYTES "
@@ -1154,7 +1410,10 @@ json_number_scan(struct json_reader *r)
 }
 
 /* word is true, false or null; the error's offset is the first byte that
- * differs from it. */
+ * differs from it: "nul]" is wrong at its ']'. What follows ("nullx") is the
+ * caller's to refuse.
+ * UNTRUSTED: the text.
+ * Fuzz: fuzz/fuzz_json.c. */
 static ef_status
 json_literal_scan(struct json_reader *r, const char *word)
 {
@@ -1164,7 +1423,13 @@ json_literal_scan(struct json_reader *r, const char *word)
     return EF_OK;
 }
 
-/* A new node whose text starts at r->at. */
+/* A new node whose text starts at r->at. It takes the name that json_name
+ * left, so that an element of an array after it has none.
+ *
+ * Post: n, end and has_escape are 0 until the value is complete. Pointers
+ * into doc->nodes are void: it may have moved.
+ * Fails: EF_E_MEMORY. Limits: EF_MAX_JSON_NODES, asked before the work.
+ * Tests: vectors/limits.txt. */
 static ef_status
 json_node_add(struct json_reader *r, ef_json_type type)
 {
@@ -1174,14 +1439,17 @@ json_node_add(struct json_reader *r, ef_json_type type)
         return reject(r->err, EF_E_LIMIT, r->at,
                       "more JSON values than EF_MAX_JSON_NODES (131072)");
     if (doc->count == doc->cap) {
+        /* 16 doubled meets EF_MAX_JSON_NODES, 2^17, exactly: 3 MiB */
         uint32_t cap = doc->cap != 0 ? doc->cap * 2 : 16;
         ef_json_node *p = realloc(doc->nodes, cap * sizeof *p);
 
+        /* doc->nodes is still valid, and ef_json_free's */
         if (p == NULL)
             return reject_memory(r->err);
         doc->nodes = p;
         doc->cap = cap;
     }
+    /* offsets fit: EF_MAX_JSON_BYTES is far below 2^32 */
     doc->nodes[doc->count++] = (ef_json_node){.at = (uint32_t)r->at,
                                               .name_at = r->name_at,
                                               .name_n = r->name_n,
@@ -1190,7 +1458,11 @@ json_node_add(struct json_reader *r, ef_json_type type)
     return EF_OK;
 }
 
-/* A value that has no values in it. */
+/* A value that has no values in it; c is its first byte, or -1.
+ *
+ * UNTRUSTED: the text. Post: its node is complete, r->at past its text.
+ * Fails: as the scan of its type; EF_E_FORMAT where no value begins with c.
+ * Fuzz: fuzz/fuzz_json.c. Source: RFC 8259 section 3. */
 static ef_status
 json_scalar(struct json_reader *r, int c)
 {
@@ -1203,6 +1475,7 @@ json_scalar(struct json_reader *r, int c)
     ef_json_node *node;
     uint8_t has_escape = 0;
 
+    /* whatever is left over came here as a number; so does the end */
     if (type == EF_JSON_NUMBER && c != '-' && !(c >= '0' && c <= '9'))
         return json_bad(r, r->at, "not a JSON value");
     rc = json_node_add(r, type);
@@ -1225,7 +1498,12 @@ json_scalar(struct json_reader *r, int c)
     return EF_OK;
 }
 
-/* A member's name and colon, into r->name_*. */
+/* A member's name and colon, into r->name_*, which the next node takes.
+ *
+ * UNTRUSTED: the text.
+ * Fails: EF_E_FORMAT for `{a:1}`, `{,}`, `{"a" 1}`, and for `{"a":1,}`,
+ * whose last comma promises a name.
+ * Fuzz: fuzz/fuzz_json.c. Source: RFC 8259 section 4. */
 static ef_status
 json_name(struct json_reader *r)
 {
@@ -1238,6 +1516,7 @@ json_name(struct json_reader *r)
     rc = json_string_scan(r, &has_escape);
     if (rc != EF_OK)
         return rc;
+    /* quotes included; a name's text is at least "" */
     r->name_at = (uint32_t)start;
     r->name_n = (uint32_t)(r->at - start);
     json_space(r);
@@ -1247,7 +1526,10 @@ json_name(struct json_reader *r)
     return EF_OK;
 }
 
-/* The next code point of a string's inside, escapes resolved; s moves on. */
+/* The next code point of a string's inside, escapes resolved; s moves on. A
+ * surrogate pair is one code point: "\ud83d\ude00" gives 0x1f600.
+ * Pre: s is not empty, and json_string_scan has accepted it: nothing is
+ * checked here. */
 static uint32_t
 json_next(ef_slice *s)
 {
@@ -1260,6 +1542,7 @@ json_next(ef_slice *s)
         *s = slice_from(*s, n);
         return cp;
     }
+    /* one of the eight letters: strchr finds it */
     if (s->p[1] != 'u') {
         cp = (unsigned char)to[strchr(from, s->p[1]) - from];
         *s = slice_from(*s, 2);
@@ -1273,18 +1556,25 @@ json_next(ef_slice *s)
     n = 2;
     low = (uint32_t)json_hex4(*s, &n);
     *s = slice_from(*s, n);
+    /* RFC 8259 section 7, Unicode's formula: at most 0x10ffff */
     return 0x10000 + ((cp - 0xd800) << 10) + (low - 0xdc00);
 }
 
 /* Order of code points as UTF-16 code units: those above U+FFFF are written
- * with surrogates, so they come before U+E000. */
+ * with surrogates (D800 to DFFF), so they come before U+E000. E000 to FFFF
+ * are lifted over all others instead. */
 static uint32_t
 json_utf16_rank(uint32_t cp)
 {
     return cp >= 0xe000 && cp < 0x10000 ? cp + 0x200000 : cp;
 }
 
-/* Names in RFC 8785 3.2.3 order; both slices are the inside of the quotes. */
+/* Names in RFC 8785 3.2.3 order; both slices are the inside of the quotes. 0
+ * where they are the same name, however it is spelt: "a" and "\u0061".
+ *
+ * UNTRUSTED: a and b. Time is at most that of the shorter name.
+ * Fuzz: fuzz/fuzz_json.c, fuzz/fuzz_jcs.c.
+ * Tests: vectors/jcs.txt, vectors/json_reject.txt. */
 static int
 json_name_cmp(ef_slice a, ef_slice b)
 {
@@ -1302,11 +1592,12 @@ json_name_cmp(ef_slice a, ef_slice b)
         if (x != y)
             return x < y ? -1 : 1;
     }
+    /* one is the beginning of the other: the shorter comes first */
     return (a.n > 0) - (b.n > 0);
 }
 
 /* The inside of the quotes, escapes not resolved. i is a member of an
- * object: only those have names. */
+ * object: only those have names, and a name has two quotes at least. */
 static ef_slice
 json_node_name(const ef_json *doc, uint32_t i)
 {
@@ -1316,23 +1607,26 @@ json_node_name(const ef_json *doc, uint32_t i)
 }
 
 /* Order by name, then by place in the document, so that no two members are
- * equal and json_unique can tell the second from the first. */
+ * equal and json_unique can tell the second from the first. That also makes
+ * heapsort, which is not stable, give one order only. */
 static int
 json_member_cmp(const ef_json *doc, uint32_t a, uint32_t b)
 {
     int order = json_name_cmp(json_node_name(doc, a), json_node_name(doc, b));
 
+    /* nodes are in document order, so the index tells the place */
     return order != 0 ? order : (a > b) - (a < b);
 }
 
 /* Heap order below root in v[0..n): no value comes before one of its
- * children, the largest is at v[0]. */
+ * children, the largest is at v[0]. Pre: both subtrees of root are heaps. */
 static void
 json_sift(const ef_json *doc, uint32_t *v, size_t root, size_t n)
 {
     size_t child;
     uint32_t swap;
 
+    /* n is at most EF_MAX_JSON_NODES: 2 * root + 2 cannot overflow */
     while ((child = 2 * root + 1) < n) {
         if (child + 1 < n && json_member_cmp(doc, v[child], v[child + 1]) < 0)
             child++;
@@ -1345,7 +1639,9 @@ json_sift(const ef_json *doc, uint32_t *v, size_t root, size_t n)
     }
 }
 
-/* Heapsort: n log n whatever the input, and no memory of its own. */
+/* Heapsort: n log n whatever the input, and no memory of its own. Quicksort
+ * would let an attacker choose names that take n^2.
+ * Tests: tests/unit.c (test_json_names), vectors/jcs.txt. */
 static void
 json_sort(const ef_json *doc, uint32_t *v, size_t n)
 {
@@ -1354,6 +1650,7 @@ json_sort(const ef_json *doc, uint32_t *v, size_t n)
 
     for (i = n / 2; i-- > 0;)
         json_sift(doc, v, i, n);
+    /* the largest of v[0..i] goes to its end */
     for (i = n; i-- > 1;) {
         swap = v[0];
         v[0] = v[i];
@@ -1375,16 +1672,19 @@ json_child_count(const ef_json *doc, uint32_t parent)
 }
 
 /* The values in a container, an object's sorted by name: malloc'd, *n of
- * them. NULL when there is none, or no memory. */
+ * them. NULL when there is none, or no memory: *n tells which. The caller
+ * frees. Only indexes are in it: nothing to wipe. */
 static uint32_t *
 json_children(const ef_json *doc, uint32_t parent, uint32_t *n)
 {
     uint32_t i, k = 0, *v;
 
     *n = json_child_count(doc, parent);
+    /* at most EF_MAX_JSON_NODES of them */
     v = *n > 0 ? calloc(*n, sizeof *v) : NULL;
     if (v == NULL)
         return NULL;
+    /* the same walk as json_child_count's: it gives *n of them */
     for (i = parent + 1; i < doc->nodes[parent].end; i = doc->nodes[i].end)
         v[k++] = i;
     if (doc->nodes[parent].type == EF_JSON_OBJECT)
@@ -1392,23 +1692,33 @@ json_children(const ef_json *doc, uint32_t parent, uint32_t *n)
     return v;
 }
 
-/* RFC 7493 2.3: no name twice, compared after escapes are resolved. */
+/* RFC 7493 2.3: no name twice, compared after escapes are resolved. Two
+ * readers of one document could otherwise take different values from it.
+ *
+ * Pre: the object is complete.
+ * Fails: EF_E_FORMAT at the name that comes the second time, the first such
+ * in the object; EF_E_MEMORY.
+ * Tests: vectors/json_reject.txt, tests/data.bats ("json refuses a name used
+ * twice, also when it is spelt with escapes"). */
 static ef_status
 json_unique(struct json_reader *r, uint32_t object)
 {
     uint32_t i, n, second = UINT32_MAX, *v;
 
+    /* no memory for the many small objects */
     if (json_child_count(r->doc, object) < 2)
         return EF_OK;
     v = json_children(r->doc, object, &n);
     if (v == NULL)
         return reject_memory(r->err);
+    /* of equal names the first in the document is first in v */
     for (i = 1; i < n; i++)
         if (json_name_cmp(json_node_name(r->doc, v[i - 1]),
                           json_node_name(r->doc, v[i])) == 0 &&
             v[i] < second)
             second = v[i];
     free(v);
+    /* EF_MAX_JSON_NODES keeps every index below that */
     if (second == UINT32_MAX)
         return EF_OK;
     return reject(r->err, EF_E_FORMAT, r->doc->nodes[second].name_at,
@@ -1416,10 +1726,12 @@ json_unique(struct json_reader *r, uint32_t object)
 }
 
 /* r->at is on the closing bracket. An object's names are compared here,
- * once, when all of them are there. */
+ * once, when all of them are there: each name of a document is sorted once.
+ * Post: the node is complete and off the stack, r->at past the bracket. */
 static ef_status
 json_close(struct json_reader *r)
 {
+    /* json_open has just added one, or json_after_value saw one */
     uint32_t i = r->open[--r->depth];
     ef_json_node *node = &r->doc->nodes[i];
 
@@ -1429,7 +1741,13 @@ json_close(struct json_reader *r)
     return node->type == EF_JSON_OBJECT ? json_unique(r, i) : EF_OK;
 }
 
-/* Open a container; *empty when it closes at once. */
+/* Open a container; *empty when it closes at once. Else r->at is where the
+ * first value begins, an object's after its name and colon.
+ *
+ * UNTRUSTED: the text.
+ * Fails: EF_E_LIMIT for the 65th open container; as json_name. Limits:
+ * EF_MAX_JSON_DEPTH, asked before the stack is written.
+ * Fuzz: fuzz/fuzz_json.c. Tests: vectors/limits.txt. */
 static ef_status
 json_open(struct json_reader *r, int c, int *empty)
 {
@@ -1441,17 +1759,25 @@ json_open(struct json_reader *r, int c, int *empty)
     rc = json_node_add(r, c == '{' ? EF_JSON_OBJECT : EF_JSON_ARRAY);
     if (rc != EF_OK)
         return rc;
+    /* an index, not a pointer: nodes may move */
     r->open[r->depth++] = r->doc->count - 1;
     r->at++;
     json_space(r);
     *empty = json_peek(r) == (c == '{' ? '}' : ']');
+    /* by json_close, too, so that there is one way to end a container */
     if (*empty)
         return json_close(r);
     return c == '{' ? json_name(r) : EF_OK;
 }
 
 /* After a value: close what ends here, and get to the next value. *done when
- * the outermost value is complete. */
+ * the outermost value is complete. The loop ends: each turn takes a
+ * container off the stack.
+ *
+ * UNTRUSTED: the text.
+ * Fails: EF_E_FORMAT for `[1 2]`, `[1}`, `{"a":1]`, `[1`; as json_name and
+ * json_unique.
+ * Fuzz: fuzz/fuzz_json.c. */
 static ef_status
 json_after_value(struct json_reader *r, int *done)
 {
@@ -1467,6 +1793,7 @@ json_after_value(struct json_reader *r, int *done)
         if (c == ',') {
             r->at++;
             json_space(r);
+            /* `[1,]` is refused by json_scalar: no value begins with ']' */
             return object ? json_name(r) : EF_OK;
         }
         if (c != (object ? '}' : ']'))
@@ -1479,13 +1806,21 @@ json_after_value(struct json_reader *r, int *done)
     return EF_OK;
 }
 
-/* UNTRUSTED: the whole text. One turn of the loop is one value. */
+/* UNTRUSTED: the whole text. One turn of the loop is one value: it opens a
+ * container and goes on inside it, or reads a scalar and closes all that
+ * ends with it. Each turn adds a node, so EF_MAX_JSON_NODES bounds the
+ * turns.
+ *
+ * Fails: EF_E_FORMAT for an empty text, and for anything but white space
+ * after the value; as the functions above.
+ * Fuzz: fuzz/fuzz_json.c. Source: RFC 8259 section 2. */
 static ef_status
 json_read(struct json_reader *r)
 {
     ef_status rc = EF_OK;
     int c, done = 0, empty = 0;
 
+    /* here a value must come: at the start, after '[', ',' or a colon */
     while (rc == EF_OK && !done) {
         json_space(r);
         c = json_peek(r);
@@ -1508,11 +1843,22 @@ json_read(struct json_reader *r)
     return EF_OK;
 }
 
+/* What concerns the whole text is asked here; json_read does the rest. After
+ * a failure doc holds nodes of what was read so far: ef_json_free only.
+ *
+ * UNTRUSTED: text.
+ * Secret: text may be a credentials document: nothing of it gets into err or
+ * the nodes, only offsets.
+ * Fails: also EF_E_INTERNAL where the decimal point is not '.': strtod would
+ * stop at it and take 1.5 for 1.
+ * Fuzz: fuzz/fuzz_json.c, fuzz/fuzz_credentials.c, fuzz/fuzz_result.c.
+ * Tests: vectors/limits.txt besides those that encflow.h names. */
 ef_status
 ef_json_parse(ef_json *doc, ef_slice text, ef_err *err)
 {
     struct json_reader r = {.doc = doc, .in = text, .err = err};
 
+    /* before any return: ef_json_free is allowed after all of them */
     *doc = (ef_json){.text = text};
     if (strcmp(localeconv()->decimal_point, ".") != 0)
         return reject(err, EF_E_INTERNAL, EF_NOWHERE,
@@ -1520,12 +1866,14 @@ ef_json_parse(ef_json *doc, ef_slice text, ef_err *err)
     if (text.n > EF_MAX_JSON_BYTES)
         return reject(err, EF_E_LIMIT, EF_MAX_JSON_BYTES,
                       "JSON larger than EF_MAX_JSON_BYTES (17825792)");
+    /* RFC 8259 8.1 forbids to write one; this has its own message */
     if (text.n >= 3 && memcmp(text.p, "\xef\xbb\xbf", 3) == 0)
         return reject(err, EF_E_FORMAT, 0,
                       "JSON must not begin with a byte order mark");
     return json_read(&r);
 }
 
+/* The text is the caller's, and so is wiping it. Free again does nothing. */
 void
 ef_json_free(ef_json *doc)
 {
@@ -1533,8 +1881,11 @@ ef_json_free(ef_json *doc)
     *doc = (ef_json){0};
 }
 
-/* name may be UNTRUSTED (a pointer's token); where it is not UTF-8 it
- * equals no member's name. */
+/* Is name, unescaped, that of member i, however the document spells it?
+ *
+ * UNTRUSTED: name may be (a pointer's token); where it is not UTF-8 it
+ * equals no member's name.
+ * Fuzz: fuzz/fuzz_pointer.c. */
 static int
 json_name_is(const ef_json *doc, uint32_t i, ef_slice name)
 {
@@ -1542,6 +1893,7 @@ json_name_is(const ef_json *doc, uint32_t i, ef_slice name)
     size_t n;
 
     while (s.n > 0 && name.n > 0) {
+        /* utf8_get may read only what utf8_len has found well-formed */
         if (utf8_len(name) == 0 || json_next(&s) != utf8_get(name, &n))
             return 0;
         name = slice_from(name, n);
@@ -1549,6 +1901,9 @@ json_name_is(const ef_json *doc, uint32_t i, ef_slice name)
     return s.n == 0 && name.n == 0;
 }
 
+/* Walks the members, jumping over what is inside them: time is their number,
+ * and an attacker can make it no worse. There is one answer at most: names
+ * are unique. Tests: tests/unit.c (test_json_names). */
 uint32_t
 ef_json_member(const ef_json *doc, uint32_t node, ef_slice name)
 {
@@ -1562,7 +1917,13 @@ ef_json_member(const ef_json *doc, uint32_t node, ef_slice name)
     return EF_JSON_NONE;
 }
 
-/* RFC 6901 section 4: digits without a leading zero. */
+/* The element of an array that a pointer's token names, or EF_JSON_NONE. RFC
+ * 6901 section 4: digits without a leading zero. "-", the place after the
+ * last one, names nothing that can be read.
+ *
+ * UNTRUSTED: token.
+ * Fuzz: fuzz/fuzz_pointer.c.
+ * Tests: vectors/json_pointer.txt. */
 static uint32_t
 json_element(const ef_json *doc, uint32_t array, ef_slice token)
 {
@@ -1574,6 +1935,7 @@ json_element(const ef_json *doc, uint32_t array, ef_slice token)
     for (k = 0; k < token.n; k++) {
         if (!is_digit(token.p[k]))
             return EF_JSON_NONE;
+        /* nine digits, below 10^9: cannot overflow, and no array is as long */
         want = want * 10 + (uint32_t)(token.p[k] - '0');
     }
     while (i < doc->nodes[array].end && want-- > 0)
@@ -1581,7 +1943,13 @@ json_element(const ef_json *doc, uint32_t array, ef_slice token)
     return i < doc->nodes[array].end ? i : EF_JSON_NONE;
 }
 
-/* ~1 is '/', ~0 is '~'; anything else after '~' is wrong. */
+/* Append token unescaped: ~1 is '/', ~0 is '~', anything else after '~' is
+ * wrong. One pass: "~01" gives "~1", as RFC 6901 section 4 warns.
+ *
+ * UNTRUSTED: token. at is its offset in the pointer, for err.
+ * Fails: EF_E_FORMAT for "~", "~2"; EF_E_MEMORY.
+ * Fuzz: fuzz/fuzz_pointer.c.
+ * Tests: vectors/json_pointer.txt. */
 static ef_status
 json_token(ef_buf *out, ef_slice token, size_t at, ef_err *err)
 {
@@ -1601,6 +1969,14 @@ json_token(ef_buf *out, ef_slice token, size_t at, ef_err *err)
     return buf_status(out, err);
 }
 
+/* One turn is one token, split at '/' before it is unescaped: "~1" is never
+ * a separator. A token into a scalar names nothing.
+ *
+ * UNTRUSTED: pointer.
+ * Fails: EF_E_FORMAT for "a" (no '/' first) and for what is not there: a
+ * missing member, "01" or "-" as an index; EF_E_MEMORY.
+ * Fuzz: fuzz/fuzz_pointer.c. Source: RFC 6901 sections 3 to 5.
+ * Tests: vectors/json_pointer.txt. */
 ef_status
 ef_json_pointer(const ef_json *doc, uint32_t *node, ef_slice pointer,
                 ef_err *err)
@@ -1613,6 +1989,7 @@ ef_json_pointer(const ef_json *doc, uint32_t *node, ef_slice pointer,
         ef_buf name = {0};
         ef_slice token = slice_from(pointer, at + 1);
 
+        /* at 0 only: a token ends at a '/' or at the end */
         if (pointer.p[at] != '/')
             return reject(err, EF_E_FORMAT, at,
                           "a JSON pointer must begin with /");
@@ -1620,6 +1997,7 @@ ef_json_pointer(const ef_json *doc, uint32_t *node, ef_slice pointer,
         token.n = n;
         rc = json_token(&name, token, at + 1, err);
         if (rc == EF_OK && doc->nodes[at_node].type == EF_JSON_ARRAY)
+            /* the token as it stands: digits have no escapes */
             next = json_element(doc, at_node, token);
         else if (rc == EF_OK)
             next = ef_json_member(doc, at_node, buf_slice(&name));
@@ -1638,7 +2016,8 @@ ef_json_pointer(const ef_json *doc, uint32_t *node, ef_slice pointer,
     return EF_OK;
 }
 
-/* The inside of the string at node. */
+/* The inside of the string at node, escapes not resolved.
+ * Pre: the node is an EF_JSON_STRING, so that it has its two quotes. */
 static ef_slice
 json_inside(const ef_json *doc, uint32_t node)
 {
@@ -1647,6 +2026,9 @@ json_inside(const ef_json *doc, uint32_t node)
     return slice(doc->text.p + v->at + 1, v->n - 2);
 }
 
+/* Pre: node is an EF_JSON_STRING. Without escapes the text itself is copied.
+ * Secret: perhaps, in out (a buffer wipes what it frees).
+ * Tests: tests/unit.c (test_json_strings). */
 void
 ef_json_string(const ef_json *doc, uint32_t node, ef_buf *out)
 {
@@ -1660,6 +2042,8 @@ ef_json_string(const ef_json *doc, uint32_t node, ef_buf *out)
         utf8_put(out, json_next(&s));
 }
 
+/* A new line, and the blanks in front of a value at this depth. At most
+ * indent * EF_MAX_JSON_DEPTH of them. */
 static void
 json_newline(ef_buf *out, unsigned indent, unsigned depth)
 {
@@ -1670,7 +2054,10 @@ json_newline(ef_buf *out, unsigned indent, unsigned depth)
         ef_buf_byte(out, ' ');
 }
 
-/* Recursion ends at EF_MAX_JSON_DEPTH, which ef_json_parse enforced. */
+/* The value at node, itself at depth. Numbers, strings and names are copied
+ * as they stand, so that nothing is lost that a double could not hold.
+ * Recursion ends at EF_MAX_JSON_DEPTH, which ef_json_parse enforced.
+ * Fuzz: fuzz/fuzz_json.c. Tests: vectors/json_accept.txt. */
 static void /* NOLINTNEXTLINE(misc-no-recursion) */
 json_print_at(const ef_json *doc, uint32_t node, unsigned indent,
               unsigned depth, ef_buf *out)
@@ -1679,6 +2066,7 @@ json_print_at(const ef_json *doc, uint32_t node, unsigned indent,
     int object = v->type == EF_JSON_OBJECT;
     uint32_t i;
 
+    /* a scalar: nothing is inside it */
     if (v->end == node + 1 && !object && v->type != EF_JSON_ARRAY) {
         ef_buf_add(out, doc->text.p + v->at, v->n);
         return;
@@ -1696,22 +2084,27 @@ json_print_at(const ef_json *doc, uint32_t node, unsigned indent,
         }
         json_print_at(doc, i, indent, depth + 1, out);
     }
+    /* an empty container stays on one line: [] or {} */
     if (indent > 0 && v->end > node + 1)
         json_newline(out, indent, depth);
     ef_buf_byte(out, object ? '}' : ']');
 }
 
+/* A failure (memory, or a drain that says no) shows in out->failed alone. */
 void
 ef_json_print(const ef_json *doc, uint32_t node, unsigned indent, ef_buf *out)
 {
     json_print_at(doc, node, indent, 0, out);
 }
 
-/* One code point as RFC 8785 3.2.2.2 writes it. */
+/* One code point as RFC 8785 3.2.2.2 writes it: two-character escapes where
+ * there is one, \u00xx in lower case for other control characters, all else
+ * as it is, '/' and DEL included. */
 static void
 json_quote_cp(ef_buf *out, uint32_t cp)
 {
     static const char from[] = "\b\t\n\f\r\"\\", to[] = "btnfr\"\\";
+    /* strchr would find the NUL at the set's end */
     const char *hit = cp != 0 && cp < 0x80 ? strchr(from, (int)cp) : NULL;
 
     if (hit != NULL) {
@@ -1724,6 +2117,10 @@ json_quote_cp(ef_buf *out, uint32_t cp)
     }
 }
 
+/* For bytes that nobody has checked (file names, describe's values).
+ *
+ * UNTRUSTED: s. Post: what is appended is a JSON string, whatever s holds.
+ * Fuzz: fuzz/fuzz_utf8.c. Tests: tests/unit.c (test_json_strings). */
 void
 ef_json_quote(ef_buf *out, ef_slice s)
 {
@@ -1743,7 +2140,8 @@ ef_json_quote(ef_buf *out, ef_slice s)
 }
 
 /* Add one unit in the last place of n decimal digits. 0 when it carries out
- * of the first: the neighbour has another exponent and is not wanted. */
+ * of the first: the neighbour has another exponent and is not wanted (it is
+ * a power of ten, which one digit can say). */
 static int
 json_digits_up(char *digits, size_t n)
 {
@@ -1758,9 +2156,15 @@ json_digits_up(char *digits, size_t n)
 }
 
 /* The fewest digits that read back as x (> 0), the closest where there is a
- * choice; *point is where the decimal point goes. At a power of two the gap
- * above is twice the one below, so that the rounded digits may fail where
- * their upper neighbour succeeds: both are tried. */
+ * choice; *point is where the decimal point goes: 0.ddd * 10^*point. At a
+ * power of two the gap above is twice the one below, so that the rounded
+ * digits may fail where their upper neighbour succeeds: both are tried. The
+ * lower neighbour is not: it is further away, on the side of the small gap.
+ *
+ * Pre: x is finite. Time: 34 attempts at most. The C library's printf and
+ * strtod round correctly.
+ * Source: ECMA-262 Number::toString, step 5. Tests: vectors/numbers.txt,
+ * tests/unit.c (test_json_number: 100,000 numbers of a published sequence). */
 static size_t
 json_shortest(char digits[20], int *point, double x)
 {
@@ -1773,12 +2177,15 @@ json_shortest(char digits[20], int *point, double x)
             digits[0] = text[0];
             if (n > 1)
                 memcpy(digits + 1, text + 2, (size_t)n - 1);
+            /* d.ddd e N is 0.dddd e N+1 */
             *point = (int)strtol(strchr(text, 'e') + 1, NULL, 10) + 1;
             if (try == 1 && !json_digits_up(digits, (size_t)n))
                 break;
+            /* digits has no NUL: the precision ends it */
             snprintf(text, sizeof text, "0.%.*se%d", n, digits, *point);
             if (strtod(text, NULL) != x)
                 continue;
+            /* a carry may leave zeros at the end, which say nothing */
             while (n > 1 && digits[n - 1] == '0')
                 n--;
             return (size_t)n;
@@ -1787,12 +2194,21 @@ json_shortest(char digits[20], int *point, double x)
     return 17; /* not reached: 17 digits always read back */
 }
 
+/* d holds k digits, point says where the decimal point goes. At most 25
+ * characters and a NUL are written: -0.00000 and 17 digits.
+ *
+ *   1e21 -> "1e+21"   123456789012345680000 -> itself   1e-7 -> "1e-7"
+ *   0.000001 -> itself   -0.0 -> "0"
+ *
+ * Pre: x is finite: no JSON number is anything else.
+ * Tests: vectors/numbers.txt, vectors/jcs.txt. */
 size_t
 ef_json_number(char out[EF_JSON_NUMBER_BYTES], double x)
 {
     char d[20];
     int k, point, n = 0;
 
+    /* minus zero, too: RFC 8785 writes both as 0 */
     if (x == 0) {
         memcpy(out, "0", 2);
         return 1;
@@ -1803,13 +2219,17 @@ ef_json_number(char out[EF_JSON_NUMBER_BYTES], double x)
     }
     k = (int)json_shortest(d, &point, x);
     /* ECMA-262 Number::toString, steps 6 to 10 */
+    /* step 6: 12300, digits and zeros */
     if (k <= point && point <= 21)
         n += sprintf(out + n, "%.*s%.*s", k, d, point - k,
                      "000000000000000000000");
+    /* step 7: 12.3 */
     else if (0 < point && point < k)
         n += sprintf(out + n, "%.*s.%.*s", point, d, k - point, d + point);
+    /* step 8: 0.00123 */
     else if (-6 < point && point <= 0)
         n += sprintf(out + n, "0.%.*s%.*s", -point, "000000", k, d);
+    /* step 9: 1e+21, one digit has no point */
     else if (k == 1)
         n += sprintf(out + n, "%ce%+d", d[0], point - 1);
     else
@@ -1818,7 +2238,7 @@ ef_json_number(char out[EF_JSON_NUMBER_BYTES], double x)
 }
 
 /* inside: checked text between quotes. Escapes are resolved and written
- * anew, the fewest that RFC 8785 3.2.2.2 allows. */
+ * anew, the fewest that RFC 8785 3.2.2.2 allows: "\u0041\/" gives "A/". */
 static void
 json_canonical_string(ef_buf *out, ef_slice inside)
 {
@@ -1839,13 +2259,20 @@ json_canonical_scalar(const ef_json *doc, uint32_t node, ef_buf *out)
 
     if (v->type == EF_JSON_STRING)
         json_canonical_string(out, json_inside(doc, node));
+    /* finite: json_number_scan has refused what overflows */
     else if (v->type == EF_JSON_NUMBER)
         ef_buf_add(out, number, ef_json_number(number, json_double(text)));
     else
         ef_buf_add(out, text.p, text.n);
 }
 
-/* Recursion ends at EF_MAX_JSON_DEPTH, which ef_json_parse enforced. */
+/* Members in the order of their names' UTF-16 form (RFC 8785 3.2.3), no
+ * white space. Recursion ends at EF_MAX_JSON_DEPTH, which ef_json_parse
+ * enforced; the lists of children that are alive at once are of one path, so
+ * they have at most EF_MAX_JSON_NODES entries together.
+ *
+ * Fails: EF_E_MEMORY. v is freed on every path.
+ * Fuzz: fuzz/fuzz_jcs.c. */
 static ef_status /* NOLINTNEXTLINE(misc-no-recursion) */
 json_canonical_at(const ef_json *doc, uint32_t node, ef_buf *out, ef_err *err)
 {
@@ -1858,6 +2285,7 @@ json_canonical_at(const ef_json *doc, uint32_t node, ef_buf *out, ef_err *err)
         return EF_OK;
     }
     v = json_children(doc, node, &n);
+    /* n 0 with NULL is an empty container */
     if (n > 0 && v == NULL)
         return reject_memory(err);
     ef_buf_byte(out, object ? '{' : '[');
@@ -1875,6 +2303,10 @@ json_canonical_at(const ef_json *doc, uint32_t node, ef_buf *out, ef_err *err)
     return rc;
 }
 
+/* The form that is hashed and signed: equal documents give equal bytes, and
+ * the form of a form is itself. Where the exact number matters it must fit a
+ * double: 9007199254740993 becomes 9007199254740992.
+ * Fuzz: fuzz/fuzz_jcs.c. Tests: vectors/jcs.txt, tests/data.bats. */
 ef_status
 ef_json_canonical(const ef_json *doc, uint32_t node, ef_buf *out, ef_err *err)
 {
@@ -1910,6 +2342,8 @@ ef_json_canonical(const ef_json *doc, uint32_t node, ef_buf *out, ef_err *err)
  * inside a field that csv_run finds. Deliberately not done: other
  * delimiters or quotes, comments, other encodings, types. */
 
+/* States of the parser. Only CSV_RECORD, CSV_BLANKS and CSV_AFTER_CR have no
+ * field begun: at the input's end they leave no record. */
 enum {
     CSV_RECORD,  /* between records */
     CSV_BLANKS,  /* only blanks so far: perhaps a blank line */
@@ -1920,6 +2354,8 @@ enum {
     CSV_AFTER_CR /* a CR ended a line: an LF belongs to it */
 };
 
+/* data.max is one more line of defence: csv_add asks before it is met. Lines
+ * count from 1, as editors do. */
 void
 ef_csv_init(ef_csv *csv, ef_csv_row_fn row, void *ctx)
 {
@@ -1927,6 +2363,8 @@ ef_csv_init(ef_csv *csv, ef_csv_row_fn row, void *ctx)
     csv->data.max = EF_MAX_CSV_RECORD_BYTES;
 }
 
+/* Secret: data holds bytes of the dataset: ef_buf_free wipes them. fields
+ * and ends are places only. Free again does nothing. */
 void
 ef_csv_free(ef_csv *csv)
 {
@@ -1938,9 +2376,11 @@ ef_csv_free(ef_csv *csv)
     csv->cap = 0;
 }
 
-/* Room for want fields, in fields and in ends. On EF_E_MEMORY one of the
- * two may have grown: cap tells what both have, and ef_csv_free frees
- * them. */
+/* Room for want fields, in fields and in ends. On EF_E_MEMORY one of the two
+ * may have grown: cap tells what both have, and ef_csv_free frees them.
+ *
+ * Fails: EF_E_LIMIT for the 16385th field of a record; EF_E_MEMORY.
+ * Limits: EF_MAX_CSV_COLUMNS, before the work. Tests: vectors/limits.txt. */
 static ef_status
 csv_grow(ef_csv *csv, size_t want, ef_err *err)
 {
@@ -1953,6 +2393,7 @@ csv_grow(ef_csv *csv, size_t want, ef_err *err)
     if (want > EF_MAX_CSV_COLUMNS)
         return reject_line(err, EF_E_LIMIT, csv->line, 0,
                            "more fields than EF_MAX_CSV_COLUMNS (16384)");
+    /* 16 doubled meets EF_MAX_CSV_COLUMNS, 2^14, exactly */
     while (cap < want)
         cap *= 2;
     fields = realloc(csv->fields, cap * sizeof *fields);
@@ -1967,8 +2408,8 @@ csv_grow(ef_csv *csv, size_t want, ef_err *err)
     return EF_OK;
 }
 
-/* Notes an offset and makes no slice yet: data moves while it grows.
- * csv_end_record makes all of them. */
+/* The field ends here. Notes an offset and makes no slice yet: data moves
+ * while it grows. csv_end_record makes all of them. */
 static ef_status
 csv_end_field(ef_csv *csv, ef_err *err)
 {
@@ -1978,15 +2419,26 @@ csv_end_field(ef_csv *csv, ef_err *err)
         return rc;
     csv->ends[csv->count++] = csv->data.n;
     csv->start = csv->data.n;
+    /* a NUL cuts off the rest of its own field only */
     csv->cut = 0;
     return EF_OK;
 }
 
+/* Where empty fields point: an address that is good, so that callers may
+ * hand it to memcmp and memcpy, also before data has any memory. */
 static const unsigned char csv_nothing[1];
 
 /* A record is complete. The first (the header) sets the width, the second
- * may widen it (pandas: surplus leading columns are an index), later ones may
- * only fall short. */
+ * may widen it (pandas: surplus leading columns are an index), later ones
+ * may only fall short. Missing fields are handed over as empty ones:
+ *
+ *   a,b,c      -> [a] [b] [c]
+ *   1,2        -> [1] [2] []
+ *   1,2,3,4    -> EF_E_FORMAT, as the third record or later
+ *
+ * Post: row has seen slices into data, which end with its return.
+ * Fails: as row; EF_E_FORMAT with the count in err->detail; as csv_grow.
+ * Tests: vectors/csv.txt, tests/unit.c (test_csv_stops). */
 static ef_status
 csv_end_record(ef_csv *csv, ef_err *err)
 {
@@ -2000,6 +2452,7 @@ csv_end_record(ef_csv *csv, ef_err *err)
             err->detail = (long)csv->count;
         return rc;
     }
+    /* width 0 is before the header: nothing to pad to */
     if (csv->records >= 1 && width < csv->width)
         width = csv->width;
     rc = csv_grow(csv, width, err);
@@ -2016,17 +2469,20 @@ csv_end_record(ef_csv *csv, ef_err *err)
     csv->records++;
     csv->count = 0;
     rc = csv->row(csv->ctx, csv->fields, width, csv->line, err);
+    /* what row did not copy is gone; the memory is used again */
     csv->data.n = csv->start = 0;
     return rc;
 }
 
-/* Into the current field. EF_E_LIMIT past EF_MAX_CSV_FIELD_BYTES; dropped
- * in silence where a NUL has cut the field off. */
+/* Into the current field. EF_E_LIMIT past EF_MAX_CSV_FIELD_BYTES or, all
+ * fields of the record together, EF_MAX_CSV_RECORD_BYTES; dropped in silence
+ * where a NUL has cut the field off. Tests: vectors/limits.txt. */
 static ef_status
 csv_add(ef_csv *csv, const unsigned char *p, size_t n, ef_err *err)
 {
     if (csv->cut)
         return EF_OK;
+    /* n is part of a piece in memory: the sums cannot wrap */
     if (csv->data.n - csv->start + n > EF_MAX_CSV_FIELD_BYTES)
         return reject_line(err, EF_E_LIMIT, csv->line, 0,
                            "a field larger than EF_MAX_CSV_FIELD_BYTES "
@@ -2039,7 +2495,12 @@ csv_add(ef_csv *csv, const unsigned char *p, size_t n, ef_err *err)
     return buf_status(&csv->data, err);
 }
 
-/* Characters that may go into the field as a run, in this state. */
+/* Characters that may go into the field as a run, in this state: plain ASCII
+ * that neither ends the field nor a line, nor cuts. A quote may be in a run
+ * of CSV_PLAIN, where it is literal.
+ *
+ * UNTRUSTED: in. Post: no line end, NUL, or part of a character is in a run.
+ * Fuzz: fuzz/fuzz_csv.c. */
 static size_t
 csv_run(const ef_csv *csv, ef_slice in)
 {
@@ -2054,7 +2515,8 @@ csv_run(const ef_csv *csv, ef_slice in)
     return i;
 }
 
-/* A character that belongs to the field. A NUL cuts the rest of it off. */
+/* A character that belongs to the field. A NUL cuts the rest of it off, as
+ * pandas' C strings do: "a\0b" is "a", the next field is whole again. */
 static ef_status
 csv_literal(ef_csv *csv, unsigned char c, ef_err *err)
 {
@@ -2063,7 +2525,8 @@ csv_literal(ef_csv *csv, unsigned char c, ef_err *err)
     return csv_add(csv, &c, 1, err);
 }
 
-/* c ends a line, outside quotes; fields: there is a record to end. */
+/* c ends a line, outside quotes; fields: there is a record to end, else the
+ * line was blank and what blanks it had are dropped. */
 static ef_status
 csv_end_line(ef_csv *csv, unsigned char c, int fields, ef_err *err)
 {
@@ -2073,11 +2536,17 @@ csv_end_line(ef_csv *csv, unsigned char c, int fields, ef_err *err)
         rc = csv_end_record(csv, err);
     csv->data.n = csv->start = 0;
     csv->line++;
+    /* an LF after a CR is part of this line end */
     csv->state = c == '\r' ? CSV_AFTER_CR : CSV_RECORD;
     return rc;
 }
 
-/* At the start of a line, or after blanks there. 1 when c was used up. */
+/* At the start of a line, or after blanks there. 1 when c was used up; else
+ * the state says how c is to be taken. Blanks are kept, because a line that
+ * goes on after them has them in its first field.
+ *
+ * UNTRUSTED: c.
+ * Fuzz: fuzz/fuzz_csv.c. */
 static int
 csv_line_start(ef_csv *csv, unsigned char c, ef_status *rc, ef_err *err)
 {
@@ -2086,6 +2555,7 @@ csv_line_start(ef_csv *csv, unsigned char c, ef_status *rc, ef_err *err)
         if (c == '\n')
             return 1;
     }
+    /* a blank line is no record, but a quoted empty field ("") is one */
     if (c == '\n' || c == '\r') {
         *rc = csv_end_line(csv, c, 0, err);
         return 1;
@@ -2101,8 +2571,16 @@ csv_line_start(ef_csv *csv, unsigned char c, ef_status *rc, ef_err *err)
 }
 
 /* UNTRUSTED: one byte of checked UTF-8. RFC 4180, and beyond it as pandas:
- * CR, LF and CR LF end a line, a quote inside an unquoted field is
- * literal, and text after a closing quote goes on unquoted. */
+ * CR, LF and CR LF end a line, a quote inside an unquoted field is literal,
+ * and text after a closing quote goes on unquoted.
+ *
+ *   "a""b"  -> a"b      quote doubled between quotes
+ *   a"b"    -> a"b"     not at the field's start: literal
+ *   "a"b    -> ab       goes on after the closing quote
+ *   _"a"    -> _"a"     a blank (_) before it: literal
+ *
+ * Fuzz: fuzz/fuzz_csv.c. Source: RFC 4180 section 2, rules 1 to 7.
+ * Tests: vectors/csv.txt, tests/describe.bats. */
 static ef_status
 csv_step(ef_csv *csv, unsigned char c, ef_err *err)
 {
@@ -2123,6 +2601,7 @@ csv_step(ef_csv *csv, unsigned char c, ef_err *err)
         csv->cr = c == '\r';
         return csv_literal(csv, c, err);
     }
+    /* CSV_FIELD, CSV_PLAIN or CSV_QUOTE from here on */
     if (c == '\n' || c == '\r')
         return csv_end_line(csv, c, 1, err);
     if (c == ',') {
@@ -2135,11 +2614,18 @@ csv_step(ef_csv *csv, unsigned char c, ef_err *err)
         csv->quote_line = csv->line;
         return EF_OK;
     }
+    /* a quote after a quote was one quote, written twice */
     csv->state = c == '"' && csv->state == CSV_QUOTE ? CSV_QUOTED : CSV_PLAIN;
     return csv_literal(csv, c, err);
 }
 
-/* UNTRUSTED. The whole input is checked for UTF-8, skipped lines included. */
+/* UNTRUSTED. The whole input is checked for UTF-8, skipped lines included. A
+ * character may be split between two pieces: its state is packed into one
+ * word of ef_csv, whose lowest byte is 0 between characters.
+ *
+ * Fails: EF_E_FORMAT; at is the offset of the character's first byte in the
+ * whole input.
+ * Fuzz: fuzz/fuzz_csv.c. Tests: vectors/csv.txt. */
 static ef_status
 csv_utf8(ef_csv *csv, unsigned char c, ef_err *err)
 {
@@ -2161,7 +2647,11 @@ csv_utf8(ef_csv *csv, unsigned char c, ef_err *err)
 }
 
 /* One byte, known to be UTF-8 so far. A byte order mark at the very start is
- * dropped; what only began like one is given back first. */
+ * dropped; what only began like one is given back first: EF BB BC is a
+ * character of the first field. bom equals offset only while all bytes so
+ * far were the mark's.
+ * UNTRUSTED: c.
+ * Fuzz: fuzz/fuzz_csv.c. */
 static ef_status
 csv_byte(ef_csv *csv, unsigned char c, ef_err *err)
 {
@@ -2180,7 +2670,12 @@ csv_byte(ef_csv *csv, unsigned char c, ef_err *err)
 }
 
 /* Runs inside a field skip the state machine. They are ASCII and start
- * between characters, so they need no UTF-8 check. */
+ * between characters, so they need no UTF-8 check. The result does not
+ * depend on where pieces are split: all state is in csv.
+ *
+ * After a failure csv may only be freed.
+ * Fuzz: fuzz/fuzz_csv.c.
+ * Tests: vectors/csv.txt (each record whole and in pieces of 1 to 17 bytes). */
 ef_status
 ef_csv_push(ef_csv *csv, ef_slice in, ef_err *err)
 {
@@ -2188,8 +2683,10 @@ ef_csv_push(ef_csv *csv, ef_slice in, ef_err *err)
     size_t i = 0, n;
 
     while (i < in.n && rc == EF_OK) {
+        /* inside a character an ASCII byte is an error, not a run */
         n = csv->utf8 % 256 == 0 ? csv_run(csv, slice_from(in, i)) : 0;
         if (n > 0) {
+            /* a run has no CR in it */
             csv->cr = 0;
             rc = csv_add(csv, in.p + i, n, err);
         } else {
@@ -2204,6 +2701,10 @@ ef_csv_push(ef_csv *csv, ef_slice in, ef_err *err)
     return rc;
 }
 
+/* The last record needs no line end. A quote that is still open is reported
+ * at the line where it began: the end would be of no help. A file of blank
+ * lines, or of nothing, has no columns and is refused.
+ * Fuzz: fuzz/fuzz_csv.c. Tests: vectors/csv.txt. */
 ef_status
 ef_csv_end(ef_csv *csv, ef_err *err)
 {
@@ -2262,7 +2763,10 @@ struct ini_reader {
     ef_err *err;
 };
 
-/* Cut the next line off text. LF, CR LF and CR end lines. */
+/* Cut the next line off text. LF, CR LF and CR end lines; the last may have
+ * no end. Pre: text is not empty, so that each call makes it shorter.
+ * UNTRUSTED: text.
+ * Fuzz: fuzz/fuzz_ini.c. */
 static ef_slice
 ini_line(ef_slice *text)
 {
@@ -2278,8 +2782,13 @@ ini_line(ef_slice *text)
     return line;
 }
 
-/* Text after the closing bracket is ignored. Only the wanted section is
- * refused when it comes twice: the others do not matter. */
+/* line begins with '['. "[profile a]" is the section "profile a": blanks
+ * inside are kept. Text after the closing bracket is ignored. Only the
+ * wanted section is refused when it comes twice: the others do not matter.
+ *
+ * UNTRUSTED: line.
+ * Fails: EF_E_FORMAT for "[a" and for a second "[wanted]".
+ * Fuzz: fuzz/fuzz_ini.c. Tests: vectors/ini.txt. */
 static ef_status
 ini_section(struct ini_reader *r, ef_slice line)
 {
@@ -2300,7 +2809,8 @@ ini_section(struct ini_reader *r, ef_slice line)
     return EF_OK;
 }
 
-/* A blank before # or ; starts a comment for some readers, not for others. */
+/* A blank before # or ; starts a comment for some readers, not for others. A
+ * secret key may have a '#' inside, which is no comment to any of them. */
 static int
 ini_has_comment(ef_slice value)
 {
@@ -2324,7 +2834,8 @@ ini_name_end(ef_slice line)
     return n;
 }
 
-/* Is this the name that is looked for, in its section? */
+/* Is this the name that is looked for, in its section? Case does not matter,
+ * nor do blanks around it. Pre: r->name is lower-case ASCII without NUL. */
 static int
 ini_is_wanted(const struct ini_reader *r, ef_slice name)
 {
@@ -2335,7 +2846,14 @@ ini_is_wanted(const struct ini_reader *r, ef_slice name)
 
 /* A line that begins with blanks after a key. Python takes it as more of the
  * value only where it is indented further than the key; other readers always
- * do. Either may concern the name that is looked for. */
+ * do. Either may concern the name that is looked for: then the value is
+ * ambiguous, else the line does no harm.
+ *
+ *   key = a      key with two lines for all: refused where key is wanted
+ *     b = c      the same; where b is wanted, no reader finds it
+ *
+ * UNTRUSTED: body.
+ * Fuzz: fuzz/fuzz_ini.c. Tests: vectors/ini.txt. */
 static void
 ini_continuation(struct ini_reader *r, ef_slice body, size_t indent)
 {
@@ -2374,8 +2892,12 @@ ini_has_odd_end(ef_slice a)
 }
 
 /* The first = or : divides, names are compared without case, as by
- * RawConfigParser. A colon before the wanted value makes it ambiguous.
- * Other keys are checked for their form alone. */
+ * RawConfigParser. A colon before the wanted value makes it ambiguous. Other
+ * keys are checked for their form alone.
+ *
+ * UNTRUSTED: line. Post: value is a slice of the text, never with p NULL.
+ * Fails: EF_E_FORMAT for "abc", for "= x", and for the wanted name twice.
+ * Fuzz: fuzz/fuzz_ini.c. Tests: vectors/ini.txt. */
 static ef_status
 ini_key(struct ini_reader *r, ef_slice line)
 {
@@ -2403,7 +2925,9 @@ ini_key(struct ini_reader *r, ef_slice line)
 }
 
 /* UNTRUSTED: one line. Blank lines and comments may stand anywhere; an
- * indented line after a key is ini_continuation's. */
+ * indented line after a key is ini_continuation's. Errors have the line's
+ * number and nothing of what is in it.
+ * Fuzz: fuzz/fuzz_ini.c. */
 static ef_status
 ini_step(struct ini_reader *r, ef_slice line)
 {
@@ -2429,7 +2953,10 @@ ini_step(struct ini_reader *r, ef_slice line)
     return ini_key(r, body);
 }
 
-/* Like ef_utf8_check, but an error says the line. */
+/* Like ef_utf8_check, but an error says the line: the one that the first
+ * wrong byte is in.
+ * UNTRUSTED: text.
+ * Fuzz: fuzz/fuzz_ini.c. */
 static ef_status
 ini_utf8_check(ef_slice text, ef_err *err)
 {
@@ -2447,7 +2974,12 @@ ini_utf8_check(ef_slice text, ef_err *err)
     return reject_line(err, EF_E_FORMAT, line, 0, where.msg);
 }
 
-/* UNTRUSTED */
+/* UNTRUSTED: text. The whole of it is read, also past the value: a later
+ * second one, or a line that is malformed, is still refused.
+ *
+ * Secret: text and value are perhaps the user's keys; no copy is made.
+ * Fails: also EF_E_LIMIT past EF_MAX_INI_BYTES, asked first.
+ * Fuzz: fuzz/fuzz_ini.c. Tests: vectors/ini.txt, vectors/limits.txt. */
 ef_status
 ef_ini_get(ef_slice *value, int *found, const char *section, const char *name,
            ef_slice text, ef_err *err)
@@ -2460,6 +2992,7 @@ ef_ini_get(ef_slice *value, int *found, const char *section, const char *name,
         return reject(err, EF_E_LIMIT, EF_MAX_INI_BYTES,
                       "file larger than EF_MAX_INI_BYTES (1048576)");
     rc = ini_utf8_check(text, err);
+    /* an error ends it; a value that was found does not */
     while (rc == EF_OK && text.n > 0) {
         r.line++;
         rc = ini_step(&r, ini_line(&text));
@@ -2503,12 +3036,17 @@ ef_ini_get(ef_slice *value, int *found, const char *section, const char *name,
  * wrap. What ef_gcm_crypt decrypts is not authenticated yet, and its
  * caller must hold it back. ef_gcm_open wipes it on failure. */
 
+/* One way to compute: a pair of BearSSL's functions. All pairs give the same
+ * bytes, which tests/unit.c and fuzz/fuzz_gcm.c hold them to. */
 struct ef_gcm_kernel {
     const char *name;
     const br_block_ctr_class *ctr;
     br_ghash ghash;
 };
 
+/* A key, and the message under way.
+ * Secret: all of it but kernel, nonce and the lengths; whole, in
+ * ef_secret_alloc memory, wiped by ef_gcm_free. */
 struct ef_gcm {
     ef_gcm_kernel kernel;
     br_aes_gen_ctr_keys aes; /* round keys, room for any kernel's */
@@ -2524,7 +3062,9 @@ struct ef_gcm {
 
 #define GCM_KERNELS 4
 
-/* Ask the processor which kernels it can run. */
+/* Ask the processor which kernels it can run: the fastest first, the
+ * portable ones always there and last. BearSSL looks at the CPU at run time
+ * and gives NULL or 0 for what the machine, or the compiler, does not have. */
 static unsigned
 gcm_kernels(ef_gcm_kernel list[GCM_KERNELS])
 {
@@ -2537,6 +3077,7 @@ gcm_kernels(ef_gcm_kernel list[GCM_KERNELS])
     if (br_aes_pwr8_ctr_get_vtable() != NULL && br_ghash_pwr8_get() != 0)
         list[n++] = (ef_gcm_kernel){"pwr8+pwr8", br_aes_pwr8_ctr_get_vtable(),
                                     br_ghash_pwr8_get()};
+    /* bitsliced AES: no table that a cache could tell of */
     list[n++] = (ef_gcm_kernel){"ct64+ctmul64", &br_aes_ct64_ctr_vtable,
                                 br_ghash_ctmul64};
     list[n++] =
@@ -2548,6 +3089,7 @@ static ef_gcm_kernel gcm_list[GCM_KERNELS];
 static unsigned gcm_list_n;
 static pthread_once_t gcm_list_once = PTHREAD_ONCE_INIT;
 
+/* pthread_once's: the list is the same for all threads, and never changes. */
 static void
 gcm_list_make(void)
 {
@@ -2568,7 +3110,10 @@ ef_gcm_kernel_name(const ef_gcm_kernel *kernel)
 }
 
 /* XOR the key stream from block on into data: block 0 is the tag's, the
- * message begins at block 1 (the counter starts at 1, SP 800-38D 7.1). */
+ * message begins at block 1 (the counter starts at 1, SP 800-38D 7.1).
+ * Pre: only the last call for a message has an n that is no multiple of 16:
+ * the rest of a block's key stream is thrown away. gcm_room has been asked,
+ * so that block + 1 fits into 32 bits. Source: SP 800-38D 6.5. */
 static void
 gcm_ctr(const ef_gcm *g, uint64_t block, void *data, size_t n)
 {
@@ -2576,14 +3121,20 @@ gcm_ctr(const ef_gcm *g, uint64_t block, void *data, size_t n)
                              data, n);
 }
 
-/* y goes on from where it is. The last block is padded with zeros: only
- * the last piece of AAD or message may be a partial block. */
+/* y goes on from where it is. The last block is padded with zeros: only the
+ * last piece of AAD or message may be a partial block.
+ * Secret: y, until it is encrypted: with the ciphertext it gives H away, and
+ * with H tags can be forged.
+ * Source: SP 800-38D 6.4. */
 static void
 gcm_ghash(const ef_gcm *g, unsigned char y[16], const void *data, size_t n)
 {
     g->kernel.ghash(y, g->h, data, n);
 }
 
+/* Secret: key is the caller's; the round keys and H stay in g alone, and
+ * what BearSSL leaves on the stack goes with ef_gcm_free's burn_stack.
+ * Tests: vectors/aes256gcm.txt, tests/ct.c. */
 ef_gcm *
 ef_gcm_new(const unsigned char key[EF_KEY_BYTES], const ef_gcm_kernel *kernel)
 {
@@ -2598,6 +3149,8 @@ ef_gcm_new(const unsigned char key[EF_KEY_BYTES], const ef_gcm_kernel *kernel)
     return g;
 }
 
+/* NULL is allowed. The stack is burnt also then: the caller may be on its
+ * way out of an error. */
 void
 ef_gcm_free(ef_gcm *g)
 {
@@ -2605,6 +3158,12 @@ ef_gcm_free(ef_gcm *g)
     burn_stack();
 }
 
+/* What the last message left in stream and cipher needs no wiping here: both
+ * are written anew before they are read. mark depends on the key alone and
+ * stays. Pre: the nonce is new for this key (SP 800-38D 8): the caller's
+ * duty.
+ * UNTRUSTED: nonce and aad, when opening.
+ * Fuzz: fuzz/fuzz_gcm.c. */
 void
 ef_gcm_start(ef_gcm *g, const unsigned char nonce[EF_NONCE_BYTES],
              const void *aad, size_t aad_n)
@@ -2617,8 +3176,11 @@ ef_gcm_start(ef_gcm *g, const unsigned char nonce[EF_NONCE_BYTES],
         gcm_ghash(g, g->y, aad, aad_n);
 }
 
-/* SP 800-38D 5.2.1.1, asked before any byte is touched: within the limit
- * the 32-bit counter cannot wrap and reuse key stream. */
+/* SP 800-38D 5.2.1.1, asked before any byte is touched: within the limit the
+ * 32-bit counter cannot wrap and reuse key stream. 2^36 - 32 bytes are two
+ * blocks less than 2^32, and their counters 2 to 2^32 - 1.
+ * Pre: have <= EF_MAX_PLAINTEXT_BYTES: every call before was asked about.
+ * Tests: tests/unit.c (test_gcm_limit), vectors/limits.txt. */
 static ef_status
 gcm_room(uint64_t have, uint64_t n, ef_err *err)
 {
@@ -2629,7 +3191,11 @@ gcm_room(uint64_t have, uint64_t n, ef_err *err)
     return EF_OK;
 }
 
-/* Bytes of the block that is begun or unfinished; n stays inside it. */
+/* Bytes of the block that is begun or unfinished; n stays inside it. The
+ * same bytes in any split give the same result.
+ * Secret: stream, which is kept for the block's next bytes; wiped with g.
+ * UNTRUSTED: data, when decrypting.
+ * Fuzz: fuzz/fuzz_gcm.c. */
 static void
 gcm_partial(ef_gcm *g, unsigned char *data, size_t n, int encrypt)
 {
@@ -2646,13 +3212,19 @@ gcm_partial(ef_gcm *g, unsigned char *data, size_t n, int encrypt)
         data[i] = out;
     }
     g->n += n;
+    /* whole now; else ef_gcm_tag hashes it, or the next call goes on */
     if (at + n == 16)
         gcm_ghash(g, g->y, g->cipher, 16);
 }
 
 /* Finishes the block that the last call began, does whole blocks, begins
  * another. GHASH is over ciphertext (SP 800-38D 7.1, 7.2): before CTR when
- * decrypting, after it when encrypting. */
+ * decrypting, after it when encrypting.
+ * Pre: encrypt is the same for all pieces of a message.
+ * UNTRUSTED: data, when decrypting; what comes out is not authenticated
+ * before the tag was compared.
+ * Fuzz: fuzz/fuzz_gcm.c, fuzz/fuzz_container.c.
+ * Tests: vectors/aes256gcm.txt (one byte at a time, all splits, in place). */
 ef_status
 ef_gcm_crypt(ef_gcm *g, void *data, size_t n, int encrypt, ef_err *err)
 {
@@ -2679,12 +3251,15 @@ ef_gcm_crypt(ef_gcm *g, void *data, size_t n, int encrypt, ef_err *err)
     return EF_OK;
 }
 
-/* Hash the lengths, encrypt the hash: the message is over. */
+/* Hash the lengths, encrypt the hash: the message is over. Between the last
+ * two lines tag holds GHASH as it is, a secret, and is then encrypted in
+ * place. Source: SP 800-38D 7.1, steps 5 and 6. */
 static void
 gcm_finish(ef_gcm *g, unsigned char tag[EF_TAG_BYTES])
 {
     unsigned char lengths[16];
 
+    /* in bits; AAD lies in memory, so that * 8 cannot wrap */
     put_be64(lengths, g->aad_n * 8);
     put_be64(lengths + 8, g->n * 8);
     gcm_ghash(g, g->y, lengths, 16);
@@ -2692,6 +3267,8 @@ gcm_finish(ef_gcm *g, unsigned char tag[EF_TAG_BYTES])
     gcm_ctr(g, 0, tag, 16);
 }
 
+/* Pre: once for a message: y has the lengths in it afterwards, and only
+ * ef_gcm_start makes g good for another. */
 void
 ef_gcm_tag(ef_gcm *g, unsigned char tag[EF_TAG_BYTES])
 {
@@ -2700,7 +3277,9 @@ ef_gcm_tag(ef_gcm *g, unsigned char tag[EF_TAG_BYTES])
     gcm_finish(g, tag);
 }
 
-/* A whole message in place, with a context of its own; its tag to tag. */
+/* A whole message in place, with a context of its own; its tag to tag.
+ * Secret: the context, which ends here on every path.
+ * Fails: EF_E_MEMORY, with data untouched and no tag; the limit was asked. */
 static ef_status
 gcm_once(unsigned char *data, unsigned char tag[EF_TAG_BYTES],
          const unsigned char key[EF_KEY_BYTES],
@@ -2719,6 +3298,11 @@ gcm_once(unsigned char *data, unsigned char tag[EF_TAG_BYTES],
     return rc;
 }
 
+/* in is moved to out first, so that all work is in place and out may overlap
+ * in. Both may be NULL when n is 0. Where it fails the plaintext that was
+ * moved is wiped.
+ * Source: SP 800-38D 7.1.
+ * Fuzz: fuzz/fuzz_gcm.c. */
 ef_status
 ef_gcm_seal(unsigned char *out, unsigned char tag[EF_TAG_BYTES],
             const unsigned char key[EF_KEY_BYTES],
@@ -2738,6 +3322,14 @@ ef_gcm_seal(unsigned char *out, unsigned char tag[EF_TAG_BYTES],
     return rc;
 }
 
+/* Decrypts before the tag is known, in the caller's memory, and takes it
+ * back where the tag is wrong: out is never left with unauthenticated bytes.
+ * UNTRUSTED: nonce, aad, in and tag.
+ * Secret: out; and want, which would be a valid tag for a forged message: it
+ * is compared in constant time and wiped.
+ * Fails: EF_E_AUTH for one flipped bit anywhere. Source: SP 800-38D 7.2.
+ * Fuzz: fuzz/fuzz_gcm.c. Tests: vectors/aes256gcm.txt, tests/unit.c
+ * (test_gcm_every_bit), tests/ct.c. */
 ef_status
 ef_gcm_open(unsigned char *out, const unsigned char key[EF_KEY_BYTES],
             const unsigned char nonce[EF_NONCE_BYTES], const void *aad,
@@ -6171,7 +6763,8 @@ aws_environment(struct aws_profile *p, ef_err *err)
  * the first in the file. Numbers are not summarised: a column of them,
  * if named, is refused. */
 
-/* A distinct value; its bytes follow it in the arena. */
+/* A distinct value; its bytes follow it in the arena. It never moves: a
+ * column's list and table point to it until ef_describe_free. */
 struct desc_value {
     struct desc_value *next; /* in order of first appearance */
     uint64_t count;          /* fields that had it */
@@ -6179,15 +6772,24 @@ struct desc_value {
     unsigned char missing;   /* one of pandas' words for "no value" */
 };
 
+/* What the arena asks of malloc at a time: few calls, and what is left over
+ * in the last block is a small part of EF_MAX_DISTINCT_BYTES. */
 #define DESC_BLOCK_BYTES ((size_t)64 << 10)
 
+/* A block of the arena; its bytes follow it. Values of all columns stand in
+ * it in the order in which they came. */
 struct desc_block {
     struct desc_block *next;
     size_t cap, used; /* of the bytes that follow */
 };
 
+/* What pandas makes of a column: object, bool, a numeric dtype; no rows.
+ * Bools with missing values among them are object to pandas, and still shown
+ * as bools. */
 enum desc_kind { DESC_TEXT, DESC_BOOL, DESC_NUMBER, DESC_EMPTY };
 
+/* A column that is described. It owns its name and its table; the values are
+ * the arena's. kind and keep_missing are set by ef_describe_end. */
 struct desc_column {
     ef_buf name;
     size_t index; /* field of a record, the index columns in */
@@ -6200,6 +6802,8 @@ struct desc_column {
     const struct desc_value *at; /* what it gave last */
 };
 
+/* One file's summary.
+ * Secret: the dataset's values, in blocks and in csv. */
 struct ef_describe {
     ef_csv csv;
     const char *const *wanted;   /* the caller's, kept */
@@ -6212,12 +6816,14 @@ struct ef_describe {
     size_t used;                 /* of EF_MAX_DISTINCT_BYTES */
 };
 
+/* n is 1 to 63: a shift by 64 is not defined. */
 static uint64_t
 rotl64(uint64_t x, int n)
 {
     return x << n | x >> (64 - n);
 }
 
+/* SipHash's SipRound: additions, rotations and XORs of four words. */
 static void
 sip_round(uint64_t v[4])
 {
@@ -6234,7 +6840,13 @@ sip_round(uint64_t v[4])
 }
 
 /* SipHash-1-3 (Aumasson, Bernstein 2012): short, and no collisions for those
- * who do not know the key. */
+ * who do not know the key. The input's last word holds what is left over
+ * and, on top, its size modulo 256, so that no two inputs are padded alike.
+ *
+ * UNTRUSTED: in.
+ * Secret: none worth wiping: key is random for each run and only keeps an
+ * attacker from choosing collisions.
+ * Fuzz: fuzz/fuzz_describe.c. */
 static uint64_t
 sip_hash(const uint64_t key[2], ef_slice in)
 {
@@ -6246,6 +6858,7 @@ sip_hash(const uint64_t key[2], ef_slice in)
     uint64_t m;
     size_t i, whole = in.n / 8 * 8;
 
+    /* from any address: get_le64 reads bytes */
     for (i = 0; i < whole; i += 8) {
         m = get_le64(in.p + i);
         v[3] ^= m;
@@ -6259,13 +6872,18 @@ sip_hash(const uint64_t key[2], ef_slice in)
     v[3] ^= m;
     sip_round(v);
     v[0] ^= m;
+    /* three rounds to finish; one for each word above */
     v[2] ^= 0xff;
     for (i = 0; i < 3; i++)
         sip_round(v);
     return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
-/* pandas' words for a missing value; exact, quoted or not. */
+/* pandas' words for a missing value; exact, quoted or not: "nan" is one,
+ * "Nan" and " nan" are not.
+ * UNTRUSTED: v.
+ * Fuzz: fuzz/fuzz_describe.c.
+ * Source: pandas 1.5, read_csv's na_values. Tests: tests/describe.bats. */
 static int
 desc_is_missing(ef_slice v)
 {
@@ -6275,6 +6893,7 @@ desc_is_missing(ef_slice v)
         "NA",   "NULL", "NaN",      "n/a",     "nan",     "null"};
     size_t i;
 
+    /* longer than the longest word: most values end here */
     if (v.n > 9)
         return 0;
     for (i = 0; i < sizeof words / sizeof words[0]; i++)
@@ -6283,6 +6902,8 @@ desc_is_missing(ef_slice v)
     return 0;
 }
 
+/* A value's bytes, which follow it in the arena. Good until
+ * ef_describe_free. */
 static ef_slice
 desc_text(const struct desc_value *v)
 {
@@ -6290,10 +6911,14 @@ desc_text(const struct desc_value *v)
 }
 
 /* Asked before each allocation that values cause, all columns together.
- * EF_E_LIMIT past EF_MAX_DISTINCT_BYTES; nothing is given back. */
+ * EF_E_LIMIT past EF_MAX_DISTINCT_BYTES; nothing is given back. What the
+ * tables and the arena's blocks take is counted, not what lies in them.
+ * Tests: vectors/limits.txt, tests/describe.bats ("memory grows with
+ * distinct values, not with the file"). */
 static ef_status
 desc_charge(ef_describe *d, size_t n, ef_err *err)
 {
+    /* used never passes the limit: the difference is not negative */
     if (n > EF_MAX_DISTINCT_BYTES - d->used)
         return with_hint(err,
                          reject(err, EF_E_LIMIT, EF_NOWHERE,
@@ -6305,7 +6930,12 @@ desc_charge(ef_describe *d, size_t n, ef_err *err)
     return EF_OK;
 }
 
-/* n bytes of the arena, aligned; NULL with *rc set. */
+/* n bytes of the arena, aligned; NULL with *rc set. They stay where they
+ * are, so that tables and lists may point to them. A value that does not fit
+ * into the newest block begins another; a large one has a block of its own
+ * size.
+ * Secret: the bytes are the dataset's; ef_describe_free wipes each block.
+ * Fails: EF_E_LIMIT as desc_charge; EF_E_MEMORY. */
 static void *
 desc_alloc(ef_describe *d, size_t n, ef_status *rc, ef_err *err)
 {
@@ -6313,8 +6943,10 @@ desc_alloc(ef_describe *d, size_t n, ef_status *rc, ef_err *err)
     size_t cap;
     void *p;
 
+    /* every piece begins where a struct desc_value may stand */
     n = (n + 7) / 8 * 8;
     if (b == NULL || b->cap - b->used < n) {
+        /* what is free in the block before is given up */
         cap = n > DESC_BLOCK_BYTES ? n : DESC_BLOCK_BYTES;
         *rc = desc_charge(d, cap + sizeof *b, err);
         b = *rc == EF_OK ? malloc(sizeof *b + cap) : NULL;
@@ -6331,7 +6963,12 @@ desc_alloc(ef_describe *d, size_t n, ef_status *rc, ef_err *err)
     return p;
 }
 
-/* The slot of a value, or the empty one where it would go. */
+/* The slot of a value, or the empty one where it would go. The hash is
+ * compared first: bytes are looked at only where all 32 bits of it agree.
+ *
+ * UNTRUSTED: v. Pre: slots is a power of two, and one slot is empty, so that
+ * the search ends.
+ * Fuzz: fuzz/fuzz_describe.c. */
 static struct desc_value **
 desc_slot(struct desc_value **table, size_t slots, uint32_t hash, ef_slice v)
 {
@@ -6340,12 +6977,17 @@ desc_slot(struct desc_value **table, size_t slots, uint32_t hash, ef_slice v)
     while (table[i] != NULL &&
            (table[i]->hash != hash || table[i]->n != v.n ||
             (v.n > 0 && memcmp(table[i] + 1, v.p, v.n) != 0)))
+        /* another value's: the next slot, from the last to the first */
         i = (i + 1) & (slots - 1);
     return &table[i];
 }
 
-/* Keeps a slot free and the table at most half full, so that desc_slot
- * ends soon. The values themselves do not move. */
+/* Keeps a slot free and the table at most half full, so that desc_slot ends
+ * soon. The values themselves do not move: only the table is made again,
+ * from the list, with the hashes that were kept.
+ *
+ * Fails: EF_E_LIMIT as desc_charge; EF_E_MEMORY. Then the old table stands.
+ * Time: doubling, so a value is moved about once on average. */
 static ef_status
 desc_grow(ef_describe *d, struct desc_column *c, ef_err *err)
 {
@@ -6355,6 +6997,7 @@ desc_grow(ef_describe *d, struct desc_column *c, ef_err *err)
 
     if (c->values * 2 < c->slots)
         return EF_OK;
+    /* the old table's share is charged already, and is freed below */
     rc = desc_charge(d, (slots - c->slots) * sizeof *table, err);
     if (rc != EF_OK)
         return rc;
@@ -6369,7 +7012,14 @@ desc_grow(ef_describe *d, struct desc_column *c, ef_err *err)
     return EF_OK;
 }
 
-/* UNTRUSTED: one field. */
+/* UNTRUSTED: one field. A text seen before costs one look-up; a new one is
+ * copied into the arena and put at the end of the list.
+ *
+ * Secret: text is of the dataset.
+ * Fails: EF_E_LIMIT, EF_E_MEMORY; then text is not counted, and d may only
+ * be freed.
+ * Fuzz: fuzz/fuzz_describe.c.
+ * Tests: vectors/describe.txt, tests/unit.c (test_describe_pieces). */
 static ef_status
 desc_count(ef_describe *d, struct desc_column *c, ef_slice text, ef_err *err)
 {
@@ -6379,6 +7029,7 @@ desc_count(ef_describe *d, struct desc_column *c, ef_slice text, ef_err *err)
 
     if (rc != EF_OK)
         return rc;
+    /* after desc_grow, which may have moved all slots */
     slot = desc_slot(c->table, c->slots, hash, text);
     if (*slot != NULL) {
         (*slot)->count++;
@@ -6389,10 +7040,12 @@ desc_count(ef_describe *d, struct desc_column *c, ef_slice text, ef_err *err)
         return rc;
     *v = (struct desc_value){.count = 1,
                              .hash = hash,
+                             /* at most EF_MAX_CSV_FIELD_BYTES */
                              .n = (uint32_t)text.n,
                              .missing = (unsigned char)desc_is_missing(text)};
     if (text.n > 0)
         memcpy(v + 1, text.p, text.n);
+    /* order of first appearance decides between equal frequencies */
     if (c->last != NULL)
         c->last->next = v;
     else
@@ -6405,13 +7058,18 @@ desc_count(ef_describe *d, struct desc_column *c, ef_slice text, ef_err *err)
 
 /* --- the header --- */
 
-/* A column's name, or a name that has been counted; hash is of text. */
+/* A column's name, or a name that has been counted; hash is of text. As
+ * both, it ends with desc_header, which wipes and frees the text. */
 struct desc_name {
     ef_buf text;
     uint64_t hash;
     uint64_t seen;
 };
 
+/* The entry of this text among n, or NULL. One by one, but by hash: a header
+ * has at most EF_MAX_CSV_COLUMNS names, and is read once.
+ * UNTRUSTED: text and names.
+ * Fuzz: fuzz/fuzz_describe.c. */
 static struct desc_name *
 desc_find_name(struct desc_name *names, size_t n, uint64_t hash, ef_slice text)
 {
@@ -6424,13 +7082,16 @@ desc_find_name(struct desc_name *names, size_t n, uint64_t hash, ef_slice text)
     return NULL;
 }
 
-/* A header's names while they are made unique. */
+/* A header's names while they are made unique. counts has room for n: a name
+ * is added to it once for each field, and pandas' loop adds no other. A text
+ * that memory cut short must not get in: it would be one too many. */
 struct desc_header {
     struct desc_name *names, *counts; /* n names; count_n of those counted */
     size_t n, count_n;
     const uint64_t *key;
 };
 
+/* How often name has been given so far; 0 where it has not. */
 static uint64_t
 desc_count_of(struct desc_header *h, ef_slice name)
 {
@@ -6440,6 +7101,9 @@ desc_count_of(struct desc_header *h, ef_slice name)
     return hit != NULL ? hit->seen : 0;
 }
 
+/* Makes a new entry where name has none.
+ * Fails: EF_E_MEMORY.
+ * Pre: there is room: only names that a field ends up with are new here. */
 static ef_status
 desc_set_count(struct desc_header *h, ef_slice name, uint64_t seen, ef_err *err)
 {
@@ -6456,8 +7120,14 @@ desc_set_count(struct desc_header *h, ef_slice name, uint64_t seen, ef_err *err)
 }
 
 /* "A", "A" becomes "A", "A.1", and a number that the header has already is
- * passed over: the loop is pandas 1.5's, which ends because every turn raises
- * the count of a name or meets another name of the header. */
+ * passed over: the loop is pandas 1.5's, which ends because every turn
+ * raises the count of a name or meets another name of the header. So A, A,
+ * A.1 gives A, A.2, A.1.
+ *
+ * UNTRUSTED: the names.
+ * Fails: EF_E_MEMORY; base is freed on every path.
+ * Fuzz: fuzz/fuzz_describe.c. Tests: tests/describe.bats ("names that stand
+ * in the header twice are pandas' names"). */
 static ef_status
 desc_make_unique(struct desc_header *h, size_t i, ef_err *err)
 {
@@ -6468,8 +7138,10 @@ desc_make_unique(struct desc_header *h, size_t i, ef_err *err)
 
     ef_buf_add(&base, name->text.p, name->text.n);
     rc = base.failed ? reject_memory(err) : buf_status(&name->text, err);
+    /* k: the number to try next; 0: the name is new */
     while (k > 0 && rc == EF_OK) {
         rc = desc_set_count(h, buf_slice(&base), k + 1, err);
+        /* begun anew each turn: "A.1", "A.2", never "A.1.2" */
         name->text.n = 0;
         ef_buf_add(&name->text, base.p, base.n);
         buf_printf(&name->text, ".%llu", (unsigned long long)k);
@@ -6483,6 +7155,7 @@ desc_make_unique(struct desc_header *h, size_t i, ef_err *err)
         else
             k = desc_count_of(h, buf_slice(&name->text));
     }
+    /* from here on it is a name of the header */
     name->hash = sip_hash(h->key, buf_slice(&name->text));
     if (rc == EF_OK)
         rc = desc_set_count(h, buf_slice(&name->text), k + 1, err);
@@ -6490,8 +7163,12 @@ desc_make_unique(struct desc_header *h, size_t i, ef_err *err)
     return rc;
 }
 
-/* Unique names for n fields; empty ones become "Unnamed: 3", after the others
- * have got theirs. */
+/* Unique names for n fields; empty ones become "Unnamed: 3", after the
+ * others have got theirs, so that a column really called so keeps its name.
+ *
+ * UNTRUSTED: fields.
+ * Fails: EF_E_MEMORY.
+ * Fuzz: fuzz/fuzz_describe.c. */
 static ef_status
 desc_names(struct desc_header *h, const ef_slice *fields, ef_err *err)
 {
@@ -6505,6 +7182,7 @@ desc_names(struct desc_header *h, const ef_slice *fields, ef_err *err)
             buf_printf(&h->names[i].text, "Unnamed: %zu", i);
         h->names[i].hash = sip_hash(h->key, buf_slice(&h->names[i].text));
     }
+    /* first the names that the file has, then the invented ones */
     for (pass = 0; pass < 2; pass++)
         for (i = 0; i < h->n && rc == EF_OK; i++)
             if ((fields[i].n == 0) == (pass == 1))
@@ -6513,7 +7191,12 @@ desc_names(struct desc_header *h, const ef_slice *fields, ef_err *err)
 }
 
 /* Sets d->columns: the wanted names in the caller's order, or all of them.
- * ef_describe_free frees it also after failure. */
+ * ef_describe_free frees it also after failure. A name may be wanted twice.
+ *
+ * UNTRUSTED: names.
+ * Fails: EF_E_FORMAT for a name that is not there, with the name in
+ * err->where: the user's own word, not one of the file's; EF_E_MEMORY.
+ * Fuzz: fuzz/fuzz_describe.c. Tests: vectors/describe.txt. */
 static ef_status
 desc_choose(ef_describe *d, struct desc_name *names, size_t n, ef_err *err)
 {
@@ -6539,6 +7222,7 @@ desc_choose(ef_describe *d, struct desc_name *names, size_t n, ef_err *err)
                                  "-c COLUMN names one of the file's columns, "
                                  "--all takes them all");
         }
+        /* desc_row adds the index columns when it knows of them */
         d->columns[i].index = (size_t)(hit - names);
         ef_buf_add(&d->columns[i].name, hit->text.p, hit->text.n);
         if (d->columns[i].name.failed)
@@ -6548,7 +7232,12 @@ desc_choose(ef_describe *d, struct desc_name *names, size_t n, ef_err *err)
 }
 
 /* UNTRUSTED: the first record. The chosen columns keep copies of their
- * names; names itself ends here. */
+ * names; names itself ends here, on every path. n is 1 at least: a record
+ * has a field.
+ *
+ * Fails: as desc_choose; EF_E_MEMORY. Limits: EF_MAX_CSV_COLUMNS, by the CSV
+ * parser; so the search among names takes at most n^2 short steps.
+ * Fuzz: fuzz/fuzz_describe.c. */
 static ef_status
 desc_header(ef_describe *d, const ef_slice *fields, size_t n, ef_err *err)
 {
@@ -6556,6 +7245,7 @@ desc_header(ef_describe *d, const ef_slice *fields, size_t n, ef_err *err)
     ef_status rc;
     size_t i;
 
+    /* zeros: an ef_buf starts as {0}, and may be freed so */
     h.names = calloc(n, sizeof *h.names);
     h.counts = calloc(n, sizeof *h.counts);
     rc = h.names == NULL || h.counts == NULL ? reject_memory(err)
@@ -6572,7 +7262,13 @@ desc_header(ef_describe *d, const ef_slice *fields, size_t n, ef_err *err)
     return rc;
 }
 
-/* UNTRUSTED: one record. */
+/* UNTRUSTED: one record; the first is the header. Called by the CSV parser,
+ * whose status it becomes.
+ * Fails: as desc_header; as desc_count, with the line.
+ *
+ * Post: each column's index is inside the record: records are padded to the
+ * width, and the width changes with the first row or never.
+ * Fuzz: fuzz/fuzz_describe.c. Tests: tests/describe.bats. */
 static ef_status
 desc_row(void *ctx, const ef_slice *fields, size_t n, uint64_t line,
          ef_err *err)
@@ -6588,6 +7284,7 @@ desc_row(void *ctx, const ef_slice *fields, size_t n, uint64_t line,
     if (d->rows++ == 0)
         for (i = 0; i < d->column_n; i++)
             d->columns[i].index += n > d->header_n ? n - d->header_n : 0;
+    /* a field that is missing in a short record is counted as "" */
     for (i = 0; i < d->column_n && rc == EF_OK; i++)
         rc = desc_count(d, &d->columns[i], fields[d->columns[i].index], err);
     if (rc != EF_OK && err != NULL)
@@ -6595,6 +7292,8 @@ desc_row(void *ctx, const ef_slice *fields, size_t n, uint64_t line,
     return rc;
 }
 
+/* Nothing is allocated for columns before the header has been read. The CSV
+ * parser's callback is desc_row, with d itself: d must not move. */
 ef_describe *
 ef_describe_new(const char *const *columns, size_t column_n,
                 const unsigned char seed[16])
@@ -6611,6 +7310,10 @@ ef_describe_new(const char *const *columns, size_t column_n,
     return d;
 }
 
+/* Also after any failure, half-made columns included: calloc made them
+ * zeros.
+ * Secret: the distinct values, the record being read, the columns' names:
+ * all wiped. The tables hold addresses only. */
 void
 ef_describe_free(ef_describe *d)
 {
@@ -6622,6 +7325,7 @@ ef_describe_free(ef_describe *d)
         ef_buf_free(&d->columns[i].name);
         free(d->columns[i].table);
     }
+    /* only what was used holds anything */
     while (d->blocks != NULL) {
         struct desc_block *b = d->blocks;
 
@@ -6634,6 +7338,8 @@ ef_describe_free(ef_describe *d)
     free(d);
 }
 
+/* After a failure only ef_describe_free is allowed.
+ * Fuzz: fuzz/fuzz_describe.c. Tests: tests/unit.c (test_describe_pieces). */
 ef_status
 ef_describe_push(ef_describe *d, ef_slice in, ef_err *err)
 {
@@ -6642,10 +7348,16 @@ ef_describe_push(ef_describe *d, ef_slice in, ef_err *err)
 
 /* --- what type pandas gives a column --- */
 
+/* No integer; one in range; one that is past it. */
 enum desc_int { DESC_NOT_INT, DESC_INT, DESC_OVER };
 
 /* Is v an integer within the limits? Negatives down to -max - 1 when signed.
- * Over is said as soon as the digits pass the range, whatever follows. */
+ * Over is said as soon as the digits pass the range, whatever follows: as in
+ * pandas, 99999999999999999999x is over, not text. Blanks around it, a sign
+ * and leading zeros are allowed.
+ *
+ * UNTRUSTED: v.
+ * Fuzz: fuzz/fuzz_describe.c. Tests: tests/describe.bats. */
 static enum desc_int
 desc_integer(ef_slice v, int is_signed)
 {
@@ -6662,6 +7374,8 @@ desc_integer(ef_slice v, int is_signed)
     for (digits = i; i < v.n && is_digit(v.p[i]); i++) {
         uint64_t digit = (uint64_t)(v.p[i] - '0');
 
+        /* x * 10 + digit > max, without overflow; max may be 0 ("-1"), where
+         * max - digit wraps and the second test decides */
         if (x > (max - digit) / 10 || digit > max)
             return DESC_OVER;
         x = x * 10 + digit;
@@ -6673,7 +7387,7 @@ desc_integer(ef_slice v, int is_signed)
     return i == v.n ? DESC_INT : DESC_NOT_INT;
 }
 
-/* Letters in either case. */
+/* One of n words? Letters in either case. Pre: words are ASCII without NUL. */
 static int
 desc_is_word(ef_slice v, const char *const *words, size_t n)
 {
@@ -6687,7 +7401,17 @@ desc_is_word(ef_slice v, const char *const *words, size_t n)
 }
 
 /* Is v a finite number, or an infinity spelled out? pandas drops digits past
- * the 17th and counts what that does to the exponent; past 308 it is text. */
+ * the 17th and counts what that does to the exponent; past 308 it is text.
+ *
+ *   yes  .5  5.  1e3  +1.5  " 1.5 "  inf  -Infinity
+ *   no   .  e3  1e  1e400  0x10  1_000  " inf"  1,5
+ *
+ * The kept digits go to strtod with an exponent and no decimal point, so
+ * that no locale matters; what it gives is looked at for infinity alone.
+ *
+ * UNTRUSTED: v.
+ * Fuzz: fuzz/fuzz_describe.c. Tests: tests/describe.bats (the published
+ * cases, and random columns compared with pandas). */
 static int
 desc_is_float(ef_slice v)
 {
@@ -6700,14 +7424,17 @@ desc_is_float(ef_slice v)
 
     if (desc_is_word(v, inf, 6))
         return 1;
+    /* numbers may have blanks around them, infinities may not */
     v = slice_trim(v);
     i = v.n > 0 && (v.p[0] == '+' || v.p[0] == '-');
     text[0] = '0';
+    /* leading zeros count as digits, as they do for pandas */
     for (; i < v.n && is_digit(v.p[i]); i++)
         if (digits < 17)
             text[1 + digits++] = (char)v.p[i];
         else
             ex++;
+    /* past the 17th digit these change nothing, not even the exponent */
     if (i < v.n && v.p[i] == '.')
         for (i++; i < v.n && is_digit(v.p[i]); i++)
             if (digits < 17) {
@@ -6722,18 +7449,23 @@ desc_is_float(ef_slice v)
         if (i < v.n && (v.p[i] == '+' || v.p[i] == '-'))
             i++;
         for (k = 0; k < 17 && i < v.n && is_digit(v.p[i]); k++, i++)
+            /* stays below 10^6: far past any double, and cannot overflow */
             e = e < 100000 ? e * 10 + (v.p[i] - '0') : e;
+        /* an e without digits: "1e", "1e+" */
         if (k == 0)
             return 0;
         ex += negative ? -e : e;
     }
+    /* something follows the number; or pandas' own bound */
     if (i != v.n || ex > 308)
         return 0;
+    /* 18 digits at most before it, of 64 bytes */
     snprintf(text + 1 + digits, sizeof text - 1 - digits, "e%ld", ex);
     return !isinf(strtod(text, NULL));
 }
 
-/* 'T' or 'F' for pandas' spellings of a bool, else 0. */
+/* 'T' or 'F' for pandas' spellings of a bool, else 0: three of each, no
+ * blank around them, and no "yes", "1" or "tRUE". */
 static int
 desc_bool(ef_slice v)
 {
@@ -6745,7 +7477,18 @@ desc_bool(ef_slice v)
 }
 
 /* Some integer passes int64: the column is uint64, text, or not integers
- * after all (then the other types are still to be tried). */
+ * after all (then the other types are still to be tried, and 0 is returned).
+ *
+ *   big                     uint64: numbers
+ *   big and negative ones   text, the missing words count as values
+ *   big and missing         the same
+ *   past uint64             text, missing values are missing
+ *   negative past int64     the same
+ *
+ * big: above INT64_MAX, within UINT64_MAX. These are pandas' accidents, kept
+ * because describe shows what pandas shows.
+ * Source: pandas 1.5, _try_int64 and _try_uint64. Tests:
+ * tests/describe.bats. */
 static int
 desc_unsigned(const struct desc_column *c, enum desc_kind *kind,
               int *keep_missing)
@@ -6758,8 +7501,10 @@ desc_unsigned(const struct desc_column *c, enum desc_kind *kind,
         enum desc_int is;
 
         missing |= v->missing;
+        /* pandas stops at the first; only missing is asked of all */
         if (v->missing || broken || over)
             continue;
+        /* desc_integer would skip them, but the sign is asked here */
         while (text.n > 0 && is_blank_byte(text.p[0]))
             text = slice_from(text, 1);
         if (text.n > 0 && text.p[0] == '-') {
@@ -6771,6 +7516,7 @@ desc_unsigned(const struct desc_column *c, enum desc_kind *kind,
         broken = is == DESC_NOT_INT;
         big |= is == DESC_INT && desc_integer(text, 1) == DESC_OVER;
     }
+    /* "1x" among them: floats, bools and text are still to be tried */
     if (broken)
         return 0;
     *keep_missing = !over && big && (negative || missing);
@@ -6778,7 +7524,15 @@ desc_unsigned(const struct desc_column *c, enum desc_kind *kind,
     return 1;
 }
 
-/* The type depends on the distinct values alone, in their first order. */
+/* The type depends on the distinct values alone, in their first order, and
+ * is tried in pandas' order. A missing value fits each type.
+ *
+ *   1, 2        numbers      1, x        text       True, false   bool
+ *   1, ""       numbers      1.5, inf    numbers    True, 1       text
+ *   no rows     DESC_EMPTY   all missing numbers (pandas: float64)
+ *
+ * Post: *keep_missing is 1 where pandas takes "NA" for a text like others.
+ * Tests: vectors/describe.txt, tests/describe.bats. */
 static enum desc_kind
 desc_infer(const struct desc_column *c, int *keep_missing)
 {
@@ -6796,11 +7550,13 @@ desc_infer(const struct desc_column *c, int *keep_missing)
         if (v->missing)
             continue;
         any = 1;
+        /* the first that is none decides: later ones are not asked */
         if (is == DESC_INT)
             is = desc_integer(text, 1);
         floats = floats && desc_is_float(text);
         bools = bools && desc_bool(text) != 0;
     }
+    /* with missing values pandas makes float64 of it: numbers still */
     if (!any || is == DESC_INT)
         return DESC_NUMBER;
     if (is == DESC_OVER && desc_unsigned(c, &kind, keep_missing))
@@ -6808,7 +7564,9 @@ desc_infer(const struct desc_column *c, int *keep_missing)
     return floats ? DESC_NUMBER : bools ? DESC_BOOL : DESC_TEXT;
 }
 
-/* Spellings of one bool become one value, in the place of the first. */
+/* Spellings of one bool become one value, in the place of the first: "True"
+ * twice and "TRUE" once is True three times. The merged ones leave the list;
+ * the table still has them, but nothing is counted any more. */
 static void
 desc_merge_bools(struct desc_column *c)
 {
@@ -6819,6 +7577,7 @@ desc_merge_bools(struct desc_column *c)
 
         if (!v->missing && seen[which] != NULL) {
             seen[which]->count += v->count;
+            /* link stays: the next one may go, too */
             *link = v->next;
             continue;
         }
@@ -6828,6 +7587,13 @@ desc_merge_bools(struct desc_column *c)
     }
 }
 
+/* Types are known only now: a last line can make text of numbers. A numeric
+ * column is an error where the user named it; else it is left to the caller,
+ * who sees it in ef_summary.
+ *
+ * Fails: as ef_csv_end; EF_E_FORMAT "this column holds numbers".
+ * Fuzz: fuzz/fuzz_describe.c. Tests: tests/describe.bats ("numeric columns
+ * are refused for now, in so many words"). */
 ef_status
 ef_describe_end(ef_describe *d, ef_err *err)
 {
@@ -6851,13 +7617,15 @@ ef_describe_end(ef_describe *d, ef_err *err)
     return rc;
 }
 
+/* Pre: ef_describe_end gave EF_OK; before the header it is 0. */
 size_t
 ef_describe_count(const ef_describe *d)
 {
     return d->column_n;
 }
 
-/* The bytes a value is shown as: bools in Python's spelling. */
+/* The bytes a value is shown as: bools in Python's spelling. A view: of the
+ * arena, or of a constant. */
 static ef_slice
 desc_shown(const struct desc_column *c, const struct desc_value *v)
 {
@@ -6866,6 +7634,10 @@ desc_shown(const struct desc_column *c, const struct desc_value *v)
     return slice_str(desc_bool(desc_text(v)) == 'T' ? "True" : "False");
 }
 
+/* One walk over the distinct values. Only more than the best so far is
+ * better, so that of equals the first in the file wins.
+ * Pre: i < ef_describe_count. Post: slices are good until ef_describe_free.
+ * Tests: vectors/describe.txt. */
 void
 ef_describe_get(const ef_describe *d, size_t i, ef_summary *out)
 {
@@ -6875,6 +7647,7 @@ ef_describe_get(const ef_describe *d, size_t i, ef_summary *out)
     *out = (ef_summary){.name = buf_slice(&c->name),
                         .numeric = c->kind == DESC_NUMBER};
     for (v = c->first; v != NULL && !out->numeric; v = v->next) {
+        /* they are not counted: describe's count is of values that are there */
         if (v->missing && !c->keep_missing)
             continue;
         out->count += v->count;
@@ -6886,7 +7659,11 @@ ef_describe_get(const ef_describe *d, size_t i, ef_summary *out)
     }
 }
 
-/* pandas shows these three as escapes. */
+/* pandas shows these three as escapes. Other control characters and
+ * backslashes go through as they are, as in pandas' own text: whether they
+ * may go to a terminal is the command line's business.
+ * UNTRUSTED: text.
+ * Fuzz: fuzz/fuzz_describe.c. */
 static void
 desc_escape(ef_buf *out, ef_slice text)
 {
@@ -6903,7 +7680,10 @@ desc_escape(ef_buf *out, ef_slice text)
         }
 }
 
-/* Cut to at most 50 columns, one of them a leading blank. */
+/* Cut to at most 50 columns, one of them a leading blank: 50 characters and
+ * more become 46 and "...". Counted are characters after escaping, as pandas
+ * does (display.max_colwidth).
+ * Pre: text is well-formed UTF-8: the CSV parser checked it. */
 static void
 desc_cut(ef_buf *text)
 {
@@ -6911,6 +7691,7 @@ desc_cut(ef_buf *text)
 
     if (utf8_count(buf_slice(text)) < 50)
         return;
+    /* there are 50 at least, so the walk stays inside */
     for (n = 0; n < 46; n++) {
         size_t k;
 
@@ -6921,6 +7702,15 @@ desc_cut(ef_buf *text)
     ef_buf_str(text, "...");
 }
 
+/* Four rows: a label of six characters, four blanks, the value set to the
+ * right in the width of the widest. Without values top and freq are NaN.
+ *
+ * Pre: the column is not numeric.
+ * Secret: the cells show values; they are wiped. A failure of a cell becomes
+ * one of out.
+ * Source: pandas 1.5, Series.describe and to_string.
+ * Fuzz: fuzz/fuzz_describe.c. Tests: vectors/describe.txt,
+ * tests/describe.bats. */
 void
 ef_describe_table(const ef_describe *d, size_t i, ef_buf *out)
 {
@@ -6932,6 +7722,7 @@ ef_describe_table(const ef_describe *d, size_t i, ef_buf *out)
     ef_describe_get(d, i, &s);
     buf_printf(&cell[0], "%llu", (unsigned long long)s.count);
     buf_printf(&cell[1], "%llu", (unsigned long long)s.unique);
+    /* no rows, or none but missing ones among texts */
     if (s.count == 0) {
         ef_buf_str(&cell[2], "NaN");
         ef_buf_str(&cell[3], "NaN");
@@ -6954,13 +7745,17 @@ ef_describe_table(const ef_describe *d, size_t i, ef_buf *out)
         out->failed |= cell[k].failed;
         ef_buf_free(&cell[k]);
     }
+    /* the column's name is escaped as values are, but never cut */
     ef_buf_str(out, "Name: ");
     desc_escape(out, s.name);
     ef_buf_str(out, ", dtype: object\n");
 }
 
-/* No sorted copy is made: asked for k = 0, 1, 2 in turn, each answer is
- * one walk over the values, after the last one given. */
+/* No sorted copy is made: asked for k = 0, 1, 2 in turn, each answer is one
+ * walk over the values, after the last one given. An earlier k begins anew.
+ *
+ * Pre: ef_describe_end gave EF_OK. Post: *value is a view until d is freed.
+ * Tests: tests/describe.bats ("--top N lists the most frequent values"). */
 int
 ef_describe_top(ef_describe *d, size_t i, size_t k, ef_slice *value,
                 uint64_t *count)
@@ -6977,6 +7772,8 @@ ef_describe_top(ef_describe *d, size_t i, size_t k, ef_slice *value,
         best = NULL;
         after = 0; /* v stands after the last one given, in first order */
         for (v = c->first; v != NULL; v = v->next) {
+            /* not given yet: less frequent, or as frequent and later in the
+             * file */
             int left = c->at == NULL || v->count < c->at->count ||
                        (v->count == c->at->count && after);
 

@@ -43,6 +43,7 @@ static CURLMcode fuzz_add_handle(CURLM *multi, CURL *easy);
 
 static struct {
     ef_slice left;   /* of what it sends */
+    int many;        /* 1e divides it into answers */
     int peer[PEERS]; /* the server's ends */
     size_t n;
 } server;
@@ -52,7 +53,7 @@ static struct {
 static int
 fuzz_socket(int family, int type, int protocol)
 {
-    size_t n = slice_find(server.left, 0x1e);
+    size_t n = server.many ? slice_find(server.left, 0x1e) : server.left.n;
     int pair[2];
 
     (void)family;
@@ -179,8 +180,9 @@ make_answer(ef_buf *out, const struct answer *a)
         ef_buf_add(out, a->body.p, a->body.n);
         return;
     }
-    add_chunks(out, a->body); /* the last 5 bytes are its end */
-    out->n -= a->missing < 5 ? a->missing : 5;
+    add_chunks(out, a->body);
+    if (a->missing > 0) /* of its end, "0 CR LF CR LF"; CR LF may be amiss */
+        out->n -= a->missing < 3 ? 2 + a->missing : 5;
 }
 
 /* Somewhere in what the server sent stands a status line with this. */
@@ -265,6 +267,7 @@ transfer(enum ask ask, const struct answer *a, int refuse, ef_slice upload)
     close(lowest);
     make_answer(&sent, a);
     server.left = buf_slice(&sent);
+    server.many = a->framing == RAW;
     server.n = 0;
     c.body.max = 40000;
     job.probe = ask == PROBE;
@@ -285,7 +288,6 @@ transfer(enum ask ask, const struct answer *a, int refuse, ef_slice upload)
         failed(&job, &c);
         FUZZ_ASSERT(ask != GET || a->framing == RAW || refuse != 0 ||
                     a->body.n > c.body.max ||
-                    slice_find(a->body, 0x1e) < a->body.n ||
                     !can_succeed(ask, a, buf_slice(&sent)));
     }
     while (server.n > 0)
