@@ -3382,6 +3382,13 @@ ef_gcm_open(unsigned char *out, const unsigned char key[EF_KEY_BYTES],
  * Without O_TMPFILE that is its name, mode 0600, while it is written:
  * signals remove it, SIGKILL does not. */
 
+/* UNTRUSTED: text. Trailing white space is let pass because editors and
+ * echo(1) add it; leading white space is not, nor are digits in groups.
+ * 64 characters go to ef_hex_decode, whose time does not depend on them.
+ * Only a text that cannot be a key is searched for its fault with hex_span,
+ * so the search never walks over a whole key.
+ * Secret:  key, wiped on every failure; text is the caller's to wipe.
+ * Fuzz: fuzz/fuzz_key.c. Tests: vectors/container.txt, tests/data.bats. */
 ef_status
 ef_key_parse(unsigned char key[EF_KEY_BYTES], ef_slice text, ef_err *err)
 {
@@ -3393,6 +3400,8 @@ ef_key_parse(unsigned char key[EF_KEY_BYTES], ef_slice text, ef_err *err)
     ef_wipe(key, EF_KEY_BYTES);
     if (hex.n == 0)
         return reject(err, EF_E_FORMAT, 0, "empty where a key should be");
+    /* a wrong character inside the first 64 is worth more to the user
+     * than the count, which is wrong as well */
     n = hex_span(hex);
     return reject(err, EF_E_FORMAT, n,
                   n < hex.n && n < EF_KEY_HEX_BYTES
@@ -3402,13 +3411,20 @@ ef_key_parse(unsigned char key[EF_KEY_BYTES], ef_slice text, ef_err *err)
 
 /* --- decrypting what arrives in pieces --- */
 
+/* gcm stays the caller's, and may be used for one stream at a time.
+ * Nothing is allocated: there is nothing to free. */
 void
 ef_open_init(ef_open *o, ef_gcm *gcm)
 {
     *o = (ef_open){.gcm = gcm};
 }
 
-/* Decrypt n bytes from `in` to out + *out_n. */
+/* Append the plaintext of n bytes at in to out + *out_n, and count them.
+ * Pre:     out has room for them; in does not overlap it.
+ * Post:    they are NOT authenticated.
+ * Fails:   EF_E_LIMIT past EF_MAX_PLAINTEXT_BYTES: ef_gcm_crypt touches
+ * nothing then, and out holds ciphertext, which nobody may use.
+ * Never called with in NULL and n > 0, and memcpy is spared NULL. */
 static ef_status
 open_some(ef_open *o, unsigned char *out, size_t *out_n,
           const unsigned char *in, size_t n, ef_err *err)
@@ -3420,7 +3436,13 @@ open_some(ef_open *o, unsigned char *out, size_t *out_n,
     return ef_gcm_crypt(o->gcm, out + *out_n - n, n, 0, err);
 }
 
-/* UNTRUSTED */
+/* UNTRUSTED: in. The format has no length, so any 16 bytes may turn out to
+ * be the tag: they wait in o->tail, and only what is older is decrypted.
+ * Example, after the nonce: 20 bytes come, 4 are released and 16 stay; 3
+ * more come, the 3 oldest of the tail are released and the 3 join it.
+ * Secret:  out is plaintext without a verdict; callers keep it in a file
+ * without a name (run_input_sink) until ef_open_end.
+ * Fuzz: fuzz/fuzz_container.c. Tests: vectors/container.txt. */
 ef_status
 ef_open_push(ef_open *o, unsigned char *out, size_t *out_n, ef_slice in,
              ef_err *err)
@@ -3435,6 +3457,8 @@ ef_open_push(ef_open *o, unsigned char *out, size_t *out_n, ef_slice in,
         if (o->seen == EF_NONCE_BYTES)
             ef_gcm_start(o->gcm, o->nonce, NULL, 0);
     }
+    /* seen <= 2^36 before a refusal, so it cannot wrap; what in still has
+     * follows the nonce */
     o->seen += in.n;
     if (o->tail_n + in.n <= EF_TAG_BYTES) {
         if (in.n > 0)
@@ -3443,13 +3467,18 @@ ef_open_push(ef_open *o, unsigned char *out, size_t *out_n, ef_slice in,
         return EF_OK;
     }
     /* All but the last 16 bytes of tail and in together is ciphertext. */
+    /* All but the last 16 bytes of tail and in together is ciphertext.
+     * The branch above left more than 16, so release is at least 1. */
     release = o->tail_n + in.n - EF_TAG_BYTES;
+    /* first the released part of the tail, which is older than in */
     old = release < o->tail_n ? release : o->tail_n;
     rc = open_some(o, out, out_n, o->tail, old, err);
     memmove(o->tail, o->tail + old, o->tail_n - old);
     o->tail_n -= (unsigned)old;
     if (rc == EF_OK)
         rc = open_some(o, out, out_n, in.p, release - old, err);
+    /* in's rest and the tail's rest are 16 bytes together; they are kept
+     * also after a failure, so that the state stays consistent */
     in = slice(in.p + (release - old), in.n - (release - old));
     memcpy(o->tail + o->tail_n, in.p, in.n);
     o->tail_n += (unsigned)in.n;
@@ -3457,7 +3486,7 @@ ef_open_push(ef_open *o, unsigned char *out, size_t *out_n, ef_slice in,
 }
 
 /* EF_E_FORMAT: not even a nonce and a tag, so there is nothing to
- * authenticate. */
+ * authenticate. One wording for all who open: streams, files and results. */
 static ef_status
 open_too_short(ef_err *err)
 {
@@ -3479,12 +3508,16 @@ open_auth_failed(ef_err *err)
         "short");
 }
 
+/* The one verdict on all that ef_open_push gave out. Both tags are compared
+ * in constant time, so that nothing tells how much of a forged one is right.
+ * Secret:  the computed tag, wiped: it would authenticate a forgery. */
 ef_status
 ef_open_end(ef_open *o, ef_err *err)
 {
     unsigned char tag[EF_TAG_BYTES];
     int same;
 
+    /* tail may be half filled: nothing in it is a tag yet */
     if (o->seen < EF_OVERHEAD_BYTES)
         return open_too_short(err);
     ef_gcm_tag(o->gcm, tag);
@@ -3497,7 +3530,8 @@ ef_open_end(ef_open *o, ef_err *err)
 
 /* --- files --- */
 
-/* A system call failed: keeps errno. */
+/* A system call failed: reject() that keeps errno in err->sys.
+ * Pre:     errno is of that call: nothing was called since. */
 static ef_status
 reject_sys(ef_err *err, ef_status code, const char *msg)
 {
@@ -3509,15 +3543,19 @@ reject_sys(ef_err *err, ef_status code, const char *msg)
     return rc;
 }
 
-/* with_where for a path; NULL, a standard stream, is told as "-". */
+/* with_where for a path; NULL, a standard stream, is told as "-". The
+ * innermost name stays, so outer levels may name theirs without asking. */
 static ef_status
 with_file(ef_err *err, ef_status rc, const char *path)
 {
     return with_where(err, rc, slice_str(path != NULL ? path : "-"));
 }
 
-/* After a read or write that failed: is it worth another try? Waits where
- * somebody else made the descriptor non-blocking. */
+/* After a read or write that failed: is it worth another try? EINTR is, at
+ * once. EAGAIN is after a wait: whoever shares our terminal or pipe may have
+ * made the descriptor non-blocking, and that is no error of the data.
+ * Pre:     errno is of the failed call. Waits without a limit, as the
+ * blocking call would have. */
 static int
 file_wait(int fd, short events)
 {
@@ -3528,7 +3566,9 @@ file_wait(int fd, short events)
     return errno == EINTR;
 }
 
-/* Up to n bytes; fewer only at the end of the file. -1: errno. */
+/* Up to n bytes; fewer only at the end of the file. -1: errno. So callers
+ * may take a short count for the end, which read(2) alone does not say of a
+ * pipe. Bytes read before an error are lost to the caller: all give up then. */
 static ssize_t
 file_read_full(int fd, void *p, size_t n)
 {
@@ -3548,7 +3588,10 @@ file_read_full(int fd, void *p, size_t n)
     return (ssize_t)got;
 }
 
-/* All n bytes, through short writes and EINTR, or EF_E_IO with errno. */
+/* All n bytes, through short writes and EINTR, or EF_E_IO with errno.
+ * SIGPIPE is ignored by cli_harden, so a closed pipe comes here as EPIPE.
+ * Fails:   a full disk (ENOSPC), a reader that went away (EPIPE).
+ * Tests: tests/atomic.bats ("a full, closed or deaf standard output"). */
 static ef_status
 file_write_full(int fd, const void *p, size_t n, ef_err *err)
 {
@@ -3566,7 +3609,7 @@ file_write_full(int fd, const void *p, size_t n, ef_err *err)
     return EF_OK;
 }
 
-/* No name or "-": standard input or output. */
+/* No name or "-": standard input or output. A file of that name is ./-. */
 static int
 file_is_std(const char *path)
 {
@@ -3574,7 +3617,10 @@ file_is_std(const char *path)
 }
 
 /* Open for reading; "-" or NULL is standard input. The caller closes it
- * (file_close leaves standard input alone). */
+ * (file_close leaves standard input alone). Any kind of file will do, also a
+ * pipe or a device: its bytes are judged by who parses them. A folder is
+ * refused here, where it can be named, not at the first read.
+ * Fails:   EF_E_IO, *fd is -1 then (also for a folder on standard input). */
 static ef_status
 file_open(int *fd, const char *path, ef_err *err)
 {
@@ -3593,13 +3639,18 @@ file_open(int *fd, const char *path, ef_err *err)
     return EF_OK;
 }
 
-/* Open what must be a plain file: nobody waits for a pipe's other end, and no
- * device is read for ever. */
+/* Open what must be a plain file: nobody waits for a pipe's other end, and
+ * no device is read for ever. For files whose place somebody else fills:
+ * ports folders and file:// locations.
+ * Post:    O_NONBLOCK stays set, which means nothing to a plain file.
+ * Fails:   EF_E_IO for a folder, fifo, socket or device, or none at all. */
 static ef_status
 file_open_regular(int *fd, const char *path, ef_err *err)
 {
     struct stat st;
 
+    /* the kind is asked of the descriptor, not of the name, which may
+     * mean something else a moment later; O_NONBLOCK lets a fifo open */
     *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (*fd < 0)
         return with_file(err, reject_sys(err, EF_E_IO, "cannot open"), path);
@@ -3612,7 +3663,8 @@ file_open_regular(int *fd, const char *path, ef_err *err)
 }
 
 /* Leaves -1 and the standard streams alone, so that error paths call it
- * whatever they have. */
+ * whatever they have. close(2)'s result is not looked at: what was written
+ * is synced by then, or thrown away. */
 static void
 file_close(int fd)
 {
@@ -3620,8 +3672,10 @@ file_close(int fd)
         close(fd);
 }
 
-/* All of fd, at most cap - 1 bytes, into buf; closes it. limit is the message
- * when there is more. */
+/* All of fd, at most cap - 1 bytes, into buf; closes it. limit is the
+ * message when there is more: the last byte of buf is there to notice that.
+ * Post:    *n is 0 on failure, but buf may hold bytes: callers wipe it.
+ * Fails:   EF_E_IO; EF_E_LIMIT with the first offset too many. */
 static ef_status
 file_read_fd(unsigned char *buf, size_t cap, size_t *n, int fd,
              const char *path, const char *limit, ef_err *err)
@@ -3630,6 +3684,7 @@ file_read_fd(unsigned char *buf, size_t cap, size_t *n, int fd,
     ssize_t got;
 
     *n = 0;
+    /* cap bytes are one more than may come: a full buffer is too much */
     got = file_read_full(fd, buf, cap);
     if (got < 0)
         rc = reject_sys(err, EF_E_IO, "cannot read");
@@ -3641,7 +3696,8 @@ file_read_fd(unsigned char *buf, size_t cap, size_t *n, int fd,
     return with_file(err, rc, path);
 }
 
-/* A whole file into buf, as file_read_fd has it; for documents. */
+/* A whole file into buf, as file_read_fd has it; for documents. Sizes are
+ * never asked of the file beforehand: a pipe has none, and one may change. */
 static ef_status
 file_read_small(unsigned char *buf, size_t cap, size_t *n, const char *path,
                 const char *limit, ef_err *err)
@@ -3653,7 +3709,12 @@ file_read_small(unsigned char *buf, size_t cap, size_t *n, const char *path,
     return rc != EF_OK ? rc : file_read_fd(buf, cap, n, fd, path, limit, err);
 }
 
-/* key: EF_KEY_BYTES in ef_secret_alloc memory. */
+/* key: EF_KEY_BYTES in ef_secret_alloc memory. path "-" is standard input.
+ * Secret:  the file's text is in secret memory too, wiped before return; it
+ * never passes through a stdio buffer. Messages tell where, never what.
+ * Fails:   EF_E_FORMAT, EF_E_LIMIT (no key, and a hint how to make one),
+ * EF_E_IO, EF_E_MEMORY. key is zero or untouched then, never half a key.
+ * Limits:  EF_MAX_KEY_FILE_BYTES. Tests: tests/data.bats ("a bad key file"). */
 static ef_status
 file_read_key(unsigned char key[EF_KEY_BYTES], const char *path, ef_err *err)
 {
@@ -3668,6 +3729,7 @@ file_read_key(unsigned char key[EF_KEY_BYTES], const char *path, ef_err *err)
                          err);
     if (rc == EF_OK)
         rc = with_file(err, ef_key_parse(key, slice(text, n), err), path);
+    /* not for a file that is missing: its name may be the mistake */
     if (rc == EF_E_FORMAT || rc == EF_E_LIMIT)
         with_hint(err, rc, "make a key with: encflow keygen -o FILE");
     ef_secret_free(text, EF_MAX_KEY_FILE_BYTES + 1);
@@ -3676,8 +3738,14 @@ file_read_key(unsigned char key[EF_KEY_BYTES], const char *path, ef_err *err)
 
 #define FILE_TEMP_BYTES 32 /* ".encflow-" and 16 hex digits */
 
-/* An output that appears whole or not at all. */
+/* An output that appears whole or not at all. Begun by file_out_begin, ended
+ * by file_out_commit or file_out_abort, whichever comes first. At most one
+ * of three kinds: a stream, an unnamed file, or a file named temp. Both
+ * names are relative to dir, so a folder that is renamed meanwhile still
+ * gets the file, and no link in the path is followed a second time. stray
+ * is set exactly while named is, so that a signal handler can remove temp. */
 struct file_out {
+    /* the descriptors are this struct's to close, but for standard output */
     int dir, fd; /* its folder, itself; -1: not open */
     int stream;  /* a pipe, a terminal, a device: written as it is */
     int replace; /* an existing file may be replaced */
@@ -3689,16 +3757,23 @@ struct file_out {
 };
 
 /* Temporary names now on a disk, for a signal handler to remove: only where
- * O_TMPFILE is missing, and between link and rename. */
+ * O_TMPFILE is missing. (What file_replace names needs no note: its child
+ * finishes the moment whatever happens to us.) A fixed table, because a
+ * handler may not allocate. section 11 writes HTTP_MAX_PARALLEL at most. */
 #define FILE_STRAYS 16 /* more than are ever written at once */
 
 static struct file_stray {
+    /* the slot is in use; written last when it is taken, first looked at */
     volatile sig_atomic_t on; /* there is such a name */
     int dir;
     char temp[FILE_TEMP_BYTES];
 } file_strays[FILE_STRAYS];
 
-/* on is set last: the handler may come at any moment. */
+/* on is set last: the handler may come at any moment, in another thread too,
+ * and must never see a slot that is half filled.
+ * Pre:     signals are blocked in this thread, and no other writes files.
+ * Post:    o->stray is the slot. The last slot is shared if all are taken,
+ * which HTTP_MAX_PARALLEL < FILE_STRAYS rules out. */
 static void
 file_stray_set(struct file_out *o)
 {
@@ -3712,7 +3787,10 @@ file_stray_set(struct file_out *o)
     o->stray = &file_strays[i];
 }
 
-/* Async-signal-safe, like the function after it. */
+/* Async-signal-safe, like the function after it: unlinkat and two stores.
+ * A name that is gone already is no error; the slot is free afterwards.
+ * Only the process that wrote the name looks here: file_replace's child
+ * leaves by _exit and runs no handler. */
 static void
 file_stray_remove(struct file_stray *stray)
 {
@@ -3722,6 +3800,7 @@ file_stray_remove(struct file_stray *stray)
     }
 }
 
+/* For cli_on_signal_now, just before the signal ends the process. */
 static void
 file_strays_remove(void)
 {
@@ -3731,6 +3810,9 @@ file_strays_remove(void)
         file_stray_remove(&file_strays[i]);
 }
 
+/* How an output may come into being; a command ORs what it needs. enc has
+ * none of the first three, dec FILE_PRIVATE, a key file and credentials.bin
+ * FILE_SECRET and, without --force, FILE_KEEP. */
 enum file_flags {
     FILE_PRIVATE = 1, /* a new file is 0600, whatever the umask */
     FILE_KEEP = 2,    /* an existing file is never replaced */
@@ -3739,7 +3821,11 @@ enum file_flags {
 };
 
 /* The folder and last name of path, symbolic links followed to their end, so
- * that a link's target is replaced and not the link. */
+ * that a link's target is replaced and not the link. Post: o->dir is open
+ * and o->name has no slash. Example: "a/b" -> dir a, name b; "b" -> dir ".".
+ * Fails:   EF_E_IO: a dangling link, "" or "dir/", a name over NAME_MAX, no
+ * such folder. o->dir may be open then; file_out_abort closes it.
+ * Tests: tests/atomic.bats ("output is a link ..."). */
 static ef_status
 file_split(struct file_out *o, const char *path, ef_err *err)
 {
@@ -3747,7 +3833,10 @@ file_split(struct file_out *o, const char *path, ef_err *err)
     char full[PATH_MAX], *slash;
     size_t n = strlen(path);
 
+    /* A link in an earlier part of the path needs no care: open(2) on the
+     * folder follows it. */
     if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode)) {
+        /* PATH_MAX bytes, as realpath(3) asks for */
         if (realpath(path, full) == NULL)
             return reject_sys(err, EF_E_IO, "cannot follow this link");
     } else if (n == 0 || n >= sizeof full) {
@@ -3766,7 +3855,9 @@ file_split(struct file_out *o, const char *path, ef_err *err)
     if (slash == NULL)
         memcpy(full, ".", 2);
     else
+        /* "/name": the folder is "/", so its slash stays */
         slash[slash == full] = '\0';
+    /* all later calls are relative to it: openat, linkat, renameat */
     o->dir = open(full, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (o->dir < 0) /* one may be allowed to write there, but not to list */
         o->dir = open(full, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -3775,7 +3866,10 @@ file_split(struct file_out *o, const char *path, ef_err *err)
     return EF_OK;
 }
 
-/* A name nobody else has: what bears it later was made by this process. */
+/* o->temp becomes a name nobody else has: what bears it later was made by
+ * this process, so removing it can harm nobody. 64 random bits: another
+ * process does not guess it, and O_EXCL or link(2) refuses what exists.
+ * Also used by run_lift. Fails: EF_E_IO where getrandom gives nothing. */
 static ef_status
 file_temp_name(struct file_out *o, ef_err *err)
 {
@@ -3789,22 +3883,32 @@ file_temp_name(struct file_out *o, ef_err *err)
     return EF_OK;
 }
 
-/* Give the unnamed file fd a name that is free. 0, or -1 with errno. */
+/* Give the unnamed file fd a name that is free. 0, or -1 with errno; EEXIST
+ * where the name is taken, and nothing has changed. link(2) never replaces,
+ * which is what makes "no --force" safe against a race.
+ * Pre:     fd was opened with O_TMPFILE and without O_EXCL, which would keep
+ * it from ever having a name. */
 static int
 file_link(int fd, int dir, const char *name)
 {
     char proc[40];
 
+    /* needs CAP_DAC_READ_SEARCH on older kernels, but no /proc */
     if (linkat(fd, "", dir, name, AT_EMPTY_PATH) == 0)
         return 0;
     if (errno == EEXIST)
         return -1;
+    /* 14 characters and at most 11 of the number: fits in 40 */
     snprintf(proc, sizeof proc, "/proc/self/fd/%d", fd);
     return linkat(AT_FDCWD, proc, dir, name, AT_SYMLINK_FOLLOW);
 }
 
 /* Could an unnamed file get a name later? Without /proc that takes a right
- * which older kernels keep for few: it is tried, on an empty file. */
+ * which older kernels keep for few: it is tried, on an empty file, before
+ * hours of work depend on it. Signals wait, so that the trial's name cannot
+ * stay behind.
+ * 1 or 0. Tests: tests/atomic.bats, where neither way is there.
+ * Pre:     o->dir is open and o->temp is a fresh name. */
 static int
 file_can_link(const struct file_out *o)
 {
@@ -3824,7 +3928,10 @@ file_can_link(const struct file_out *o)
     return can;
 }
 
-/* A named file, noted for the signal handler before any signal comes. */
+/* Create o->temp, noted for the signal handler before any signal comes.
+ * 0, or -1 with errno. O_EXCL and O_NOFOLLOW: a name that somebody put there
+ * is never written through. Mode 0600 until file_out_commit.
+ * Tests: tests/atomic.bats ("without O_TMPFILE: ..."). */
 static int
 file_named(struct file_out *o)
 {
@@ -3836,6 +3943,7 @@ file_named(struct file_out *o)
     o->fd = openat(o->dir, o->temp,
                    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     saved = errno;
+    /* before signals come again, or one could leave the name behind */
     o->named = o->fd >= 0;
     if (o->named)
         file_stray_set(o);
@@ -3845,7 +3953,10 @@ file_named(struct file_out *o)
 }
 
 /* An unnamed file in the folder; where the file system has none, or nothing
- * could give it a name later, one named temp. */
+ * could give it a name later, one named temp. An unnamed file goes with its
+ * last descriptor, so SIGKILL and a crash leave nothing.
+ * Mode 0600 in either case: nobody else reads what has no verdict yet.
+ * Fails:   EF_E_IO: no right to write in the folder, a read-only disk. */
 static ef_status
 file_temp(struct file_out *o, ef_err *err)
 {
@@ -3856,16 +3967,19 @@ file_temp(struct file_out *o, ef_err *err)
     o->fd = -1;
     if (file_can_link(o))
         o->fd = openat(o->dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    /* EOPNOTSUPP on NFS and old overlays; any other error shows again here */
     if (o->fd < 0 && file_named(o) != 0)
         return reject_sys(err, EF_E_IO, "cannot write in its folder");
     return EF_OK;
 }
 
 /* Closes all and removes the temporary name remembered; an unnamed file
- * goes with its descriptor. Safe twice, and after a commit. */
+ * goes with its descriptor. Safe twice, and after a commit: everything it
+ * closes is set to -1. Standard output stays open. */
 static void
 file_out_abort(struct file_out *o)
 {
+    /* by name in a folder that is still open: first this, then the closing */
     file_stray_remove(o->stray);
     o->stray = NULL;
     file_close(o->fd);
@@ -3875,7 +3989,10 @@ file_out_abort(struct file_out *o)
     o->named = 0;
 }
 
-/* A device, pipe or terminal at path is written to as it is. 1 when it is. */
+/* A device, pipe or terminal at path is written to as it is. 1 when it is,
+ * with the outcome in *rc, which is left alone otherwise. O_NOCTTY: opening
+ * a terminal must not make it ours. A path that does not exist is 0.
+ * Fails:   EF_E_USAGE for binary data to a terminal, EF_E_IO. */
 static int
 file_is_stream(struct file_out *o, const char *path, int flags, ef_status *rc,
                ef_err *err)
@@ -3885,6 +4002,7 @@ file_is_stream(struct file_out *o, const char *path, int flags, ef_status *rc,
     if (stat(path, &st) != 0 || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))
         return 0;
     o->stream = 1;
+    /* a fifo waits here for its reader, as with any other program */
     o->fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
     if (o->fd < 0)
         *rc = reject_sys(err, EF_E_IO, "cannot open");
@@ -3898,7 +4016,10 @@ file_is_stream(struct file_out *o, const char *path, int flags, ef_status *rc,
 }
 
 /* What stands at the name already decides: a folder is refused, a file will
- * be replaced, or not. */
+ * be replaced, or not. Asked now so that a wrong name costs no work; asked
+ * again, in effect, by link(2) in file_place, where it counts.
+ * Post:    o->mode is the old file's, without set-user-ID bits, or stays.
+ * Fails:   EF_E_IO with EISDIR, EEXIST (FILE_KEEP) or EACCES. */
 static ef_status
 file_existing(struct file_out *o, int flags, ef_err *err)
 {
@@ -3915,6 +4036,7 @@ file_existing(struct file_out *o, int flags, ef_err *err)
         return with_hint(err, reject_sys(err, EF_E_IO, "not overwritten"),
                          "choose another name, or say --force");
     }
+    /* rename(2) would replace a read-only file, which nobody expects */
     if (faccessat(o->dir, o->name, W_OK, AT_EACCESS) != 0)
         return reject_sys(err, EF_E_IO, "cannot write");
     if (!(flags & FILE_SECRET))
@@ -3923,8 +4045,11 @@ file_existing(struct file_out *o, int flags, ef_err *err)
 }
 
 /* On EF_OK the caller writes to o->fd, then ends it with file_out_commit
- * or file_out_abort. On failure nothing is left open. umask(2) is read by
- * setting it: no thread may create a file meanwhile. */
+ * or file_out_abort. On failure nothing is left open, and abort is harmless.
+ * path NULL or "-" is standard output; flags are of enum file_flags.
+ * umask(2) is read by setting it: no thread may create a file meanwhile.
+ * That holds: pump's helpers do not run yet, and section 11 has one thread.
+ * Fails:   EF_E_IO, EF_E_USAGE. Tests: tests/atomic.bats. */
 static ef_status
 file_out_begin(struct file_out *o, const char *path, int flags, ef_err *err)
 {
@@ -3938,6 +4063,7 @@ file_out_begin(struct file_out *o, const char *path, int flags, ef_err *err)
         o->stream = 1;
         return EF_OK;
     }
+    /* of a new file; file_existing puts an old file's mode in its place */
     o->mode = flags & (FILE_PRIVATE | FILE_SECRET) ? 0600 : 0666 & ~mask;
     o->replace = !(flags & FILE_KEEP);
     rc = EF_OK;
@@ -3953,7 +4079,8 @@ file_out_begin(struct file_out *o, const char *path, int flags, ef_err *err)
     return with_file(err, rc, path);
 }
 
-/* Link the unnamed file to temp and rename it over the old one. 0 or errno. */
+/* Link the unnamed file to temp and rename it over the old one. 0 or errno,
+ * which fits an exit status: file_replace carries it home that way. */
 static int
 file_swap(const struct file_out *o)
 {
@@ -3961,16 +4088,23 @@ file_swap(const struct file_out *o)
 
     if (file_link(o->fd, o->dir, o->temp) != 0)
         return errno;
+    /* atomic: whoever opens the name gets the old file or the new one */
     if (renameat(o->dir, o->temp, o->dir, o->name) == 0)
         return 0;
+    /* the old file stands; only the name we just gave has to go */
     saved = errno;
     (void)unlinkat(o->dir, o->temp, 0);
     return saved;
 }
 
 /* No system call replaces a file by an unnamed one, so it has a name of its
- * own for a moment. A child does that, with signals blocked: it lives on when
- * SIGKILL ends this process, and the moment ends all the same. */
+ * own for a moment. A child does that, with signals blocked: it lives on
+ * when SIGKILL ends this process, and the moment ends all the same. 0, or -1
+ * with errno.
+ * Pre:     signals are blocked (file_out_commit); the child inherits that.
+ * The child makes system calls and one snprintf, then _exit: no buffer is
+ * flushed twice, and secret memory is zero in it (MADV_WIPEONFORK).
+ * Tests: tests/atomic.bats ("killed while a file is replaced"). */
 static int
 file_replace(const struct file_out *o)
 {
@@ -3979,26 +4113,33 @@ file_replace(const struct file_out *o)
 
     if (pid == 0)
         _exit(file_swap(o));
+    /* no process to be had: the same without its protection */
     if (pid < 0) {
         errno = file_swap(o);
         return errno == 0 ? 0 : -1;
     }
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
+    /* a child that was killed may have left temp, and says nothing */
     errno = WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
     return errno == 0 ? 0 : -1;
 }
 
-/* Put the complete file in its place; signals wait meanwhile. */
+/* Put the complete file in its place; signals wait meanwhile. 0, or -1 with
+ * errno. One of four ways: link the unnamed file to a free name; link and
+ * rename it over an old one; and the same two for a file named temp.
+ * Fails:   EEXIST where FILE_KEEP was said and the name came up meanwhile. */
 static int
 file_place(struct file_out *o)
 {
     int rc;
 
+    /* the usual way: nothing was there, and the file appears in one step */
     if (!o->named && file_link(o->fd, o->dir, o->name) == 0)
         return 0;
     if (!o->named)
         return errno == EEXIST && o->replace ? file_replace(o) : -1;
+    /* link and not rename: it refuses a name that came up meanwhile */
     if (!o->replace)
         return linkat(o->dir, o->temp, o->dir, o->name, 0);
     rc = renameat(o->dir, o->temp, o->dir, o->name);
@@ -4007,7 +4148,12 @@ file_place(struct file_out *o)
     return rc; /* a name that stays behind goes with file_out_abort */
 }
 
-/* The output is complete: make it durable, then visible. */
+/* The output is complete: make it durable, then visible. The order is the
+ * point: mode and data reach the disk before the name does, so that a crash
+ * leaves the old file or the whole new one. o is closed in every case.
+ * Fails:   EF_E_IO, with the old file untouched; only if the last fsync, of
+ * the folder, fails does the new file stand although we say no.
+ * Tests: tests/atomic.bats (kill -9, full disk), tests/killer.py. */
 static ef_status
 file_out_commit(struct file_out *o, const char *path, ef_err *err)
 {
@@ -4015,6 +4161,7 @@ file_out_commit(struct file_out *o, const char *path, ef_err *err)
     ef_status rc = EF_OK;
 
     if (o->stream) {
+        /* a network file system may tell of a lost write only now */
         if (o->fd > STDERR_FILENO && close(o->fd) != 0)
             rc = reject_sys(err, EF_E_IO, "cannot write");
         o->fd = -1;
@@ -4023,6 +4170,7 @@ file_out_commit(struct file_out *o, const char *path, ef_err *err)
     }
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &before);
+    /* each step only after the one before it: an || chain in this order */
     if (fchmod(o->fd, o->mode) != 0 || fsync(o->fd) != 0 ||
         file_place(o) != 0 ||
         (fsync(o->dir) != 0 && errno != EBADF)) /* opened with O_PATH */
@@ -4032,7 +4180,9 @@ file_out_commit(struct file_out *o, const char *path, ef_err *err)
     return with_file(err, rc, path);
 }
 
-/* A small output in one go. */
+/* A small output in one go: key files, credentials, locations.
+ * Fails:   EF_E_IO, and then the old file is untouched. Secret: data may be
+ * one; it goes to the kernel from where it is. */
 static ef_status
 file_write(const char *path, int flags, ef_slice data, ef_err *err)
 {
@@ -4051,29 +4201,39 @@ file_write(const char *path, int flags, ef_slice data, ef_err *err)
 /* --- GCM in chunks that can be done at the same time --- */
 
 /* What to do with a chunk that stands by itself, so that several can be done
- * at once: its GHASH starts from zero and is put in its place by gcm_fold. */
+ * at once: its GHASH starts from zero and is put in its place by gcm_fold.
+ * Counter mode needs no such care: a block's key stream depends on its
+ * number alone. */
 enum gcm_work {
     GCM_SEAL,  /* encrypt, hash the ciphertext */
     GCM_OPEN,  /* hash the ciphertext, decrypt */
     GCM_VERIFY /* hash only */
 };
 
-/* y is the chunk's own GHASH; block its first block, from 0 in the
- * message. g is only read, so threads share it. */
+/* y becomes the chunk's own GHASH; block is its first block, from 0 in the
+ * message. g is only read, so threads share it. data is changed in place,
+ * but for GCM_VERIFY. GHASH is over ciphertext in all three.
+ * Pre:     n is whole blocks, or the chunk is the message's last: the hash
+ * pads with zeros.
+ * Tests: tests/gcm_openssl.c folds chunks in order, against OpenSSL. */
 static void
 gcm_chunk(const ef_gcm *g, enum gcm_work work, uint64_t block,
           unsigned char *data, size_t n, unsigned char y[16])
 {
     memset(y, 0, 16);
+    /* before decrypting, since GHASH is over ciphertext */
     if (work != GCM_SEAL)
         gcm_ghash(g, y, data, n);
+    /* block 0 of the cipher is the tag's, so the message's 0 is its 1 */
     if (work != GCM_VERIFY)
         gcm_ctr(g, block + 1, data, n);
     if (work == GCM_SEAL)
         gcm_ghash(g, y, data, n);
 }
 
-/* x = x * z in GHASH's field: GHASH with key z over one zero block. */
+/* x = x * z in GHASH's field: GHASH with key z over one zero block. x and z
+ * may be the same: BearSSL's kernels read both before they write x.
+ * Tests: tests/ct.c: no branch and no index depends on x or z. */
 static void
 gcm_multiply(const ef_gcm *g, unsigned char x[16], const unsigned char z[16])
 {
@@ -4082,7 +4242,9 @@ gcm_multiply(const ef_gcm *g, unsigned char x[16], const unsigned char z[16])
     g->kernel.ghash(x, z, zero, 16);
 }
 
-/* power = H^blocks, by squaring; the exponent is public. */
+/* power = H^blocks, by squaring; the exponent is public, so branching on
+ * its bits tells nothing. Secret: H and its powers; square is wiped, power
+ * is g's own. */
 static void
 gcm_power(const ef_gcm *g, unsigned char power[16], uint64_t blocks)
 {
@@ -4091,6 +4253,7 @@ gcm_power(const ef_gcm *g, unsigned char power[16], uint64_t blocks)
     memcpy(square, g->h, 16);
     memset(power, 0, 16);
     power[0] = 0x80; /* one, in GCM's bit order */
+    /* 16 rounds for a full chunk of 2^15 blocks */
     for (; blocks > 0; blocks >>= 1) {
         if (blocks & 1)
             gcm_multiply(g, power, square);
@@ -4099,8 +4262,12 @@ gcm_power(const ef_gcm *g, unsigned char power[16], uint64_t blocks)
     ef_wipe(square, sizeof square);
 }
 
-/* Append a chunk of n bytes whose own GHASH is y. Chunks but the last are a
- * whole number of blocks; the message so far must be too. */
+/* Append a chunk of n bytes whose own GHASH is y: g->y = g->y * H^m + y,
+ * where m is the chunk's blocks. Chunks but the last are a whole number of
+ * blocks; the message so far must be too.
+ * H^m is kept in g->mark for the size it was made for: all chunks but a
+ * message's last have PUMP_CHUNK bytes, so it is computed twice at most.
+ * Source: SP 800-38D section 6.4. Tests: tests/gcm_openssl.c. */
 static void
 gcm_fold(ef_gcm *g, const unsigned char y[16], size_t n)
 {
@@ -4118,14 +4285,19 @@ gcm_fold(ef_gcm *g, const unsigned char y[16], size_t n)
 
 /* --- whole dataset files, in constant memory --- */
 
-/* Told how far long work has come; total 0 when it is not known. */
+/* Told how far long work has come; total 0 when it is not known. Section 16
+ * puts a struct of its own around it. Called by the main thread, once a
+ * batch, never from a signal handler. */
 struct ef_progress {
     void (*tick)(struct ef_progress *p, uint64_t done, uint64_t total);
 };
 
+/* 512 KiB: large enough that locking costs nothing, small enough that eight
+ * of them leave most of 32 MiB free. A multiple of 16, as gcm_fold needs. */
 #define PUMP_CHUNK ((size_t)512 << 10) /* a thread's share of a batch */
 #define PUMP_MAX_THREADS 8
 
+/* A thread's piece of the batch. p points into pump's buf. */
 struct pump_chunk {
     unsigned char *p;
     size_t n;
@@ -4133,7 +4305,10 @@ struct pump_chunk {
     unsigned char y[16]; /* its own GHASH, from zero */
 };
 
-/* Read, work on and write batches of up to `threads` chunks. */
+/* Read, work on and write batches of up to `threads` chunks. The main thread
+ * alone reads, folds, writes and touches gcm's state; helpers only run
+ * gcm_chunk. What they share is from lock on, and read or written under it.
+ * The whole struct is wiped by crypt_file. */
 struct pump {
     ef_gcm *gcm;
     enum gcm_work work;
@@ -4161,7 +4336,9 @@ struct pump {
     int stop;                    /* helpers: end */
 };
 
-/* Do chunks until none is left. lock is held on entry and on return. */
+/* Do chunks until none is left. lock is held on entry and on return, and
+ * given up while a chunk is worked on. A chunk belongs to who took its
+ * number, so nobody else looks at it until busy is 0. */
 static void
 pump_work(struct pump *p)
 {
@@ -4177,7 +4354,9 @@ pump_work(struct pump *p)
 }
 
 /* A helper's life: do chunks, wake the pump when none is being done, wait
- * for the next batch; ends when stop is set. */
+ * for the next batch; ends when stop is set. A wake-up for nothing is
+ * harmless: pump_work finds no chunk. It burns its own stack, where BearSSL
+ * left key stream. */
 static void *
 pump_helper(void *arg)
 {
@@ -4196,7 +4375,10 @@ pump_helper(void *arg)
     return NULL;
 }
 
-/* Work on n bytes of the buffer, all threads together. */
+/* Work on n bytes of the buffer, all threads together; returns when the last
+ * chunk is done. n 0 is a batch without chunks.
+ * Pre:     n <= threads * PUMP_CHUNK, so chunk[] has room; nobody is busy.
+ * Post:    every chunk's y is set, and p->busy is 0. */
 static void
 pump_batch(struct pump *p, size_t n)
 {
@@ -4212,14 +4394,17 @@ pump_batch(struct pump *p, size_t n)
     }
     p->chunks = k;
     p->next = 0;
+    /* one chunk is done here sooner than a helper wakes */
     if (k > 1)
         pthread_cond_broadcast(&p->go);
     pump_work(p);
+    /* all are taken now; the others' last ones may still be under way */
     while (p->busy > 0)
         pthread_cond_wait(&p->idle, &p->lock);
     pthread_mutex_unlock(&p->lock);
 }
 
+/* EF_E_AUTH between the two passes of crypt_open_stream. */
 static ef_status
 open_changed(ef_err *err)
 {
@@ -4227,10 +4412,19 @@ open_changed(ef_err *err)
                   "the file changed while it was read");
 }
 
-/* Put chunk c's hash in its place; check or record the mark. */
+/* Put chunk c's hash in its place; check or record the mark. GHASH after a
+ * chunk depends on every byte up to there, so an equal mark means that this
+ * prefix is the one that was verified. It is asked before the chunk's
+ * plaintext is written.
+ * Secret:  a mark tells about the GHASH key; marks live in an ef_buf, which
+ * is wiped when it grows and when it is freed.
+ * Fails:   EF_E_AUTH where the file changed or grew between the passes;
+ * EF_E_MEMORY for the marks. Tests: tests/atomic.bats ("a file that changes
+ * under it gives a true prefix"). */
 static ef_status
 pump_fold(struct pump *p, const struct pump_chunk *c, ef_err *err)
 {
+    /* of this chunk's mark; every chunk before it was a full one */
     size_t at = p->gcm->n / PUMP_CHUNK * 16;
 
     gcm_fold(p->gcm, c->y, c->n);
@@ -4240,6 +4434,9 @@ pump_fold(struct pump *p, const struct pump_chunk *c, ef_err *err)
         ef_buf_add(p->marks, p->gcm->y, 16);
         return buf_status(p->marks, err);
     }
+    /* more chunks than there were; longer; shorter in its last chunk; or
+     * other bytes. A full chunk that is now the last keeps its mark: the
+     * tag, which comes too early then, refuses it. */
     if (at + 16 > p->marks->n || p->gcm->n > p->mark_total ||
         (c->n < PUMP_CHUNK && p->gcm->n != p->mark_total) ||
         !ef_equal(p->marks->p + at, p->gcm->y, 16))
@@ -4248,20 +4445,24 @@ pump_fold(struct pump *p, const struct pump_chunk *c, ef_err *err)
 }
 
 /* Names the output in err, so that crypt_file does not blame the input for
- * it. */
+ * it.
+ * p->out is a file without a verdict, or a stream that pump_fold guards. */
 static ef_status
 pump_put(struct pump *p, const void *data, size_t n, ef_err *err)
 {
     return with_file(err, file_write_full(p->out, data, n, err), p->out_name);
 }
 
-/* Fold and write one batch that pump_batch has worked on. */
+/* Fold and write one batch that pump_batch has worked on, in the order of
+ * the message. Stops at the first chunk that does not hold: no later byte of
+ * the batch is written. */
 static ef_status
 pump_write(struct pump *p, ef_err *err)
 {
     ef_status rc = EF_OK;
     unsigned k;
 
+    /* hashes were made in any order, and are folded in the message's */
     for (k = 0; k < p->chunks && rc == EF_OK; k++) {
         rc = pump_fold(p, &p->chunk[k], err);
         if (rc == EF_OK && p->work != GCM_VERIFY)
@@ -4273,7 +4474,10 @@ pump_write(struct pump *p, ef_err *err)
 /* Each batch but the last is whole chunks, as gcm_fold needs. When
  * opening, the last 16 bytes read always stay behind: they are the tag if
  * the input ends. Limits are asked before work, writes come after
- * pump_fold. */
+ * pump_fold.
+ * Post:    p->tag holds the file's tag after EF_OK, unless sealing.
+ * Fails:   EF_E_IO, EF_E_LIMIT (gcm_room), EF_E_FORMAT (no room for a tag),
+ * and what pump_write says. */
 static ef_status
 pump_loop(struct pump *p, ef_err *err)
 {
@@ -4284,19 +4488,26 @@ pump_loop(struct pump *p, ef_err *err)
     int eof = 0;
 
     while (!eof && rc == EF_OK) {
+        /* have is 0 or hold here, so this fills the buffer exactly */
         got = file_read_full(p->in, p->buf + have, batch + hold - have);
         if (got < 0)
             return reject_sys(err, EF_E_IO, "cannot read");
         have += (size_t)got;
+        /* an input that ends just here shows it in the next round, as an
+         * empty batch */
         eof = have < batch + hold;
         if (have < hold)
             return open_too_short(err);
         use = eof ? have - hold : batch;
+        /* a pipe may turn out longer than GCM allows; the batch that would pass
+         * the limit is not begun */
         rc = gcm_room(p->gcm->n, use, err);
         if (rc != EF_OK)
             return rc;
         pump_batch(p, use);
         rc = pump_write(p, err);
+        /* the tag-to-be goes to the front; what is behind it is written over
+         * or wiped with the buffer */
         have -= use;
         memmove(p->buf, p->buf + use, have);
         p->done += use;
@@ -4308,7 +4519,11 @@ pump_loop(struct pump *p, ef_err *err)
     return rc;
 }
 
-/* Start the helpers, pump everything, stop them. */
+/* Start the helpers, pump everything, stop them. On return no thread is left
+ * and the buffer is wiped, however it went.
+ * Secret:  p->buf has plaintext: ef_secret_alloc, at most 4 MiB + 16 bytes.
+ * Pre:     p->gcm is started; p->threads is 1 to PUMP_MAX_THREADS.
+ * Fails:   EF_E_MEMORY, or as pump_loop. */
 static ef_status
 pump_run(struct pump *p, ef_err *err)
 {
@@ -4326,10 +4541,12 @@ pump_run(struct pump *p, ef_err *err)
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->go, NULL);
     pthread_cond_init(&p->idle, NULL);
+    /* threads counts this one, so helper[] has a place to spare */
     while (p->helpers + 1 < p->threads &&
            pthread_create(&p->helper[p->helpers], NULL, pump_helper, p) == 0)
         p->helpers++; /* fewer threads than asked for do the same work */
     rc = pump_loop(p, err);
+    /* also after a failure: a helper may wait for a batch that never comes */
     pthread_mutex_lock(&p->lock);
     p->stop = 1;
     pthread_cond_broadcast(&p->go);
@@ -4344,7 +4561,7 @@ pump_run(struct pump *p, ef_err *err)
     return rc;
 }
 
-/* One enc or dec. */
+/* One enc or dec: what the command line asks of crypt_file. */
 struct crypt_job {
     const char *in, *out;         /* paths; NULL or "-": standard streams */
     int flags;                    /* FILE_BINARY: not to a terminal */
@@ -4354,7 +4571,10 @@ struct crypt_job {
     struct ef_progress *progress; /* or NULL */
 };
 
-/* Bytes left in a regular file, or UINT64_MAX for anything else. */
+/* Bytes left in a regular file, or UINT64_MAX for anything else. Counted
+ * from the present offset: `<file` may have been read from already. Only for
+ * progress and early refusal; what is read in the end decides.
+ * Example: 100 bytes, 12 of them read already -> 88. */
 static uint64_t
 file_remaining(int fd)
 {
@@ -4370,16 +4590,21 @@ file_remaining(int fd)
 }
 
 /* 96 random bits (SP 800-38D 8.2.2); section 8.3 then allows 2^32 messages
- * a key. */
+ * a key. Never anything else where the kernel has none: a nonce used twice
+ * would give away the hash key.
+ * A nonce is public: nothing is wiped. */
 static ef_status
 crypt_nonce(unsigned char nonce[EF_NONCE_BYTES], ef_err *err)
 {
+    /* up to 256 bytes come whole or not at all, once the pool is ready */
     if (getrandom(nonce, EF_NONCE_BYTES, 0) != EF_NONCE_BYTES)
         return reject_sys(err, EF_E_IO, "the kernel gave no random bytes");
     return EF_OK;
 }
 
-/* Nonce, ciphertext, tag from p->in to p->out. */
+/* Nonce, ciphertext, tag from p->in to p->out. To a stream the nonce goes
+ * out first; after a failure a reader has a file that does not open.
+ * Fails:   EF_E_IO, EF_E_MEMORY, EF_E_LIMIT. Tests: tests/data.bats. */
 static ef_status
 crypt_seal_stream(struct pump *p, ef_err *err)
 {
@@ -4394,11 +4619,20 @@ crypt_seal_stream(struct pump *p, ef_err *err)
         rc = pump_run(p, err);
     if (rc != EF_OK)
         return rc;
+    /* chunks were hashed with their padding: no unfinished block is left */
     gcm_finish(p->gcm, tag);
     return pump_put(p, tag, sizeof tag, err);
 }
 
-/* One pass over a dataset file: decrypting (GCM_OPEN) or only checking. */
+/* One pass over a dataset file: decrypting (GCM_OPEN) or only checking. The
+ * file is whatever somebody stored, and reaches no parser: 12 bytes are the
+ * nonce, 16 the tag, all between is ciphertext.
+ * Post:    EF_OK: the tag of this pass holds. Until then p->out has
+ * plaintext only where it bears no name that was asked for, or where marks
+ * covered it.
+ * Secret:  the computed tag, wiped.
+ * Fails:   EF_E_FORMAT, EF_E_AUTH, EF_E_LIMIT, EF_E_IO, EF_E_MEMORY.
+ * Tests: tests/data.bats ("any single bit flipped"). */
 static ef_status
 crypt_open_pass(struct pump *p, enum gcm_work work, ef_err *err)
 {
@@ -4411,6 +4645,7 @@ crypt_open_pass(struct pump *p, enum gcm_work work, ef_err *err)
         return reject_sys(err, EF_E_IO, "cannot read");
     if (got < (ssize_t)sizeof nonce)
         return open_too_short(err);
+    /* another nonce would turn verified ciphertext into other plaintext */
     if (second && memcmp(nonce, p->nonce, sizeof nonce) != 0)
         return open_changed(err); /* the marks do not cover the nonce */
     memcpy(p->nonce, nonce, sizeof nonce);
@@ -4426,7 +4661,13 @@ crypt_open_pass(struct pump *p, enum gcm_work work, ef_err *err)
     return rc;
 }
 
-/* Copy what can't be read twice into an unnamed file. It is ciphertext. */
+/* Copy what can't be read twice into an unnamed file in tmpdir, and make
+ * that the input. It is ciphertext, so neither the disk nor this stack
+ * learns a secret. *fd is replaced, and positioned at its start, on EF_OK
+ * alone.
+ * Fails:   EF_E_IO (no room, or tmpdir has no O_TMPFILE), EF_E_LIMIT.
+ * Limits:  EF_MAX_PLAINTEXT_BYTES and what a dataset file adds to it.
+ * Tests: tests/atomic.bats ("disk full where dec spools a pipe"). */
 static ef_status
 crypt_spool(int *fd, const char *tmpdir, ef_err *err)
 {
@@ -4444,6 +4685,8 @@ crypt_spool(int *fd, const char *tmpdir, ef_err *err)
                          "name the input file with -in, write to a file with "
                          "-out, or set TMPDIR");
     while (rc == EF_OK && (got = file_read_full(*fd, buf, sizeof buf)) != 0) {
+        /* no dataset file is larger; without this, an endless pipe would fill
+         * the disk. gcm_room has the message, and refuses every such n. */
         if (got < 0)
             rc = reject_sys(err, EF_E_IO, "cannot read");
         else if (n > EF_MAX_PLAINTEXT_BYTES + EF_OVERHEAD_BYTES)
@@ -4464,7 +4707,12 @@ crypt_spool(int *fd, const char *tmpdir, ef_err *err)
     return EF_OK;
 }
 
-/* Decrypt to a pipe or terminal: verify all of it first, then release. */
+/* Decrypt to a pipe or terminal: verify all of it first, then release. The
+ * second pass trusts nothing: its nonce is compared, each chunk's mark is,
+ * and its tag is checked again.
+ * Fails:   EF_E_AUTH before any byte where the file is false; after a true
+ * prefix where it changes between the passes.
+ * Tests: tests/data.bats ("no plaintext leaves dec before the tag holds"). */
 static ef_status
 crypt_open_stream(struct pump *p, const char *tmpdir, ef_err *err)
 {
@@ -4476,10 +4724,12 @@ crypt_open_stream(struct pump *p, const char *tmpdir, ef_err *err)
         rc = crypt_spool(&p->in, tmpdir, err);
     if (rc != EF_OK)
         return rc;
+    /* not 0 where standard input was read from before us */
     start = lseek(p->in, 0, SEEK_CUR);
     p->marks = &marks;
     rc = crypt_open_pass(p, GCM_VERIFY, err);
     p->mark_total = p->gcm->n;
+    /* nothing has been written up to here */
     if (rc == EF_OK && lseek(p->in, start, SEEK_SET) != start)
         rc = reject_sys(err, EF_E_IO, "cannot read");
     if (rc == EF_OK)
@@ -4490,7 +4740,11 @@ crypt_open_stream(struct pump *p, const char *tmpdir, ef_err *err)
 }
 
 /* enc (seal) and dec. Nothing is written before the input is known to fit;
- * no plaintext gets out before its tag has verified. */
+ * no plaintext gets out before its tag has verified.
+ * Secret:  job->key is the caller's; round keys and chunks go with p.gcm and
+ * pump_run. Output of dec is 0600 where it is new.
+ * Fails:   as its parts; err names the file whose fault it is.
+ * Tests: tests/data.bats, tests/atomic.bats, tests/large.sh. */
 static ef_status
 crypt_file(const struct crypt_job *job, int seal, ef_err *err)
 {
@@ -4507,6 +4761,7 @@ crypt_file(const struct crypt_job *job, int seal, ef_err *err)
     left = file_remaining(p.in);
     p.total = left != UINT64_MAX ? left : 0;
     p.gcm = ef_gcm_new(job->key, NULL);
+    /* a file over the limit is refused before its output is begun */
     if (p.gcm == NULL)
         rc = reject_memory(err);
     else if (left != UINT64_MAX)
@@ -4524,6 +4779,8 @@ crypt_file(const struct crypt_job *job, int seal, ef_err *err)
     if (rc != EF_OK)
         goto out;
     p.out = out.fd;
+    /* a file bears no name that was asked for until it is committed, so
+     * one pass is enough */
     if (seal)
         rc = crypt_seal_stream(&p, err);
     else if (out.stream)
@@ -4547,7 +4804,11 @@ out:
 /* --- credentials, locations, names --- */
 
 /* The string at node, unescaped: a view where it has no escapes (the usual
- * case, which leaves no copy), else into tmp. */
+ * case, which leaves no copy), else into tmp. Either way it is good until
+ * the document or tmp goes.
+ * Secret:  a key or a query, perhaps in tmp: on the heap, wiped by
+ * ef_buf_free. Pre: node is a string. Memory that ran out shows in
+ * tmp->failed alone, with a text that is cut. */
 static ef_slice
 cred_text(const ef_json *doc, uint32_t node, ef_buf *tmp)
 {
@@ -4557,7 +4818,11 @@ cred_text(const ef_json *doc, uint32_t node, ef_buf *tmp)
     return buf_slice(tmp);
 }
 
-/* Member name of object, of the given type; place is its JSON pointer. */
+/* UNTRUSTED: doc. Member name of object, of the given type; place is its
+ * JSON pointer, which err gets. Shared by credentials and results.
+ * Post:    on EF_OK *node is an index into doc->nodes.
+ * Fails:   EF_E_FORMAT: {"encryption": []} has the wrong type, {} lacks it.
+ * Fuzz: fuzz/fuzz_credentials.c. Tests: vectors/credentials.txt. */
 static ef_status
 cred_member(const ef_json *doc, uint32_t object, const char *name,
             ef_json_type type, const char *place, uint32_t *node, ef_err *err)
@@ -4576,7 +4841,10 @@ cred_member(const ef_json *doc, uint32_t object, const char *name,
 }
 
 /* Where the first byte stands that no part of a URL before the fragment may
- * have (RFC 3986 appendix A), or url.n. */
+ * have (RFC 3986 appendix A), or url.n. Blanks, controls, line ends and what
+ * is not ASCII are out, so nothing can end a request line or a header early.
+ * '%' is let pass: what it encodes is the server's affair, and is signed.
+ * "a b" -> 1; "https://h/%20?x=1" -> its length. */
 static size_t
 url_span(ef_slice url)
 {
@@ -4588,7 +4856,11 @@ url_span(ef_slice url)
     return i;
 }
 
-/* UNTRUSTED: becomes part of a URL. */
+/* UNTRUSTED: query becomes part of a URL, after '?'. Its parameters are not
+ * looked at: a store of any kind may have made them.
+ * Fails:   EF_E_FORMAT with the offset in the decoded query: a blank, a line
+ * end, '#'; or a leading '?', which would be doubled.
+ * Fuzz: fuzz/fuzz_credentials.c. Tests: vectors/credentials.txt. */
 static ef_status
 cred_query_check(ef_slice query, ef_err *err)
 {
@@ -4604,7 +4876,11 @@ cred_query_check(ef_slice query, ef_err *err)
 }
 
 /* Decodes into secret memory, which ef_credentials_free frees also after
- * failure. EF_OK with query_n 0 where the member is missing or empty. */
+ * failure. EF_OK with query_n 0 where the member is missing or empty.
+ * Secret:  the query is a credential, because it holds a signature. Its
+ * base64 may pass through tmp, wiped here.
+ * Fails:   EF_E_FORMAT (no string, no base64, not fit for a URL),
+ * EF_E_MEMORY. Offsets of base64 are into its unescaped text. */
 static ef_status
 cred_query(ef_credentials *c, const ef_json *doc, ef_err *err)
 {
@@ -4620,8 +4896,11 @@ cred_query(ef_credentials *c, const ef_json *doc, ef_err *err)
     if (rc != EF_OK)
         return rc;
     text = cred_text(doc, node, &tmp);
+    /* at least 1, because ef_secret_alloc(0) gives nothing; base64's
+     * bytes are fewer than its characters */
     c->query_size = text.n + 1;
     c->query = ef_secret_alloc(c->query_size, NULL);
+    /* before decoding: a text cut for want of memory may be valid base64 */
     rc = c->query != NULL ? buf_status(&tmp, err) : reject_memory(err);
     if (rc == EF_OK)
         rc = ef_base64_decode(c->query, &c->query_n, text, err);
@@ -4632,7 +4911,10 @@ cred_query(ef_credentials *c, const ef_json *doc, ef_err *err)
 }
 
 /* White space after the digits is accepted, as in a key file. On failure
- * c->key holds no key. */
+ * c->key holds no key: it was zero, and ef_key_parse wipes what it began.
+ * Secret:  digits with escapes in them pass through tmp, wiped here.
+ * Fails:   EF_E_FORMAT: no "encryption" object, no "key" string in it, or a
+ * text that ef_key_parse refuses, told at /encryption/key. */
 static ef_status
 cred_key(ef_credentials *c, const ef_json *doc, ef_err *err)
 {
@@ -4651,7 +4933,11 @@ cred_key(ef_credentials *c, const ef_json *doc, ef_err *err)
     return with_member(err, rc, "/encryption/key");
 }
 
-/* Only the members of the format: a misspelled one must not be lost. */
+/* Only the members of the format: a misspelled one must not be lost. With
+ * "query-string" for "query_string" the location alone would be asked, and
+ * the error would come from the store, far from its cause.
+ * Pre:     object is an object of doc. b NULL: one name alone.
+ * Fails:   EF_E_FORMAT with the offset of the name. */
 static ef_status
 cred_only(const ef_json *doc, uint32_t object, const char *a, const char *b,
           const char *place, ef_err *err)
@@ -4668,7 +4954,13 @@ cred_only(const ef_json *doc, uint32_t object, const char *a, const char *b,
     return EF_OK;
 }
 
-/* UNTRUSTED */
+/* UNTRUSTED: json. The whole text is checked by section 3 before a member is
+ * looked at. Members are taken first and unknown ones refused last: of a
+ * misspelled "encryption" it is said that it is missing.
+ * Secret:  c gets the key and the query; callers keep c and json in
+ * ef_secret_alloc memory. doc has offsets, not bytes.
+ * Fuzz: fuzz/fuzz_credentials.c. Tests: vectors/credentials.txt,
+ * tests/data.bats ("bad credentials: exit 4, ..."). */
 ef_status
 ef_credentials_parse(ef_credentials *c, ef_slice json, ef_err *err)
 {
@@ -4699,6 +4991,8 @@ ef_credentials_parse(ef_credentials *c, ef_slice json, ef_err *err)
     return rc;
 }
 
+/* Safe twice, and on all zeros: the struct is zero afterwards.
+ * The struct itself stays the caller's, as does the memory it is in. */
 void
 ef_credentials_free(ef_credentials *c)
 {
@@ -4706,6 +5000,12 @@ ef_credentials_free(ef_credentials *c)
     ef_wipe(c, sizeof *c);
 }
 
+/* The member order, blanks and upper-case digits are the reference's, so
+ * that a byte-wise comparison of two documents means something. Base64 and
+ * hex need no JSON escapes.
+ * Secret:  out gets the key. s is wiped; buf_room makes room before the
+ * query is encoded, straight into out, so no copy of it is left.
+ * Tests: tests/data.bats ("credentials make prints the reference's JSON"). */
 void
 ef_credentials_print(ef_buf *out, const unsigned char key[EF_KEY_BYTES],
                      ef_slice query)
@@ -4715,6 +5015,7 @@ ef_credentials_print(ef_buf *out, const unsigned char key[EF_KEY_BYTES],
     } s;
 
     ef_buf_str(out, "{\"query_string\": \"");
+    /* no room leaves out->failed set, which the caller looks at */
     if (query.n > 0 && buf_room(out, EF_BASE64_BYTES(query.n))) {
         ef_base64_encode((char *)out->p + out->n, query.p, query.n);
         out->n += EF_BASE64_BYTES(query.n);
@@ -4726,14 +5027,21 @@ ef_credentials_print(ef_buf *out, const unsigned char key[EF_KEY_BYTES],
     ef_wipe(&s, sizeof s);
 }
 
-/* host[:port] of a URL; port 0 when none is given. The host is a name, an
- * address, or an address in brackets (RFC 3986 3.2.2). UNTRUSTED. */
+/* UNTRUSTED: text. host[:port] of a URL; port 0 when none is given. The host
+ * is a name, an address, or an address in brackets (RFC 3986 3.2.2); libcurl
+ * resolves it, so only its characters are checked. Example:
+ * "[::1]:9000" -> host "[::1]", port 9000. '_' is let pass: names inside
+ * container networks have it.
+ * Post:    host is a slice of text, at least one byte.
+ * Fails:   EF_E_FORMAT: "", "[::1", "a b", "h:0", "h:", "h:65536".
+ * Fuzz: fuzz/fuzz_location.c. Tests: vectors/locations.txt. */
 static ef_status
 url_authority(ef_slice text, ef_slice *host, int64_t *port, ef_err *err)
 {
     int bracket = text.n > 0 && text.p[0] == '[';
     size_t end = bracket ? slice_find(text, ']') + 1 : slice_find(text, ':'), i;
 
+    /* without ']' end is text.n + 1, and the next line refuses it */
     *host = slice(text.p, end < text.n ? end : text.n);
     *port = 0;
     if (host->n == 0 || (bracket && host->p[host->n - 1] != ']'))
@@ -4753,7 +5061,14 @@ url_authority(ef_slice text, ef_slice *host, int64_t *port, ef_err *err)
     return EF_OK;
 }
 
-/* The authority ends at '/', '?' or the end; it may not name a user. */
+/* UNTRUSTED: url, from offset at, behind "://". The authority ends at '/',
+ * '?' or the end; it may not name a user, since that would be a secret where
+ * none is expected, and the usual way to make a host look like another
+ * ("https://s3.amazonaws.com@evil.example/").
+ * file: its authority is empty or "localhost" (RFC 8089 section 2), and a
+ * path must follow.
+ * Fails:   EF_E_FORMAT. Fuzz: fuzz/fuzz_location.c.
+ * Tests: vectors/locations.txt. */
 static ef_status
 location_authority(ef_slice url, size_t at, int file, ef_err *err)
 {
@@ -4777,7 +5092,11 @@ location_authority(ef_slice url, size_t at, int file, ef_err *err)
     return EF_OK;
 }
 
-/* UNTRUSTED */
+/* UNTRUSTED: url. The scheme is matched in lower case only: nobody writes
+ * HTTPS://, and store_run tells file: apart by the same bytes. Whether the
+ * scheme is allowed is store_check_scheme's question, not this one's.
+ * Limits:  EF_MAX_LOCATION_BYTES. Fuzz: fuzz/fuzz_location.c.
+ * Tests: vectors/locations.txt. */
 ef_status
 ef_location_check(ef_scheme *scheme, ef_slice url, ef_err *err)
 {
@@ -4792,6 +5111,7 @@ ef_location_check(ef_scheme *scheme, ef_slice url, ef_err *err)
     if (url.n > EF_MAX_LOCATION_BYTES)
         return reject(err, EF_E_LIMIT, EF_MAX_LOCATION_BYTES,
                       "longer than EF_MAX_LOCATION_BYTES (8192)");
+    /* before anything is parsed: from here on all bytes are printable ASCII */
     if (url_span(url) < url.n)
         return reject(err, EF_E_FORMAT, url_span(url),
                       "the location has a byte that may not stand in a URL");
@@ -4805,7 +5125,12 @@ ef_location_check(ef_scheme *scheme, ef_slice url, ef_err *err)
                   "a location begins with https://, http:// or file://");
 }
 
-/* UNTRUSTED */
+/* UNTRUSTED: name. It becomes a file's name in WORK and an argument of the
+ * application, and it is printed; so no slash, and nothing that a terminal
+ * obeys, C1 controls included. A leading '-' is harmless: the application
+ * gets a whole path. UTF-8 comes last, so that a control is told as such.
+ * Limits:  EF_MAX_NAME_BYTES. Fuzz: fuzz/fuzz_name.c.
+ * Tests: vectors/names.txt, tests/run.bats. */
 ef_status
 ef_name_check(ef_slice name, ef_err *err)
 {
@@ -4826,8 +5151,13 @@ ef_name_check(ef_slice name, ef_err *err)
 
 /* --- results --- */
 
-/* The pieces of a result's JSON; a stream's piece is its base64. */
+/* The pieces of a result's JSON; a stream's piece is its base64. "hi" on
+ * stdout and nothing on stderr is made of five:
+ * {"returncode": 0, "stdout": "  aGk=  ", "stderr": "  (nothing)  "}
+ * So a result is never put together in memory: with two streams at their
+ * limit it has 16 MiB. */
 struct res_pieces {
+    /* 28 constant bytes, at most 11 of the number, a NUL: fits */
     char head[48];
     ef_slice text[5]; /* in [1] and [3] raw bytes, to be encoded */
 };
@@ -4846,7 +5176,8 @@ res_split(struct res_pieces *s, const ef_result *r)
     s->text[4] = slice_str("\"}");
 }
 
-/* Bytes of piece i in the JSON, where 1 and 3 stand as base64. */
+/* Bytes of piece i in the JSON, where 1 and 3 stand as base64.
+ * Example: 2 bytes raw are 4 in the JSON; an empty stream is 0. */
 static size_t
 res_piece_size(const struct res_pieces *s, unsigned i)
 {
@@ -4855,6 +5186,7 @@ res_piece_size(const struct res_pieces *s, unsigned i)
     return i % 2 == 1 ? EF_BASE64_BYTES(n) : n;
 }
 
+/* Nothing is encoded for it: the size of base64 depends on its input's size. */
 uint64_t
 ef_result_size(const ef_result *r)
 {
@@ -4868,7 +5200,12 @@ ef_result_size(const ef_result *r)
     return n;
 }
 
-/* n characters from offset at of raw's base64. */
+/* n characters from offset at of raw's base64, into out. Whole groups of
+ * four are encoded where they go; a group that is cut at either end goes
+ * through quad. Three bytes make a group, so any offset can be reached
+ * without what is before it.
+ * Pre:     at + n <= EF_BASE64_BYTES(raw.n): so first < raw.n while n > 0.
+ * Secret:  quad has output of the application, 4 characters at a time. */
 static void
 res_base64(unsigned char *out, ef_slice raw, size_t at, size_t n)
 {
@@ -4877,6 +5214,8 @@ res_base64(unsigned char *out, ef_slice raw, size_t at, size_t n)
         char quad[4];
 
         if (skip == 0 && n >= 4) {
+            /* all bytes that fill whole groups, or the rest, padded at the end
+             */
             k = n / 4 * 3 < raw.n - first ? n / 4 * 3 : raw.n - first;
             ef_base64_encode((char *)out, raw.p + first, k);
             k = EF_BASE64_BYTES(k);
@@ -4892,6 +5231,10 @@ res_base64(unsigned char *out, ef_slice raw, size_t at, size_t n)
     }
 }
 
+/* Called again and again with a rising offset while a result is sent, and
+ * from 0 when libcurl repeats a request: it keeps no state, and gives the
+ * same bytes for the same offset. That is what lets one nonce seal it twice.
+ * Tests: tests/unit.c (test_result_pieces), vectors/result.txt. */
 void
 ef_result_read(const ef_result *r, uint64_t at, unsigned char *buf, size_t n)
 {
@@ -4913,20 +5256,28 @@ ef_result_read(const ef_result *r, uint64_t at, unsigned char *buf, size_t n)
             memcpy(buf, s.text[i].p + at, k);
         buf += k;
         n -= k;
+        /* further pieces are read from their beginnings */
         at = 0;
     }
 }
 
-/* An exit status, or minus a signal's number: -127 to 255, an integer. */
+/* UNTRUSTED: text. An exit status, or minus a signal's number: -127 to 255,
+ * an integer. "-0" is 0; "1e2", "1.0" and 256 are refused, as no subprocess
+ * ends so. text is a JSON number, so signs and leading zeros were checked.
+ * Fails:   EF_E_FORMAT. Fuzz: fuzz/fuzz_result.c.
+ * Tests: vectors/result.txt. */
 static ef_status
 res_returncode(int *code, ef_slice text, ef_err *err)
 {
     int negative = text.n > 0 && text.p[0] == '-';
+    /* -1 until a digit was seen; a text of a sign alone is no JSON */
     int64_t v = negative ? 0 : -1, digit;
     size_t i;
 
     for (i = negative ? 1 : 0; i < text.n && i < 5; i++) {
         digit = text.p[i] - '0';
+        /* at most five characters: v stays below 10^10. A byte that is no
+         * digit makes v too large, and further digits only larger. */
         v = is_digit(text.p[i]) ? (v < 0 ? 0 : v) * 10 + digit : 999999;
     }
     if (v < 0 || v > (negative ? 127 : 255) || i < text.n)
@@ -4939,7 +5290,10 @@ res_returncode(int *code, ef_slice text, ef_err *err)
     return EF_OK;
 }
 
-/* A stream's member as it stands: its base64, checked but not decoded. */
+/* UNTRUSTED: doc. A stream's member as it stands: its base64, checked but
+ * not decoded.
+ * Fails:   EF_E_FORMAT at place; EF_E_MEMORY for a text with escapes.
+ * Fuzz: fuzz/fuzz_result.c. Tests: vectors/result.txt. */
 static ef_status
 res_check_stream(const ef_json *doc, const char *name, const char *place,
                  ef_err *err)
@@ -4959,7 +5313,10 @@ res_check_stream(const ef_json *doc, const char *name, const char *place,
     return with_member(err, rc, place);
 }
 
-/* Is doc a result? Its return code goes to code. */
+/* UNTRUSTED: doc. Is it a result? Its return code goes to code. All three
+ * members are checked before either stream is decoded, since decoding in
+ * place destroys the text that an error would speak of.
+ * Fuzz: fuzz/fuzz_result.c. Tests: vectors/result.txt. */
 static ef_status
 res_check(const ef_json *doc, int *code, ef_err *err)
 {
@@ -4978,7 +5335,13 @@ res_check(const ef_json *doc, int *code, ef_err *err)
     return rc;
 }
 
-/* A stream's member: decode its base64 where it stands. */
+/* UNTRUSTED: doc. A stream's member: decode its base64 where it stands, so
+ * that a large result needs no second buffer.
+ * Pre:     res_check was content; json is doc's text, and may be written.
+ * Post:    *out is inside json. Base64 has fewer bytes than characters, and
+ * an escape more characters than what it means: nothing past this string's
+ * own text is touched, so other members and names can still be found.
+ * Fuzz: fuzz/fuzz_result.c. Tests: vectors/result.txt. */
 static ef_status
 res_stream(const ef_json *doc, const char *name, const char *place,
            unsigned char *json, ef_slice *out, ef_err *err)
@@ -4992,6 +5355,7 @@ res_stream(const ef_json *doc, const char *name, const char *place,
 
     if (rc != EF_OK)
         return rc;
+    /* behind the opening quote */
     p = json + doc->nodes[node].at + 1;
     text = cred_text(doc, node, &tmp);
     rc = buf_status(&tmp, err);
@@ -5002,7 +5366,11 @@ res_stream(const ef_json *doc, const char *name, const char *place,
     return with_member(err, rc, place);
 }
 
-/* UNTRUSTED */
+/* UNTRUSTED: json. Usually it has passed a tag, but whoever holds the key
+ * may have sealed anything; and `result` without -K takes plain text.
+ * Unknown members are let pass: a receipt may come to stand there.
+ * Secret:  both streams, in json, which is the caller's to wipe.
+ * Fuzz: fuzz/fuzz_result.c. Tests: vectors/result.txt, tests/data.bats. */
 ef_status
 ef_result_parse(ef_result *r, unsigned char *json, size_t n, ef_err *err)
 {
@@ -5050,6 +5418,8 @@ ef_result_parse(ef_result *r, unsigned char *json, size_t n, ef_err *err)
  * signing headers, ARNs, S3 Express, dual-stack and accelerated hosts.
  * The clock is the caller's, so that vectors can set it. */
 
+/* BearSSL's context is wiped because it keeps the last block of its input.
+ * Source: FIPS 180-4. Tests: vectors/sha256.txt, `encflow selftest`. */
 void
 ef_sha256(unsigned char out[EF_SHA256_BYTES], const void *p, size_t n)
 {
@@ -5061,7 +5431,11 @@ ef_sha256(unsigned char out[EF_SHA256_BYTES], const void *p, size_t n)
     ef_wipe(&c, sizeof c);
 }
 
-/* out has room for the hash's size. */
+/* HMAC with either hash; out has room for the hash's size. A key longer than
+ * a block (64 bytes) is hashed first, as RFC 2104 section 2 has it.
+ * The tag-length argument 0 of br_hmac_init means the hash's full size.
+ * Secret:  key, and p where it is a key's derivation; both contexts depend
+ * on the key and are wiped. ef_presign_url burns BearSSL's stack frames. */
 static void
 sig_hmac(const br_hash_class *hash, unsigned char *out, const void *key,
          size_t key_n, const void *p, size_t n)
@@ -5078,6 +5452,7 @@ sig_hmac(const br_hash_class *hash, unsigned char *out, const void *key,
     ef_wipe(&s, sizeof s);
 }
 
+/* Source: RFC 2104, RFC 4231. Tests: vectors/hmac_sha256.txt. */
 void
 ef_hmac_sha256(unsigned char out[EF_SHA256_BYTES], const void *key,
                size_t key_n, const void *p, size_t n)
@@ -5085,6 +5460,8 @@ ef_hmac_sha256(unsigned char out[EF_SHA256_BYTES], const void *key,
     sig_hmac(&br_sha256_vtable, out, key, key_n, p, n);
 }
 
+/* Only for SigV2. HMAC does not need SHA-1 to resist collisions.
+ * Source: RFC 2104, RFC 2202. Tests: vectors/hmac_sha1.txt. */
 void
 ef_hmac_sha1(unsigned char out[EF_SHA1_BYTES], const void *key, size_t key_n,
              const void *p, size_t n)
@@ -5094,14 +5471,21 @@ ef_hmac_sha1(unsigned char out[EF_SHA1_BYTES], const void *key, size_t key_n,
 
 /* --- times, in the proleptic Gregorian calendar, UTC, no leap seconds --- */
 
+/* The last time that four digits of a year can say. */
 #define TIME_MAX INT64_C(253402300799) /* 9999-12-31T23:59:59Z */
 
+/* Gregorian rule: every fourth year, no century but every fourth of them.
+ * 2000 is one, 1900 and 2100 are none. */
 static int
 time_is_leap(int64_t y)
 {
     return (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
 }
 
+/* Days from 1970-01-01 to the first of January of y, for y >= 1: full years
+ * at 365 and the leap days among them, less those before 1970 (719162).
+ * Example: 1970 -> 0, 1971 -> 365, 2000 -> 10957.
+ * y is at most 10000 here: far from any overflow. */
 static int64_t
 time_days_before_year(int64_t y) /* since 1970-01-01 */
 {
@@ -5109,6 +5493,8 @@ time_days_before_year(int64_t y) /* since 1970-01-01 */
     return y * 365 + y / 4 - y / 100 + y / 400 - 719162;
 }
 
+/* Example: 2000, 2 -> 29.
+ * Pre: month is 1 to 12; the table is not asked for another. */
 static int
 time_month_days(int64_t y, int month)
 {
@@ -5117,14 +5503,20 @@ time_month_days(int64_t y, int month)
     return days[month - 1] + (month == 2 && time_is_leap(y));
 }
 
-/* day / 366 years never overshoot, and fall short by at most 17 years up
- * to 9999: the loop is short. */
+/* Not by gmtime_r(3), which may read the machine's time zone files and,
+ * where they say so, count leap seconds.
+ * day / 366 years never overshoot, and fall short by at most 17 years up
+ * to 9999: the loop is short. A time out of range becomes the nearest that
+ * can be said, so out is always NUL-terminated and whole.
+ * Examples: 0 -> 1970-01-01T00:00:00Z, or 19700101T000000Z where basic.
+ * Tests: tests/unit.c (test_time), vectors/times.txt. */
 void
 ef_time_format(char out[EF_TIME_BYTES], int64_t t, int basic)
 {
     int64_t y, day;
     int month = 1, sec;
 
+    /* below, nothing is negative and a year has four digits */
     t = t < 0 ? 0 : t > TIME_MAX ? TIME_MAX : t;
     day = t / 86400;
     sec = (int)(t % 86400);
@@ -5133,6 +5525,8 @@ ef_time_format(char out[EF_TIME_BYTES], int64_t t, int basic)
     day -= time_days_before_year(y);
     while (day >= time_month_days(y, month))
         day -= time_month_days(y, month++);
+    /* % 10000 and % 100 change nothing: they show the compiler that no
+     * field is wider than its place */
     snprintf(out, EF_TIME_BYTES,
              basic ? "%04u%02u%02uT%02u%02u%02uZ"
                    : "%04u-%02u-%02uT%02u:%02u:%02uZ",
@@ -5141,7 +5535,9 @@ ef_time_format(char out[EF_TIME_BYTES], int64_t t, int basic)
              (unsigned)sec / 60 % 60, (unsigned)sec % 60);
 }
 
-/* Digits and marks of text against pattern ('0' stands for a digit). */
+/* Digits and marks of text against pattern ('0' stands for a digit). 1 where
+ * every character fits and the lengths are equal.
+ * "20130524T000000Z" matches time_basic; "20130524t000000z" does not. */
 static int
 time_matches(ef_slice text, const char *pattern)
 {
@@ -5155,9 +5551,12 @@ time_matches(ef_slice text, const char *pattern)
     return 1;
 }
 
+/* ISO 8601 without marks, in UTC: the 'Z' is required, other zones are not
+ * known here */
 static const char time_basic[] = "00000000T000000Z"; /* as in X-Amz-Date */
 
-/* n digits, at most 4, that time_matches has seen to be digits. */
+/* n digits, at most 4, that time_matches has seen to be digits: below 10000.
+ * Example: "20130524", at 4, n 2 -> 5. */
 static int
 time_field(ef_slice digits, size_t at, size_t n)
 {
@@ -5168,6 +5567,12 @@ time_field(ef_slice digits, size_t at, size_t n)
     return v;
 }
 
+/* UNTRUSTED: text. Three forms, told apart by their characters: digits alone
+ * are seconds. Both dates have 14 digits in one order, so they are read from
+ * the digits alone once the marks are known to be right.
+ * Fails:   EF_E_FORMAT: "2013-05-24", a zone other than Z, the 30th of
+ * February, second 60 (a leap second has no number of its own), 1969.
+ * Fuzz: fuzz/fuzz_time.c. Tests: vectors/times.txt. */
 ef_status
 ef_time_parse(int64_t *t, ef_slice text, ef_err *err)
 {
@@ -5176,6 +5581,8 @@ ef_time_parse(int64_t *t, ef_slice text, ef_err *err)
     int y, month, day, hour, min, sec;
     ef_slice digits = {d, sizeof d};
 
+    /* 12 digits at most, so no overflow; a number past TIME_MAX fits no
+     * pattern and is refused below */
     *t = slice_number(text);
     if (*t >= 0 && *t <= TIME_MAX)
         return EF_OK;
@@ -5186,6 +5593,7 @@ ef_time_parse(int64_t *t, ef_slice text, ef_err *err)
                       "2013-05-24T00:00:00Z)");
     for (i = 0; i < text.n; i++)
         if (is_digit(text.p[i]))
+            /* 14 in either pattern: d is filled exactly */
             d[k++] = text.p[i];
     y = time_field(digits, 0, 4);
     month = time_field(digits, 4, 2);
@@ -5193,10 +5601,12 @@ ef_time_parse(int64_t *t, ef_slice text, ef_err *err)
     hour = time_field(digits, 8, 2);
     min = time_field(digits, 10, 2);
     sec = time_field(digits, 12, 2);
+    /* month is judged before time_month_days uses it as an index */
     if (y < 1970 || month < 1 || month > 12 || day < 1 ||
         day > time_month_days(y, month) || hour > 23 || min > 59 || sec > 59)
         return reject(err, EF_E_FORMAT, 0, "no such time");
     *t = time_days_before_year(y) + day - 1;
+    /* the months before this one; January has none */
     while (--month > 0)
         *t += time_month_days(y, month);
     *t = ((*t * 24 + hour) * 60 + min) * 60 + sec;
@@ -5205,13 +5615,17 @@ ef_time_parse(int64_t *t, ef_slice text, ef_err *err)
 
 /* --- where a bucket lives --- */
 
-/* Scheme, authority and path prefix of the URL, and what is signed as Host. */
+/* Where a bucket is: scheme, authority and path prefix of the URL, and what
+ * is signed as Host: in lower case and without a default port, as botocore
+ * signs it, whatever the URL has. */
 struct sig_place {
     ef_buf origin; /* "https://bucket.s3.amazonaws.com" */
     ef_buf host;   /* lower-case, default port dropped */
     ef_buf path;   /* endpoint prefix, "/bucket" in path style */
 };
 
+/* Bucket and host are no secrets; wiping them costs nothing.
+ * Safe on zeros, and twice. */
 static void
 sig_place_free(struct sig_place *w)
 {
@@ -5220,7 +5634,9 @@ sig_place_free(struct sig_place *w)
     ef_buf_free(&w->path);
 }
 
-/* RFC 1123 label: 1 to 63 of A-Z a-z 0-9 -, no hyphen at either end. */
+/* RFC 1123 label: 1 to 63 of A-Z a-z 0-9 -, no hyphen at either end. 1 or 0.
+ * Also what a region has to look like, as it becomes part of a host's name.
+ * "eu-west-1" is one; "", "-a", "a." and "a_b" are none. */
 static int
 sig_is_label(const char *s)
 {
@@ -5235,7 +5651,9 @@ sig_is_label(const char *s)
 }
 
 /* A bucket that can be the first label of a host name: 3 to 63 of a-z 0-9 -
- * (no dots: the wildcard certificate covers one label). */
+ * (no dots: the wildcard certificate covers one label). Upper case is for
+ * old buckets of us-east-1; DNS would lose it.
+ * "my-data" is one; "ab", "my.data" and "Data" are none. */
 static int
 sig_is_virtual(const char *bucket)
 {
@@ -5244,15 +5662,23 @@ sig_is_virtual(const char *bucket)
     for (c = bucket; *c != '\0'; c++)
         if (*c >= 'A' && *c <= 'Z')
             return 0;
+    /* c is at the NUL: the length */
     return sig_is_label(bucket) && c - bucket >= 3;
 }
 
-/* UNTRUSTED */
+/* UNTRUSTED: bucket. Old buckets may have 255 characters and '_', so this is
+ * wider than today's rules for new ones; what matters is that none of them
+ * can end a host, a path segment or a line.
+ * "my_data.2013" is let pass; "a b", "a%2fb" and "a/b" are not.
+ * Fails:   EF_E_POLICY for kinds that are signed in another way: "arn:...",
+ * "name--usw2-az1--x-s3". EF_E_FORMAT for "" and "a/b".
+ * Fuzz: fuzz/fuzz_presign.c. Tests: tests/presign.bats. */
 static ef_status
 sig_check_bucket(const char *bucket, ef_err *err)
 {
     size_t i, n = strlen(bucket);
 
+    /* told by name: "a character that cannot be" would help nobody */
     if (strncmp(bucket, "arn:", 4) == 0)
         return reject(err, EF_E_POLICY, EF_NOWHERE,
                       "bucket ARNs (access points) are not supported");
@@ -5269,7 +5695,10 @@ sig_check_bucket(const char *bucket, ef_err *err)
     return EF_OK;
 }
 
-/* The DNS suffix of a region's partition, from AWS's public list. */
+/* The DNS suffix of a region's partition, from AWS's public list (botocore's
+ * endpoints data). cn-north-1 -> amazonaws.com.cn; a region nobody knows ->
+ * amazonaws.com, so that new ones work.
+ * Limits of the table: a new partition needs a row here, or --endpoint-url. */
 static const char *
 sig_suffix(const char *region)
 {
@@ -5286,7 +5715,8 @@ sig_suffix(const char *region)
     return "amazonaws.com";
 }
 
-/* us-gov shares the suffix of the aws partition, but not its global host. */
+/* us-gov shares the suffix of the aws partition, but not its global host.
+ * Only there a global host exists that takes any region's buckets. */
 static int
 sig_in_aws(const char *region)
 {
@@ -5294,19 +5724,31 @@ sig_in_aws(const char *region)
            strncmp(region, "us-gov-", 7) != 0;
 }
 
-/* AWS's own endpoints. botocore's `auto` signs for the global host. */
+/* AWS's own endpoints. botocore's `auto` signs for the global host.
+ * Examples, bucket "b-1" unless said otherwise:
+ * us-east-1             b-1.s3.amazonaws.com
+ * eu-west-1             b-1.s3.eu-west-1.amazonaws.com
+ * eu-west-1, auto       b-1.s3.amazonaws.com
+ * eu-west-1, path       s3.eu-west-1.amazonaws.com/b-1
+ * eu-west-1, "my.data"  s3.eu-west-1.amazonaws.com/my.data
+ * Pre:     sig_check was content: bucket and region are safe as they are.
+ * Tests: tests/presign.bats (the shared table, 2,000 random cases). */
 static void
 sig_place_aws(struct sig_place *w, const ef_presign *p)
 {
     int virtual_ok = sig_is_virtual(p->bucket) && p->addressing != EF_ADDR_PATH;
+    /* there the global host is the regional one: no redirect */
     int global = strcmp(p->region, "us-east-1") == 0;
 
+    /* botocore's own default, for those who compare URLs with boto3's */
     if (p->addressing == EF_ADDR_AUTO && sig_in_aws(p->region) &&
         sig_is_label(p->bucket))
         global = 1;
+    /* botocore's `virtual` with a bucket that DNS cannot carry */
     if (p->addressing == EF_ADDR_VIRTUAL && sig_in_aws(p->region) &&
         sig_is_label(p->bucket) && !virtual_ok)
         global = 1;
+    /* "bucket." in front of the host, or "/bucket" before the key */
     if (virtual_ok)
         buf_printf(&w->host, "%s.", p->bucket);
     else
@@ -5319,7 +5761,10 @@ sig_place_aws(struct sig_place *w, const ef_presign *p)
     ef_buf_add(&w->origin, w->host.p, w->host.n);
 }
 
-/* An IP literal can't carry a bucket in front of it. */
+/* An IP literal can't carry a bucket in front of it. Digits and dots alone
+ * are taken for IPv4: no top-level domain is a number.
+ * "127.0.0.1" and "[::1]" are one; "s3.example" is none.
+ * Pre:     host has at least one byte, as url_authority says. */
 static int
 sig_is_address(ef_slice host)
 {
@@ -5332,7 +5777,14 @@ sig_is_address(ef_slice host)
     return digits == host.n;
 }
 
-/* UNTRUSTED: an endpoint of the user's. */
+/* UNTRUSTED: p->endpoint, from an option or a configuration file. With
+ * "https://Minio.example:443/s3/", bucket b, and no `virtual`:
+ * origin "https://Minio.example:443", host "minio.example", path "/s3/b".
+ * Post:    on EF_OK host and origin name the same place, and path begins
+ * with '/' or is empty.
+ * Fails:   EF_E_FORMAT: another scheme, a query, a fragment, a user, a
+ * blank, or what url_authority refuses. Memory that ran out shows in w.
+ * Fuzz: fuzz/fuzz_presign.c. Tests: tests/presign.bats. */
 static ef_status
 sig_place_endpoint(struct sig_place *w, const ef_presign *p, ef_err *err)
 {
@@ -5345,6 +5797,8 @@ sig_place_endpoint(struct sig_place *w, const ef_presign *p, ef_err *err)
     if (!tls && !slice_has_prefix(url, "http://"))
         return reject(err, EF_E_FORMAT, 0,
                       "an endpoint begins with https:// or http://");
+    /* no byte that ends a header or begins a query: the rest of the URL
+     * is ours to write */
     for (i = 0; i < url.n; i++)
         if (url.p[i] <= 0x20 || url.p[i] > 0x7e || url.p[i] == '?' ||
             url.p[i] == '#' || url.p[i] == '@')
@@ -5355,6 +5809,7 @@ sig_place_endpoint(struct sig_place *w, const ef_presign *p, ef_err *err)
     rc = url_authority(slice(rest.p, n), &host, &port, err);
     if (rc != EF_OK)
         return rc;
+    /* servers of one's own seldom have a wildcard name: only when asked */
     in_host = p->addressing == EF_ADDR_VIRTUAL && sig_is_virtual(p->bucket) &&
               !sig_is_address(host);
     ef_buf_str(&w->origin, tls ? "https://" : "http://");
@@ -5362,13 +5817,16 @@ sig_place_endpoint(struct sig_place *w, const ef_presign *p, ef_err *err)
         buf_printf(&w->origin, "%s.", p->bucket);
         buf_printf(&w->host, "%s.", p->bucket);
     }
+    /* host and port in the user's spelling; the canonical one is in w->host */
     ef_buf_add(&w->origin, rest.p, n);
     for (i = 0; i < host.n; i++)
         ef_buf_byte(&w->host, host.p[i] >= 'A' && host.p[i] <= 'Z'
                                   ? (unsigned char)(host.p[i] + 32)
                                   : host.p[i]);
+    /* a client leaves the default port out of Host (RFC 9110 section 7.2) */
     if (port != 0 && port != (tls ? 443 : 80))
         buf_printf(&w->host, ":%d", (int)port);
+    /* the path, without the slashes at its end: the bucket's own follows */
     rest = slice_from(rest, n);
     while (rest.n > 0 && rest.p[rest.n - 1] == '/')
         rest.n--;
@@ -5380,17 +5838,21 @@ sig_place_endpoint(struct sig_place *w, const ef_presign *p, ef_err *err)
 
 /* --- the query --- */
 
+/* One parameter. It is encoded when it is added and never again. */
 struct sig_pair {
     ef_buf name, value; /* both as they stand in the URL */
 };
 
+/* More than any request of S3 takes. */
 #define SIG_MAX_QUERY 64 /* pairs a user may add */
 
+/* In the order of the URL: the user's first, then the signature's. */
 struct sig_query {
     struct sig_pair pair[SIG_MAX_QUERY + 8]; /* 8: the signature's */
     size_t n;
 };
 
+/* The values are the token and the signature: ef_buf_free wipes them. */
 static void
 sig_query_free(struct sig_query *q)
 {
@@ -5402,7 +5864,9 @@ sig_query_free(struct sig_query *q)
 }
 
 /* Encoded here, once; the pair's buffers are sig_query_free's. No bound is
- * checked: SIG_MAX_QUERY pairs of the user's and at most 7 of ours fit. */
+ * checked: SIG_MAX_QUERY pairs of the user's and at most 7 of ours fit.
+ * '/' is encoded too: the credential scope "AKID/20130524/..." needs that.
+ * Pre:     name and value are not this query's own buffers. */
 static void
 sig_query_add(struct sig_query *q, ef_slice name, ef_slice value)
 {
@@ -5413,13 +5877,19 @@ sig_query_add(struct sig_query *q, ef_slice name, ef_slice value)
     ef_percent_encode(&pair->value, value, 0);
 }
 
+/* sig_query_add for texts of our own, and for the token. */
 static void
 sig_query_str(struct sig_query *q, const char *name, const char *value)
 {
     sig_query_add(q, slice_str(name), slice_str(value));
 }
 
-/* UNTRUSTED: the user's own "name=value" parameters. */
+/* UNTRUSTED: the user's own "name=value" parameters, raw. Names that the
+ * signature itself uses are not kept out; the store judges such a URL.
+ * "versionId=a b" is kept as versionId=a%20b.
+ * Fails:   EF_E_LIMIT past SIG_MAX_QUERY; EF_E_FORMAT for "name" or "=x".
+ * "name=" is allowed, an empty value.
+ * Fuzz: fuzz/fuzz_presign.c. Tests: tests/presign.bats. */
 static ef_status
 sig_query_extra(struct sig_query *q, const ef_presign *p, ef_err *err)
 {
@@ -5432,6 +5902,7 @@ sig_query_extra(struct sig_query *q, const ef_presign *p, ef_err *err)
         ef_slice text = slice_str(p->query[i]);
 
         n = slice_find(text, '=');
+        /* the first '=' divides; later ones belong to the value */
         if (n == 0 || n == text.n)
             return reject(err, EF_E_FORMAT, EF_NOWHERE,
                           "a query parameter is NAME=VALUE");
@@ -5440,7 +5911,9 @@ sig_query_extra(struct sig_query *q, const ef_presign *p, ef_err *err)
     return EF_OK;
 }
 
-/* Byte order; of two where one begins the other, the shorter first. */
+/* Byte order; of two where one begins the other, the shorter first. As
+ * memcmp(3): less than, equal to or greater than 0.
+ * memcmp is not called with a NULL that an empty buffer has. */
 static int
 sig_buf_cmp(const ef_buf *a, const ef_buf *b)
 {
@@ -5450,7 +5923,9 @@ sig_buf_cmp(const ef_buf *a, const ef_buf *b)
     return order != 0 ? order : (a->n > b->n) - (a->n < b->n);
 }
 
-/* SigV4 sorts by encoded name, then by encoded value. */
+/* SigV4 sorts by encoded name, then by encoded value. Sorting the raw bytes
+ * would differ: '{' stands after 'z', its %7B before '0'.
+ * Pairs that are equal in both may come in either order: the text is one. */
 static int
 sig_pair_cmp(const void *a, const void *b)
 {
@@ -5460,6 +5935,8 @@ sig_pair_cmp(const void *a, const void *b)
     return order != 0 ? order : sig_buf_cmp(&x->value, &y->value);
 }
 
+/* name=value&name=value, as encoded; '=' also where the value is empty.
+ * Nothing is encoded here: that was done when the pair was added. */
 static void
 sig_query_print(ef_buf *out, const struct sig_query *q)
 {
@@ -5474,13 +5951,18 @@ sig_query_print(ef_buf *out, const struct sig_query *q)
     }
 }
 
-/* One signature being made. All of it is wiped when it is done. */
+/* One signature being made. All of it is wiped when it is done. On the heap
+ * because the query alone takes kilobytes; secrets of their own, the keys,
+ * are only in the struct s of sig_v4_sign and sig_hmac. */
 struct sig_work {
     struct sig_place place;
     struct sig_query query;
     ef_buf canonical, to_sign, signature; /* no canonical in SigV2 */
 };
 
+/* Safe on zeros, and on work that was left half way.
+ * Wiped are: the query with token and signature, the string to sign, the
+ * canonical request. */
 static void
 sig_work_free(struct sig_work *w)
 {
@@ -5491,7 +5973,9 @@ sig_work_free(struct sig_work *w)
     ef_buf_free(&w->signature);
 }
 
-/* Did memory run out anywhere? A URL with a part missing is worse than none. */
+/* Did memory run out anywhere? A URL with a part missing is worse than none:
+ * it would be signed, and for another object. Asked once, at the end.
+ * Each buffer remembers a failure of its own, and stays cut after it. */
 static int
 sig_work_failed(const struct sig_work *w)
 {
@@ -5505,7 +5989,8 @@ sig_work_failed(const struct sig_work *w)
     return failed;
 }
 
-/* Append lower-case hex; out->failed tells when there was no memory. */
+/* Append lower-case hex; out->failed tells when there was no memory.
+ * Pre:     p is not out's own storage, which may move. */
 static void
 sig_hex(ef_buf *out, const unsigned char *p, size_t n)
 {
@@ -5519,10 +6004,16 @@ sig_hex(ef_buf *out, const unsigned char *p, size_t n)
 
 /* The canonical request. Host is the one signed header, and the payload is
  * not signed: nobody has it yet. Only here is the query sorted; the URL
- * keeps the order in which it was made. */
+ * keeps the order in which it was made. Seven lines: method, path, query,
+ * "host:" and the host, an empty one, "host", and UNSIGNED-PAYLOAD.
+ * Example of its end: "host:b.s3.amazonaws.com", "", "host",
+ * "UNSIGNED-PAYLOAD".
+ * Pre:     the query is complete but for the signature.
+ * Tests: vectors/sigv4.txt has this text for every record. */
 static void
 sig_v4_canonical(struct sig_work *w, const ef_presign *p)
 {
+    /* 8 KiB of the stack, with pointers in it and no secret bytes */
     struct sig_query sorted = w->query; /* the pairs' buffers are shared */
 
     qsort(sorted.pair, sorted.n, sizeof sorted.pair[0], sig_pair_cmp);
@@ -5536,7 +6027,12 @@ sig_v4_canonical(struct sig_work *w, const ef_presign *p)
     ef_buf_str(&w->canonical, "\n\nhost\nUNSIGNED-PAYLOAD");
 }
 
-/* AWS4 + secret -> date -> region -> service -> aws4_request -> signature */
+/* AWS4 + secret -> date -> region -> service -> aws4_request -> signature
+ * Each arrow is HMAC-SHA-256, keyed with what is left of it. date is
+ * "20130524T000000Z", of which the first 8 characters count.
+ * to_sign is no secret; the signature becomes part of the URL.
+ * Secret:  the derived keys sign for a day, a region and S3: they are in s,
+ * wiped. "AWS4" and the secret key are joined on the heap, wiped. */
 static void
 sig_v4_sign(struct sig_work *w, const ef_presign *p, const char *date)
 {
@@ -5550,10 +6046,14 @@ sig_v4_sign(struct sig_work *w, const ef_presign *p, const char *date)
 
     ef_buf_str(&s.secret, "AWS4");
     ef_buf_str(&s.secret, p->secret_key);
+    /* half a key would sign, and nobody could tell why it is refused */
     if (s.secret.failed)
         w->signature.failed = 1;
+    /* also after a failure, with an empty key: sig_work_failed keeps the
+     * result from getting out */
     ef_hmac_sha256(s.key, s.secret.p, s.secret.n, steps[0].p, steps[0].n);
     for (i = 1; i < 4; i++)
+        /* in place: the key is taken in before out is written */
         ef_hmac_sha256(s.key, s.key, sizeof s.key, steps[i].p, steps[i].n);
     ef_hmac_sha256(s.mac, s.key, sizeof s.key, w->to_sign.p, w->to_sign.n);
     sig_hex(&w->signature, s.mac, sizeof s.mac);
@@ -5562,7 +6062,12 @@ sig_v4_sign(struct sig_work *w, const ef_presign *p, const char *date)
 }
 
 /* w->place is complete. Adds the X-Amz-* parameters, the session token
- * among them, signs all of the query so far, and adds the signature. */
+ * among them, signs all of the query so far, and adds the signature.
+ * The string to sign is the algorithm, the time, the scope, and the hash of
+ * the canonical request, a line each.
+ * Example of a credential: AKID%2F20130524%2Fus-east-1%2Fs3%2Faws4_request.
+ * Source: AWS Signature Version 4, authenticating requests by query.
+ * Tests: vectors/sigv4.txt, tests/presign.bats. */
 static void
 sig_v4(struct sig_work *w, const ef_presign *p)
 {
@@ -5572,6 +6077,7 @@ sig_v4(struct sig_work *w, const ef_presign *p)
 
     ef_time_format(date, p->now, 1);
     sig_query_str(&w->query, "X-Amz-Algorithm", "AWS4-HMAC-SHA256");
+    /* the scope: a day, a region, the service; a label of 63 at most fits */
     buf_printf(&text, "/%.8s/%s/s3/aws4_request", date, p->region);
     {
         ef_buf credential = {0};
@@ -5589,7 +6095,9 @@ sig_v4(struct sig_work *w, const ef_presign *p)
     sig_query_str(&w->query, "X-Amz-Expires", buf_cstr(&text));
     sig_query_str(&w->query, "X-Amz-SignedHeaders", "host");
     if (p->token != NULL)
+        /* before signing: S3 wants the token signed like any parameter */
         sig_query_str(&w->query, "X-Amz-Security-Token", p->token);
+    /* the query is complete now, but for what this computes */
     sig_v4_canonical(w, p);
     ef_sha256(hash, w->canonical.p, w->canonical.n);
     buf_printf(&w->to_sign, "AWS4-HMAC-SHA256\n%s\n%.8s/%s/s3/aws4_request\n",
@@ -5598,13 +6106,16 @@ sig_v4(struct sig_work *w, const ef_presign *p)
     sig_v4_sign(w, p, date);
     sig_query_add(&w->query, slice_str("X-Amz-Signature"),
                   buf_slice(&w->signature));
+    /* text is gone before sig_work_failed looks */
     w->signature.failed |= text.failed;
     ef_buf_free(&text);
 }
 
 /* --- Signature Version 2 --- */
 
-/* Query parameters that are part of the resource, in byte order. */
+/* Query parameters that are part of the resource, in byte order: those that
+ * botocore knows (HmacV1Auth.QSAOfInterest). A parameter that is not here
+ * goes out unsigned: so SigV2 is. */
 static const char *const sig_v2_resources[] = {"accelerate",
                                                "acl",
                                                "analytics",
@@ -5641,13 +6152,17 @@ static const char *const sig_v2_resources[] = {"accelerate",
                                                "versions",
                                                "website"};
 
-/* Append those of the user's parameters, values raw, in the table's order. */
+/* Append those of the user's parameters, values raw, in the table's order.
+ * "acl=" is signed as "acl". A parameter given twice is signed twice, in the
+ * order given.
+ * Example: "?acl&versionId=3", for the parameters versionId=3, acl= and x=1. */
 static void
 sig_v2_append_resources(ef_buf *out, const ef_presign *p)
 {
     size_t i, k, n;
     char mark = '?';
 
+    /* 35 times 64 comparisons at most */
     for (i = 0; i < sizeof sig_v2_resources / sizeof sig_v2_resources[0]; i++)
         for (k = 0; k < p->query_n; k++) {
             ef_slice text = slice_str(p->query[k]);
@@ -5664,7 +6179,12 @@ sig_v2_append_resources(ef_buf *out, const ef_presign *p)
 
 /* Signature Version 2, query form: HMAC-SHA1 over method, expiry, token
  * header and resource. The resource is /bucket/key and its subresources,
- * however the URL addresses the bucket. */
+ * however the URL addresses the bucket. Some stores know nothing else,
+ * and the reference's own example uses it.
+ * Example of what is signed: "GET\n\n\n1141889120\n/bucket/photos/cat.jpg".
+ * SigV2 signs no region and no scope: only a method, an object and a time.
+ * Secret:  the secret key is used where it stands; sig_hmac wipes its copy.
+ * Source: AWS Signature Version 2. Tests: vectors/sigv2.txt. */
 static void
 sig_v2(struct sig_work *w, const ef_presign *p)
 {
@@ -5672,6 +6192,7 @@ sig_v2(struct sig_work *w, const ef_presign *p)
     char base64[EF_BASE64_BYTES(EF_SHA1_BYTES)];
     ef_buf expires = {0};
 
+    /* the moment it ends, not its length as in SigV4; sig_check bounds both */
     buf_printf(&expires, "%lld", (long long)(p->now + p->expires));
     ef_buf_str(&w->to_sign, p->method);
     ef_buf_str(&w->to_sign, "\n\n\n"); /* no Content-MD5, no Content-Type */
@@ -5682,11 +6203,13 @@ sig_v2(struct sig_work *w, const ef_presign *p)
         ef_buf_str(&w->to_sign, p->token);
         ef_buf_byte(&w->to_sign, '\n');
     }
+    /* as S3 names it to itself; 255 characters at most fit */
     buf_printf(&w->to_sign, "/%s/", p->bucket);
     ef_percent_encode(&w->to_sign, p->key, 1);
     sig_v2_append_resources(&w->to_sign, p);
     ef_hmac_sha1(mac, p->secret_key, strlen(p->secret_key), w->to_sign.p,
                  w->to_sign.n);
+    /* 28 characters; '+', '/' and '=' are encoded with the query */
     ef_base64_encode(base64, mac, sizeof mac);
     ef_buf_add(&w->signature, base64, sizeof base64);
     sig_query_str(&w->query, "AWSAccessKeyId", p->access_key);
@@ -5698,7 +6221,14 @@ sig_v2(struct sig_work *w, const ef_presign *p)
     ef_buf_free(&expires);
 }
 
-/* UNTRUSTED: everything in *p but the keys. */
+/* UNTRUSTED: everything in *p but the keys. The endpoint has a check of its
+ * own. Post: what goes into a host's name unencoded can do no harm there,
+ * and now + expires is a time that four digits of a year can say.
+ * Not checked: the method, which section 16 sets, and the profile's keys,
+ * which are percent-encoded or only hashed.
+ * Fails:   EF_E_FORMAT, EF_E_LIMIT (the key), EF_E_POLICY (the bucket).
+ * Limits:  EF_MAX_S3_KEY_BYTES, EF_MAX_EXPIRES_SEC.
+ * Fuzz: fuzz/fuzz_presign.c. Tests: tests/presign.bats. */
 static ef_status
 sig_check(const ef_presign *p, ef_err *err)
 {
@@ -5712,9 +6242,12 @@ sig_check(const ef_presign *p, ef_err *err)
                     "an object's key has 1 to EF_MAX_S3_KEY_BYTES (1024) "
                     "bytes");
     if (rc == EF_OK)
+        /* S3 takes keys for UTF-8; other bytes could be signed, and never found
+         */
         rc = ef_utf8_check(p->key, err);
     if (rc != EF_OK)
         return with_where(err, rc, p->key);
+    /* it becomes part of a host's name and of the scope */
     if (!sig_is_label(p->region))
         return with_where(
             err, reject(err, EF_E_FORMAT, EF_NOWHERE, "not a region's name"),
@@ -5728,6 +6261,8 @@ sig_check(const ef_presign *p, ef_err *err)
     return EF_OK;
 }
 
+/* Hand an intermediate to who asked for it. out's own failure is out's.
+ * Only vectors and people who compare stages ask for one. */
 static void
 sig_stage(ef_buf *out, const ef_buf *in)
 {
@@ -5735,6 +6270,12 @@ sig_stage(ef_buf *out, const ef_buf *in)
         ef_buf_add(out, in->p, in->n);
 }
 
+/* The URL is put together from the very bytes that were signed. Encoding
+ * twice, or once more for the URL, is how signatures fail.
+ * Secret:  w is freed wiped on every path; url stays the caller's. BearSSL's
+ * hash states are burned off the stack.
+ * Fails:   as sig_check, sig_place_endpoint, sig_query_extra; EF_E_MEMORY.
+ * Fuzz: fuzz/fuzz_presign.c. */
 ef_status
 ef_presign_url(ef_buf *url, ef_sign_stages *stages, const ef_presign *p,
                ef_err *err)
@@ -5744,6 +6285,7 @@ ef_presign_url(ef_buf *url, ef_sign_stages *stages, const ef_presign *p,
 
     if (rc != EF_OK)
         return rc;
+    /* zeros are empty buffers: sig_work_free may come at any time */
     w = calloc(1, sizeof *w);
     if (w == NULL)
         return reject_memory(err);
@@ -5756,6 +6298,8 @@ ef_presign_url(ef_buf *url, ef_sign_stages *stages, const ef_presign *p,
         rc = sig_query_extra(&w->query, p, err);
     if (rc != EF_OK)
         goto out;
+    /* "/key" in virtual style, "/bucket/key" in path style; slashes of the
+     * key stay, and "//" or ".." in it is neither resolved nor refused */
     ef_buf_byte(&w->place.path, '/');
     ef_percent_encode(&w->place.path, p->key, 1);
     if (p->sigv2)
@@ -5771,6 +6315,7 @@ ef_presign_url(ef_buf *url, ef_sign_stages *stages, const ef_presign *p,
         sig_stage(stages->to_sign, &w->to_sign);
         sig_stage(stages->signature, &w->signature);
     }
+    /* url may hold a part of it after a failure; callers free and wipe it */
     rc = sig_work_failed(w) ? reject_memory(err) : buf_status(url, err);
 out:
     sig_work_free(w);
@@ -5781,13 +6326,18 @@ out:
 
 /* --- reading a presigned query back --- */
 
-/* The value of name in a query string, still encoded; n 0: not there. */
+/* UNTRUSTED: query. The value of name in it, still encoded; n 0: not there,
+ * or empty. The first of several counts. Names are compared as they stand:
+ * stores accept no %XX in these.
+ * "a=1&b=2&a=3", a -> "1".
+ * Fuzz: fuzz/fuzz_query.c. Tests: vectors/presigned.txt. */
 static ef_slice
 sig_query_get(ef_slice query, const char *name)
 {
     while (query.n > 0) {
         size_t n = slice_find(query, '&');
         ef_slice pair = slice(query.p, n);
+        /* eq is pair.n where there is no '=': the value is empty then */
         size_t eq = slice_find(pair, '=');
 
         if (slice_is(slice(pair.p, eq), name))
@@ -5797,7 +6347,13 @@ sig_query_get(ef_slice query, const char *name)
     return slice(query.p, 0);
 }
 
-/* UNTRUSTED */
+/* UNTRUSTED: query. Only for telling people when it ends: the store is the
+ * one who judges it, and no signature is checked here. Which version is told
+ * by the signature's name. CloudFront has Signature and Expires as well, and
+ * is told by Key-Pair-Id.
+ * Fails:   EF_E_FORMAT; out->version tells by then which kind it is.
+ * "X-Amz-Date=20130524T000000Z&X-Amz-Expires=60&..." -> 1369353660.
+ * Fuzz: fuzz/fuzz_query.c. Tests: vectors/presigned.txt. */
 ef_status
 ef_presigned_parse(ef_presigned *out, ef_slice query, ef_err *err)
 {
@@ -5806,16 +6362,20 @@ ef_presigned_parse(ef_presigned *out, ef_slice query, ef_err *err)
     int64_t life;
 
     *out = (ef_presigned){0, 0, 0};
+    /* a query with both signatures is judged by the newer one, as S3 does not
+     * accept both at once */
     if (v4.n > 0) {
         out->version = 4;
         out->token = sig_query_get(query, "X-Amz-Security-Token").n > 0;
         life = slice_number(sig_query_get(query, "X-Amz-Expires"));
         date = sig_query_get(query, "X-Amz-Date");
+        /* X-Amz-Date has this form alone; ef_time_parse takes others, too */
         if (life < 0 || !time_matches(date, time_basic) ||
             ef_time_parse(&out->expires, date, NULL) != EF_OK)
             return reject(err, EF_E_FORMAT, EF_NOWHERE,
                           "a SigV4 query without a valid X-Amz-Date and "
                           "X-Amz-Expires");
+        /* at most TIME_MAX and 12 digits: cannot overflow */
         out->expires += life;
         return EF_OK;
     }
@@ -5861,12 +6421,17 @@ ef_presigned_parse(ef_presigned *out, ef_slice query, ef_err *err)
 
 #include <curl/curl.h>
 
+/* As many as botocore and the AWS command line keep in flight, about: more
+ * connections to one store gain little, and each input under way holds a key
+ * schedule and an open file. */
 #define HTTP_MAX_PARALLEL 8 /* transfers under way at once */
 _Static_assert(HTTP_MAX_PARALLEL < FILE_STRAYS, "a name for each output");
+/* A shorter --stall shortens this too. */
 #define HTTP_CONNECT_SEC 30L /* to a TCP and TLS connection */
 #define HTTP_MAX_REDIRECTS 5L
 
-/* Milliseconds of a clock that nobody sets. */
+/* Milliseconds of a clock that nobody sets: stalls and --timeout must not
+ * depend on somebody correcting the time. Only differences mean anything. */
 static int64_t
 clock_ms(void)
 {
@@ -5876,7 +6441,8 @@ clock_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* What every transfer of a command has in common. */
+/* What every transfer of a command has in common. The caller's, unchanged
+ * while store_run works; but *stop is set by a signal handler. */
 struct store_opts {
     int schemes;                 /* allowed ef_scheme bits */
     const char *cacert;          /* NULL: the system's */
@@ -5885,7 +6451,9 @@ struct store_opts {
     struct ef_progress *progress;
 };
 
-/* One object to get or put. */
+/* One object to get or put. The caller fills in the first part, zeros the
+ * rest, and reads rc, err and status after store_run. Callbacks run in the
+ * thread of store_run, never two at once. */
 struct store_job {
     const char *url; /* location and query: secret */
     int put;
@@ -5899,8 +6467,9 @@ struct store_job {
     ef_status (*source)(void *ctx, uint64_t at, unsigned char *buf, size_t n,
                         ef_err *err);
     void *ctx;
+    /* a get's size stays 0: the store's own word for it is not asked */
     uint64_t size, at; /* put: all bytes, and sent so far */
-    /* while it runs */
+    /* while it runs; http_close frees both */
     CURL *easy; /* NULL: not begun, or over */
     struct curl_slist *headers;
     int connecting, redirected; /* not up yet; saw a Location */
@@ -5913,14 +6482,20 @@ struct store_job {
     long status; /* HTTP status, 0 if none came */
 };
 
-/* The part of a URL that may be shown: before the query. */
+/* The part of a URL that may be shown: before the query, which in a
+ * presigned URL is a credential. What is said of a location goes through
+ * here, or through slice_public.
+ * "https://h/o?X-Amz-..." -> "https://h/o"; without '?' all of it. */
 static ef_slice
 store_public(ef_slice url)
 {
     return slice(url.p, slice_find(url, '?'));
 }
 
-/* Is this scheme allowed? The hint says which flag would allow it. */
+/* Is this scheme allowed? The hint says which flag would allow it. http has
+ * no one to vouch for it, and file could name any file that this process may
+ * read: both only where the user says so, whatever a location asks.
+ * Fails:   EF_E_POLICY. Tests: tests/run.bats ("http without --allow-http"). */
 static ef_status
 store_check_scheme(ef_scheme scheme, int schemes, ef_err *err)
 {
@@ -5936,19 +6511,27 @@ store_check_scheme(ef_scheme scheme, int schemes, ef_err *err)
         "say --allow-file to read and write local files");
 }
 
-/* Everything has come, or has been sent. */
+/* Everything has come, or has been sent. For an input this is where its tag
+ * is checked (run_input_end).
+ * A put has no end of its own: its status was the answer. */
 static ef_status
 store_complete(struct store_job *job)
 {
     return job->end != NULL ? job->end(job->ctx, &job->err) : EF_OK;
 }
 
-/* UNTRUSTED: a piece of the body. */
+/* UNTRUSTED: p, a piece of the body. Returning less than n ends the transfer
+ * with CURLE_WRITE_ERROR. Bodies of statuses from 400 on do not come here
+ * (CURLOPT_FAILONERROR), and a sink may be given that of another status than
+ * 200: it is never told `end` then.
+ * size is 1, and libcurl hands over 16 KiB at most, so n * size is small.
+ * Fuzz: fuzz/fuzz_http.c. Tests: tests/run.bats ("what a server can do"). */
 static size_t
 http_on_body(char *p, size_t size, size_t n, void *ctx)
 {
     struct store_job *job = ctx;
 
+    /* size * n bytes; libcurl documents size as 1 */
     n *= size;
     job->got += n;
     job->moved = clock_ms();
@@ -5959,7 +6542,8 @@ http_on_body(char *p, size_t size, size_t n, void *ctx)
 }
 
 /* UNTRUSTED: the answer to an upload, which nobody needs; without this
- * libcurl would print it. */
+ * libcurl would print it. Fuzz: fuzz/fuzz_http.c.
+ * Any other number than n * size would end the transfer as failed. */
 static size_t
 http_on_discard(char *p, size_t size, size_t n, void *ctx)
 {
@@ -5969,14 +6553,18 @@ http_on_discard(char *p, size_t size, size_t n, void *ctx)
 }
 
 /* The next bytes of an upload, at most size * n; 0 ends it. When the
- * source fails, its own error stays in job. */
+ * source fails, its own error stays in job.
+ * CURL_READFUNC_ABORT ends it as CURLE_ABORTED_BY_CALLBACK.
+ * Post:    job->at is past what was handed over; it never passes job->size. */
 static size_t
 http_on_read(char *p, size_t size, size_t n, void *ctx)
 {
     struct store_job *job = ctx;
+    /* at never passes size, so this cannot wrap */
     uint64_t left = job->size - job->at;
 
     n = n * size < left ? n * size : (size_t)left;
+    /* the source is not asked for nothing: at 0 it would begin anew */
     if (n == 0)
         return 0;
     job->failed = job->source(job->ctx, job->at, (unsigned char *)p, n,
@@ -5989,7 +6577,9 @@ http_on_read(char *p, size_t size, size_t n, void *ctx)
 }
 
 /* libcurl sends a request again after a kept connection died: from its
- * start only, which the source allows. */
+ * start only, which the source allows. run_output_source then gives the same
+ * bytes, so that one nonce never covers two messages.
+ * 0, or an answer that makes libcurl give the transfer up. */
 static int
 http_on_seek(void *ctx, curl_off_t offset, int origin)
 {
@@ -6002,7 +6592,9 @@ http_on_seek(void *ctx, curl_off_t offset, int origin)
 }
 
 /* A connection begins: until it is up the loop must look often, because
- * libcurl's BearSSL backend names no direction to wait for in between. */
+ * libcurl's BearSSL backend names no direction to wait for in between.
+ * SOCK_CLOEXEC: no application inherits a connection with our credentials.
+ * A failure (-1) is CURL_SOCKET_BAD: libcurl tries the next address. */
 static curl_socket_t
 http_on_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *a)
 {
@@ -6013,7 +6605,10 @@ http_on_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *a)
     return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
 }
 
-/* The connection is up, the request goes out. */
+/* The connection is up, TLS included, and the request goes out. Also for a
+ * connection that was kept. From here on --stall counts.
+ * CURL_PREREQFUNC_OK lets it go on; the addresses are not looked at, since
+ * TLS says who the other end is. */
 static int
 http_on_connected(void *ctx, char *ip, char *local, int port, int local_port)
 {
@@ -6028,7 +6623,9 @@ http_on_connected(void *ctx, char *ip, char *local, int port, int local_port)
     return CURL_PREREQFUNC_OK;
 }
 
-/* UNTRUSTED: one header line. A redirect is noted for a better message. */
+/* UNTRUSTED: p, one header line, not NUL-terminated. A redirect is noted for
+ * a better message; nothing else of it is used here.
+ * Fuzz: fuzz/fuzz_http.c. Tests: tests/run.bats ("a redirect to http"). */
 static size_t
 http_on_header(char *p, size_t size, size_t n, void *ctx)
 {
@@ -6036,14 +6633,18 @@ http_on_header(char *p, size_t size, size_t n, void *ctx)
 
     n *= size;
     job->moved = clock_ms();
+    /* names of fields are case-insensitive (RFC 9110 section 5.1) */
     if (n > 9 && strncasecmp(p, "location:", 9) == 0)
         job->redirected = 1;
     return n;
 }
 
 /* BearSSL seeds its generator from RDRAND alone, or where the processor has
- * none from /dev/urandom, which an empty chroot lacks: then no handshake would
- * begin. The kernel's randomness is added either way. */
+ * none from /dev/urandom, which an empty chroot lacks: then no handshake
+ * would begin. The kernel's randomness is added either way.
+ * libcurl calls this for each handshake, before it begins.
+ * Secret:  seed, wiped. Fails: CURLE_FAILED_INIT, no handshake is made.
+ * Tests: tests/static.bats ("run over HTTPS in an empty chroot"). */
 static CURLcode
 http_on_tls(CURL *easy, void *tls, void *nothing)
 {
@@ -6052,6 +6653,7 @@ http_on_tls(CURL *easy, void *tls, void *nothing)
 
     (void)easy;
     (void)nothing;
+    /* no handshake with a generator that may be poorly seeded */
     if (getrandom(seed, sizeof seed, 0) != (ssize_t)sizeof seed)
         return CURLE_FAILED_INIT;
     br_ssl_engine_inject_entropy(&client->eng, seed, sizeof seed);
@@ -6059,6 +6661,9 @@ http_on_tls(CURL *easy, void *tls, void *nothing)
     return CURLE_OK;
 }
 
+/* In the static build; Debian's libcurl has another TLS library. Asked at
+ * run time, because the library may be a shared one.
+ * The text is libcurl's own, such as "BearSSL" or "OpenSSL/3.0.11". */
 static int
 http_is_bearssl(void)
 {
@@ -6068,13 +6673,16 @@ http_is_bearssl(void)
 }
 
 /* BearSSL prefers ChaCha20; with AES instructions AES-GCM is five times as
- * fast. Other TLS libraries choose well by themselves. */
+ * fast. Other TLS libraries choose well by themselves. All six suites have
+ * forward secrecy and authenticate what they encrypt.
+ * Tests: tests/static.bats ("50 handshakes"). */
 static void
 http_set_bearssl(CURL *easy)
 {
     if (!http_is_bearssl())
         return;
     curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, http_on_tls);
+    /* without AES instructions ChaCha20 is the faster one, and stays first */
     if (br_aes_x86ni_ctr_get_vtable() == NULL)
         return;
     curl_easy_setopt(easy, CURLOPT_SSL_CIPHER_LIST,
@@ -6087,7 +6695,9 @@ http_set_bearssl(CURL *easy)
 }
 
 /* http_close frees job->headers. No redirect is followed: the signature is
- * for one host. */
+ * for one host.
+ * A Content-Type would break a SigV2 signature, which covers an empty one.
+ * Tests: tests/run.bats ("a PUT has a length, no type, and the query"). */
 static void
 http_set_put(struct store_job *job)
 {
@@ -6107,7 +6717,11 @@ http_set_put(struct store_job *job)
 }
 
 /* tls: the URL is https, and no redirect may leave that. A redirect never
- * leads to file://, whatever is allowed. */
+ * leads to file://, whatever is allowed. Of the request's query nothing goes
+ * along but what the redirecting store writes into its answer.
+ * Limits:  HTTP_MAX_REDIRECTS.
+ * Tests: tests/run.bats ("a redirect to http is not followed", "a redirect
+ * never reaches a file"). */
 static void
 http_set_get(struct store_job *job, int schemes, int tls)
 {
@@ -6125,7 +6739,13 @@ http_set_get(struct store_job *job, int schemes, int tls)
                                                         : "https");
 }
 
-/* A handle for job, all options set. 0 when libcurl has no memory. */
+/* A handle for job, all options set. 0 when libcurl has no memory.
+ * CURLOPT_SSL_VERIFYPEER and _VERIFYHOST are on by default, and nothing in
+ * this program turns them off.
+ * Pre:     ef_location_check has seen the URL: http or https, no user.
+ * Secret:  job->url; libcurl copies it, until curl_easy_cleanup.
+ * Tests: tests/run.bats ("certificates that do not verify", "paths go out as
+ * they are, dot segments and all"). */
 static int
 http_open(struct store_job *job, const struct store_opts *o)
 {
@@ -6138,12 +6758,17 @@ http_open(struct store_job *job, const struct store_opts *o)
     job->moved = clock_ms();
     curl_easy_setopt(e, CURLOPT_URL, job->url);
     curl_easy_setopt(e, CURLOPT_PRIVATE, job);
+    /* the scheme that was checked, and no other that libcurl may know */
     curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, tls ? "https" : "http");
     curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L); /* as it was signed */
+    /* a connection a transfer: what one does cannot stall the others */
     curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    /* the least; TLS 1.3 where the library has it */
     curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     curl_easy_setopt(e, CURLOPT_USERAGENT, "encflow/" EF_VERSION);
+    /* signals are ours: SIGALRM ends a run in order */
     curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+    /* an error's body must not be taken for data */
     curl_easy_setopt(e, CURLOPT_FAILONERROR, 1L);
     curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT,
                      o->stall_sec < HTTP_CONNECT_SEC ? o->stall_sec
@@ -6154,6 +6779,7 @@ http_open(struct store_job *job, const struct store_opts *o)
     curl_easy_setopt(e, CURLOPT_PREREQDATA, job);
     curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, http_on_header);
     curl_easy_setopt(e, CURLOPT_HEADERDATA, job);
+    /* in place of the system's authorities where it was given */
     if (o->cacert != NULL)
         curl_easy_setopt(e, CURLOPT_CAINFO, o->cacert);
     http_set_bearssl(e);
@@ -6165,7 +6791,10 @@ http_open(struct store_job *job, const struct store_opts *o)
 }
 
 /* EF_E_NETWORK for an HTTP status that is no success. The answer's body is
- * UNTRUSTED and never shown. */
+ * UNTRUSTED and never shown: a store may repeat the request's signature in
+ * it. Statuses that have no message of their own are told by number.
+ * Pre:     job->status is set. Fuzz: fuzz/fuzz_http.c.
+ * Tests: tests/run.bats ("what a server can do"). */
 static ef_status
 http_status_error(struct store_job *job)
 {
@@ -6184,12 +6813,16 @@ http_status_error(struct store_job *job)
     size_t i;
     ef_status rc;
 
+    /* what people meet; the rest is told by its number */
     for (i = 0; i < sizeof known / sizeof known[0]; i++)
         if (known[i].status == job->status)
             return with_hint(
                 &job->err,
                 reject(&job->err, EF_E_NETWORK, EF_NOWHERE, known[i].msg),
                 known[i].hint);
+    /* only an upload comes here: downloads follow, or run into
+     * CURLE_TOO_MANY_REDIRECTS or CURLE_UNSUPPORTED_PROTOCOL. (But for a
+     * redirect without a Location.) */
     if (job->status >= 300 && job->status < 400)
         return with_hint(&job->err,
                          reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
@@ -6202,7 +6835,12 @@ http_status_error(struct store_job *job)
     return rc;
 }
 
-/* A message for what libcurl says; its own texts are constant too. */
+/* A message for what libcurl says; its own texts are constant too, so
+ * nothing of the server's, and no URL, gets into them.
+ * CURLE_OPERATION_TIMEDOUT can only be the connection: no other of libcurl's
+ * time limits is set.
+ * Fails:   EF_E_NETWORK; EF_E_POLICY where a redirect leads to a scheme that
+ * CURLOPT_REDIR_PROTOCOLS_STR keeps out. */
 static ef_status
 http_curl_error(struct store_job *job, CURLcode code)
 {
@@ -6229,6 +6867,7 @@ http_curl_error(struct store_job *job, CURLcode code)
     };
     size_t i;
 
+    /* our own URLs have a scheme that libcurl was built with */
     if (code == CURLE_UNSUPPORTED_PROTOCOL && job->redirected)
         return reject(&job->err, EF_E_POLICY, EF_NOWHERE,
                       "the server redirects to plain http://, or to "
@@ -6243,7 +6882,12 @@ http_curl_error(struct store_job *job, CURLcode code)
                   curl_easy_strerror(code));
 }
 
-/* The transfer is over; what became of it. */
+/* The transfer is over; what became of it, in job->rc. The order matters: a
+ * callback's own failure explains the CURLE_WRITE_ERROR that it caused, and
+ * no success is seen before all ways to fail are ruled out.
+ * Post:    rc is not EF_E_INTERNAL any more, unless a callback said so.
+ * Tests: tests/run.bats ("what a server can do to an input", "an answer
+ * before the result was sent is no delivery"). */
 static void
 http_finish(struct store_job *job, CURLcode code)
 {
@@ -6251,6 +6895,9 @@ http_finish(struct store_job *job, CURLcode code)
 
     curl_easy_getinfo(job->easy, CURLINFO_RESPONSE_CODE, &job->status);
     curl_easy_getinfo(job->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
+    /* 206 answers a probe's Range; a server that knows no ranges says 200.
+     * A download takes 200 alone: 206 would be a part, 204 nothing. An upload
+     * takes any 2xx, but only when every byte was sent. */
     if (job->failed)
         job->rc = job->err.code;
     else if (job->probe && (job->status == 200 || job->status == 206) &&
@@ -6269,7 +6916,9 @@ http_finish(struct store_job *job, CURLcode code)
         job->rc = store_complete(job);
 }
 
-/* Also for a job that never began or is over: easy is NULL then. */
+/* Also for a job that never began or is over: easy is NULL then. libcurl's
+ * copies of the URL are freed here, but not wiped.
+ * A transfer that is under way ends here, in the middle. */
 static void
 http_close(CURLM *multi, struct store_job *job)
 {
@@ -6283,7 +6932,8 @@ http_close(CURLM *multi, struct store_job *job)
 }
 
 /* On failure rc is EF_E_MEMORY; what there is of a handle goes with
- * http_close. */
+ * http_close.
+ * The transfer begins with the next curl_multi_perform. */
 static void
 http_start(CURLM *multi, struct store_job *job, const struct store_opts *o)
 {
@@ -6292,7 +6942,9 @@ http_start(CURLM *multi, struct store_job *job, const struct store_opts *o)
         job->rc = reject_memory(&job->err);
 }
 
-/* Take what finished off the list; how many jobs that were. */
+/* Take what finished off the list; how many jobs that were. Each gets its
+ * rc, and its handle is closed.
+ * Callbacks are called from here too: `end`, where the tag is checked. */
 static size_t
 http_collect(CURLM *multi)
 {
@@ -6302,6 +6954,7 @@ http_collect(CURLM *multi)
 
     while ((msg = curl_multi_info_read(multi, &left)) != NULL) {
         struct store_job *job = NULL;
+        /* the job is found by CURLOPT_PRIVATE, which http_open set */
         CURLcode code = msg->data.result; /* msg dies with the handle */
 
         curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&job);
@@ -6313,7 +6966,11 @@ http_collect(CURLM *multi)
 }
 
 /* End transfers that have not moved a byte for too long; how many. libcurl's
- * own limit works on an average speed, which takes its time to fall. */
+ * own limit works on an average speed, which takes its time to fall. While
+ * connecting CURLOPT_CONNECTTIMEOUT counts instead.
+ * Fails:   EF_E_NETWORK in the job. Downloads of other jobs go on, unless
+ * all_or_nothing.
+ * Tests: tests/run.bats ("a slow transfer is not a stalled one"). */
 static size_t
 http_give_up(CURLM *multi, struct store_job *jobs, size_t n, long stall_sec)
 {
@@ -6321,6 +6978,7 @@ http_give_up(CURLM *multi, struct store_job *jobs, size_t n, long stall_sec)
     size_t i, ended = 0;
 
     for (i = 0; i < n; i++) {
+        /* stall_sec is 86400 at most: no overflow in milliseconds */
         if (jobs[i].easy == NULL || jobs[i].connecting ||
             now - jobs[i].moved < stall_sec * 1000)
             continue;
@@ -6333,9 +6991,11 @@ http_give_up(CURLM *multi, struct store_job *jobs, size_t n, long stall_sec)
     return ended;
 }
 
-/* How long the loop may sleep when no socket wakes it: with BearSSL 1 ms while
- * any connection is being made (see http_on_socket), else 100 ms, after which
- * o->stop is looked at. */
+/* How long the loop may sleep when no socket wakes it: with BearSSL 1 ms
+ * while any connection is being made (see http_on_socket), else 100 ms,
+ * after which o->stop is looked at.
+ * curl_multi_poll may return sooner, and may sleep less on its own account.
+ * Tests: tests/static.bats ("50 handshakes", "10 runs of two handshakes"). */
 static int
 http_wait_ms(const struct store_job *jobs, size_t n)
 {
@@ -6348,13 +7008,15 @@ http_wait_ms(const struct store_job *jobs, size_t n)
 }
 
 /* Bytes of all jobs together. Downloads have no size, so that a total of 0
- * says it is not known. */
+ * says it is not known.
+ * So uploads have a total, and downloads only count up. */
 static void
 http_tick(const struct store_job *jobs, size_t n, struct ef_progress *progress)
 {
     uint64_t done = 0, total = 0;
     size_t i;
 
+    /* at may fall back to 0 where a request is repeated: so may done */
     for (i = 0; i < n; i++) {
         done += jobs[i].put ? jobs[i].at : jobs[i].got;
         total += jobs[i].size;
@@ -6365,20 +7027,31 @@ http_tick(const struct store_job *jobs, size_t n, struct ef_progress *progress)
 
 /* --- file:// --- */
 
-/* The path of a file:// URL, decoded and NUL-terminated. */
+/* UNTRUSTED: url. The path of a file:// URL, decoded and NUL-terminated:
+ * "file://localhost/a%20b" -> "/a b". %00 is refused, so the path that is
+ * opened is the one that was written; ".." is not: file:// is allowed only
+ * by who may name any file.
+ * Pre:     ef_location_check: there is a '/' after the authority.
+ * Fails:   EF_E_FORMAT, EF_E_MEMORY. Fuzz: fuzz/fuzz_location.c. */
 static ef_status
 store_file_path(ef_buf *path, const char *url, ef_err *err)
 {
+    /* behind "file://"; then to the '/' that ends "localhost", or at once */
     ef_slice rest = slice_from(slice_str(url), 7);
     ef_status rc = ef_percent_decode(
         path, slice_from(rest, slice_find(rest, '/')), 0, err);
 
+    /* puts the NUL behind it, which n does not count */
     (void)buf_cstr(path);
     return rc == EF_OK ? buf_status(path, err) : rc;
 }
 
 /* The sink sees each piece as over HTTP. A probe only opens the file; its
- * contents are not read. */
+ * contents are not read. The stack buffer has what is stored, which is
+ * ciphertext for all but `result` without a key.
+ * Pre:     path is decoded and absolute. A stop is looked at after each
+ * 16 KiB.
+ * Fails:   EF_E_IO, which store_file turns into EF_E_NETWORK; as the sink. */
 static ef_status
 store_file_get(struct store_job *job, const char *path,
                const struct store_opts *o)
@@ -6393,18 +7066,23 @@ store_file_get(struct store_job *job, const char *path,
         job->got += (uint64_t)n;
         rc = job->sink(job->ctx, slice(buf, (size_t)n), &job->err);
         job->failed = rc != EF_OK;
+        /* a large file takes long, and store_run's loop does not come by */
         if (rc == EF_OK && o->stop != NULL && *o->stop) {
             job->failed = 1;
             rc = reject(&job->err, EF_E_IO, EF_NOWHERE, "stopped by a signal");
         }
     }
+    /* n stays 0 for a probe */
     if (rc == EF_OK && n < 0)
         rc = reject_sys(&job->err, EF_E_IO, "cannot read");
     file_close(fd);
     return rc == EF_OK ? store_complete(job) : rc;
 }
 
-/* A file appears whole or not at all, and an old one stays until then. */
+/* A file appears whole or not at all, and an old one stays until then. A new
+ * one's mode follows the umask: what is written is sealed.
+ * Fails:   EF_E_IO (store_file makes it EF_E_NETWORK), or as the source.
+ * Tests: tests/run.bats ("an output file is whole, keeps its mode"). */
 static ef_status
 store_file_put(struct store_job *job, const char *path)
 {
@@ -6419,6 +7097,7 @@ store_file_put(struct store_job *job, const char *path)
                        ? (size_t)(job->size - job->at)
                        : sizeof buf;
 
+        /* sealed in place: the buffer has ciphertext when this returns */
         rc = job->source(job->ctx, job->at, buf, n, &job->err);
         if (rc == EF_OK)
             rc = file_write_full(out.fd, buf, n, &job->err);
@@ -6430,7 +7109,10 @@ store_file_put(struct store_job *job, const char *path)
     return rc;
 }
 
-/* What goes wrong with a location's file is the storage's failure. */
+/* One file:// job from beginning to end. What goes wrong with a location's
+ * file is the storage's failure: EF_E_NETWORK, exit 6, as over HTTP. A
+ * sink's own failure (a full disk under WORK) stays EF_E_IO.
+ * Secret:  path holds no credential: run_url refuses a query beside it. */
 static void
 store_file(struct store_job *job, const struct store_opts *o)
 {
@@ -6440,16 +7122,24 @@ store_file(struct store_job *job, const struct store_opts *o)
     if (job->rc == EF_OK)
         job->rc = job->put ? store_file_put(job, (const char *)path.p)
                            : store_file_get(job, (const char *)path.p, o);
+    /* job->failed: the sink, or a signal, not the file */
     if (job->rc == EF_E_IO && !job->failed)
         job->rc = job->err.code = EF_E_NETWORK;
     ef_buf_free(&path);
 }
 
-/*
- * Run n transfers, a few at a time. With all_or_nothing the first failure
+/* Run n transfers, a few at a time. With all_or_nothing the first failure
  * ends the rest. Every job has its own rc and err afterwards; the result is
  * the first failure in the order of jobs, or EF_OK.
- */
+ *
+ * EF_E_INTERNAL marks a job that has no outcome yet: it is what `active`
+ * counts, and what is left in a job that was not tried. A handle is open
+ * exactly while its job is under way; all are closed on return.
+ * Pre:     no job has run before; URLs passed ef_location_check and their
+ * scheme store_check_scheme. cli_main called curl_global_init.
+ * Fails:   as http_finish and store_file; EF_E_IO after a signal.
+ * Limits:  HTTP_MAX_PARALLEL. Tests: tests/run.bats ("side by side", "the
+ * others get theirs", "ended by a signal while an input arrives"). */
 static ef_status
 store_run(struct store_job *jobs, size_t n, int all_or_nothing,
           const struct store_opts *o)
@@ -6465,6 +7155,7 @@ store_run(struct store_job *jobs, size_t n, int all_or_nothing,
                                   "not tried, because of the other failure");
     while (multi != NULL && !stopped && !(failed && all_or_nothing) &&
            (next < n || active > 0)) {
+        /* file:// jobs are over when store_file returns, and never active */
         while (next < n && active < HTTP_MAX_PARALLEL) {
             struct store_job *job = &jobs[next++];
 
@@ -6475,6 +7166,7 @@ store_run(struct store_job *jobs, size_t n, int all_or_nothing,
             active += job->easy != NULL && job->rc == EF_E_INTERNAL;
             failed |= job->easy == NULL && job->rc != EF_OK;
         }
+        /* its result is not needed: what fails shows in a job, or as a stall */
         curl_multi_perform(multi, &running);
         active -= http_collect(multi);
         active -= http_give_up(multi, jobs, next, o->stall_sec);
@@ -6503,24 +7195,34 @@ store_run(struct store_job *jobs, size_t n, int all_or_nothing,
 
 /* --- where AWS keeps keys and settings --- */
 
+/* A token has no published limit; those of STS have 1 to 4 KiB. A longer one
+ * is refused, never cut. */
 #define AWS_TEXT_BYTES 8192 /* one value; session tokens are the longest */
 
-/* In ef_secret_alloc memory. An empty string: not there. */
+/* Keys and settings of one profile, NUL-terminated, no more than one value
+ * each. In ef_secret_alloc memory. An empty string: not there. */
 struct aws_profile {
     char access_key[256], secret_key[256], token[AWS_TEXT_BYTES];
     char region[64], endpoint[1024];
     int found; /* a file has the profile */
 };
 
-/* A variable of the environment, and where its value goes. */
+/* A variable of the environment, and where its value goes: cap bytes at out,
+ * the NUL included. */
 struct aws_variable {
     char *out;
     size_t cap;
     const char *name;
 };
 
-/* A configuration file, named by a variable or at its usual place. Missing is
- * empty. text: EF_MAX_INI_BYTES + 1 bytes of secret memory. */
+/* A configuration file, named by a variable or at its usual place. Missing
+ * is empty, and so is one below a folder that may not be searched: AWS's
+ * tools see it the same way. path becomes its name, for messages.
+ * text: EF_MAX_INI_BYTES + 1 bytes of secret memory.
+ * "~/x" in the variable means HOME, as AWS's tools take it; "~user" is not
+ * known here.
+ * Fails:   EF_E_IO, EF_E_LIMIT. Tests: tests/presign.bats ("where the key
+ * pair comes from"). */
 static ef_status
 aws_read_file(unsigned char *text, size_t *n, ef_buf *path,
               const char *variable, const char *usual, ef_err *err)
@@ -6534,13 +7236,19 @@ aws_read_file(unsigned char *text, size_t *n, ef_buf *path,
         ef_buf_str(path, home);
         ef_buf_str(path, name != NULL && name[0] == '~' ? name + 1 : usual);
     }
+    /* with neither the variable nor HOME path is "", which is no file */
     if (access(buf_cstr(path), F_OK) != 0)
         return EF_OK;
     return file_read_small(text, EF_MAX_INI_BYTES + 1, n, buf_cstr(path),
                            "larger than EF_MAX_INI_BYTES (1048576)", err);
 }
 
-/* name of [section] into out, unless out has a value already. */
+/* UNTRUSTED: text. name of [section] into out, unless out has a value
+ * already; *found where the section exists.
+ * Secret:  out is in the caller's secret memory, as is text.
+ * Fails:   EF_E_LIMIT for a value of cap bytes or more: a cut key would sign
+ * something else. EF_E_FORMAT as ef_ini_get.
+ * Fuzz: fuzz/fuzz_aws.c. Tests: vectors/ini.txt, tests/presign.bats. */
 static ef_status
 aws_value(char *out, size_t cap, int *found, const char *section,
           const char *name, ef_slice text, ef_err *err)
@@ -6554,13 +7262,17 @@ aws_value(char *out, size_t cap, int *found, const char *section,
         return rc;
     if (value.n >= cap)
         return reject(err, EF_E_LIMIT, EF_NOWHERE, "a value is too long");
+    /* value.n < cap, so there is room for the NUL */
     memcpy(out, value.p, value.n);
     out[value.n] = '\0';
     return EF_OK;
 }
 
-/* Settings that decide about the keys, and that encflow does not follow:
- * signing with other keys than AWS's tools would is worse than not at all. */
+/* UNTRUSTED: text. Settings that decide about the keys, and that encflow
+ * does not follow: signing with other keys than AWS's tools would is worse
+ * than not at all. They are looked for in the wanted section alone.
+ * Fails:   EF_E_USAGE naming the setting. Fuzz: fuzz/fuzz_aws.c.
+ * Tests: tests/presign.bats ("a profile that is missing or incomplete"). */
 static ef_status
 aws_refuse_roles(const char *section, ef_slice text, ef_err *err)
 {
@@ -6595,8 +7307,13 @@ aws_refuse_roles(const char *section, ef_slice text, ef_err *err)
     return rc;
 }
 
-/* One file's keys (an id and its secret, never mixed with another file's)
- * and settings. */
+/* UNTRUSTED: text. One file's keys (an id and its secret, never mixed with
+ * another file's) and settings. The credentials file is read first, and what
+ * it sets stays: so a second file's id is only taken where there is none.
+ * Of a token's two names the old one wins, as in botocore.
+ * Fails:   EF_E_FORMAT for an id without its secret, and as its parts.
+ * Secret:  p, which is the caller's.
+ * Fuzz: fuzz/fuzz_aws.c. Tests: tests/presign.bats. */
 static ef_status
 aws_from_file(struct aws_profile *p, const char *section, ef_slice text,
               ef_err *err)
@@ -6607,6 +7324,7 @@ aws_from_file(struct aws_profile *p, const char *section, ef_slice text,
     if (rc == EF_OK && keys)
         rc = aws_value(p->access_key, sizeof p->access_key, &found, section,
                        "aws_access_key_id", text, err);
+    /* secret and token come from the file that the id comes from */
     keys = keys && p->access_key[0] != '\0';
     if (rc == EF_OK && keys)
         rc = aws_value(p->secret_key, sizeof p->secret_key, &found, section,
@@ -6630,7 +7348,10 @@ aws_from_file(struct aws_profile *p, const char *section, ef_slice text,
     return rc;
 }
 
-/* A variable's value, where it is set and not empty. */
+/* A variable's value, where it is set and not empty. The environment is the
+ * user's own, so only its length is checked.
+ * out keeps what it has where the variable is missing or empty.
+ * Fails:   EF_E_LIMIT, naming the variable: never cut. */
 static ef_status
 aws_from_env(char *out, size_t cap, const char *name, ef_err *err)
 {
@@ -6647,7 +7368,8 @@ aws_from_env(char *out, size_t cap, const char *name, ef_err *err)
     return EF_OK;
 }
 
-/* The variables of list, in order; a later one goes before an earlier. */
+/* The variables of list, in order; a later one goes before an earlier.
+ * Example: AWS_ENDPOINT_URL_S3 goes before AWS_ENDPOINT_URL. */
 static ef_status
 aws_from_vars(const struct aws_variable *list, size_t n, ef_err *err)
 {
@@ -6659,7 +7381,11 @@ aws_from_vars(const struct aws_variable *list, size_t n, ef_err *err)
     return rc;
 }
 
-/* Keys from the environment: an id and its secret, or neither. */
+/* Keys from the environment: an id and its secret, or neither. Half a pair
+ * is refused: the other half would come from nowhere.
+ * Secret:  the environment stays readable to the same user's processes;
+ * AWS's tools take keys that way, and nothing is added to it here.
+ * Fails:   EF_E_USAGE naming the variable that is missing; EF_E_LIMIT. */
 static ef_status
 aws_env_keys(struct aws_profile *p, ef_err *err)
 {
@@ -6683,7 +7409,12 @@ aws_env_keys(struct aws_profile *p, ef_err *err)
 
 /* The keys and settings of profile. As with AWS's tools a named profile goes
  * before keys in the environment; `default`, where no file has it, means the
- * environment. */
+ * environment. In the credentials file a section is [NAME], in the
+ * configuration file [profile NAME], but [default].
+ * Secret:  both files pass through text, wiped; path and section have none.
+ * Post:    p has a whole pair, or none: section 16 says so to the user.
+ * Fails:   as its parts. Tests: tests/presign.bats ("where the key pair
+ * comes from", "a credentials file that does not parse"). */
 static ef_status
 aws_load(struct aws_profile *p, const char *profile, ef_err *err)
 {
@@ -6700,7 +7431,9 @@ aws_load(struct aws_profile *p, const char *profile, ef_err *err)
     if (rc == EF_OK)
         rc = aws_from_file(p, profile, slice(text, n), err);
     with_where(err, rc, buf_slice(&path));
+    /* the configuration file's name comes into the same buffer */
     path.n = 0;
+    /* the one name that the configuration file has without "profile " */
     if (strcmp(profile, "default") != 0)
         ef_buf_str(&section, "profile ");
     ef_buf_str(&section, profile);
@@ -6713,12 +7446,17 @@ aws_load(struct aws_profile *p, const char *profile, ef_err *err)
     ef_secret_free(text, text_n);
     ef_buf_free(&path);
     ef_buf_free(&section);
+    /* a profile that was asked for by name is never replaced */
     if (rc != EF_OK || p->found || strcmp(profile, "default") != 0)
         return rc;
     return aws_env_keys(p, err);
 }
 
-/* The environment's settings go before the profile's. */
+/* The environment's settings go before the profile's; of two variables the
+ * more particular one wins. us-east-1 where nobody says: the reference's own
+ * URLs are of that region.
+ * Fails:   EF_E_LIMIT. The region's form is sig_check's to judge.
+ * Tests: tests/presign.bats ("region and endpoint, the most particular"). */
 static ef_status
 aws_environment(struct aws_profile *p, ef_err *err)
 {
@@ -6729,6 +7467,7 @@ aws_environment(struct aws_profile *p, ef_err *err)
         {p->endpoint, sizeof p->endpoint, "AWS_ENDPOINT_URL_S3"}};
     ef_status rc = aws_from_vars(list, 4, err);
 
+    /* "us-east-1" and its NUL */
     if (p->region[0] == '\0')
         memcpy(p->region, "us-east-1", 10);
     return rc;
@@ -7837,22 +8576,28 @@ ef_describe_top(ef_describe *d, size_t i, size_t k, ef_slice *value,
 
 /* --- the ports folder --- */
 
+/* One dataset of a port. name and url are owned here, as are cred and what
+ * location holds: run_port_free. The order of the members has no meaning. */
 struct run_dataset {
     char *name;
     ef_credentials *cred; /* ef_secret_alloc */
     char *url;            /* the same; location and query, if there is one */
+    /* without the NUL; ef_secret_free needs the size */
     size_t url_n;
     ef_buf location; /* a query in it is secret */
     ef_scheme scheme;
 };
 
+/* All datasets of one port, in byte order of their names. */
 struct run_port {
     struct run_dataset *set;
     size_t n;
 };
 
 /* Say which dataset err speaks of, before what it says already: its name,
- * and the place of it that failed, or its location. */
+ * and the place of it that failed, or its location. Example:
+ * "patients, /ports/input/patients/dataset/location.txt". Memory that runs
+ * out here shortens the message and changes nothing else. */
 static ef_status
 run_named(ef_err *err, ef_status rc, const struct run_dataset *d)
 {
@@ -7865,6 +8610,7 @@ run_named(ef_err *err, ef_status rc, const struct run_dataset *d)
     if (err->where[0] != '\0')
         ef_buf_str(&where, err->where);
     else
+        /* never the query: it may hold a signature */
         ef_buf_add(&where, d->location.p,
                    store_public(buf_slice(&d->location)).n);
     err->where[0] = '\0';
@@ -7874,7 +8620,8 @@ run_named(ef_err *err, ef_status rc, const struct run_dataset *d)
 }
 
 /* Wipes as it frees. Also for a port that was read half: what a dataset
- * does not have yet is NULL. */
+ * does not have yet is NULL. The port is empty afterwards.
+ * Safe on zeros, and twice. */
 static void
 run_port_free(struct run_port *port)
 {
@@ -7885,6 +8632,7 @@ run_port_free(struct run_port *port)
 
         if (d->cred != NULL)
             ef_credentials_free(d->cred);
+        /* ef_credentials_free wiped what it held; this gives the pages back */
         ef_secret_free(d->cred, sizeof *d->cred);
         ef_secret_free(d->url, d->url_n + 1);
         ef_buf_free(&d->location);
@@ -7894,7 +8642,9 @@ run_port_free(struct run_port *port)
     *port = (struct run_port){NULL, 0};
 }
 
-/* Byte order, which is the order of the application's arguments. */
+/* Byte order, which is the order of the application's arguments; for
+ * qsort(3). Names are unique, since they are a folder's entries.
+ * "B" stands before "a", and "a" before "a.csv". */
 static int
 run_by_name(const void *a, const void *b)
 {
@@ -7903,7 +8653,12 @@ run_by_name(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
-/* location, '?' and the query, in secret memory. */
+/* location, '?' and the query, in secret memory. Both were checked: neither
+ * has a byte that ends a request line. One of them may have a query, not
+ * both: the reference joins them with '?', and what a store would make of
+ * two is anybody's guess.
+ * Fails:   EF_E_FORMAT, EF_E_MEMORY. d->url is run_port_free's.
+ * Tests: tests/run.bats ("an empty or absent query_string"). */
 static ef_status
 run_url(struct run_dataset *d, ef_err *err)
 {
@@ -7915,9 +8670,11 @@ run_url(struct run_dataset *d, ef_err *err)
                            reject(err, EF_E_FORMAT, EF_NOWHERE,
                                   "a file location has no query string"),
                            "/query_string");
+    /* at: where the location's own query begins */
     if (query_n > 0 && slice_find(location, '?') < location.n)
         return reject(err, EF_E_FORMAT, slice_find(location, '?'),
                       "the location has a query, and so have the credentials");
+    /* 8 KiB and less than 64 KiB: no overflow */
     d->url_n = location.n + (query_n > 0 ? 1 + query_n : 0);
     d->url = ef_secret_alloc(d->url_n + 1, NULL);
     if (d->url == NULL)
@@ -7930,7 +8687,9 @@ run_url(struct run_dataset *d, ef_err *err)
     return EF_OK;
 }
 
-/* Open one file of a dataset's folder, a plain one; path becomes its name. */
+/* Open one file of a dataset's folder, a plain one; path becomes its name.
+ * Memory that ran out makes the name "", which nothing has.
+ * Fails:   EF_E_IO, and *fd is -1; the caller's err names path. */
 static ef_status
 run_open(int *fd, ef_buf *path, const char *folder, const char *file,
          ef_err *err)
@@ -7940,7 +8699,12 @@ run_open(int *fd, ef_buf *path, const char *folder, const char *file,
     return file_open_regular(fd, buf_cstr(path), err);
 }
 
-/* UNTRUSTED: location.txt, white space around it left out. */
+/* UNTRUSTED: location.txt, white space around it left out: editors end a
+ * file with a newline. A location may have a query of its own, and then is a
+ * secret: text is wiped, d->location too when it is freed.
+ * Fails:   EF_E_IO (missing, a folder, a fifo), EF_E_LIMIT, EF_E_FORMAT.
+ * Limits:  EF_MAX_LOCATION_BYTES, white space included.
+ * Fuzz: fuzz/fuzz_ports.c. Tests: tests/run.bats ("malformed locations"). */
 static ef_status
 run_read_location(struct run_dataset *d, const char *folder, ef_err *err)
 {
@@ -7955,6 +8719,7 @@ run_read_location(struct run_dataset *d, const char *folder, ef_err *err)
         rc = file_read_fd(text, sizeof text, &n, fd, (const char *)path.p,
                           "longer than EF_MAX_LOCATION_BYTES (8192)", err);
     if (rc == EF_OK) {
+        /* its bytes are checked before they are kept */
         location = slice_trim(slice(text, n));
         rc = ef_location_check(&d->scheme, location, err);
         ef_buf_add(&d->location, location.p, location.n);
@@ -7967,8 +8732,11 @@ run_read_location(struct run_dataset *d, const char *folder, ef_err *err)
     return rc;
 }
 
-/* UNTRUSTED: credentials.bin. d->cred is run_port_free's to free, also
- * after failure. */
+/* UNTRUSTED: credentials.bin, open at fd, which is closed. d->cred is
+ * run_port_free's to free, also after failure.
+ * Secret:  the whole text, in secret memory, wiped before return.
+ * Fails:   EF_E_IO, EF_E_LIMIT, EF_E_MEMORY, as ef_credentials_parse.
+ * Fuzz: fuzz/fuzz_ports.c. Tests: tests/run.bats ("malformed credentials"). */
 static ef_status
 run_read_credentials(struct run_dataset *d, int fd, const char *path,
                      ef_err *err)
@@ -7978,6 +8746,7 @@ run_read_credentials(struct run_dataset *d, int fd, const char *path,
     ef_status rc;
 
     d->cred = ef_secret_alloc(sizeof *d->cred, NULL);
+    /* d->cred stays for run_port_free, which takes NULL too */
     if (text == NULL || d->cred == NULL) {
         file_close(fd);
         ef_secret_free(text, EF_MAX_CREDENTIALS_BYTES + 1);
@@ -7991,7 +8760,9 @@ run_read_credentials(struct run_dataset *d, int fd, const char *path,
     return with_file(err, rc, path);
 }
 
-/* The credentials in a dataset's folder, which must be a plain file. */
+/* The credentials in a dataset's folder, which must be a plain file.
+ * Pre:     d->cred is NULL: each dataset is read once.
+ * Fails:   as run_open and run_read_credentials. */
 static ef_status
 run_folder_credentials(struct run_dataset *d, const char *folder, ef_err *err)
 {
@@ -8006,7 +8777,9 @@ run_folder_credentials(struct run_dataset *d, const char *folder, ef_err *err)
     return rc;
 }
 
-/* Everything about the dataset in folder (".../NAME/dataset"). */
+/* Everything about the dataset in folder (".../NAME/dataset"). The location
+ * comes first: run_url needs its scheme.
+ * Fails:   as its parts. `credentials check` reads a folder with it too. */
 static ef_status
 run_dataset_read(struct run_dataset *d, const char *folder, ef_err *err)
 {
@@ -8020,7 +8793,9 @@ run_dataset_read(struct run_dataset *d, const char *folder, ef_err *err)
 }
 
 /* A new dataset called name, when the port has room and the name is safe.
- * *added is the port's, until the next is added. */
+ * *added is the port's, until the next is added: realloc may move all.
+ * Fails:   EF_E_FORMAT and EF_E_LIMIT as ef_name_check, EF_E_LIMIT past
+ * EF_MAX_DATASETS, EF_E_MEMORY. The port stays whole in all cases. */
 static ef_status
 run_port_add(struct run_port *port, struct run_dataset **added,
              const char *name, ef_err *err)
@@ -8033,6 +8808,8 @@ run_port_add(struct run_port *port, struct run_dataset **added,
                     "more datasets on one port than EF_MAX_DATASETS (1024)");
     if (rc != EF_OK)
         return rc;
+    /* realloc may leave a copy behind: there are pointers and sizes in it,
+     * and an ef_buf, but no secret bytes */
     set = realloc(port->set, (port->n + 1) * sizeof *set);
     if (set == NULL)
         return reject_memory(err);
@@ -8044,8 +8821,14 @@ run_port_add(struct run_port *port, struct run_dataset **added,
     return EF_OK;
 }
 
-/* One entry of a port's folder; like the reference, those without a dataset
- * folder are passed over. */
+/* UNTRUSTED: name, an entry of a port's folder; like the reference, those
+ * without a dataset folder are passed over. One that is there but cannot be
+ * looked into is an error: an input must not be missing in silence.
+ * "." and ".." are no entries; any other name must be one that
+ * ef_name_check accepts, if it has a dataset.
+ * Fails:   EF_E_IO, EF_E_POLICY, and as its parts; where names the dataset.
+ * Fuzz: fuzz/fuzz_ports.c. Tests: tests/run.bats ("entries that are no
+ * datasets", "a dataset that may not be read is not passed over"). */
 static ef_status
 run_port_entry(struct run_port *port, const char *folder, const char *name,
                int schemes, ef_err *err)
@@ -8063,6 +8846,8 @@ run_port_entry(struct run_port *port, const char *folder, const char *name,
         ef_buf_free(&path);
         return EF_OK;
     }
+    /* follows links: whoever fills the ports folder may keep datasets
+     * elsewhere */
     if (stat(buf_cstr(&path), &st) != 0) {
         if (errno != ENOENT && errno != ENOTDIR)
             rc = with_where(err, reject_sys(err, EF_E_IO, "cannot open"),
@@ -8075,13 +8860,21 @@ run_port_entry(struct run_port *port, const char *folder, const char *name,
             rc = run_named(err, store_check_scheme(d->scheme, schemes, err), d);
         with_where(err, rc, buf_slice(&path));
     }
+    /* "" would look like an entry without a dataset, and be passed over */
     if (path.failed)
         rc = reject_memory(err);
     ef_buf_free(&path);
     return rc;
 }
 
-/* All datasets of DIR/PORT, in the order of their names. */
+/* All datasets of DIR/PORT, in the order of their names. Nothing is fetched
+ * yet: a fault in the last document stops a run before its first request.
+ * A port's folder that is missing counts as one without datasets.
+ * schemes are the ones that options allow: a location that may not be used
+ * is refused here too, before any request.
+ * Fails:   EF_E_FORMAT (none), EF_E_IO, and as run_port_entry. What was read
+ * is run_port_free's, also after failure.
+ * Tests: tests/run.bats ("a port without datasets is refused"). */
 static ef_status
 run_port_read(struct run_port *port, const char *dir, const char *name,
               int schemes, ef_err *err)
@@ -8097,6 +8890,7 @@ run_port_read(struct run_port *port, const char *dir, const char *name,
     d = opendir(buf_cstr(&path));
     if (d == NULL && errno != ENOENT)
         rc = reject_sys(err, EF_E_IO, "cannot open this port's folder");
+    /* NULL means the end or a failure; errno tells which */
     while (d != NULL && rc == EF_OK && (errno = 0, e = readdir(d)) != NULL)
         rc =
             run_port_entry(port, (const char *)path.p, e->d_name, schemes, err);
@@ -8119,7 +8913,10 @@ run_port_read(struct run_port *port, const char *dir, const char *name,
 }
 
 /* The folder called name in dir, no link, made accessible to its owner: a
- * descriptor, or -1. With only_mode nothing is opened. */
+ * descriptor, or -1. With only_mode nothing is opened. The application may
+ * have taken our rights from a folder of its own to keep it.
+ * What is no folder is left to unlinkat. Tests: tests/run.bats ("whatever
+ * the application leaves in WORK"). */
 static int
 run_open_folder(int dir, const char *name, int only_mode)
 {
@@ -8133,10 +8930,14 @@ run_open_folder(int dir, const char *name, int only_mode)
     return openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-/* Move what is in the folder fd up into the folder top, under names of our
- * own, and remove what is no folder: then fd's folder can be removed. Deep
- * trees come up a level at a time, with two descriptors whatever their depth.
- */
+/* UNTRUSTED: the tree in fd, which the application built, perhaps to be hard
+ * to remove. Move what is in the folder fd up into the folder top, under
+ * names of our own, since two folders may have entries of one name; and
+ * remove what is no folder: then fd's folder can be removed. Deep trees come
+ * up a level at a time, with two descriptors whatever their depth. fd is
+ * closed. What fails shows in run_empty: the folder stays, and is counted.
+ * Fuzz: fuzz/fuzz_ports.c.
+ * Tests: tests/run.bats ("folders nested deeper than descriptors last"). */
 static void
 run_lift(int top, int fd)
 {
@@ -8152,6 +8953,7 @@ run_lift(int top, int fd)
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
             unlinkat(dirfd(d), e->d_name, 0) == 0)
             continue;
+        /* a folder can be moved to another parent only by who may write it */
         (void)run_open_folder(dirfd(d), e->d_name, 1);
         if (file_temp_name(&name, NULL) == EF_OK)
             (void)renameat(dirfd(d), e->d_name, top, name.temp);
@@ -8159,8 +8961,14 @@ run_lift(int top, int fd)
     closedir(d);
 }
 
-/* Remove everything in the folder fd; links are not followed. 0, or -1 when
- * something is left. */
+/* UNTRUSTED: the tree in fd. Remove everything in it; links are not
+ * followed. 0, or -1 when something is left. No recursion, since the
+ * application chose the depth: a round removes plain files and lifts what is
+ * in folders one level, until a round finds nothing, or can remove nothing.
+ * A folder is not removed by its path, which may be too long for any call.
+ * Pre:     the application is dead: nobody adds while we remove.
+ * Fuzz: fuzz/fuzz_ports.c. Tests: tests/run.bats ("whatever the application
+ * leaves in WORK is removed, no more"). */
 static int
 run_empty(int fd)
 {
@@ -8170,6 +8978,7 @@ run_empty(int fd)
 
     while (left > 0 && removed > 0) { /* a round without progress ends it */
         left = removed = 0;
+        /* closedir takes its descriptor along, and each round starts afresh */
         copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         d = copy >= 0 ? fdopendir(copy) : NULL;
         if (d == NULL) {
@@ -8184,6 +8993,7 @@ run_empty(int fd)
                 removed++;
                 continue;
             }
+            /* no link: O_NOFOLLOW keeps this inside WORK */
             sub = run_open_folder(fd, e->d_name, 0);
             if (sub >= 0)
                 run_lift(fd, sub); /* closes sub */
@@ -8194,12 +9004,16 @@ run_empty(int fd)
     return left == 0 ? 0 : -1;
 }
 
+/* The work folder. It is known by its descriptor from begin to end: the
+ * application may rename it or put another in its place. */
 struct run_work {
     const char *path; /* as given; the caller's */
     int made;         /* we made the folder */
     int fd;           /* the folder, whatever its name means later; or -1 */
 };
 
+/* Safe twice.
+ * The folder itself stays. */
 static void
 run_work_close(struct run_work *w)
 {
@@ -8207,7 +9021,11 @@ run_work_close(struct run_work *w)
     w->fd = -1;
 }
 
-/* It must be empty: what is in it afterwards is removed. */
+/* It must be empty: what is in it afterwards is removed. A new one has mode
+ * 0700; one that was there keeps the mode it has.
+ * WORK's parent must exist: a mistyped path makes no tree of folders.
+ * Fails:   EF_E_IO. A folder we made stays then, empty.
+ * Tests: tests/run.bats ("a WORK with something in it is left alone"). */
 static ef_status
 run_work_begin(struct run_work *w, ef_err *err)
 {
@@ -8215,8 +9033,10 @@ run_work_begin(struct run_work *w, ef_err *err)
     int extra = 0, copy;
     DIR *d;
 
+    /* EEXIST is the usual case; anything else shows when it is opened */
     w->made = mkdir(w->path, 0700) == 0;
     w->fd = open(w->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    /* a descriptor of its own, because closedir takes it along */
     copy = w->fd >= 0 ? openat(w->fd, ".", O_RDONLY | O_CLOEXEC) : -1;
     d = copy >= 0 ? fdopendir(copy) : NULL;
     if (d == NULL) {
@@ -8247,7 +9067,9 @@ run_work_begin(struct run_work *w, ef_err *err)
 }
 
 /* Only for a folder that run_work_begin accepted. Removes all in it, and
- * it too where we made it. EF_E_IO: plaintext may be left. */
+ * it too where we made it. EF_E_IO: plaintext may be left. Nothing is
+ * overwritten first: on a file system that copies on write that is no use.
+ * Tests: tests/run.bats ("WORK ends as it was: absent, or there and empty"). */
 static ef_status
 run_work_end(struct run_work *w, ef_err *err)
 {
@@ -8256,6 +9078,7 @@ run_work_end(struct run_work *w, ef_err *err)
 
     if (w->fd < 0)
         return EF_OK;
+    /* the application may have taken our own rights to it */
     failed = fstat(w->fd, &then) != 0 || fchmod(w->fd, 0700) != 0 ||
              run_empty(w->fd) != 0;
     /* the name may mean another folder by now: that one is not touched */
@@ -8263,6 +9086,7 @@ run_work_end(struct run_work *w, ef_err *err)
         now.st_dev == then.st_dev && now.st_ino == then.st_ino)
         failed = rmdir(w->path) != 0;
     else if (!failed && !w->made)
+        /* 0700 was for the removal alone */
         failed = fchmod(w->fd, then.st_mode & 0777) != 0;
     run_work_close(w);
     if (failed)
@@ -8276,9 +9100,11 @@ run_work_end(struct run_work *w, ef_err *err)
 
 /* --- inputs --- */
 
+/* What libcurl hands over at most; larger pieces are taken in parts. */
 #define RUN_PIECE_BYTES 16384
 
-/* One input on its way: decrypted as it arrives, named when its tag holds. */
+/* One input on its way: decrypted as it arrives, named when its tag holds.
+ * begun tells whether there is something to undo. */
 struct run_input {
     const struct run_dataset *set;
     ef_buf path;            /* WORK/NAME */
@@ -8290,7 +9116,8 @@ struct run_input {
 };
 
 /* At the first byte, so that only transfers under way hold a key schedule
- * and a file. run_input_free undoes it, also when it failed half way. */
+ * and a file. run_input_free undoes it, also when it failed half way.
+ * Secret:  round keys, in in->gcm. The file is 0600 and has no name yet. */
 static ef_status
 run_input_begin(struct run_input *in, ef_err *err)
 {
@@ -8298,11 +9125,18 @@ run_input_begin(struct run_input *in, ef_err *err)
     if (in->gcm == NULL)
         return reject_memory(err);
     ef_open_init(&in->open, in->gcm);
+    /* before the file: a failed begin leaves out closed, and safe to abort */
     in->begun = 1;
+    /* WORK was empty and names are unique: nothing is replaced */
     return file_out_begin(&in->out, buf_cstr(&in->path), FILE_PRIVATE, err);
 }
 
-/* UNTRUSTED: ciphertext. The file it goes to has no name yet. */
+/* UNTRUSTED: ciphertext. The file it goes to has no name yet, so what is
+ * written here before its tag is seen can be read by nobody else.
+ * Secret:  plaintext in scratch, one for all inputs: it is written out
+ * before the next piece comes, and wiped by run_fetch.
+ * Fails:   EF_E_IO (a full disk), EF_E_LIMIT, EF_E_MEMORY.
+ * Fuzz: fuzz/fuzz_container.c. Tests: tests/run.bats. */
 static ef_status
 run_input_sink(void *ctx, ef_slice piece, ef_err *err)
 {
@@ -8311,6 +9145,8 @@ run_input_sink(void *ctx, ef_slice piece, ef_err *err)
     size_t n, out_n;
 
     while (rc == EF_OK && piece.n > 0) {
+        /* scratch has room for as many bytes as are pushed: ef_open_push gives
+         * out no more than it takes in, tail included */
         n = piece.n < RUN_PIECE_BYTES ? piece.n : RUN_PIECE_BYTES;
         rc = ef_open_push(&in->open, in->scratch, &out_n, slice(piece.p, n),
                           err);
@@ -8324,7 +9160,8 @@ run_input_sink(void *ctx, ef_slice piece, ef_err *err)
 }
 
 /* An output that has no name yet vanishes; round keys are wiped. Safe at
- * any time, and twice. */
+ * any time, and twice.
+ * Post:    in->begun is 0; path and scratch are run_fetch's. */
 static void
 run_input_free(struct run_input *in)
 {
@@ -8336,24 +9173,31 @@ run_input_free(struct run_input *in)
 }
 
 /* All has come. The one place where an input gets its name, and only after
- * its tag has verified. */
+ * its tag has verified.
+ * Post:    the key schedule is gone in any case.
+ * Fails:   EF_E_AUTH, EF_E_FORMAT (fewer than 28 bytes), EF_E_IO.
+ * Tests: tests/run.bats ("a tampered input, exit 3, nothing runs"). */
 static ef_status
 run_input_end(void *ctx, ef_err *err)
 {
     struct run_input *in = ctx;
+    /* a body of no bytes never came to the sink */
     ef_status rc = in->begun ? EF_OK : run_input_begin(in, err);
 
     if (rc == EF_OK)
         rc = ef_open_end(&in->open, err);
     if (rc == EF_OK) {
         rc = file_out_commit(&in->out, buf_cstr(&in->path), err);
+        /* commit has closed out, also when it failed */
         in->begun = 0;
     }
     run_input_free(in);
     return rc;
 }
 
-/* The failure of one of jobs that is to be told, with its location. */
+/* The failure of one of jobs that is to be told, with its location: the
+ * first that has rc, the status store_run chose.
+ * EF_OK is passed through. */
 static ef_status
 run_first_error(const struct store_job *jobs, size_t n, ef_status rc,
                 const struct run_port *port, ef_err *err)
@@ -8362,6 +9206,7 @@ run_first_error(const struct store_job *jobs, size_t n, ef_status rc,
 
     for (i = 0; i < n; i++)
         if (jobs[i].rc == rc) {
+            /* each job kept an err of its own, so that none hides another */
             if (err != NULL)
                 *err = jobs[i].err;
             return run_named(err, rc, &port->set[i]);
@@ -8369,7 +9214,14 @@ run_first_error(const struct store_job *jobs, size_t n, ef_status rc,
     return rc;
 }
 
-/* Fetch all inputs to WORK, or none. */
+/* Fetch all inputs to WORK, or none: one that fails ends the others. Those
+ * that are complete have their names by then, and go with WORK.
+ * Secret:  scratch, in secret memory; each input's round keys, freed as it
+ * ends, and here where it did not.
+ * Post:    on EF_OK every inputs[i].path exists and is authentic. The paths
+ * are the caller's to free in any case.
+ * Fails:   as store_run; err names the dataset. Tests: tests/run.bats
+ * ("what a server can do to an input", "inputs are fetched side by side"). */
 static ef_status
 run_fetch(const struct run_port *port, struct run_input *inputs,
           const char *work, const struct store_opts *o, ef_err *err)
@@ -8387,6 +9239,7 @@ run_fetch(const struct run_port *port, struct run_input *inputs,
         ef_buf_str(&inputs[i].path, work);
         ef_buf_str(&inputs[i].path, "/");
         ef_buf_str(&inputs[i].path, port->set[i].name);
+        /* the NUL that file_out_begin and execvp need */
         (void)buf_cstr(&inputs[i].path);
         rc = buf_status(&inputs[i].path, err);
         jobs[i].url = port->set[i].url;
@@ -8395,6 +9248,7 @@ run_fetch(const struct run_port *port, struct run_input *inputs,
         jobs[i].ctx = &inputs[i];
     }
     if (rc == EF_OK) {
+        /* 1: all or nothing */
         rc = store_run(jobs, port->n, 1, o);
         rc = run_first_error(jobs, port->n, rc, port, err);
     }
@@ -8412,6 +9266,8 @@ run_fetch(const struct run_port *port, struct run_input *inputs,
 struct cage_ruleset_attr {
     uint64_t fs, net, scoped; /* landlock_ruleset_attr's, in its order */
 };
+/* Rights that a ruleset handles are refused wherever no rule allows them,
+ * so each new ABI's right is added, or it would stay open. */
 #define CAGE_FS_ABI1 UINT64_C(0x1fff)         /* execute .. make_sym */
 #define CAGE_FS_REFER (UINT64_C(1) << 13)     /* ABI 2 */
 #define CAGE_FS_TRUNCATE (UINT64_C(1) << 14)  /* ABI 3 */
@@ -8420,12 +9276,16 @@ struct cage_ruleset_attr {
 #define CAGE_FS_LOOK                                                           \
     (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE |               \
      LANDLOCK_ACCESS_FS_READ_DIR)
+/* What a rule for a file may allow; the rest is about folders. */
 #define CAGE_FS_FILE                                                           \
     (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE |               \
      LANDLOCK_ACCESS_FS_WRITE_FILE | CAGE_FS_TRUNCATE | CAGE_FS_IOCTL_DEV)
 
+/* The longest filter has 179: x86-64, an old Landlock, no --allow-net. */
 #define CAGE_MAX_FILTER 192 /* seccomp instructions; a full one is refused */
 
+/* What is prepared before the fork, so that the child needs system calls
+ * alone. Same for every application but for WORK, ports and --allow-net. */
 struct cage {
     int ruleset;      /* Landlock; -1 where the kernel has none */
     uint64_t handled; /* rights that need a rule */
@@ -8434,7 +9294,9 @@ struct cage {
     unsigned short filter_n;
 };
 
-/* Allow access beneath what fd (closed afterwards) is. */
+/* Allow access beneath what fd (closed afterwards) is. 0, or -1 with errno.
+ * The kernel refuses a rule with rights that the ruleset does not handle, or
+ * folders' rights for a file: both are masked out. */
 static int
 cage_allow_fd(struct cage *c, int fd, uint64_t access)
 {
@@ -8446,6 +9308,7 @@ cage_allow_fd(struct cage *c, int fd, uint64_t access)
         file_close(fd);
         return -1;
     }
+    /* EINVAL otherwise: the kernel takes no folders' rights for a file */
     if (!S_ISDIR(st.st_mode))
         access &= CAGE_FS_FILE;
     rule.allowed_access = access & c->handled;
@@ -8457,7 +9320,11 @@ cage_allow_fd(struct cage *c, int fd, uint64_t access)
 }
 
 /* Everything in the folder fd may be looked at, except the entry called
- * without. Links are passed over: their targets have rules of their own. */
+ * without. Links are passed over: their targets have rules of their own.
+ * An entry that gets no rule, because it cannot be opened, stays closed: to
+ * fail here is to refuse more.
+ * Fails:   -1 where the folder cannot be listed for want of memory or
+ * descriptors. Where we may not list it, the application may not either. */
 static int
 cage_allow_siblings(struct cage *c, int fd, const char *without)
 {
@@ -8474,7 +9341,9 @@ cage_allow_siblings(struct cage *c, int fd, const char *without)
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
             strcmp(e->d_name, without) == 0)
             continue;
+        /* O_PATH opens what may not be read, and asks nothing of a device */
         sub = openat(fd, e->d_name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        /* closes sub; a failure leaves the entry without a rule */
         if (sub >= 0 && fstat(sub, &st) == 0 && !S_ISLNK(st.st_mode))
             (void)cage_allow_fd(c, sub, CAGE_FS_LOOK);
         else
@@ -8485,7 +9354,12 @@ cage_allow_siblings(struct cage *c, int fd, const char *without)
 }
 
 /* Everything may be looked at, but what is below the folder hidden. Rules
- * only allow, so each folder on the way down allows all the others. */
+ * only allow, so each folder on the way down allows all the others.
+ * Example: hidden "/a/b" allows all in / but a, and all in /a but b. The
+ * folders on the way cannot be listed by the application, only passed.
+ * What appears in them after this stays closed.
+ * The kernel follows no path again later: a rule is about the inode.
+ * Fails:   -1 where hidden is not there or a folder cannot be listed. */
 static int
 cage_hide(struct cage *c, const char *hidden)
 {
@@ -8498,8 +9372,10 @@ cage_hide(struct cage *c, const char *hidden)
     }
     for (name = strtok_r(path, "/", &save); name != NULL;
          name = strtok_r(NULL, "/", &save)) {
+        /* name stays set, and that is how the end tells it */
         if (cage_allow_siblings(c, fd, name) != 0)
             break;
+        /* realpath left no link in it */
         next = openat(fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
         file_close(fd);
         fd = next;
@@ -8510,7 +9386,16 @@ cage_hide(struct cage *c, const char *hidden)
     return name == NULL ? 0 : -1;
 }
 
-/* Writing only beneath work, reading everywhere but beneath ports. */
+/* Writing only beneath work, reading everywhere but beneath ports. EF_OK
+ * with c->ruleset -1 where the kernel has no Landlock: seccomp and the lost
+ * capabilities remain, and the user is told.
+ * Rights are the kernel's for its ABI; one that is newer than what is known
+ * here keeps its new rights open.
+ * Fails:   EF_E_INTERNAL: the application is not run.
+ * Limits: what was opened before the cage closed is not judged by it; but
+ * for the three streams nothing stays open at exec.
+ * Source: landlock(7). Tests: tests/run.bats ("writes under WORK and nowhere
+ * else", "reads no credentials", "a kernel with an old Landlock, or none"). */
 static ef_status
 cage_landlock(struct cage *c, const char *work, const char *ports, ef_err *err)
 {
@@ -8523,13 +9408,18 @@ cage_landlock(struct cage *c, const char *work, const char *ports, ef_err *err)
 
     c->ruleset = -1;
     c->abi = abi > 0 ? abi : 0;
+    /* not built into the kernel, or not enabled at boot */
     if (abi < 1)
         return EF_OK;
+    /* moving files between folders; before ABI 2 it is always refused */
     attr.fs |= abi >= 2 ? CAGE_FS_REFER : 0;
+    /* before ABI 3 Landlock does not see it: cage_seccomp does */
     attr.fs |= abi >= 3 ? CAGE_FS_TRUNCATE : 0;
     attr.fs |= abi >= 5 ? CAGE_FS_IOCTL_DEV : 0;
     attr.scoped = abi >= 6 ? CAGE_SCOPED : 0;
     c->handled = attr.fs;
+    /* the struct as this ABI knows it: older kernels refuse longer ones
+     * unless the rest is zero */
     c->ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr,
                               abi >= 6   ? 24
                               : abi >= 4 ? 16
@@ -8537,11 +9427,14 @@ cage_landlock(struct cage *c, const char *work, const char *ports, ef_err *err)
                               0);
     if (c->ruleset < 0)
         return reject_sys(err, EF_E_INTERNAL, "Landlock refuses our rules");
+    /* one that is missing (an empty chroot has none) is no failure */
     for (i = 0; i < sizeof devices / sizeof devices[0]; i++)
         (void)cage_allow_fd(c, open(devices[i], O_PATH | O_CLOEXEC),
                             LANDLOCK_ACCESS_FS_READ_FILE |
                                 LANDLOCK_ACCESS_FS_WRITE_FILE |
                                 CAGE_FS_TRUNCATE);
+    /* these two must hold: without them the application could not work, or
+     * could read the credentials */
     if (cage_allow_fd(c, open(work, O_PATH | O_DIRECTORY | O_CLOEXEC),
                       attr.fs) != 0 ||
         cage_hide(c, ports) != 0)
@@ -8550,7 +9443,9 @@ cage_landlock(struct cage *c, const char *work, const char *ports, ef_err *err)
     return EF_OK;
 }
 
-/* One more instruction. A table that got full is refused by run_middle. */
+/* One more instruction. A table that got full is refused by run_middle, so
+ * none is ever lost in silence. jt and jf count instructions to skip.
+ * A skip counts from the next instruction: 0 goes on, 1 leaves one out. */
 static void
 cage_op(struct cage *c, uint16_t code, uint32_t k, uint8_t jt, uint8_t jf)
 {
@@ -8558,15 +9453,21 @@ cage_op(struct cage *c, uint16_t code, uint32_t k, uint8_t jt, uint8_t jf)
         c->filter[c->filter_n++] = (struct sock_filter){code, jt, jf, k};
 }
 
+/* End the filter with this verdict.
+ * SECCOMP_RET_ALLOW, an errno, or the end of the process. */
 static void
 cage_return(struct cage *c, uint32_t action)
 {
     cage_op(c, BPF_RET | BPF_K, action, 0, 0);
 }
 
+/* An error, not a signal: a program that tries and goes on without is
+ * common, and should not die of it. */
 #define CAGE_REFUSE (SECCOMP_RET_ERRNO | EPERM)
 
-/* Refuse the system call nr altogether. */
+/* Refuse the system call nr altogether. The accumulator holds the call's
+ * number here, and before every test: each block leaves it so.
+ * action is CAGE_REFUSE, or an errno that libraries know a way around. */
 static void
 cage_refuse(struct cage *c, long nr, uint32_t action)
 {
@@ -8575,7 +9476,11 @@ cage_refuse(struct cage *c, long nr, uint32_t action)
 }
 
 /* Refuse nr where the low word of its argument arg is value (mask 0), or has
- * a bit of mask. */
+ * a bit of mask. The kernel takes these arguments as int, so the high word
+ * does not count. args is little-endian on both architectures: the low word
+ * is at 8 * arg. Five instructions, of which another call skips four; the
+ * last loads the number again.
+ * Example: (SYS_kill, 0, self, 0) refuses any signal to the runner. */
 static void
 cage_refuse_if(struct cage *c, long nr, unsigned arg, uint32_t value,
                uint32_t mask)
@@ -8593,7 +9498,9 @@ cage_refuse_if(struct cage *c, long nr, unsigned arg, uint32_t value,
 }
 
 /* Refuse to open nr's file for reading with O_TRUNC: it would be emptied by
- * one who may not write it. */
+ * one who may not write it. Opening for writing is Landlock's to refuse.
+ * openat2 has its flags behind a pointer, which no filter sees: it is told
+ * not to exist where this is needed. */
 static void
 cage_refuse_trunc(struct cage *c, long nr, unsigned arg)
 {
@@ -8608,6 +9515,7 @@ cage_refuse_trunc(struct cage *c, long nr, unsigned arg)
 }
 
 #if defined(__x86_64__)
+/* the architecture whose numbers <sys/syscall.h> has here */
 #define CAGE_ARCH AUDIT_ARCH_X86_64
 #elif defined(__aarch64__)
 #define CAGE_ARCH AUDIT_ARCH_AARCH64
@@ -8616,10 +9524,17 @@ cage_refuse_trunc(struct cage *c, long nr, unsigned arg)
 #endif
 
 /* What no application needs, and some could use to reach other processes'
- * memory, other namespaces, the kernel, or to leave something behind. */
+ * memory, other namespaces, the kernel, or to leave something behind: System
+ * V memory and message queues outlive who made them.
+ * io_uring makes system calls that no filter sees. Tests: tests/run.bats
+ * ("can gain none", "leaves no System V memory behind"). */
 static void
 cage_seccomp_always(struct cage *c)
 {
+    /* By group: other processes' memory and state; other namespaces and views
+     * of the file system; programs in the kernel; calls that no filter sees;
+     * key rings, which outlive a process; others' descriptors, and signals by
+     * other names; what System V keeps; others' pages. */
     static const long refused[] = {SYS_ptrace,
                                    SYS_process_vm_readv,
                                    SYS_process_vm_writev,
@@ -8654,12 +9569,19 @@ cage_seccomp_always(struct cage *c)
     for (i = 0; i < sizeof refused / sizeof refused[0]; i++)
         cage_refuse(c, refused[i], CAGE_REFUSE);
     /* clone3 hides its flags behind a pointer; libc falls back to clone */
+    /* clone3 hides its flags behind a pointer; libc falls back to clone
+     * when it is told that there is none */
     cage_refuse(c, SYS_clone3, SECCOMP_RET_ERRNO | ENOSYS);
+    /* a user namespace gives capabilities back; the others need one */
     cage_refuse_if(c, SYS_clone, 0, 0, CLONE_NEWUSER);
 }
 
 /* No signal to the runner or to groups, and nobody leaves the group: so one
- * kill ends everything, and only we send it. */
+ * kill ends everything, and only we send it.
+ * Example: timeout(1) calls setpgid, is told that all went well, and stays.
+ * Pre:     called by the runner itself: getpid is the process to protect.
+ * Tests: tests/run.bats ("nothing that the application started outlives it",
+ * "the application cannot end or cripple its runner"). */
 static void
 cage_seccomp_signals(struct cage *c)
 {
@@ -8674,6 +9596,7 @@ cage_seccomp_signals(struct cage *c)
      * as timeout(1) go on. Their kill(0) must not end the whole group then. */
     cage_refuse(c, SYS_setsid, SECCOMP_RET_ERRNO | 0);
     cage_refuse(c, SYS_setpgid, SECCOMP_RET_ERRNO | 0);
+    /* 0 is the own group, a negative number another, or everybody (-1) */
     cage_refuse_if(c, SYS_kill, 0, 0, 0);
     cage_refuse_if(c, SYS_kill, 0, 0, UINT32_C(1) << 31); /* other groups */
     cage_refuse_if(c, SYS_kill, 0, self, 0);
@@ -8686,7 +9609,9 @@ cage_seccomp_signals(struct cage *c)
 }
 
 /* Limits and scheduling of other processes: these calls are about another
- * one when the argument is not 0. */
+ * one when the argument is not 0. (0 with PRIO_USER means all of the user's
+ * processes, and is let pass.)
+ * Tests: tests/run.bats ("cannot end or cripple its runner"). */
 static void
 cage_seccomp_others(struct cage *c)
 {
@@ -8703,13 +9628,20 @@ cage_seccomp_others(struct cage *c)
         cage_refuse_if(c, own_only[i].nr, own_only[i].arg, 0, UINT32_MAX);
 }
 
-/* The filter: a list of what is refused; the rest is allowed. */
+/* The filter: a list of what is refused; the rest is allowed. It judges the
+ * number of the call, so first of all the numbers must be this
+ * architecture's: a 32-bit call is the end of the process, and one of x32,
+ * which has other numbers for the same calls, is refused.
+ * The list is long rather than clever, so that it can be read.
+ * Pre:     cage_landlock set c->abi. Source: seccomp(2).
+ * Tests: tests/run.bats ("no network by default, by no way in"). */
 static void
 cage_seccomp(struct cage *c, int allow_net)
 {
     c->filter_n = 0;
     cage_op(c, BPF_LD | BPF_W | BPF_ABS,
             (uint32_t)offsetof(struct seccomp_data, arch), 0, 0);
+    /* ours: skip the verdict */
     cage_op(c, BPF_JMP | BPF_JEQ | BPF_K, CAGE_ARCH, 1, 0);
     cage_return(c, SECCOMP_RET_KILL_PROCESS);
     cage_op(c, BPF_LD | BPF_W | BPF_ABS,
@@ -8718,6 +9650,7 @@ cage_seccomp(struct cage *c, int allow_net)
     cage_op(c, BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 0, 1); /* x32 */
     cage_return(c, CAGE_REFUSE);
 #endif
+    /* the lists are tried in turn; the first block that fits decides */
     cage_seccomp_always(c);
     cage_seccomp_signals(c);
     cage_seccomp_others(c);
@@ -8729,12 +9662,16 @@ cage_seccomp(struct cage *c, int allow_net)
         cage_refuse_trunc(c, SYS_open, 1);
 #endif
     }
+    /* socketpair(2) is let pass: it reaches nobody else */
     if (!allow_net)
         cage_refuse(c, SYS_socket, CAGE_REFUSE);
     cage_return(c, SECCOMP_RET_ALLOW);
 }
 
-/* In the child: no capability, now or after any exec. */
+/* In the child: no capability, now or after any exec. The bounding set needs
+ * a capability to be emptied; where it is missing there is none to gain, and
+ * no_new_privs holds anyway. capset decides, and may always give up rights.
+ * Source: capabilities(7). Tests: tests/run.bats ("has no privileges"). */
 static int
 cage_drop_capabilities(void)
 {
@@ -8743,13 +9680,18 @@ cage_drop_capabilities(void)
     unsigned long cap;
 
     memset(none, 0, sizeof none);
+    /* one that the kernel does not know is refused, and nothing is lost */
     for (cap = 0; cap < 64; cap++)
         (void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
     (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
     return (int)syscall(SYS_capset, &header, none);
 }
 
-/* In the child, between fork and exec: system calls only. */
+/* In the child, between fork and exec: system calls only. 0, or -1 with
+ * errno, and then nothing is run. no_new_privs is first, because Landlock
+ * and seccomp ask for it; seccomp is last, when only exec is left to do.
+ * Post:    on 0 neither this process nor its children can undo any of it.
+ * Tests: tests/run.bats ("the application has no privileges"). */
 static int
 cage_enter(const struct cage *c)
 {
@@ -8760,9 +9702,11 @@ cage_enter(const struct cage *c)
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
         setrlimit(RLIMIT_CORE, &no_core) != 0)
         return -1;
+    /* -1: the kernel has none, as the note said */
     if (c->ruleset >= 0 &&
         syscall(SYS_landlock_restrict_self, c->ruleset, 0) != 0)
         return -1;
+    /* Landlock needed none: no_new_privs is enough for it */
     if (cage_drop_capabilities() != 0)
         return -1;
     return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0);
@@ -8770,6 +9714,7 @@ cage_enter(const struct cage *c)
 
 /* --- the application --- */
 
+/* One application: what to run, and what became of it. */
 struct run_app {
     char **argv, **envp; /* NULL-terminated; the caller's */
     struct cage cage;
@@ -8782,7 +9727,9 @@ struct run_app {
     int timed_out, wait_status; /* wait_status: waitpid's */
 };
 
-/* What the child says when it can't become the application. */
+/* What the child says when it can't become the application. It crosses a
+ * pipe that exec closes: no bytes mean that the application runs. 8 bytes
+ * are written at once (PIPE_BUF), so never a part of it. */
 struct run_trouble {
     int stage; /* 1: the cage, 2: exec */
     int error; /* errno */
@@ -8790,7 +9737,8 @@ struct run_trouble {
 
 /* In the child. Everything but the three streams closes at exec:
  * close_range(2), or one by one before Linux 5.11. The pipes are not 0 to
- * 2: cli_harden has filled those. */
+ * 2: cli_harden has filled those.
+ * Tests: tests/run.bats ("has no descriptor but 0, 1 and 2"). */
 static void
 run_child_fds(int in, int out, int err)
 {
@@ -8801,11 +9749,16 @@ run_child_fds(int in, int out, int err)
     if (syscall(SYS_close_range, 3U, ~0U, 4U /* CLOEXEC */) == 0)
         return;
 #endif
+    /* numbers are given out from below, and the runner has few */
     for (in = 3; in < 65536; in++)
         (void)fcntl(in, F_SETFD, FD_CLOEXEC);
 }
 
-/* In the child; never returns. */
+/* In the child; never returns. No call here allocates or takes a lock:
+ * libcurl resolves names in threads, and one may have held it at the fork.
+ * Exit 127 without a word means that the runner is gone already.
+ * Secret:  what the runner's heap holds is in this copy until exec, which
+ * starts with an address space of its own. */
 static void
 run_child(const struct run_app *app, int in, int out, int err, int status,
           pid_t parent)
@@ -8814,25 +9767,33 @@ run_child(const struct run_app *app, int in, int out, int err, int status,
     sigset_t none;
     int sig;
 
+    /* an ignored signal (SIGPIPE) would stay ignored through exec */
     for (sig = 1; sig < NSIG; sig++)
         (void)signal(sig, SIG_DFL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    /* cannot fail: a fresh child leads no group */
     (void)setsid(); /* a group, and no terminal */
     run_child_fds(in, out, err);
+    /* SIGKILL of the runner ends the application; the second test is for
+     * one that died before the first call */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || getppid() != parent)
         _exit(127);
     if (cage_enter(&app->cage) == 0) {
         t.stage = 2;
+        /* execvp looks for the program by this PATH, not by the runner's */
         environ = app->envp;
         execvp(app->argv[0], app->argv);
     }
     t.error = errno;
+    /* 126 when even the word is lost; the runner then has this alone */
     if (write(status, &t, sizeof t) < 0)
         _exit(126);
     _exit(127);
 }
 
+/* Both ends of a pipe, or what there is of them.
+ * -1 where one was never opened. */
 static void
 run_close_pair(int pair[2])
 {
@@ -8840,7 +9801,12 @@ run_close_pair(int pair[2])
     file_close(pair[1]);
 }
 
-/* Fork, and learn whether the application started. */
+/* Fork, and set up the streams; whether the application started is known
+ * when status_pipe ends. stdout and stderr are pipes, stdin is empty.
+ * Post:    app->pid and the read ends are set on EF_OK.
+ * Fails:   EF_E_IO, nothing is left open. Secret memory is zero in the child
+ * (MADV_WIPEONFORK), and gone at exec.
+ * Tests: tests/run.bats ("its stdin is empty"). */
 static ef_status
 run_spawn(struct run_app *app, ef_err *err)
 {
@@ -8848,12 +9814,15 @@ run_spawn(struct run_app *app, ef_err *err)
     int status[2] = {-1, -1};
     pid_t parent = getpid();
 
+    /* O_CLOEXEC on all: the child's own copies come from dup2, which
+     * clears it; status is meant to close at exec */
     if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0 ||
         pipe2(er, O_CLOEXEC) != 0 || pipe2(status, O_CLOEXEC) != 0)
         goto failed;
     close(in[1]); /* the application's input is empty */
     in[1] = -1;
     app->pid = fork();
+    /* goes the way of the pipes: nothing of it is left */
     if (app->pid < 0)
         goto failed;
     if (app->pid == 0)
@@ -8875,6 +9844,8 @@ failed:
     return EF_E_IO;
 }
 
+/* SIGKILL twice does no more than once; errors mean that it is gone.
+ * Pre:     app->pid was not waited for: its number is still taken. */
 static void
 run_kill(const struct run_app *app)
 {
@@ -8882,24 +9853,35 @@ run_kill(const struct run_app *app)
     (void)kill(app->pid, SIGKILL);  /* before setsid there is no group */
 }
 
-/* UNTRUSTED: what the application prints. 0 at the end of the stream. */
+/* UNTRUSTED: what the application prints. 0 at the end of the stream. Bytes
+ * are never looked at, only counted; base64 carries them.
+ * Interrupted or not ready is not the end: poll comes again.
+ * Secret:  they may be anything the inputs say: piece is wiped, text when it
+ * is freed.
+ * Limits:  EF_MAX_APP_OUTPUT_BYTES; past it `which` is set in *over.
+ * Fuzz: fuzz/fuzz_result.c. Tests: tests/run.bats ("1 GiB to stdout"). */
 static int
 run_capture(int fd, ef_buf *text, int *over, int which)
 {
     unsigned char piece[16384];
     ssize_t n = read(fd, piece, sizeof piece);
+    /* text->n never passes the limit: no underflow */
     size_t room = EF_MAX_APP_OUTPUT_BYTES - text->n;
 
     if (n < 0)
         return errno == EINTR || errno == EAGAIN;
     if ((size_t)n > room)
         *over |= which;
+    /* what is past the limit is read and dropped, so that nothing blocks
+     * until the group is dead */
     ef_buf_add(text, piece, (size_t)n < room ? (size_t)n : room);
     ef_wipe(piece, (size_t)n);
     return n > 0;
 }
 
-/* It has ended, but still holds its process number. */
+/* It has ended, but still holds its process number (WNOWAIT): so the group
+ * of that number can be killed, and cannot be somebody else's yet.
+ * si_pid stays 0 while it runs: WNOHANG returns at once. */
 static int
 run_has_ended(const struct run_app *app)
 {
@@ -8911,7 +9893,13 @@ run_has_ended(const struct run_app *app)
 }
 
 /* Read both streams until they end. The group is killed when the application
- * itself has ended, runs too long or says too much, so they do end. */
+ * itself has ended, runs too long or says too much, so they do end.
+ * Nobody is asked politely: what may be ended is ended with SIGKILL, since
+ * another signal could be ignored.
+ * Pre:     run_spawn succeeded. Post: no process of the group is left, and
+ * app->wait_status is the application's own.
+ * Tests: tests/run.bats ("--timeout ends an application", "an application
+ * that closes its streams is waited for", "outlives it"). */
 static void
 run_watch(struct run_app *app)
 {
@@ -8920,6 +9908,8 @@ run_watch(struct run_app *app)
     int reaped = 0, tries;
 
     while (fds[0].fd >= 0 || fds[1].fd >= 0 || !reaped) {
+        /* 20 ms: how late a timeout, a stop or the end may be seen. A closed
+         * stream is fd -1, which poll passes over. */
         (void)poll(fds, 2, 20);
         if (fds[0].fd >= 0 && fds[0].revents != 0 &&
             !run_capture(app->out, &app->out_text, &app->over, 1))
@@ -8927,12 +9917,16 @@ run_watch(struct run_app *app)
         if (fds[1].fd >= 0 && fds[1].revents != 0 &&
             !run_capture(app->err, &app->err_text, &app->over, 2))
             fds[1].fd = -1;
+        /* also where the application ended in this very moment: its result
+         * would be one that came too late */
         if (app->timeout_sec > 0 && clock_ms() >= end && !reaped)
             app->timed_out = 1;
+        /* again in every round until it is gone, which does no harm */
         if (!reaped && (app->over || app->timed_out || *app->stop))
             run_kill(app);
         if (!reaped && run_has_ended(app)) {
             run_kill(app); /* whatever it left behind; then its number */
+            /* returns at once: run_has_ended has seen it end */
             reaped = waitpid(app->pid, &app->wait_status, 0) == app->pid;
         }
     }
@@ -8943,7 +9937,12 @@ run_watch(struct run_app *app)
             (void)poll(NULL, 0, 10);
 }
 
-/* The application did not start: say so where its own words would stand. */
+/* The application did not start. A missing program is the application's
+ * failure: the receiver gets 127 or 126 as from a shell, and words on
+ * stderr. A cage that did not close is ours: no result at all.
+ * Post:    wait_status is as if a shell had failed to start it.
+ * Fails:   EF_E_INTERNAL. Tests: tests/run.bats ("missing or cannot be
+ * started"). */
 static ef_status
 run_trouble(struct run_app *app, const struct run_trouble *t, ef_err *err)
 {
@@ -8955,6 +9954,7 @@ run_trouble(struct run_app *app, const struct run_trouble *t, ef_err *err)
                           "the application's cage could not be closed, so it "
                           "was not run");
     }
+    /* as waitpid would have told of such an exit */
     app->wait_status = (t->error == ENOENT ? 127 : 126) << 8;
     ef_buf_str(&app->err_text, "encflow: cannot run ");
     ef_buf_str(&app->err_text, app->argv[0]);
@@ -8966,7 +9966,9 @@ run_trouble(struct run_app *app, const struct run_trouble *t, ef_err *err)
     return EF_OK;
 }
 
-/* Why the application was ended, for the receiver to see. */
+/* Why the application was ended, for the receiver to see. Behind its own
+ * words on stderr, past the limit that those have.
+ * Both may stand there. stdout is named where both streams passed. */
 static void
 run_epitaph(struct run_app *app)
 {
@@ -8983,7 +9985,12 @@ run_epitaph(struct run_app *app)
                    app->timeout_sec);
 }
 
-/* Run it to its end. EF_OK also when the application fails. */
+/* Run it to its end. EF_OK also when the application fails: its returncode
+ * is part of the result.
+ * Post:    no process of the application is left, whatever is returned but
+ * the failure of run_spawn.
+ * Fails:   EF_E_IO (no process, or a signal to us), EF_E_INTERNAL (the
+ * cage), EF_E_MEMORY. Pre: signals only set *app->stop. */
 static ef_status
 run_application(struct run_app *app, ef_err *err)
 {
@@ -8991,10 +9998,12 @@ run_application(struct run_app *app, ef_err *err)
     ssize_t n;
     ef_status rc;
 
+    /* orphans of the application become ours, so run_watch can wait for them */
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     rc = run_spawn(app, err);
     if (rc != EF_OK)
         return rc;
+    /* ends at exec, which closes the child's end; nothing is printed before */
     n = file_read_full(app->status_pipe, &t, sizeof t);
     run_watch(app);
     close(app->out);
@@ -9002,8 +10011,10 @@ run_application(struct run_app *app, ef_err *err)
     close(app->status_pipe);
     if (*app->stop)
         return reject(err, EF_E_IO, EF_NOWHERE, "stopped by a signal");
+    /* the child has ended by now; run_watch took it in */
     if (n == (ssize_t)sizeof t)
         return run_trouble(app, &t, err);
+    /* the receiver sees -9, whatever it said of itself */
     if (app->over || app->timed_out) /* also where it ended by itself first */
         app->wait_status = SIGKILL;
     run_epitaph(app);
@@ -9012,7 +10023,8 @@ run_application(struct run_app *app, ef_err *err)
     return EF_OK;
 }
 
-/* As Python's subprocess: minus the signal's number when killed. */
+/* As Python's subprocess: minus the signal's number when killed.
+ * Examples: 0, 3, -9 (SIGKILL), -11 (a crash). */
 static int
 run_returncode(const struct run_app *app)
 {
@@ -9022,7 +10034,8 @@ run_returncode(const struct run_app *app)
 
 /* --- outputs --- */
 
-/* A result being sealed while it is sent. */
+/* A result being sealed while it is sent. A nonce and a context for each
+ * output: two datasets may have the same key. */
 struct run_output {
     const ef_result *result;
     uint64_t text_n; /* size of the result's JSON */
@@ -9031,7 +10044,12 @@ struct run_output {
 };
 
 /* n bytes of the dataset file from at. Asked in order; from 0 again when the
- * request is repeated, with the same bytes: one nonce, one message. */
+ * request is repeated, with the same bytes: one nonce, one message.
+ * Nonce, JSON and tag may each be cut anywhere by n.
+ * Secret:  buf has the result's plaintext for a moment, before it is
+ * encrypted in place.
+ * Pre:     o->result stays as it is until every output is delivered.
+ * Fails:   never in practice: a result is far below GCM's limit. */
 static ef_status
 run_output_source(void *ctx, uint64_t at, unsigned char *buf, size_t n,
                   ef_err *err)
@@ -9040,6 +10058,7 @@ run_output_source(void *ctx, uint64_t at, unsigned char *buf, size_t n,
     uint64_t body_end = EF_NONCE_BYTES + o->text_n;
     ef_status rc = EF_OK;
 
+    /* the first time, or all over again: same nonce, same plaintext */
     if (at == 0)
         ef_gcm_start(o->gcm, o->nonce, NULL, 0);
     for (; n > 0 && at < EF_NONCE_BYTES; at++, n--)
@@ -9047,12 +10066,14 @@ run_output_source(void *ctx, uint64_t at, unsigned char *buf, size_t n,
     if (n > 0 && at < body_end) {
         size_t k = body_end - at < n ? (size_t)(body_end - at) : n;
 
+        /* at is past the nonce: no underflow */
         ef_result_read(o->result, at - EF_NONCE_BYTES, buf, k);
         rc = ef_gcm_crypt(o->gcm, buf, k, 1, err);
         at += k;
         buf += k;
         n -= k;
     }
+    /* all of the JSON is sealed; the tag stays for the calls that follow */
     if (n > 0 && at == body_end)
         ef_gcm_tag(o->gcm, o->tag);
     for (; n > 0 && at < body_end + EF_TAG_BYTES; at++, n--)
@@ -9061,7 +10082,10 @@ run_output_source(void *ctx, uint64_t at, unsigned char *buf, size_t n,
 }
 
 /* Seal the result to every output and put it; one failure does not keep the
- * others from theirs. */
+ * others from theirs.
+ * Secret:  round keys, in outs[i].gcm, freed on every path.
+ * Fails:   as store_run, naming the first dataset that did not get its own.
+ * Tests: tests/run.bats ("the others get theirs", "a PUT has a length"). */
 static ef_status
 run_deliver(const struct run_port *port, const ef_result *result,
             const struct store_opts *o, ef_err *err)
@@ -9074,6 +10098,7 @@ run_deliver(const struct run_port *port, const ef_result *result,
     for (i = 0; i < port->n && rc == EF_OK; i++) {
         outs[i].result = result;
         outs[i].text_n = ef_result_size(result);
+        /* all at once, so that memory runs out before anything is sent */
         outs[i].gcm = ef_gcm_new(port->set[i].cred->key, NULL);
         rc = outs[i].gcm == NULL ? reject_memory(err)
                                  : crypt_nonce(outs[i].nonce, err);
@@ -9081,9 +10106,11 @@ run_deliver(const struct run_port *port, const ef_result *result,
         jobs[i].put = 1;
         jobs[i].source = run_output_source;
         jobs[i].ctx = &outs[i];
+        /* known beforehand, so that a PUT has a Content-Length */
         jobs[i].size = outs[i].text_n + EF_OVERHEAD_BYTES;
     }
     if (rc == EF_OK) {
+        /* 0: each for itself */
         rc = store_run(jobs, port->n, 0, o);
         rc = run_first_error(jobs, port->n, rc, port, err);
     }
@@ -9096,6 +10123,8 @@ run_deliver(const struct run_port *port, const ef_result *result,
 
 /* --- the whole run --- */
 
+/* What a run tells on its way; section 16 has the words, which are the
+ * reference's where that has any. */
 enum run_event {
     RUN_RETRIEVED, /* detail: location */
     RUN_STARTING,
@@ -9106,6 +10135,9 @@ enum run_event {
     RUN_LEFT_PLAINTEXT /* detail: work folder; the run failed as well */
 };
 
+/* One `run`, as the command line has it. work is an absolute path, because
+ * the application gets paths below it. input and output passed
+ * ef_name_check. */
 struct run_job {
     const char *ports, *input, *output, *work; /* paths; two names */
     char **command;   /* NULL-terminated; NULL: our own describe */
@@ -9116,7 +10148,10 @@ struct run_job {
     void (*note)(enum run_event event, ef_slice detail);
 };
 
-/* argv: COMMAND, or our own describe, then the inputs' paths. */
+/* argv: COMMAND, or our own describe, then the inputs' paths. NULL: no
+ * memory. The array is the caller's to free; the texts are not its own.
+ * Example: ["/bin/encflow", "describe", "-c", "DESCRIPTION", "/work/a", 0].
+ * A path that begins with '-' cannot be: WORK is absolute. */
 static char **
 run_argv(const struct run_job *job, const struct run_input *inputs, size_t n)
 {
@@ -9126,6 +10161,7 @@ run_argv(const struct run_job *job, const struct run_input *inputs, size_t n)
 
     for (i = 0; job->command != NULL && job->command[i] != NULL; i++)
         head = i + 1 > head ? i + 1 : head;
+    /* head is 4 for our own, or COMMAND's words; one more for the NULL */
     argv = calloc(head + n + 1, sizeof *argv);
     if (argv == NULL)
         return NULL;
@@ -9140,7 +10176,12 @@ run_argv(const struct run_job *job, const struct run_input *inputs, size_t n)
     return argv;
 }
 
-/* Run the application on inputs that are in place; fill its buffers. */
+/* Run the application on inputs that are in place; fill its buffers. Its
+ * environment is PATH, LANG, HOME and TMPDIR, and nothing of ours: no AWS
+ * key, no LD_PRELOAD.
+ * Post:    argv and envp are gone; out_text, err_text and wait_status stay.
+ * Fails:   EF_E_MEMORY, EF_E_INTERNAL (the cage), as run_application.
+ * Tests: tests/run.bats ("the application's environment is clean"). */
 static ef_status
 run_middle(struct run_app *app, const struct run_job *job,
            const struct run_input *inputs, size_t n, ef_err *err)
@@ -9162,6 +10203,8 @@ run_middle(struct run_app *app, const struct run_job *job,
     app->timeout_sec = job->timeout_sec;
     app->stop = job->store.stop;
     app->argv = run_argv(job, inputs, n);
+    /* the cage is built here and closed by the child: opening folders and
+     * allocating are done before the fork */
     rc = app->argv == NULL || home.failed || temp.failed
              ? reject_memory(err)
              : cage_landlock(&app->cage, job->work, job->ports, err);
@@ -9170,6 +10213,7 @@ run_middle(struct run_app *app, const struct run_job *job,
                   slice("", 0));
     if (rc == EF_OK) {
         cage_seccomp(&app->cage, job->allow_net);
+        /* full, so perhaps cut: the last rule allows, and could be missing */
         if (app->cage.filter_n == CAGE_MAX_FILTER)
             rc = reject(err, EF_E_INTERNAL, EF_NOWHERE,
                         "the application's cage has too many rules");
@@ -9186,7 +10230,10 @@ run_middle(struct run_app *app, const struct run_job *job,
     return rc;
 }
 
-/* Fetch, run, deliver; the work folder is there and empty. */
+/* Fetch, run, deliver; the work folder is there and empty. WORK keeps its
+ * plaintext on return: run_job empties it, whatever the outcome.
+ * Secret:  the application's output, wiped with its buffers.
+ * Fails:   as its parts; nothing is delivered unless the application ran. */
 static ef_status
 run_datasets(const struct run_job *job, const struct run_port *in,
              const struct run_port *out, ef_err *err)
@@ -9204,6 +10251,7 @@ run_datasets(const struct run_job *job, const struct run_port *in,
     if (rc == EF_OK)
         rc = run_middle(&app, job, inputs, in->n, err);
     if (rc == EF_OK) {
+        /* views: the buffers stay until every output is delivered */
         result = (ef_result){run_returncode(&app), buf_slice(&app.out_text),
                              buf_slice(&app.err_text)};
         for (i = 0; i < out->n; i++)
@@ -9220,7 +10268,14 @@ run_datasets(const struct run_job *job, const struct run_port *in,
 }
 
 /* The command `run`: everything is checked before anything is fetched, and
- * the plaintext is removed however it ends. */
+ * the plaintext is removed however it ends. A signal only sets a flag, which
+ * store_run and run_watch see, so this path is taken then too.
+ * Secret:  all credentials live from run_port_read to the end, because the
+ * outputs' keys are needed last.
+ * Fails:   as its parts. The run's own failure is told first; plaintext that
+ * is left is told beside it, by RUN_LEFT_PLAINTEXT.
+ * Post:    EF_OK only when every output was delivered and WORK is clean.
+ * Tests: tests/run.bats, tests/static.bats. */
 static ef_status
 run_job(const struct run_job *job, ef_err *err)
 {
@@ -9237,7 +10292,9 @@ run_job(const struct run_job *job, ef_err *err)
         rc = run_work_begin(&work, err);
     if (rc == EF_OK)
         rc = run_datasets(job, &in, &out, err);
+    /* does nothing where run_work_begin refused the folder */
     end = run_work_end(&work, &end_err);
+    /* a run that failed keeps its own message; this one comes as a note */
     if (rc == EF_OK && end != EF_OK) {
         rc = end;
         *err = end_err;

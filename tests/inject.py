@@ -15,8 +15,9 @@ than N such calls, the first N and a seeded sample of N / 2 of the others are
 tried.
 
 --only keeps one scenario, or one call of it, or (":read") one of them all. A
-fault that breaks a rule is printed with its scenario and EF_INJECT's value. --calls holds FAULTS and LEFT_OUT to the symbols that
-OBJECT, encflow.o, needs: no call of encflow is in neither.
+fault that breaks a rule is printed with its scenario and EF_INJECT's value.
+--calls holds FAULTS and LEFT_OUT to the symbols that OBJECT, encflow.o, needs:
+no call of encflow is in neither.
 
 Needs python3-cryptography and openssl(1). Leaks are looked for as root only:
 encflow forbids others to trace it.
