@@ -4920,6 +4920,7 @@ cred_key(ef_credentials *c, const ef_json *doc, ef_err *err)
 {
     uint32_t encryption, node;
     ef_buf tmp = {0};
+    ef_slice text;
     ef_status rc = cred_member(doc, 0, "encryption", EF_JSON_OBJECT,
                                "/encryption", &encryption, err);
 
@@ -4928,7 +4929,10 @@ cred_key(ef_credentials *c, const ef_json *doc, ef_err *err)
                          "/encryption/key", &node, err);
     if (rc != EF_OK)
         return rc;
-    rc = ef_key_parse(c->key, cred_text(doc, node, &tmp), err);
+    text = cred_text(doc, node, &tmp);
+    rc = buf_status(&tmp, err);
+    if (rc == EF_OK)
+        rc = ef_key_parse(c->key, text, err);
     ef_buf_free(&tmp);
     return with_member(err, rc, "/encryption/key");
 }
@@ -6676,44 +6680,54 @@ http_is_bearssl(void)
  * fast. Other TLS libraries choose well by themselves. All six suites have
  * forward secrecy and authenticate what they encrypt.
  * Tests: tests/static.bats ("50 handshakes"). */
-static void
+static unsigned
 http_set_bearssl(CURL *easy)
 {
+    unsigned bad = 0;
+
     if (!http_is_bearssl())
-        return;
-    curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, http_on_tls);
+        return 0;
+    bad |=
+        (unsigned)curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, http_on_tls);
     /* without AES instructions ChaCha20 is the faster one, and stays first */
     if (br_aes_x86ni_ctr_get_vtable() == NULL)
-        return;
-    curl_easy_setopt(easy, CURLOPT_SSL_CIPHER_LIST,
-                     "ECDHE-ECDSA-AES256-GCM-SHA384:"
-                     "ECDHE-RSA-AES256-GCM-SHA384:"
-                     "ECDHE-ECDSA-AES128-GCM-SHA256:"
-                     "ECDHE-RSA-AES128-GCM-SHA256:"
-                     "ECDHE-ECDSA-CHACHA20-POLY1305:"
-                     "ECDHE-RSA-CHACHA20-POLY1305");
+        return bad;
+    bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_SSL_CIPHER_LIST,
+                                      "ECDHE-ECDSA-AES256-GCM-SHA384:"
+                                      "ECDHE-RSA-AES256-GCM-SHA384:"
+                                      "ECDHE-ECDSA-AES128-GCM-SHA256:"
+                                      "ECDHE-RSA-AES128-GCM-SHA256:"
+                                      "ECDHE-ECDSA-CHACHA20-POLY1305:"
+                                      "ECDHE-RSA-CHACHA20-POLY1305");
+    return bad;
 }
 
 /* http_close frees job->headers. No redirect is followed: the signature is
  * for one host.
  * A Content-Type would break a SigV2 signature, which covers an empty one.
  * Tests: tests/run.bats ("a PUT has a length, no type, and the query"). */
-static void
+static unsigned
 http_set_put(struct store_job *job)
 {
     CURL *e = job->easy;
+    struct curl_slist *both = NULL;
+    unsigned bad = 0;
 
     /* Presigned requests have no Content-Type; no wait for 100 Continue */
     job->headers = curl_slist_append(NULL, "Content-Type:");
-    job->headers = curl_slist_append(job->headers, "Expect:");
-    curl_easy_setopt(e, CURLOPT_HTTPHEADER, job->headers);
-    curl_easy_setopt(e, CURLOPT_UPLOAD, 1L);
-    curl_easy_setopt(e, CURLOPT_INFILESIZE_LARGE, (curl_off_t)job->size);
-    curl_easy_setopt(e, CURLOPT_READFUNCTION, http_on_read);
-    curl_easy_setopt(e, CURLOPT_READDATA, job);
-    curl_easy_setopt(e, CURLOPT_SEEKFUNCTION, http_on_seek);
-    curl_easy_setopt(e, CURLOPT_SEEKDATA, job);
-    curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, http_on_discard);
+    if (job->headers != NULL)
+        both = curl_slist_append(job->headers, "Expect:");
+    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_HTTPHEADER, job->headers);
+    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_UPLOAD, 1L);
+    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_INFILESIZE_LARGE,
+                                      (curl_off_t)job->size);
+    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_READFUNCTION, http_on_read);
+    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_READDATA, job);
+    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_SEEKFUNCTION, http_on_seek);
+    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_SEEKDATA, job);
+    bad |=
+        (unsigned)curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, http_on_discard);
+    return bad | (both == NULL);
 }
 
 /* tls: the URL is https, and no redirect may leave that. A redirect never
@@ -6722,21 +6736,23 @@ http_set_put(struct store_job *job)
  * Limits:  HTTP_MAX_REDIRECTS.
  * Tests: tests/run.bats ("a redirect to http is not followed", "a redirect
  * never reaches a file"). */
-static void
+static unsigned
 http_set_get(struct store_job *job, int schemes, int tls)
 {
     CURL *e = job->easy;
+    unsigned bad = 0;
 
     if (job->probe)
-        curl_easy_setopt(e, CURLOPT_RANGE, "0-0");
-    curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, http_on_body);
-    curl_easy_setopt(e, CURLOPT_WRITEDATA, job);
-    curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 1L);
-    curl_easy_setopt(e, CURLOPT_MAXREDIRS, HTTP_MAX_REDIRECTS);
+        bad |= (unsigned)curl_easy_setopt(e, CURLOPT_RANGE, "0-0");
+    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, http_on_body);
+    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_WRITEDATA, job);
+    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 1L);
+    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_MAXREDIRS, HTTP_MAX_REDIRECTS);
     /* never from https down to http */
-    curl_easy_setopt(e, CURLOPT_REDIR_PROTOCOLS_STR,
-                     !tls && (schemes & EF_SCHEME_HTTP) ? "http,https"
-                                                        : "https");
+    bad |= (unsigned)curl_easy_setopt(
+        e, CURLOPT_REDIR_PROTOCOLS_STR,
+        !tls && (schemes & EF_SCHEME_HTTP) ? "http,https" : "https");
+    return bad;
 }
 
 /* A handle for job, all options set. 0 when libcurl has no memory.
@@ -6751,43 +6767,49 @@ http_open(struct store_job *job, const struct store_opts *o)
 {
     int tls = strncmp(job->url, "https:", 6) == 0;
     CURL *e = job->easy = curl_easy_init();
+    unsigned bad = 0; /* a CURLcode was not CURLE_OK */
 
     if (e == NULL)
         return 0;
     job->connecting = 1;
     job->moved = clock_ms();
-    curl_easy_setopt(e, CURLOPT_URL, job->url);
-    curl_easy_setopt(e, CURLOPT_PRIVATE, job);
+    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_URL, job->url);
+    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_PRIVATE, job);
     /* the scheme that was checked, and no other that libcurl may know */
-    curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, tls ? "https" : "http");
-    curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L); /* as it was signed */
+    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR,
+                                      tls ? "https" : "http");
+    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_PATH_AS_IS,
+                                      1L); /* as it was signed */
     /* a connection a transfer: what one does cannot stall the others */
-    curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_HTTP_VERSION,
+                                      (long)CURL_HTTP_VERSION_1_1);
     /* the least; TLS 1.3 where the library has it */
-    curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    curl_easy_setopt(e, CURLOPT_USERAGENT, "encflow/" EF_VERSION);
+    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_SSLVERSION,
+                                      (long)CURL_SSLVERSION_TLSv1_2);
+    bad |=
+        (unsigned)curl_easy_setopt(e, CURLOPT_USERAGENT, "encflow/" EF_VERSION);
     /* signals are ours: SIGALRM ends a run in order */
-    curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
     /* an error's body must not be taken for data */
-    curl_easy_setopt(e, CURLOPT_FAILONERROR, 1L);
-    curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT,
-                     o->stall_sec < HTTP_CONNECT_SEC ? o->stall_sec
-                                                     : HTTP_CONNECT_SEC);
-    curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, http_on_socket);
-    curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, job);
-    curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, http_on_connected);
-    curl_easy_setopt(e, CURLOPT_PREREQDATA, job);
-    curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, http_on_header);
-    curl_easy_setopt(e, CURLOPT_HEADERDATA, job);
+    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_FAILONERROR, 1L);
+    bad |= (unsigned)curl_easy_setopt(
+        e, CURLOPT_CONNECTTIMEOUT,
+        o->stall_sec < HTTP_CONNECT_SEC ? o->stall_sec : HTTP_CONNECT_SEC);
+    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION,
+                                      http_on_socket);
+    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, job);
+    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_PREREQFUNCTION,
+                                      http_on_connected);
+    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_PREREQDATA, job);
+    bad |=
+        (unsigned)curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, http_on_header);
+    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_HEADERDATA, job);
     /* in place of the system's authorities where it was given */
     if (o->cacert != NULL)
-        curl_easy_setopt(e, CURLOPT_CAINFO, o->cacert);
-    http_set_bearssl(e);
-    if (job->put)
-        http_set_put(job);
-    else
-        http_set_get(job, o->schemes, tls);
-    return 1;
+        bad |= (unsigned)curl_easy_setopt(e, CURLOPT_CAINFO, o->cacert);
+    bad |= http_set_bearssl(e);
+    bad |= job->put ? http_set_put(job) : http_set_get(job, o->schemes, tls);
+    return bad == 0;
 }
 
 /* EF_E_NETWORK for an HTTP status that is no success. The answer's body is
@@ -6863,11 +6885,12 @@ http_curl_error(struct store_job *job, CURLcode code)
         {CURLE_SSL_CACERT_BADFILE, "the CA file cannot be used",
          "--cacert FILE names another"},
         {CURLE_TOO_MANY_REDIRECTS, "too many redirects", NULL},
-        {CURLE_OUT_OF_MEMORY, "out of memory", NULL},
     };
     size_t i;
 
     /* our own URLs have a scheme that libcurl was built with */
+    if (code == CURLE_OUT_OF_MEMORY)
+        return reject_memory(&job->err);
     if (code == CURLE_UNSUPPORTED_PROTOCOL && job->redirected)
         return reject(&job->err, EF_E_POLICY, EF_NOWHERE,
                       "the server redirects to plain http://, or to "
@@ -6938,8 +6961,10 @@ static void
 http_start(CURLM *multi, struct store_job *job, const struct store_opts *o)
 {
     if (!http_open(job, o) ||
-        curl_multi_add_handle(multi, job->easy) != CURLM_OK)
+        curl_multi_add_handle(multi, job->easy) != CURLM_OK) {
+        http_close(multi, job);
         job->rc = reject_memory(&job->err);
+    }
 }
 
 /* Take what finished off the list; how many jobs that were. Each gets its
@@ -7237,6 +7262,9 @@ aws_read_file(unsigned char *text, size_t *n, ef_buf *path,
         ef_buf_str(path, name != NULL && name[0] == '~' ? name + 1 : usual);
     }
     /* with neither the variable nor HOME path is "", which is no file */
+    (void)buf_cstr(path);
+    if (path->failed)
+        return reject_memory(err);
     if (access(buf_cstr(path), F_OK) != 0)
         return EF_OK;
     return file_read_small(text, EF_MAX_INI_BYTES + 1, n, buf_cstr(path),
@@ -7437,6 +7465,9 @@ aws_load(struct aws_profile *p, const char *profile, ef_err *err)
     if (strcmp(profile, "default") != 0)
         ef_buf_str(&section, "profile ");
     ef_buf_str(&section, profile);
+    (void)buf_cstr(&section);
+    if (rc == EF_OK)
+        rc = buf_status(&section, err);
     if (rc == EF_OK)
         rc = aws_read_file(text, &n, &path, "AWS_CONFIG_FILE", "/.aws/config",
                            err);
@@ -8723,8 +8754,8 @@ run_read_location(struct run_dataset *d, const char *folder, ef_err *err)
         location = slice_trim(slice(text, n));
         rc = ef_location_check(&d->scheme, location, err);
         ef_buf_add(&d->location, location.p, location.n);
-        ef_wipe(text, sizeof text); /* it may be a whole presigned URL */
     }
+    ef_wipe(text, sizeof text); /* it may be a whole presigned URL */
     if (rc == EF_OK)
         rc = buf_status(&d->location, err);
     with_where(err, rc, buf_slice(&path));
@@ -9010,6 +9041,7 @@ struct run_work {
     const char *path; /* as given; the caller's */
     int made;         /* we made the folder */
     int fd;           /* the folder, whatever its name means later; or -1 */
+    mode_t mode;      /* what it had, for its owner to have again */
 };
 
 /* Safe twice.
@@ -9029,6 +9061,7 @@ run_work_close(struct run_work *w)
 static ef_status
 run_work_begin(struct run_work *w, ef_err *err)
 {
+    struct stat st = {0};
     struct dirent *e;
     int extra = 0, copy;
     DIR *d;
@@ -9039,7 +9072,7 @@ run_work_begin(struct run_work *w, ef_err *err)
     /* a descriptor of its own, because closedir takes it along */
     copy = w->fd >= 0 ? openat(w->fd, ".", O_RDONLY | O_CLOEXEC) : -1;
     d = copy >= 0 ? fdopendir(copy) : NULL;
-    if (d == NULL) {
+    if (d == NULL || fstat(w->fd, &st) != 0) {
         with_hint(err,
                   with_file(err,
                             reject_sys(err, EF_E_IO,
@@ -9047,10 +9080,14 @@ run_work_begin(struct run_work *w, ef_err *err)
                                        "this work folder"),
                             w->path),
                   "--work DIR names another; its parent must exist");
-        file_close(copy);
+        if (d != NULL)
+            closedir(d);
+        else
+            file_close(copy);
         run_work_close(w);
         return EF_E_IO;
     }
+    w->mode = st.st_mode & 07777;
     while ((e = readdir(d)) != NULL)
         extra += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
     closedir(d);
@@ -9086,8 +9123,8 @@ run_work_end(struct run_work *w, ef_err *err)
         now.st_dev == then.st_dev && now.st_ino == then.st_ino)
         failed = rmdir(w->path) != 0;
     else if (!failed && !w->made)
-        /* 0700 was for the removal alone */
-        failed = fchmod(w->fd, then.st_mode & 0777) != 0;
+        /* 0700 was for the removal; the application may have set others */
+        failed = fchmod(w->fd, w->mode) != 0;
     run_work_close(w);
     if (failed)
         return with_file(err,
@@ -9281,7 +9318,9 @@ struct cage_ruleset_attr {
     (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE |               \
      LANDLOCK_ACCESS_FS_WRITE_FILE | CAGE_FS_TRUNCATE | CAGE_FS_IOCTL_DEV)
 
-/* The longest filter has 179: x86-64, an old Landlock, no --allow-net. */
+#define CAGE_IOPRIO_USER 3 /* IOPRIO_WHO_USER of linux/ioprio.h */
+
+/* The longest filter has 189: x86-64, an old Landlock, no --allow-net. */
 #define CAGE_MAX_FILTER 192 /* seccomp instructions; a full one is refused */
 
 /* What is prepared before the fork, so that the child needs system calls
@@ -9609,8 +9648,7 @@ cage_seccomp_signals(struct cage *c)
 }
 
 /* Limits and scheduling of other processes: these calls are about another
- * one when the argument is not 0. (0 with PRIO_USER means all of the user's
- * processes, and is let pass.)
+ * one when the argument is not 0; for a user, 0 is all of one's own.
  * Tests: tests/run.bats ("cannot end or cripple its runner"). */
 static void
 cage_seccomp_others(struct cage *c)
@@ -9626,6 +9664,8 @@ cage_seccomp_others(struct cage *c)
 
     for (i = 0; i < sizeof own_only / sizeof own_only[0]; i++)
         cage_refuse_if(c, own_only[i].nr, own_only[i].arg, 0, UINT32_MAX);
+    cage_refuse_if(c, SYS_setpriority, 0, PRIO_USER, 0);
+    cage_refuse_if(c, SYS_ioprio_set, 0, CAGE_IOPRIO_USER, 0);
 }
 
 /* The filter: a list of what is refused; the rest is allowed. It judges the
@@ -9963,7 +10003,7 @@ run_trouble(struct run_app *app, const struct run_trouble *t, ef_err *err)
              : t->error == EACCES ? "not executable"
                                   : "the kernel refuses it");
     ef_buf_str(&app->err_text, text);
-    return EF_OK;
+    return buf_status(&app->err_text, err);
 }
 
 /* Why the application was ended, for the receiver to see. Behind its own

@@ -1208,11 +1208,20 @@ os.kill(-1, 0)
 os.kill(-os.getpgid(runner), 0)
 os.pidfd_open(runner)
 os.setpriority(os.PRIO_PROCESS, runner, 19)
+os.setpriority(os.PRIO_USER, 0, os.getpriority(os.PRIO_USER, 0))
 os.sched_setaffinity(runner, {0})
 resource.prlimit(runner, resource.RLIMIT_FSIZE, (0, 0))
 resource.prlimit(runner, resource.RLIMIT_NOFILE, (3, 3))
 EOF
-    all_held 18
+    all_held 20
+}
+
+@test "run: a work folder that was there keeps its owner's mode" {
+    plain_ports
+    mkdir -m 750 "$WORK"
+    job -- sh -c "chmod 777 '$WORK'"
+    delivered
+    [ "$(stat -c %a "$WORK")" = 750 ]
 }
 
 @test "run: the application leaves no System V memory behind" {
