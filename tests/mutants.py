@@ -447,8 +447,10 @@ class Bench:
                           self.path("tests/unit.c"))
         self.must_compile("clang", "unit-asan.o", *SANITIZE, "-c",
                           self.path("tests/unit.c"))
-        self.must_compile("gcc", "original.o", "-O2", "-c",
-                          self.path("encflow.c"))
+        for out, words in (("library.o", ["-DEF_NO_MAIN"]),
+                           ("program.o", [])):
+            self.must_compile("gcc", out, "-O2", *words, "-c",
+                              self.path("encflow.c"))
         profile = f"-fprofile-instr-generate={self.build}/profile/%p%c"
         for out, words in (("cover-unit", ["-DEF_NO_MAIN", "unit.o"]),
                            ("cover", [])):
@@ -676,6 +678,10 @@ class Tests:
 Verdict = collections.namedtuple("Verdict", "kind by seconds")
 
 
+class NotC(Exception):
+    """The mutant does not compile."""
+
+
 class Judge:
     def __init__(self, bench, tests, options):
         self.bench, self.tests, self.options = bench, tests, options
@@ -715,31 +721,38 @@ class Judge:
             file.write(mutant.apply(self.bench.source))
         cover = self.cover(mutant.line)
         unit = self.order(mutant, "unit.c", cover.pop("unit.c", []))
-        if not self.bench.compile("gcc", f"{folder}/a.o", "-O0",
-                                  "-fsyntax-only",
-                                  f"{folder}/encflow.c")[0]:
+        try:
+            for stage in (self.by_unit, self.by_asan, self.by_cli):
+                by = stage(mutant, folder, unit, cover, mark)
+                if by:
+                    return "killed", by
+                if stage == self.by_unit and self.is_same(folder, unit):
+                    return "same", ""
+        except NotC:
             return "no C", ""
-        for stage in (self.by_unit, self.by_asan, self.by_cli):
-            by = stage(mutant, folder, unit, cover, mark)
-            if by:
-                return "killed", by
-            if stage == self.by_unit and self.is_same(folder):
-                return "same", ""
         return "survived", "" if unit or cover else "no test executes it"
 
-    def is_same(self, folder):
-        good, _ = self.bench.compile("gcc", f"{folder}/a.o", "-O2", "-c",
-                                     "encflow.c", cwd=folder)
-        return good and digest_of(f"{folder}/a.o") == digest_of(
-            f"{self.bench.build}/original.o")
+    def build(self, cc, out, *words, cwd=None):
+        if not self.bench.compile(cc, out, *words, cwd=cwd)[0]:
+            raise NotC
+
+    def is_same(self, folder, unit):
+        """Most of what a unit test executes is the library's: half the
+        file to compile."""
+        library = ["-DEF_NO_MAIN"] if unit else []
+        self.build("gcc", "a.o", "-O2", *library, "-c", "encflow.c",
+                   cwd=folder)
+        original = "library.o" if unit else "program.o"
+        return digest_of(f"{folder}/a.o") == digest_of(
+            f"{self.bench.build}/{original}")
 
     def by_unit(self, mutant, folder, unit, _, mark):
         if not unit:
             return None
         binary = f"{folder}/unit"
-        self.bench.must_compile("gcc", binary, "-O0", "-DEF_NO_MAIN",
-                                f"{folder}/encflow.c", "unit.o",
-                                *self.bench.link_words())
+        self.build("gcc", binary, "-O0", "-DEF_NO_MAIN",
+                   f"{folder}/encflow.c", "unit.o",
+                   *self.bench.link_words())
         limit = 3 + 2 * self.seconds("unit.c", unit)
         red = self.bench.run_unit(binary, unit, mark, limit)
         return red and self.note(mutant, "unit.c", red)
@@ -763,8 +776,7 @@ class Judge:
         if self.options.quick or not cover:
             return None
         binary = f"{folder}/encflow"
-        self.bench.must_compile("gcc", binary, "-O0", f"{folder}/encflow.c",
-                                *LIBS)
+        self.build("gcc", binary, "-O0", f"{folder}/encflow.c", *LIBS)
         for file, names in self.batches(mutant, cover):
             limit = 20 + 4 * self.seconds(file, names)
             red, _ = self.bench.run_bats(binary, file, names, mark, limit)
@@ -776,9 +788,9 @@ class Judge:
         if self.options.quick or not unit:
             return None
         binary = f"{folder}/unit-asan"
-        self.bench.must_compile("clang", binary, *SANITIZE, "-DEF_NO_MAIN",
-                                f"{folder}/encflow.c", "unit-asan.o",
-                                *self.bench.link_words())
+        self.build("clang", binary, *SANITIZE, "-DEF_NO_MAIN",
+                   f"{folder}/encflow.c", "unit-asan.o",
+                   *self.bench.link_words())
         limit = 20 + 20 * self.seconds("unit.c", unit)
         red = self.bench.run_unit(
             binary, unit, mark, limit,
