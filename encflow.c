@@ -1260,8 +1260,8 @@ json_escape_scan(struct json_reader *r)
     int c = json_peek(r);
     int32_t high, low;
 
-    /* strchr finds a 0, too: the NUL at the set's end */
-    if (c >= 0 && strchr("\"\\/bfnrt", c) != NULL && c != 0) {
+    /* not 0: strchr would find the NUL at the set's end */
+    if (c > 0 && strchr("\"\\/bfnrt", c) != NULL) {
         r->at++;
         return EF_OK;
     }
@@ -1274,12 +1274,12 @@ json_escape_scan(struct json_reader *r)
     /* not half of a pair: complete */
     if (high < 0xd800 || high > 0xdfff)
         return EF_OK;
+    /* cut where the other half may still come */
     if (high < 0xdc00 &&
         (at == r->in.n || slice_is(slice_from(r->in, at), "\\")))
         return json_bad(r, r->in.n, "half a surrogate pair in a JSON string");
     /* only a high half may begin a pair */
-    if (high < 0xdc00 && at + 1 < r->in.n && r->in.p[at] == '\\' &&
-        r->in.p[at + 1] == 'u') {
+    if (high < 0xdc00 && slice_has_prefix(slice_from(r->in, at), "\\u")) {
         at += 2;
         if ((low = json_hex4(r->in, &at)) < 0)
             return json_bad(r, at, "\\u needs four hex digits");

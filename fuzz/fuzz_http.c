@@ -200,7 +200,7 @@ has_status(const ef_buf *sent, int lo, int hi)
         if (strncasecmp(line, "HTTP/", 5) != 0)
             continue;
         if (sscanf(line, "HTTP/%*1d.%*1d%*c%3d", &code) != 1 &&
-            sscanf(line, "HTTP/%*1d%*1[ ]%3d", &code) != 1)
+            sscanf(line, "HTTP/%*1[23]%*1[ ]%d", &code) != 1)
             code = 200;
         if (code >= lo && code <= hi)
             return 1;

@@ -88,8 +88,12 @@ def json_seeds():
     for name in JSON_FILES:
         for i, r in enumerate(records(name)):
             yield name[:-4] + "-" + r["id"], json_seed(r["text"], i % 5)
-    for i, text in enumerate((b"[]", b"[1]", b"[[1,2]]", b"[ 0]")):
-        yield "stretch-%d" % i, json_seed(text, 2, 0, 255 - i, 1)
+    # fuzz_json.c's stretches; the last two just within and just past a limit
+    for i, text in ((255, b"[]"), (254, b"[1]"), (253, b"[0]"),
+                    (253, b"[0,0]"), (252, b"0"), (252, b"0 ")):
+        yield "stretch-%d-%d" % (i, len(text)), json_seed(text, 2, 0, i, 1)
+    for n in (1023, 1024, 1025):
+        yield "number-%d" % n, json_seed(b"0." + b"1" * (n - 2), 0)
     deep = b'{"a":1,"b":[2],"c":{"d":3,"e":[],"f":{}}}'
     for budget in range(1, 6):
         yield "no-memory-%d" % budget, json_seed(deep, 2, budget)
@@ -132,6 +136,9 @@ def csv_seeds():
                 b'a,b\n"c",d\n', 60, stretch=255 - i, at=at)
             yield "stretch-%d-%d-more" % (i, at), csv_seed(
                 b'a,"b",e\nc,d', 0, stretch=255 - i, at=at)
+    for i, text in enumerate((b",b", b"x,b", b"", b",", b'"",')):
+        yield "limit-%d" % i, csv_seed(text, stretch=253 if i in (2, 3)
+                                       else 255)
     for i, r in enumerate(records("utf8.txt")):
         yield "utf8-" + r["id"], csv_seed(b"a\n" + r["text"], cut=i % 4)
     for n in range(1, 4):
@@ -162,6 +169,235 @@ def ini_seeds():
     yield "just-too-long", ini_seed(b"", b"x", b"k", 0xc0)
 
 
+def gcm_seeds():
+    for i, r in enumerate(records("aes256gcm.txt")):
+        if "pt" in r and len(r["aad"]) < 256:
+            yield r["id"], seed(r["pt"] + r["aad"], len(r["aad"]), i & 63,
+                                u32(i * 7919), u32(i * 104729), r["iv"],
+                                r["key"])
+
+
+def container_seeds():
+    for i, r in enumerate(records("container.txt")):
+        key = bytes(32)
+        if "pt" in r:
+            key = bytes.fromhex(r["key_text"].strip().decode())
+            yield r["id"], seed(r["pt"], i & 255, u32(i * 7919), u32(i),
+                                r["file"][:12], key)
+        elif "file" in r:
+            yield r["id"], seed(r["file"], 0, u32(0), u32(i), bytes(12), key)
+
+
+def key_seeds():
+    for r in records("container.txt"):
+        yield r["id"], r["key_text"]
+
+
+def credentials_seeds():
+    for r in records("credentials.txt"):
+        yield r["id"], r["json"]
+
+
+def result_seeds():
+    for i, r in enumerate(records("result.txt")):
+        yield r["id"], r["json"]
+        if "out" in r:
+            yield r["id"] + "-streams", seed(
+                r["out"] + r["err"], u32(len(r["out"])), u32(i * 104729),
+                u32(i * 7), i)
+
+
+def location_seeds():
+    for r in records("locations.txt"):
+        yield r["id"], r["url"]
+    for name in ("sigv2.txt", "sigv4.txt"):
+        for r in records(name):
+            if "url" in r:
+                yield name[:-4] + "-" + r["id"], r["url"]
+
+
+def name_seeds():
+    for r in records("names.txt"):
+        yield r["id"], r["text"]
+
+
+def time_seeds():
+    for r in records("times.txt"):
+        yield r["id"], seed(r["text"], (r.get("time") or 0).to_bytes(8, "big"))
+
+
+def query_seeds():
+    for r in records("presigned.txt"):
+        yield r["id"], r["query"]
+    for name in ("sigv2.txt", "sigv4.txt"):
+        for r in records(name):
+            if "url" in r:
+                yield name[:-4] + "-" + r["id"], r["url"].split(b"?", 1)[1]
+
+
+def presign_seeds():
+    styles = ("regional", "auto", "virtual", "path")
+    for name in ("sigv2.txt", "sigv4.txt"):
+        for i, r in enumerate(records(name)):
+            query = b"\t".join((r.get("query") or b"").splitlines())
+            text = b"\n".join([r["bucket"], r.get("region") or b"",
+                               r.get("endpoint") or b"", r.get("token") or b"",
+                               r["access"], query, r["key"]])
+            flags = ((name == "sigv2.txt") | (r["method"] == "PUT") << 1 |
+                     styles.index(r["addressing"]) << 2)
+            now = max(r["now"], 0) >> 6 & 0xffffffff
+            yield name[:-4] + "-" + r["id"], seed(
+                text, flags, i % 120, u32(max(r["expires"], 0) % 700000),
+                u32(now), i % 60)
+
+
+def describe_seed(text, i, which=None):
+    return seed(text, i % 240 if which is None else which, u32(i * 7919),
+                i % 40, bytes(range(i % 200, i % 200 + 16)))
+
+
+def describe_seeds():
+    for i, r in enumerate(records("describe.txt")):
+        yield r["id"], describe_seed(r["text"], i)
+        yield r["id"] + "-all", describe_seed(r["text"], i, 0)
+    for i, r in enumerate(records("csv.txt")):
+        yield "csv-" + r["id"], describe_seed(r["text"], i)
+    many = b"a\n" + b"".join(b"v%d\n" % (i * i % 97) for i in range(300))
+    for i in range(8):
+        yield "many-%d" % i, describe_seed(many, i)
+
+
+KEY = b'{"encryption": {"key": "' + b"0123456789abcdef" * 4 + b'"}}'
+BOTH = KEY[:-1] + b', "query_string": "eD15"}'
+
+
+def ports_seeds():
+    def entry(kind, name, location=b"https://h/k", credentials=BOTH):
+        return kind + name + b"\x1f" + location + b"\x1f" + credentials
+
+    for i, kind in enumerate(b"dflnDyLCospx"):
+        name = chr(kind)
+        yield "kind-" + name, seed(entry(bytes([kind]), b"one"), 7)
+        yield "kind-" + name + "-2", seed(b"\x1e".join(
+            [entry(b"d", b"two"), entry(bytes([kind]), b"one"),
+             entry(b"n", b"three")]), 7)
+    for i, schemes in enumerate(b"https http file".split()):
+        for allowed in range(8):
+            yield "scheme-%d-%d" % (i, allowed), seed(
+                entry(b"d", b"x", schemes + b"://localhost/k\n", KEY), allowed)
+    yield "query-twice", seed(entry(b"d", b"x", b"https://h/k?first-query"), 7)
+    yield "query-of-file", seed(entry(b"d", b"x", b"file:///k"), 7)
+    yield "name", seed(entry(b"d", b"x\x07y"), 7)
+    for length in (8192, 8193):
+        yield "location-%d" % length, seed(entry(
+            b"d", b"x", b"https://h/".ljust(length, b"k"), KEY), 7)
+    yield "none", seed(b"", 7)
+    for i, r in enumerate(records("credentials.txt")):
+        if len(r["json"]) < 4096:
+            yield r["id"], seed(entry(b"d", b"x", b"https://h/k", r["json"]),
+                                i % 8)
+
+
+def http_seed(body, ask, framing=3, status=0, missing=0, refuse=0):
+    return seed(body, ask + 3 * framing, status, missing, refuse)
+
+
+def http_seeds():
+    head = b"HTTP/1.1 %s\r\nContent-Length: 5\r\n%s\r\nhello"
+    moved = b"\x1e".join([head % (b"302 Found", b"Location: %s\r\n"),
+                          head % (b"200 OK", b"")])
+    for ask in range(3):
+        for framing in range(3):
+            for status in range(16):
+                yield "made-%d-%d-%d" % (ask, framing, status), http_seed(
+                    b"body " * 40, ask, framing, 128 + status)
+            for missing in (1, 3, 7):
+                yield "cut-%d-%d-%d" % (ask, framing, missing), http_seed(
+                    b"body", ask, framing, 0, 128 + missing)
+            for refuse in (1, 2):
+                yield "no-%d-%d-%d" % (ask, framing, refuse), http_seed(
+                    b"b" * 20000, ask, framing, 0, 0, 191 + refuse)
+        yield "large-%d" % ask, http_seed(b"b" * 45000, ask, 0)
+        for status in (200, 206, 301, 304, 403, 404, 412, 503, 100):
+            yield "raw-%d-%d" % (ask, status), http_seed(
+                head % (b"%d X" % status, b""), ask)
+        for i, to in enumerate((b"http://127.0.0.1/b", b"https://h/",
+                                b"file:///etc/passwd", b"/b", b"//h/b")):
+            yield "moved-%d-%d" % (ask, i), http_seed(moved % to, ask)
+        yield "moved-often-%d" % ask, http_seed(
+            b"\x1e".join([moved % b"/b"] * 4), ask)
+        for i, text in enumerate((
+                b"", b"hello", b"HTTP/1.1 200 OK\r\n", b"HTTP/0.9 200\r\n\r\nx",
+                head % (b"200 OK", b"Content-Encoding: gzip\r\n"),
+                head % (b"200 OK", b"Content-Length: 6\r\n"),
+                b"HTTP/1.1 100 C\r\n\r\n" + head % (b"200 OK", b""))):
+            yield "odd-%d-%d" % (ask, i), http_seed(text, ask)
+
+
+def aws_seed(profile, variables, credentials, config):
+    return b"\n".join([profile, *variables, b"", b""]) + (
+        credentials + b"\f" + config)
+
+
+def aws_seeds():
+    some = b"aws_access_key_id = ID%d\naws_secret_access_key = SECRET%d\n"
+    whole = some + b"aws_session_token = T%d\nregion = r%d\nendpoint_url = e%d\n"
+    env = [b"iIDE", b"sSECRETE", b"tTOKEN", b"TOTHER", b"rr3", b"Rr4",
+           b"ehttp://e3", b"Ehttp://e4"]
+    for profile in (b"default", b"dev"):
+        a = b"[" + profile + b"]\n"
+        b = b"[profile dev]\n" if profile == b"dev" else a
+        files = [b"", a + whole % ((1,) * 5), a + b"region = r1\n",
+                 a + b"aws_access_key_id = ID1\n", a + b"services = x\n",
+                 a + some % (1, 1) + b"aws_security_token = S1\n",
+                 a + some % (1, 1) + b"region = " + b"r" * 64 + b"\n",
+                 a + b"region : r1\n", a + b"region = r\0s\n",
+                 b"#" * 4096]
+        for i, one in enumerate(files):
+            for k, two in enumerate((b"", b + whole % ((2,) * 5), b"x\n")):
+                name = "%s-%d-%d" % (profile.decode(), i, k)
+                yield name, aws_seed(profile, [], one, two)
+                yield name + "-env", aws_seed(profile, env, one, two)
+        for i in range(len(env)):
+            yield "%s-env-%d" % (profile.decode(), i), aws_seed(
+                profile, env[i:i + 1], b"", b"")
+            yield "%s-env-from-%d" % (profile.decode(), i), aws_seed(
+                profile, env[i:], b"", b"")
+    yield "long", aws_seed(b"default", [b"i" + b"x" * 256], b"", b"")
+    for i, r in enumerate(records("ini.txt")):
+        yield r["id"], aws_seed(r["section"] if b"\n" not in r["section"]
+                                else b"x", [], r["text"], r["text"])
+
+
+def cli_seeds():
+    presign = "presign p download s3://b/p f%20g 60".split()
+    lines = [
+        "enc", "enc -K k", "enc -K k -in a -out b --threads 8", "dec -q -K",
+        "dec --key-file=k -K j", "keygen -o f --force", "keygen x",
+        "base64 -d", "json -r -c /a file", "json - -- -x", "json --raw=1",
+        "credentials", "credentials make --url u -K k", "credentials -h",
+        "credentials check --online d", "credentials other", "cred",
+        "describe -c a -c b --top 5 --plot f g", "describe --top=9 f",
+        "run --ports p --timeout 5 -- sh -c x", "run --", "run -- --help",
+        "result -K k https://h/k", "selftest --json", "nothing", "--help",
+        "describe --stall=", "enc --threads=0", "enc --threads=1x", "enc -x"]
+    extra = ["--at 20130524T000000Z", "--at never", "--addressing path",
+             "--addressing none", "--query a=b --query c=d", "--query a",
+             "--sigv2 --encoded --region r", "--endpoint-url=http://h"]
+    for i, line in enumerate(lines):
+        yield "line-%d" % i, "\n".join(line.split(" ")).encode()
+    for i, more in enumerate(extra):
+        yield "presign-%d" % i, "\n".join(presign + more.split()).encode()
+    for i, (at, text) in enumerate([
+            (2, "sideways"), (2, "upload"), (3, "arn:aws:s3"), (3, "b"),
+            (3, "//b/"), (4, "%"), (4, "%zz"), (5, "0"), (5, "604801")]):
+        args = list(presign)
+        args[at] = text
+        yield "presign-arg-%d" % i, "\n".join(args).encode()
+    yield "control", b"describe\n-x\x1b[31m\xc2\x9b"
+    yield "long", b"describe\n" + b"x" * 9000
+
+
 TARGETS = {
     "ini": ini_seeds,
     "csv": csv_seeds,
@@ -172,6 +408,21 @@ TARGETS = {
     "hex": hex_seeds,
     "percent": percent_seeds,
     "utf8": utf8_seeds,
+    "gcm": gcm_seeds,
+    "container": container_seeds,
+    "key": key_seeds,
+    "credentials": credentials_seeds,
+    "result": result_seeds,
+    "location": location_seeds,
+    "name": name_seeds,
+    "time": time_seeds,
+    "query": query_seeds,
+    "presign": presign_seeds,
+    "describe": describe_seeds,
+    "ports": ports_seeds,
+    "http": http_seeds,
+    "aws": aws_seeds,
+    "cli": cli_seeds,
 }
 
 # --- writing them -----------------------------------------------------------

@@ -569,11 +569,13 @@ class Tests:
                          for f in os.listdir(bench.path("vectors")))
         self.learn("unit.c", self.unit_names(), digest_of(
             *shared, f"{tests}/unit.c", f"{tests}/vectors.h", *vectors))
-        for file in sorted(os.listdir(tests)):
+        files = sorted(os.listdir(tests))
+        helpers = [f"{tests}/{f}" for f in files
+                   if not f.endswith((".bats", ".txt"))
+                   and f not in ("unit.c", "vectors.h", "mutants.py")]
+        for file in files:
             if file.endswith(".bats") and file not in (NOT_CLI |
                                                        bench.without):
-                helpers = sorted(f"{tests}/{f}" for f in os.listdir(tests)
-                                 if f.endswith((".bash", ".awk")))
                 self.learn(file, self.bats_names(f"{tests}/{file}"),
                            digest_of(*shared, f"{tests}/{file}", *helpers))
 
@@ -732,7 +734,7 @@ class Judge:
             return "no C", ""
         return "survived", "" if unit or cover else "no test executes it"
 
-    def build(self, cc, out, *words, cwd=None):
+    def make(self, cc, out, *words, cwd=None):
         if not self.bench.compile(cc, out, *words, cwd=cwd)[0]:
             raise NotC
 
@@ -740,7 +742,7 @@ class Judge:
         """Most of what a unit test executes is the library's: half the
         file to compile."""
         library = ["-DEF_NO_MAIN"] if unit else []
-        self.build("gcc", "a.o", "-O2", *library, "-c", "encflow.c",
+        self.make("gcc", "a.o", "-O2", *library, "-c", "encflow.c",
                    cwd=folder)
         original = "library.o" if unit else "program.o"
         return digest_of(f"{folder}/a.o") == digest_of(
@@ -750,7 +752,7 @@ class Judge:
         if not unit:
             return None
         binary = f"{folder}/unit"
-        self.build("gcc", binary, "-O0", "-DEF_NO_MAIN",
+        self.make("gcc", binary, "-O0", "-DEF_NO_MAIN",
                    f"{folder}/encflow.c", "unit.o",
                    *self.bench.link_words())
         limit = 3 + 2 * self.seconds("unit.c", unit)
@@ -776,7 +778,7 @@ class Judge:
         if self.options.quick or not cover:
             return None
         binary = f"{folder}/encflow"
-        self.build("gcc", binary, "-O0", f"{folder}/encflow.c", *LIBS)
+        self.make("gcc", binary, "-O0", f"{folder}/encflow.c", *LIBS)
         for file, names in self.batches(mutant, cover):
             limit = 20 + 4 * self.seconds(file, names)
             red, _ = self.bench.run_bats(binary, file, names, mark, limit)
@@ -788,7 +790,7 @@ class Judge:
         if self.options.quick or not unit:
             return None
         binary = f"{folder}/unit-asan"
-        self.build("clang", binary, *SANITIZE, "-DEF_NO_MAIN",
+        self.make("clang", binary, *SANITIZE, "-DEF_NO_MAIN",
                    f"{folder}/encflow.c", "unit-asan.o",
                    *self.bench.link_words())
         limit = 20 + 20 * self.seconds("unit.c", unit)
