@@ -61,7 +61,7 @@
  *   In       sizes and texts of our own                                   *
  *   Secret   whatever callers put into ef_secret_alloc and ef_buf         *
  *   Needs    the C library                                                *
- *   Tests    tests/unit.c                                                 *
+ *   Tests    tests/unit.c vectors/statuses.txt                            *
  * ======================================================================= */
 
 /* A parser says no with reject(), which fills *err and returns the
@@ -695,6 +695,9 @@ get_le64(const unsigned char *p)
  *   Needs    1                                                            *
  *   Spec     RFC 4648 sections 4, 8; RFC 3986 section 2.1; RFC 3629       *
  *   Tests    vectors/hex.txt vectors/base64.txt vectors/percent.txt       *
+ *            vectors/utf8.txt tests/ct.c                                  *
+ *   Fuzz     fuzz/fuzz_hex.c fuzz/fuzz_base64.c fuzz/fuzz_percent.c       *
+ *            fuzz/fuzz_utf8.c                                             *
  * ======================================================================= */
 
 /* Hex and base64 carry keys, so a digit's value is worked out with
@@ -1154,7 +1157,9 @@ utf8_count(ef_slice in)
  *   Needs    1, 2                                                         *
  *   Spec     RFC 8259 strict; RFC 7493 2.1 to 2.3; RFC 8785; RFC 6901     *
  *   Tests    vectors/json_accept.txt vectors/json_reject.txt              *
- *            vectors/jcs.txt vectors/json_pointer.txt                     *
+ *            vectors/json_pointer.txt vectors/jcs.txt                     *
+ *            vectors/numbers.txt vectors/limits.txt                       *
+ *   Fuzz     fuzz/fuzz_json.c fuzz/fuzz_jcs.c fuzz/fuzz_pointer.c         *
  * ======================================================================= */
 
 /* The parser keeps no tree. Each value is a node in one array, in
@@ -2325,7 +2330,8 @@ ef_json_canonical(const ef_json *doc, uint32_t node, ef_buf *out, ef_err *err)
  *   Needs    1, 2                                                         *
  *   Spec     RFC 4180; where it is silent, pandas 1.5's C tokenizer with  *
  *            its defaults (encflow(1), describe)                          *
- *   Tests    vectors/csv.txt tests/describe.bats                          *
+ *   Tests    vectors/csv.txt vectors/limits.txt tests/describe.bats       *
+ *   Fuzz     fuzz/fuzz_csv.c                                              *
  * ======================================================================= */
 
 /* Bytes come in pieces split anywhere; all that is known lies in
@@ -2737,7 +2743,8 @@ ef_csv_end(ef_csv *csv, ef_err *err)
  *   Spec     what botocore (Python's RawConfigParser) and the AWS SDKs    *
  *            agree on; where they read the wanted value in two ways, it   *
  *            is refused                                                   *
- *   Tests    vectors/ini.txt                                              *
+ *   Tests    vectors/ini.txt vectors/limits.txt                           *
+ *   Fuzz     fuzz/fuzz_ini.c                                              *
  * ======================================================================= */
 
 /* Each call reads the whole text, checks the form of every line, and
@@ -3020,6 +3027,8 @@ ef_ini_get(ef_slice *value, int *found, const char *section, const char *name,
  *            only (its table-based "big" and "small" are never used)      *
  *   Spec     NIST SP 800-38D sections 6.4, 6.5, 7.1, 7.2                  *
  *   Tests    vectors/aes256gcm.txt (every record on every kernel)         *
+ *            tests/gcm_openssl.c tests/ct.c                               *
+ *   Fuzz     fuzz/fuzz_gcm.c                                              *
  * ======================================================================= */
 
 /* Counter mode and GHASH are BearSSL's; the mode is put together here,
@@ -3364,7 +3373,12 @@ ef_gcm_open(unsigned char *out, const unsigned char key[EF_KEY_BYTES],
  *   Spec     nonce(12) | ciphertext | tag(16), AES-256-GCM, no AAD;       *
  *            Python's json.dumps for credentials and results              *
  *   Tests    vectors/container.txt vectors/credentials.txt                *
- *            vectors/result.txt tests/data.bats tests/atomic.bats         *
+ *            vectors/result.txt vectors/locations.txt vectors/names.txt   *
+ *            vectors/limits.txt vectors/commands.txt tests/data.bats      *
+ *            tests/atomic.bats tests/inject.bats                          *
+ *   Fuzz     fuzz/fuzz_key.c fuzz/fuzz_container.c                        *
+ *            fuzz/fuzz_credentials.c fuzz/fuzz_result.c                   *
+ *            fuzz/fuzz_location.c fuzz/fuzz_name.c                        *
  * ======================================================================= */
 
 /* Plaintext gets no name that was asked for and reaches no stream
@@ -5405,7 +5419,8 @@ ef_result_parse(ef_result *r, unsigned char *json, size_t n, ef_err *err)
  *            Version 2, query; endpoints as botocore resolves them        *
  *   Tests    vectors/sigv4.txt vectors/sigv2.txt vectors/sha256.txt       *
  *            vectors/hmac_sha1.txt vectors/hmac_sha256.txt                *
- *            tests/presign.bats                                           *
+ *            vectors/presigned.txt vectors/times.txt tests/presign.bats   *
+ *   Fuzz     fuzz/fuzz_presign.c fuzz/fuzz_query.c fuzz/fuzz_time.c       *
  * ======================================================================= */
 
 /* ef_presign_url goes one way: check all inputs, settle where the
@@ -6405,6 +6420,8 @@ ef_presigned_parse(ef_presigned *out, ef_slice query, ef_err *err)
  *   Spec     RFC 9110, 9112 through libcurl; S3's presigned requests: no  *
  *            Content-Type, the path as it was signed                      *
  *   Tests    tests/run.bats tests/s3.bats tests/static.bats               *
+ *            vectors/commands.txt                                         *
+ *   Fuzz     fuzz/fuzz_http.c fuzz/fuzz_aws.c                             *
  * ======================================================================= */
 
 /* A store_job is one transfer with callbacks; store_run drives up to 8
@@ -7515,7 +7532,8 @@ aws_environment(struct aws_profile *p, ef_err *err)
  *   Needs    1, 2, 4                                                      *
  *   Spec     pandas 1.5 read_csv, infer and describe for text and bool    *
  *            columns; of equal frequencies the value seen first is top    *
- *   Tests    tests/describe.bats                                          *
+ *   Tests    vectors/describe.txt tests/describe.bats                     *
+ *   Fuzz     fuzz/fuzz_describe.c                                         *
  * ======================================================================= */
 
 /* One pass, and memory for distinct values only. A column has a hash
@@ -8572,7 +8590,9 @@ ef_describe_top(ef_describe *d, size_t i, size_t k, ef_slice *value,
  *   Needs    1 to 3, 7, 8, 11; fork, seccomp, Landlock                    *
  *   Spec     the ports folder of an enclave OS: DIR/PORT/NAME/dataset/    *
  *            {location.txt,credentials.bin}                               *
- *   Tests    tests/run.bats tests/static.bats                             *
+ *   Tests    tests/run.bats tests/static.bats tests/inject.bats           *
+ *            vectors/commands.txt                                         *
+ *   Fuzz     fuzz/fuzz_ports.c                                            *
  * ======================================================================= */
 
 /* In order: read both ports whole, see that WORK is empty, fetch all
@@ -10359,7 +10379,8 @@ run_job(const struct run_job *job, ef_err *err)
  *            is printed but where that is the command's purpose           *
  *   Needs    everything above                                             *
  *   Tests    tests/data.bats tests/presign.bats tests/run.bats            *
- *            tests/man.bats                                               *
+ *            tests/man.bats tests/secrets.bats vectors/commands.txt       *
+ *   Fuzz     fuzz/fuzz_cli.c                                              *
  * ======================================================================= */
 
 /* cli_spellings has every option, cli_commands every command with the

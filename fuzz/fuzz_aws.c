@@ -40,7 +40,7 @@ static const struct {
              {'E', "AWS_ENDPOINT_URL_S3"},
              {'c', "AWS_SHARED_CREDENTIALS_FILE"},
              {'C', "AWS_CONFIG_FILE"},
-             {'h', "HOME"}};
+             {0, "HOME"}};
 #define KNOWN (sizeof known / sizeof known[0])
 
 static char *values[KNOWN];
@@ -67,19 +67,17 @@ set(const char *name)
 
 struct store {
     int fd;
-    char path[64];
     ef_slice text;
 };
 
-static struct store credentials = {-1, "", {NULL, 0}};
-static struct store config = {-1, "", {NULL, 0}};
+static struct store credentials = {-1, {NULL, 0}};
+static struct store config = {-1, {NULL, 0}};
 
 static void
 put(struct store *s, const char *name, ef_slice text)
 {
     if (s->fd < 0)
         s->fd = memfd_create(name, MFD_CLOEXEC);
-    snprintf(s->path, sizeof s->path, "/proc/self/fd/%d", s->fd);
     FUZZ_ASSERT(ftruncate(s->fd, 0) == 0);
     FUZZ_ASSERT(pwrite(s->fd, text.p, text.n, 0) == (ssize_t)text.n);
     s->text = text;
@@ -260,8 +258,25 @@ load(const char *profile)
     FUZZ_ASSERT(watch_held == 0);
 }
 
-/* The variables that lines tell; a file's own variable leads to it, or with
- * any value to none at all. */
+/* Where a file's variable leads: to the file; with "~" to it by way of HOME;
+ * with "-" there is no variable, and at the usual place no file. */
+static void
+lead(char **value, struct store *s)
+{
+    char how = *value != NULL ? **value : 0;
+    char text[64];
+
+    free(*value);
+    *value = NULL;
+    snprintf(text, sizeof text, how == '~' ? "~/%d" : "/proc/self/fd/%d",
+             s->fd);
+    if (how == '-')
+        put(s, "none", slice(NULL, 0));
+    else
+        *value = strdup(text);
+}
+
+/* The variables that lines tell. */
 static void
 environment(ef_slice *text)
 {
@@ -270,15 +285,12 @@ environment(ef_slice *text)
     while (text->n > 0) {
         n = slice_find(*text, '\n');
         for (i = 0; i < KNOWN && n > 0; i++)
-            if (known[i].letter == text->p[0] && values[i] == NULL)
+            if (known[i].letter == (char)text->p[0] && values[i] == NULL &&
+                known[i].letter != 0)
                 values[i] = fuzz_string(text->p + 1, n - 1);
         *text = slice_from(*text, n + 1);
         if (n == 0)
             break;
-    }
-    for (i = 8; i < 10; i++) {
-        free(values[i]);
-        values[i] = strdup((i == 8 ? &credentials : &config)->path);
     }
 }
 
@@ -291,13 +303,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t i, n = slice_find(text, '\n');
     char *profile = fuzz_string(text.p, n);
 
-    put(&credentials, "credentials", slice(NULL, 0)); /* their paths are due */
-    put(&config, "config", slice(NULL, 0));
     text = slice_from(text, n + 1);
     environment(&text);
     n = slice_find(text, '\f');
     put(&credentials, "credentials", slice(text.p, n));
     put(&config, "config", slice_from(text, n + 1));
+    lead(&values[8], &credentials);
+    lead(&values[9], &config);
+    values[10] = strdup("/proc/self/fd");
     FUZZ_REACHED();
     load(profile);
     for (i = 0; i < KNOWN; i++) {

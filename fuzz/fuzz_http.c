@@ -2,7 +2,8 @@
  * Target   transfers (section 11): store_run over libcurl, and what callers
  *          do with a body (section 16: cli_result_sink).
  * Input    what the server sends, connections divided by byte 1e | what to ask
- *          for, status, framing, how much is missing, a piece the sink refuses.
+ *          for, framing, and whether the server stands still at the end or a
+ *          signal comes; status, how much is missing, a piece the sink refuses.
  *          With framing 0 to 2 the input is a body, and the head is made here.
  * Claims   no download is complete but with status 200, no probe but with 200
  *          or 206, no upload but with 2xx and all of it sent; an answer that is
@@ -25,6 +26,7 @@
 #include "fuzz.h"
 
 static int fuzz_socket(int family, int type, int protocol);
+static uint64_t ticked;
 static CURLMcode fuzz_add_handle(CURLM *multi, CURL *easy);
 
 #define socket fuzz_socket
@@ -46,6 +48,7 @@ static struct {
     int many;        /* 1e divides it into answers */
     int peer[PEERS]; /* the server's ends */
     size_t n;
+    int still; /* it never closes */
 } server;
 
 /* In place of a TCP connection: a pair, one end of which has been written to
@@ -64,7 +67,7 @@ fuzz_socket(int family, int type, int protocol)
     if (n > 60000)
         n = 60000;
     FUZZ_ASSERT(write(pair[1], server.left.p, n) == (ssize_t)n);
-    FUZZ_ASSERT(shutdown(pair[1], SHUT_WR) == 0);
+    FUZZ_ASSERT(server.still || shutdown(pair[1], SHUT_WR) == 0);
     server.left = slice_from(server.left, n + 1);
     server.peer[server.n++] = pair[1];
     return pair[0];
@@ -140,12 +143,14 @@ on_source(void *ctx, uint64_t at, unsigned char *buf, size_t n, ef_err *err)
 
 enum framing { LENGTH, CHUNKED, CLOSE, RAW };
 enum ask { GET, PROBE, PUT };
+enum event { NOTHING, STILL, SIGNAL };
 
 struct answer {
     enum framing framing;
     int status;
     ef_slice body;
     size_t missing; /* bytes that are announced and do not come */
+    enum event event;
 };
 
 static void
@@ -248,7 +253,8 @@ succeeded(enum ask ask, const struct answer *a, const struct caller *c)
 }
 
 static void
-failed(const struct store_job *job, const struct caller *c)
+failed(const struct store_job *job, const struct answer *a,
+       const struct caller *c)
 {
     const ef_err *err = &job->err;
 
@@ -256,17 +262,31 @@ failed(const struct store_job *job, const struct caller *c)
     FUZZ_ASSERT(strstr(err->msg, "secret-query") == NULL);
     FUZZ_ASSERT(err->where[0] == '\0' && err->place[0] == '\0');
     FUZZ_ASSERT(job->rc == EF_E_NETWORK || job->rc == EF_E_POLICY ||
-                job->rc == EF_E_LIMIT);
+                job->rc == EF_E_LIMIT ||
+                (job->rc == EF_E_IO && a->event == SIGNAL));
     if (c->refuse != 0 && c->pieces == c->refuse)
         FUZZ_ASSERT(job->rc == EF_E_POLICY);
+}
+
+/* done is all that has moved, and never runs backwards. */
+static void
+on_tick(struct ef_progress *p, uint64_t done, uint64_t total)
+{
+    (void)p;
+    FUZZ_ASSERT(done >= ticked && (total == 0 || done <= total));
+    ticked = done;
 }
 
 static void
 transfer(enum ask ask, const struct answer *a, int refuse, ef_slice upload)
 {
+    volatile sig_atomic_t stop = a->event == SIGNAL;
+    struct ef_progress progress = {on_tick};
     struct store_opts o = {.schemes = EF_SCHEME_HTTPS | EF_SCHEME_HTTP,
                            .cacert = "/dev/null",
-                           .stall_sec = 1};
+                           .stall_sec = a->event == STILL ? 0 : 1,
+                           .stop = &stop,
+                           .progress = &progress};
     struct caller c = {.refuse = refuse, .upload = upload};
     struct store_job job = {.url = URL, .ctx = &c, .end = on_end};
     int lowest = dup(0);
@@ -279,6 +299,8 @@ transfer(enum ask ask, const struct answer *a, int refuse, ef_slice upload)
     server.left = buf_slice(&sent);
     server.many = a->framing == RAW;
     server.n = 0;
+    server.still = a->event == STILL;
+    ticked = 0;
     c.body.max = 40000;
     job.probe = ask == PROBE;
     job.put = ask == PUT;
@@ -295,9 +317,10 @@ transfer(enum ask ask, const struct answer *a, int refuse, ef_slice upload)
         FUZZ_ASSERT(can_succeed(ask, a, &sent));
         succeeded(ask, a, &c);
     } else {
-        failed(&job, &c);
+        failed(&job, a, &c);
         FUZZ_ASSERT(ask != GET || a->framing == RAW || refuse != 0 ||
-                    a->body.n > c.body.max || !can_succeed(ask, a, &sent));
+                    a->event != NOTHING || a->body.n > c.body.max ||
+                    !can_succeed(ask, a, &sent));
     }
     while (server.n > 0)
         close(server.peer[--server.n]);
@@ -316,6 +339,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint8_t how = fuzz_byte(&in), status = fuzz_byte(&in);
     uint8_t missing = fuzz_byte(&in), refuse = fuzz_byte(&in);
     struct answer a = {.framing = (enum framing)(how / 3 % 4)};
+    static const enum event events[] = {NOTHING, STILL, SIGNAL, NOTHING};
     static int begun;
     void *block;
 
@@ -324,6 +348,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     a.body = fuzz_rest(&in, &block);
     if (a.body.n > 50000)
         a.body.n = 50000;
+    a.event = events[how / 12 % 4];
     a.status = status < 128 ? 200 : statuses[status % 16];
     a.missing = missing < 128 ? 0 : missing % 8u;
     FUZZ_REACHED();

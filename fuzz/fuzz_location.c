@@ -8,8 +8,8 @@
  *          is not accepted, except brackets around what is no address, which
  *          it then refuses when it is to connect, and a file's path that
  *          begins like a drive (/c:/), which it is never asked for. Of what
- * looks like a URL nothing is shown from the ? on, and nothing of a user or
- *          password; nothing that a terminal would obey is shown.
+ *          looks like a URL nothing is shown from its query on, and nothing of
+ *          a user or password; nothing that a terminal would obey is shown.
  * Covers   ef_location_check location_authority url_authority url_span
  *          slice_public with_where store_public store_file_path
  *          ef_percent_decode store_check_scheme
@@ -214,22 +214,24 @@ unescape(unsigned char *out, const char *where)
 static size_t
 may_show(ef_slice name)
 {
-    char *text = fuzz_string(name.p, name.n), *scheme, *query, *at;
+    char *text = fuzz_string(name.p, name.n), *end;
     size_t i, n = name.n;
 
     for (i = 0; i < name.n; i++)
         text[i] = text[i] == '\0' ? 1 : text[i];
-    scheme = strstr(text, "://");
-    query = strchr(text, '?');
-    if (scheme != NULL || strstr(text, "X-Amz-") != NULL ||
+    if (strstr(text, "://") != NULL || strstr(text, "X-Amz-") != NULL ||
         strstr(text, "Signature=") != NULL) {
-        if (query != NULL)
-            *query = '\0';
+        static const char *const ends[] = {"?", "X-Amz-", "Signature="};
+
+        for (i = 0; i < 3; i++) {
+            end = strstr(text, ends[i]);
+            if (end != NULL)
+                *end = '\0';
+        }
         n = strlen(text);
-        scheme = strstr(text, "://");
-        at = scheme != NULL ? strchr(scheme, '@') : NULL;
-        if (at != NULL)
-            n = (size_t)(scheme - text) + 3;
+        end = strstr(text, "://");
+        if (end != NULL && strchr(end, '@') != NULL)
+            n = (size_t)(end - text) + 3;
     }
     free(text);
     return n;

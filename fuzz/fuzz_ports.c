@@ -3,23 +3,33 @@
  *          removes a work folder.
  * Input    entries with bytes 1e between them: a letter for what it is, its
  *          name, byte 1f, location.txt, byte 1f, credentials.bin | schemes
- *          allowed. Each is made in a folder, as far as the system lets it.
+ *          allowed and which port is read, which allocation fails. Each entry
+ *          is made in a folder, as far as the system lets it.
  * Claims   a port is accepted exactly where a slow twin finds at least one
  *          dataset, and a good name, location, scheme and credentials in every
  *          one, no query twice; the datasets are in the order of their names,
  *          each with location, query and key; a message names no query; no
- *          descriptor and no secret memory is left; run_empty leaves nothing.
- * Covers   run_named run_port_free run_by_name run_url run_open
- *          run_read_location run_read_credentials run_folder_credentials
- *          run_dataset_read run_port_add run_port_entry run_port_read
- *          run_open_folder run_lift run_empty file_open_regular file_read_fd
- * Seeds    vectors/credentials.txt, folders in fuzz/seeds.py
- *          Dict  fuzz/dict/ports.dict
+ *          descriptor and no secret memory is left; run_empty leaves nothing;
+ * without memory there is EF_E_MEMORY, or the same. Covers   run_named
+ * run_port_free run_by_name run_url run_open run_read_location
+ * run_read_credentials run_folder_credentials run_dataset_read run_port_add
+ * run_port_entry run_port_read run_open_folder run_lift run_empty
+ * file_open_regular file_read_fd Seeds    vectors/credentials.txt, folders in
+ * fuzz/seeds.py Dict  fuzz/dict/ports.dict
  */
 #include "watch.h"
 
+/* One allocation fails in a second reading; and few datasets are too many. */
+#define malloc fuzz_malloc
+#define calloc fuzz_calloc
+#define realloc fuzz_realloc
+#undef EF_MAX_DATASETS
+#define EF_MAX_DATASETS 5
 #define main encflow_main
 #include "../encflow.c"
+#undef malloc
+#undef calloc
+#undef realloc
 #include "twin.h"
 
 #define FOLDER "/dev/shm/encflow-fuzz-ports-XXXXXX"
@@ -212,33 +222,62 @@ no_query(const char *where, const struct entry *e, size_t n)
     }
 }
 
-static void
-read_port(const char *folder, const struct entry *e, size_t n, int schemes)
+/* Is the port as its entries are? */
+static int
+twin_port(const struct entry *e, size_t n, int schemes)
+{
+    size_t i, datasets = 0;
+
+    for (i = 0; i < n; i++)
+        if (e[i].made && e[i].dataset) {
+            datasets++;
+            if (!twin_entry(&e[i], schemes))
+                return 0;
+        }
+    return datasets > 0 && datasets <= EF_MAX_DATASETS;
+}
+
+static ef_status
+read_port(const char *folder, const char *name, const struct entry *e, size_t n,
+          int schemes)
 {
     struct run_port port = {NULL, 0};
     ef_err err = {0};
-    size_t i, some = 0, good = 1;
     int lowest = dup(0);
     ef_status rc;
 
     close(lowest);
-    for (i = 0; i < n; i++)
-        if (e[i].made && e[i].dataset) {
-            some = 1;
-            good &= (size_t)twin_entry(&e[i], schemes);
-        }
-    rc = run_port_read(&port, folder, "port", schemes, &err);
-    FUZZ_ASSERT((rc == EF_OK) == (some && good));
+    rc = run_port_read(&port, folder, name, schemes, &err);
+    fuzz_alloc_left = 0;
     if (rc == EF_OK) {
+        FUZZ_ASSERT(strcmp(name, "port") == 0 && twin_port(e, n, schemes));
         accepted(&port, e, n);
     } else {
-        FUZZ_ASSERT(err.code == rc && err.msg != NULL && err.where[0] != '\0');
+        FUZZ_ASSERT(err.code == rc && err.msg != NULL);
+        FUZZ_ASSERT(err.where[0] != '\0' || rc == EF_E_MEMORY);
         no_query(err.where, e, n);
     }
     run_port_free(&port);
     FUZZ_ASSERT(watch_held == 0 && port.set == NULL && port.n == 0);
     FUZZ_ASSERT(dup(0) == lowest);
     close(lowest);
+    return rc;
+}
+
+/* The port, and now and then one that is a file or is not there. */
+static void
+read_twice(const char *folder, const struct entry *e, size_t n, uint8_t how,
+           uint8_t starve)
+{
+    static const char *const names[] = {"port", "file", "missing", "port"};
+    const char *name = names[how / 8 % 4];
+    ef_status rc = read_port(folder, name, e, n, how % 8), again;
+
+    FUZZ_ASSERT((rc == EF_OK) ==
+                (strcmp(name, "port") == 0 && twin_port(e, n, how % 8)));
+    fuzz_alloc_left = starve;
+    again = read_port(folder, name, e, n, how % 8);
+    FUZZ_ASSERT(again == rc || again == EF_E_MEMORY);
 }
 
 /* Folders that nobody may write or list go too. */
@@ -263,7 +302,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_in in = {data, size};
-    uint8_t schemes = fuzz_byte(&in);
+    uint8_t how = fuzz_byte(&in), starve = fuzz_byte(&in);
     struct entry e[ENTRIES] = {{0}};
     char folder[] = FOLDER;
     void *block;
@@ -274,6 +313,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     FUZZ_ASSERT(mkdtemp(folder) != NULL);
     top = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     FUZZ_ASSERT(top >= 0 && mkdirat(top, "port", 0700) == 0);
+    FUZZ_ASSERT(put(top, "file", slice(NULL, 0)));
     dir = openat(top, "port", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     for (n = 0; n < ENTRIES && text.n > 0; n++) {
         ef_slice one = next(&text, 0x1e), name = next(&one, 0x1f);
@@ -287,7 +327,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     close(dir);
     FUZZ_REACHED();
-    read_port(folder, e, n, schemes % 8);
+    read_twice(folder, e, n, how, starve);
     empty(top, folder);
     while (n > 0)
         free(e[--n].name);

@@ -467,7 +467,7 @@ def oss_complete(folder):
         path = "%s/fuzz_%s" % (moved, target)
         libs = run(["ldd", path], check=True, stdout=subprocess.PIPE,
                    text=True).stdout
-        strange = [line for line in libs.splitlines()
+        strange = [line.split()[0] for line in libs.splitlines()
                    if moved not in line and not re.search(
                        r"(linux-vdso|ld-linux[\w-]*|lib(c|m|dl|rt|pthread|"
                        r"gcc_s|stdc\+\+))\.so", line)]

@@ -291,7 +291,14 @@ def ports_seeds():
     for length in (8192, 8193):
         yield "location-%d" % length, seed(entry(
             b"d", b"x", b"https://h/".ljust(length, b"k"), KEY), 7)
-    yield "none", seed(b"", 7)
+    for i in range(4):
+        yield "none-%d" % i, seed(b"", 7 + 8 * i)
+        yield "port-%d" % i, seed(entry(b"d", b"x"), 7 + 8 * i)
+    for n in (5, 6):
+        yield "many-%d" % n, seed(b"\x1e".join(
+            entry(b"d", b"%d" % i) for i in range(n)), 7)
+    for n in range(1, 40):
+        yield "no-memory-%d" % n, seed(entry(b"d", b"x" * 200), 7, n)
     for i, r in enumerate(records("credentials.txt")):
         if len(r["json"]) < 4096:
             yield r["id"], seed(entry(b"d", b"x", b"https://h/k", r["json"]),
@@ -324,6 +331,10 @@ def http_seeds():
         for i, to in enumerate((b"http://127.0.0.1/b", b"https://h/",
                                 b"file:///etc/passwd", b"/b", b"//h/b")):
             yield "moved-%d-%d" % (ask, i), http_seed(moved % to, ask)
+        for event in (12, 24):
+            for i in range(4):
+                yield "event-%d-%d-%d" % (ask, event, i), http_seed(
+                    b"body" * 50, ask + event, i, 0, 129)
         yield "moved-often-%d" % ask, http_seed(
             b"\x1e".join([moved % b"/b"] * 4), ask)
         for i, text in enumerate((
@@ -363,6 +374,11 @@ def aws_seeds():
                 profile, env[i:i + 1], b"", b"")
             yield "%s-env-from-%d" % (profile.decode(), i), aws_seed(
                 profile, env[i:], b"", b"")
+    for where in (b"~", b"-", b"x"):
+        for profile in (b"default", b"dev"):
+            yield "%s-at-%d" % (profile.decode(), where[0]), aws_seed(
+                profile, [b"c" + where, b"C" + where] + env,
+                b"[" + profile + b"]\n" + whole % ((1,) * 5), b"[x]\n")
     yield "long", aws_seed(b"default", [b"i" + b"x" * 256], b"", b"")
     for i, r in enumerate(records("ini.txt")):
         yield r["id"], aws_seed(r["section"] if b"\n" not in r["section"]
