@@ -2461,9 +2461,7 @@ csv_end_record(ef_csv *csv, ef_err *err)
     /* width 0 is before the header: nothing to pad to */
     if (csv->records >= 1 && width < csv->width)
         width = csv->width;
-    rc = csv_grow(csv, width, err);
-    if (rc != EF_OK)
-        return rc;
+    /* there is room: each of the fields was ended in some record */
     for (i = 0; i < width; i++) {
         size_t end = i < csv->count ? csv->ends[i] : start;
 
@@ -3480,7 +3478,6 @@ ef_open_push(ef_open *o, unsigned char *out, size_t *out_n, ef_slice in,
         o->tail_n += (unsigned)in.n;
         return EF_OK;
     }
-    /* All but the last 16 bytes of tail and in together is ciphertext. */
     /* All but the last 16 bytes of tail and in together is ciphertext.
      * The branch above left more than 16, so release is at least 1. */
     release = o->tail_n + in.n - EF_TAG_BYTES;
@@ -5287,7 +5284,7 @@ ef_result_read(const ef_result *r, uint64_t at, unsigned char *buf, size_t n)
 static ef_status
 res_returncode(int *code, ef_slice text, ef_err *err)
 {
-    int negative = text.n > 0 && text.p[0] == '-';
+    int negative = text.p[0] == '-';
     /* -1 until a digit was seen; a text of a sign alone is no JSON */
     int64_t v = negative ? 0 : -1, digit;
     size_t i;
@@ -5701,7 +5698,7 @@ sig_check_bucket(const char *bucket, ef_err *err)
     if (strncmp(bucket, "arn:", 4) == 0)
         return reject(err, EF_E_POLICY, EF_NOWHERE,
                       "bucket ARNs (access points) are not supported");
-    if (n > 6 && strcmp(bucket + n - 6, "--x-s3") == 0)
+    if (n >= 6 && strcmp(bucket + n - 6, "--x-s3") == 0)
         return reject(err, EF_E_POLICY, EF_NOWHERE,
                       "S3 Express directory buckets are not supported");
     if (n < 1 || n > 255)

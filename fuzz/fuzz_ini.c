@@ -74,6 +74,16 @@ split_name(struct line *l)
         }
 }
 
+static size_t
+brackets(ef_slice s)
+{
+    size_t i, n = 0;
+
+    for (i = 0; i < s.n; i++)
+        n += s.p[i] == ']';
+    return n;
+}
+
 /* What a line is, after those before it: state is 0 before the first head,
  * 1 after a head, 2 after a key. */
 static struct line
@@ -88,7 +98,7 @@ classify(ef_slice text, int *state)
     if (*state == 2 && l.indent > 0) {
         l.kind = MORE;
     } else if (l.body.p[0] == '[') {
-        l.kind = memchr(l.body.p, ']', l.body.n) != NULL ? HEAD : WRONG;
+        l.kind = brackets(l.body) == 1 ? HEAD : WRONG;
         *state = 1;
     } else {
         l.kind =
@@ -126,49 +136,81 @@ has_comment(ef_slice value)
     return 0;
 }
 
+/* White space to Python, and to nobody else. */
+static const char *const odd_blanks[] = {
+    "\x1c",         "\x1d",         "\x1e",         "\x1f",
+    "\xc2\x85",     "\xc2\xa0",     "\xe1\x9a\x80", "\xe2\x80\x80",
+    "\xe2\x80\x81", "\xe2\x80\x82", "\xe2\x80\x83", "\xe2\x80\x84",
+    "\xe2\x80\x85", "\xe2\x80\x86", "\xe2\x80\x87", "\xe2\x80\x88",
+    "\xe2\x80\x89", "\xe2\x80\x8a", "\xe2\x80\xa8", "\xe2\x80\xa9",
+    "\xe2\x80\xaf", "\xe2\x81\x9f", "\xe3\x80\x80"};
+
+static int
+has_odd_end(ef_slice s)
+{
+    size_t i, n;
+
+    for (i = 0; i < sizeof odd_blanks / sizeof *odd_blanks; i++) {
+        n = strlen(odd_blanks[i]);
+        if (s.n >= n && (memcmp(s.p, odd_blanks[i], n) == 0 ||
+                         memcmp(s.p + s.n - n, odd_blanks[i], n) == 0))
+            return 1;
+    }
+    return 0;
+}
+
 /* The answer so far. doubt: the line of a value that is read in different
  * ways. */
 struct answer {
     ef_slice value;
     int heads, keys, inside, on_key;
     size_t indent; /* of the key above */
-    uint64_t wrong, doubt;
+    uint64_t wrong, doubt, key_line;
 };
 
-/* Line number i, from 1. */
+/* A key, on line i. */
+static void
+ask_key(struct answer *a, const struct line *l, uint64_t i, const char *name)
+{
+    a->indent = l->indent;
+    a->on_key = a->inside && is_named(l, name);
+    a->keys += a->on_key;
+    if ((a->inside && has_odd_end(l->name)) || (a->on_key && a->keys > 1))
+        a->wrong = i;
+    if (!a->on_key || a->wrong != 0)
+        return;
+    a->value = l->value;
+    a->key_line = i;
+    /* a doubt from a line above is now about this one */
+    if (l->mark == ':' || has_comment(l->value) || has_odd_end(l->value) ||
+        a->doubt != 0)
+        a->doubt = i;
+}
+
+/* Line i, from 1. */
 static void
 ask(struct answer *a, const struct line *l, uint64_t i, const char *section,
-    const char *name, uint64_t *key_line)
+    const char *name)
 {
     if (l->kind == HEAD) {
         a->inside = is_head(l, section);
         a->heads += a->inside;
+        a->on_key = 0;
         if (a->inside && a->heads > 1)
             a->wrong = i;
     } else if (l->kind == KEY) {
-        a->indent = l->indent;
-        a->on_key = a->inside && is_named(l, name);
-        a->keys += a->on_key;
-        if (a->on_key && a->keys > 1)
-            a->wrong = i;
-        if (a->on_key && a->keys == 1) {
-            a->value = l->value;
-            *key_line = i;
-            /* a doubt from a line above is now about this one */
-            if (l->mark == ':' || has_comment(l->value) || a->doubt != 0)
-                a->doubt = i;
-        }
+        ask_key(a, l, i, name);
     } else if (l->kind == MORE) {
-        /* the value goes on, for some; or a key for others */
+        /* the value goes on, for some; or a key or a head for others */
         if (a->on_key)
-            a->doubt = *key_line;
-        if (l->indent <= a->indent && a->inside && is_named(l, name))
+            a->doubt = a->key_line;
+        if (l->indent <= a->indent && l->body.p[0] == '[')
+            a->wrong = i;
+        else if (l->indent <= a->indent && a->inside && is_named(l, name))
             a->doubt = i;
     } else if (l->kind == WRONG) {
         a->wrong = i;
     }
-    if (l->kind == HEAD)
-        a->on_key = 0;
 }
 
 /* Lines up to and with the one that holds the byte at. */
@@ -190,7 +232,7 @@ twin_get(const char *section, const char *name, ef_slice text)
 {
     struct answer a = {.wrong = 0};
     ef_err err = {0};
-    uint64_t i, key_line = 0;
+    uint64_t i;
     int state = 0;
 
     if (ef_utf8_check(text, &err) != EF_OK) /* fuzz_utf8 has its twin */
@@ -198,7 +240,7 @@ twin_get(const char *section, const char *name, ef_slice text)
     for (i = 1; text.n > 0 && a.wrong == 0; i++) {
         struct line l = classify(cut(&text), &state);
 
-        ask(&a, &l, i, section, name, &key_line);
+        ask(&a, &l, i, section, name);
     }
     return a;
 }
