@@ -10403,14 +10403,19 @@ run_job(const struct run_job *job, ef_err *err)
 #define EF_BUILD_INFO ""
 #endif
 
-/* Every option there is. A command's row lists those it takes. */
+/* Every option there is. A command's row lists those it takes. Two may have
+ * one brief form (-c, -o): no command takes both. */
 enum cli_option {
+    /* 0: what ends a row's list, and "no such option" */
     CLI_END,
+    /* these three are every command's (cli_find_option) */
     CLI_HELP,
     CLI_QUIET,
     CLI_VERBOSE,
+    /* what it forces differs by command: --help and encflow(1) tell */
     CLI_FORCE,
     CLI_JSON,
+    /* enc, dec, base64, keygen, json, credentials, result */
     CLI_KEY,
     CLI_IN,
     CLI_OUT,
@@ -10421,12 +10426,14 @@ enum cli_option {
     CLI_CANONICAL,
     CLI_URL,
     CLI_FOLDER,
+    /* what may be reached, and how */
     CLI_ONLINE,
     CLI_CACERT,
     CLI_STALL,
     CLI_ALLOW_HTTP,
     CLI_ALLOW_FILE,
     CLI_ALLOW_NET,
+    /* presign's */
     CLI_SIGV2,
     CLI_REGION,
     CLI_ENDPOINT,
@@ -10434,94 +10441,133 @@ enum cli_option {
     CLI_QUERY,
     CLI_ENCODED,
     CLI_AT,
+    /* describe's */
     CLI_COLUMN,
     CLI_ALL,
     CLI_TOP,
     CLI_PLOT,
     CLI_FORMAT,
+    /* run's */
     CLI_PORTS,
     CLI_INPUT,
     CLI_OUTPUT,
     CLI_WORK,
     CLI_TIMEOUT,
+    /* how many there are: the size of the tables */
     CLI_OPTIONS
 };
 
+/* How each option is spelt and explained. --help prints help as it stands,
+ * and tests/man.bats holds the manual to the same options.
+ * brief is "" where there is none: no argument that reaches cli_find_option
+ * is empty. */
 static const struct cli_spelling {
     const char *brief, *name, *value, *help; /* value NULL: a flag */
 } cli_spellings[CLI_OPTIONS] = {
     [CLI_HELP] = {"-h", "--help", NULL, "print this and exit"},
     [CLI_QUIET] = {"-q", "--quiet", NULL, "no progress, no notes"},
     [CLI_VERBOSE] = {"-v", "--verbose", NULL, "say what is done"},
+    /* No brief form: it is to be typed on purpose. */
     [CLI_FORCE] = {"", "--force", NULL,
                    "overwrite a key; write secrets or binary to a terminal"},
     [CLI_JSON] = {"", "--json", NULL, "report as JSON"},
+    /* No option takes the key itself: other users see arguments. */
     [CLI_KEY] = {"-K", "--key-file", "KEYFILE",
                  "the key: 64 hex digits in a file"},
+    /* One dash and a word, as the reference's command lines have it.
+     * Letters are never clustered, so it can't be read as -i -n. */
     [CLI_IN] = {"-in", "--in", "FILE", "read FILE instead of standard input"},
     [CLI_OUT] = {"-out", "--out", "FILE",
                  "write FILE instead of standard output"},
+    /* The file is of the same format for any N. */
     [CLI_THREADS] = {"", "--threads", "N",
                      "use N threads, 1 to 8 (default: one a processor)"},
+    /* Not -out: a key file is not replaced without --force. */
     [CLI_KEY_OUT] = {"-o", "--out-file", "FILE",
                      "write the key to FILE, mode 0600"},
+    /* As base64(1) has it. */
     [CLI_DECODE] = {"-d", "--decode", NULL, "decode instead of encode"},
+    /* A control character in it is then itself: see cli_drain. */
     [CLI_RAW] = {"-r", "--raw", NULL, "print a string without quotes"},
     [CLI_CANONICAL] = {"-c", "--canonical", NULL,
                        "print the canonical form (RFC 8785)"},
+    /* A presigned URL is a credential: hence "-". */
     [CLI_URL] = {"", "--url", "URL",
                  "the presigned URL; - reads it from standard input"},
+    /* DIR is a dataset of a port: ports/input/NAME, for example. */
     [CLI_FOLDER] = {"-o", "--out-dir", "DIR",
                     "write DIR/dataset/{location.txt,credentials.bin}"},
+    /* The one thing that `credentials check` sends. */
     [CLI_ONLINE] = {"", "--online", NULL, "also ask the storage for a byte"},
+    /* Instead of the system's authorities, not besides them. */
     [CLI_CACERT] = {"", "--cacert", "FILE",
                     "trust the certificate authorities in FILE (PEM)"},
+    /* Bytes in either direction count; a slow transfer is not given up. */
     [CLI_STALL] = {"", "--stall", "S",
                    "give a transfer up after S seconds without a byte "
                    "(default 60)"},
+    /* What is off by default is switched on one by one: there is no option
+     * that means all three. */
     [CLI_ALLOW_HTTP] = {"", "--allow-http", NULL,
                         "allow http:// locations, unencrypted"},
     [CLI_ALLOW_FILE] = {"", "--allow-file", NULL,
                         "allow file:// locations on this machine"},
     [CLI_ALLOW_NET] = {"", "--allow-net", NULL,
                        "let the application use the network"},
+    /* Version 4 is the default, whatever the region. */
     [CLI_SIGV2] = {"", "--sigv2", NULL,
                    "sign with Signature Version 2, as old regions accept it"},
+    /* Part of what is signed: a wrong one is refused by the store only. */
     [CLI_REGION] = {"", "--region", "REGION",
                     "the bucket's region (default: AWS_REGION, the profile, "
                     "us-east-1)"},
+    /* As botocore's endpoint_url. */
     [CLI_ENDPOINT] = {"", "--endpoint-url", "URL",
                       "an S3 server other than AWS's"},
+    /* Decides the host name, and so what Version 4 signs. */
     [CLI_ADDRESSING] = {"", "--addressing", "virtual|path|auto",
                         "where the bucket goes, as botocore's "
                         "addressing_style (default: the regional host)"},
+    /* May be repeated; sig_query_extra has the limit, 64. */
     [CLI_QUERY] = {"", "--query", "NAME=VALUE",
                    "sign another query parameter, VALUE as it is"},
+    /* It is decoded before anything else: a '%' in a name is %25. */
     [CLI_ENCODED] = {"", "--encoded", NULL,
                      "FILE is percent-encoded, for names no shell can type"},
+    /* For tests, and for URLs whose life begins later. */
     [CLI_AT] = {"", "--at", "TIME",
                 "sign as of TIME: seconds since 1970, 20130524T000000Z or "
                 "2013-05-24T00:00:00Z"},
+    /* A name as pandas makes it: the second A is A.1. */
     [CLI_COLUMN] = {"-c", "--column", "COLUMN",
                     "describe COLUMN; may be repeated (default DESCRIPTION)"},
     [CLI_ALL] = {"", "--all", NULL, "describe every column of text"},
+    /* At most 100000. */
     [CLI_TOP] = {"", "--top", "N", "also list the N most frequent values"},
     [CLI_PLOT] = {"", "--plot", NULL, "draw their frequencies as bars"},
+    /* --json means the same as --format json. */
     [CLI_FORMAT] = {"", "--format", "text|json", "how to print (default text)"},
+    /* The default is where the reference's platform puts it. */
     [CLI_PORTS] = {"", "--ports", "DIR",
                    "the ports folder (default "
                    "/opt/fortanix/enclave-os/app-config/rw)"},
+    /* One folder's name each: cli_run checks. */
     [CLI_INPUT] = {"", "--input", "PORT", "the inputs' port (default input)"},
     [CLI_OUTPUT] = {"", "--output", "PORT",
                     "the outputs' port (default output)"},
+    /* Made where it is missing; what has something in it is refused. */
     [CLI_WORK] = {"", "--work", "DIR",
                   "where the application finds its inputs; must be empty "
                   "(default: input beside the ports folder)"},
+    /* Of the application alone; a transfer has --stall. */
     [CLI_TIMEOUT] = {"", "--timeout", "S",
                      "end the application after S seconds (default: never)"},
 };
 
-/* What a command line says. */
+/* What a command line says. All texts are argv's, which outlives it; the
+ * arrays are cli_dispatch's. A command reads its options here and nowhere
+ * else, so no global holds one (cli_run_quiet excepted, which a callback
+ * needs). */
 struct cli {
     const struct cli_command *command;
     const char *value[CLI_OPTIONS];  /* "" for a flag, NULL where not given */
@@ -10532,6 +10578,9 @@ struct cli {
     char **after; /* what follows "--", NULL where there is no "--" */
 };
 
+/* One row of cli_commands. name is one word or two; synopsis and about are
+ * for --help and for messages. run gets a command line with as many
+ * arguments as the row allows, and returns the exit status. */
 struct cli_command {
     const char *name, *synopsis, *about;
     int (*run)(struct cli *c);
@@ -10539,42 +10588,57 @@ struct cli_command {
     unsigned char options[20]; /* enum cli_option, CLI_END at the end */
 };
 
+/* Written by cli_on_signal, for `run` alone. Transfers and the application's
+ * watch look at it between two steps. */
 static volatile sig_atomic_t cli_stop; /* a signal that asks us to end */
 static const char *cli_name = "";      /* the command, for messages */
 
 /* --- messages --- */
 
-/* What every message begins with: the program and its command. */
+/* What every message begins with, as in "encflow enc: ". Before a command is
+ * known it is "encflow: ". cli_name is the table's text, not argv's. */
 static void
 cli_prefix(void)
 {
     fprintf(stderr, "encflow%s%s: ", cli_name[0] != '\0' ? " " : "", cli_name);
 }
 
-/* where, then the position, then what, then why: the parts that err has. */
+/* where, then the position, then what, then why: the parts that err has. The
+ * format of every failure: tests/commands.py compares it word for word.
+ * encflow json: "-": byte 3: not a JSON value
+ * where was escaped by with_where; msg, hint and strerror's text are
+ * constants. So neither a secret nor a control character can be in it.
+ * Fuzz: fuzz/fuzz_cli.c. Tests: vectors/commands.txt. */
 static void
 cli_print_err(const ef_err *err)
 {
     cli_prefix();
+    /* the file, dataset, option or setting */
     if (err->where[0] != '\0')
         fprintf(stderr, "\"%s\": ", err->where);
+    /* a JSON member, or when a query expired */
     if (err->place[0] != '\0')
         fprintf(stderr, "%s: ", err->place);
     if (err->line != 0)
         fprintf(stderr, "line %llu: ", (unsigned long long)err->line);
     if (err->at != EF_NOWHERE)
         fprintf(stderr, "byte %llu: ", (unsigned long long)err->at);
+    /* a constant, always: no text of the input */
     fputs(err->msg != NULL ? err->msg : "failed", stderr);
+    /* a count or an HTTP status that msg speaks of */
     if (err->detail != 0)
         fprintf(stderr, " %ld", err->detail);
     if (err->sys != 0)
         fprintf(stderr, ": %s", strerror(err->sys));
     fputc('\n', stderr);
+    /* a line of its own, last: what the user can do */
     if (err->hint != NULL)
         fprintf(stderr, "hint: %s\n", err->hint);
 }
 
-/* Report a failure; the exit status. */
+/* Report a failure; the exit status. A command that fails says so here,
+ * once, as its last act.
+ * Pre: err was filled by reject() or one of its kind. */
 static int
 cli_fail(const ef_err *err)
 {
@@ -10582,25 +10646,33 @@ cli_fail(const ef_err *err)
     return ef_exit_status(err->code);
 }
 
-/* Says msg, then what (escaped, in quotes) unless it is NULL, and how to
- * get help; returns the exit status, 2. */
+/* Says msg, then what (escaped, in quotes) unless it is NULL, and how to get
+ * help; returns the exit status, 2.
+ * UNTRUSTED: what (an argument). Of a URL in the wrong place its query and
+ * password are not shown: with_where sees to it.
+ * Fuzz: fuzz/fuzz_cli.c. Tests: tests/data.bats ("a command line that is
+ * wrong", "a URL in the wrong place"). */
 static int
 cli_usage(const char *msg, const char *what)
 {
     cli_prefix();
     fputs(msg, stderr);
     if (what != NULL) {
+        /* only for its escaping: no error is reported by it */
         ef_err e = {0};
 
         with_where(&e, EF_E_USAGE, slice_str(what));
         fprintf(stderr, " \"%s\"", e.where);
     }
+    /* the command's own help, where it is known which */
     fprintf(stderr, "\nhint: encflow %s%s--help\n", cli_name,
             cli_name[0] != '\0' ? " " : "");
     return ef_exit_status(EF_E_USAGE);
 }
 
-/* What -v tells, on stderr. */
+/* What -v tells, on stderr. What goes in is public: paths, a profile's name,
+ * an access key id; never a key, a query or plaintext.
+ * Tests: tests/data.bats ("-v explains, without a secret"). */
 static void __attribute__((format(printf, 2, 3)))
 cli_say(const struct cli *c, const char *format, ...)
 {
@@ -10615,7 +10687,12 @@ cli_say(const struct cli *c, const char *format, ...)
     va_end(ap);
 }
 
-/* A number option's value, or fallback. 0 (and a message) when it is bad. */
+/* A number option's value, or fallback. 0 (and a message) when it is bad: no
+ * number, or not from lo to hi. The caller then returns 2.
+ * UNTRUSTED: the value. "8" and "008" are 8; "+8", " 8", "8s" and 13 digits
+ * are bad, since slice_number says -1 and lo is never below 0.
+ * Fuzz: fuzz/fuzz_cli.c. Tests: vectors/commands.txt (enc-threads,
+ * describe-top, run-timeout). */
 static int
 cli_number(const struct cli *c, enum cli_option o, long lo, long hi,
            long fallback, long *out)
@@ -10626,6 +10703,7 @@ cli_number(const struct cli *c, enum cli_option o, long lo, long hi,
     *out = fallback;
     if (text == NULL)
         return 1;
+    /* -1 for what is no number: below any lo */
     v = slice_number(slice_str(text));
     if (v < lo || v > hi) {
         cli_prefix();
@@ -10633,19 +10711,26 @@ cli_number(const struct cli *c, enum cli_option o, long lo, long hi,
                 cli_spellings[o].name, lo, hi);
         return 0;
     }
+    /* between lo and hi, so it fits a long of any size */
     *out = (long)v;
     return 1;
 }
 
 /* --- progress --- */
 
+/* One line on a terminal for one piece of long work. base comes first:
+ * cli_tick gets its address and knows the rest behind it. */
 struct cli_progress {
     struct ef_progress base;
     int64_t start, last; /* clock_ms; 0: not begun */
     int wanted, shown;   /* may be shown; has been */
 };
 
-/* n bytes as a person reads them, "1.5 KiB"; returns text. */
+/* n bytes as a person reads them; returns text, which is the caller's.
+ * 1023 -> "1023 B", 1536 -> "1.5 KiB". TiB is the last unit, so that what is
+ * larger has more digits instead; 2^64 is "16777216.0 TiB", which still
+ * fits.
+ * Fuzz: fuzz/fuzz_cli.c. */
 static const char *
 cli_size(char text[16], double n)
 {
@@ -10660,7 +10745,11 @@ cli_size(char text[16], double n)
     return text;
 }
 
-/* Nothing in the first second; then a line that is written over. */
+/* Nothing in the first second; then a line that is written over, five times
+ * a second at most. What is quick shows nothing at all.
+ * Pre: base is the first member of a struct cli_progress, which the cast
+ * takes it for. total is 0 where it is not known.
+ * Tests: tests/data.bats ("progress: on a terminal after a second"). */
 static void
 cli_tick(struct ef_progress *base, uint64_t done, uint64_t total)
 {
@@ -10669,20 +10758,29 @@ cli_tick(struct ef_progress *base, uint64_t done, uint64_t total)
     double rate;
     char a[16], b[16];
 
+    /* the clock starts with the first bytes, not with the options */
     if (p->start == 0)
         p->start = p->last = now;
+    /* milliseconds of a clock that only goes forward */
     if (now - p->start < 1000 || now - p->last < 200)
         return;
     p->last = now;
     p->shown = 1;
+    /* at least a second has passed: no division by 0 */
     rate = (double)done / ((double)(now - p->start) / 1000);
     fprintf(stderr, "\r%s, %s/s", cli_size(a, (double)done), cli_size(b, rate));
+    /* without a total nobody knows what is left; 0 bytes a second is for
+     * ever */
     if (total > done && rate > 0)
         fprintf(stderr, ", %.0f s left", (double)(total - done) / rate);
+    /* over what a longer line before has left */
     fputs("   ", stderr);
 }
 
-/* A progress line where there is a terminal and nobody said -q; else NULL. */
+/* A progress line where there is a terminal and nobody said -q; else NULL,
+ * which pumps and transfers take for "tell nobody". stdout does not matter:
+ * progress is on stderr.
+ * Post: p is good for cli_progress_at and cli_progress_end either way. */
 static struct ef_progress *
 cli_progress(struct cli_progress *p, const struct cli *c)
 {
@@ -10691,6 +10789,7 @@ cli_progress(struct cli_progress *p, const struct cli *c)
     return p->wanted ? &p->base : NULL;
 }
 
+/* For the loops of this section, which have no pointer that may be NULL. */
 static void
 cli_progress_at(struct cli_progress *p, uint64_t done, uint64_t total)
 {
@@ -10698,6 +10797,8 @@ cli_progress_at(struct cli_progress *p, uint64_t done, uint64_t total)
         cli_tick(&p->base, done, total);
 }
 
+/* Clears the line (ECMA-48 EL), before a message or the shell's prompt is
+ * written over it. Nothing was shown: nothing is written. */
 static void
 cli_progress_end(const struct cli_progress *p)
 {
@@ -10707,14 +10808,20 @@ cli_progress_end(const struct cli_progress *p)
 
 /* --- output --- */
 
-/* Standard output is a terminal and nobody said --force. */
+/* Standard output is a terminal and nobody said --force. A terminal shows a
+ * secret to whoever stands behind, keeps it in its scrollback, and obeys
+ * control characters. */
 static int
 cli_guarded(const struct cli *c)
 {
     return isatty(STDOUT_FILENO) && c->value[CLI_FORCE] == NULL;
 }
 
-/* what: the thing that is secret or binary. Returns the exit status, 2. */
+/* what: the thing that is secret or binary. Returns the exit status, 2.
+ * Nothing has been written then, but for text that came before a control
+ * character (cli_drain).
+ * Tests: tests/data.bats ("nothing secret or binary goes to a terminal
+ * without --force"). */
 static int
 cli_refuse_terminal(const char *what)
 {
@@ -10727,28 +10834,40 @@ cli_refuse_terminal(const char *what)
 }
 
 /* Bytes that a terminal would obey: C0 but for blanks, DEL, and C1 (which is
- * C2 80 to C2 9F in UTF-8). */
+ * C2 80 to C2 9F in UTF-8). A sequence such as ESC ] could otherwise rewrite
+ * what is on the screen, or type into it.
+ * UNTRUSTED: p (an application's output, a JSON string, a table's values).
+ * Fuzz: fuzz/fuzz_cli.c. Tests: vectors/commands.txt (json-terminal,
+ * result-terminal). */
 static int
 cli_has_control(const unsigned char *p, size_t n)
 {
     size_t i;
 
     for (i = 0; i < n; i++)
+        /* line ends and tabs move the cursor, no more */
         if ((p[i] < 0x20 && p[i] != '\n' && p[i] != '\t' && p[i] != '\r') ||
             p[i] == 0x7f || is_c1(slice(p + i, n - i)))
             return 1;
     return 0;
 }
 
-/* Standard output as a buffer's drain; why it failed, for cli_stdout_end. */
+/* Standard output as a buffer's drain; why it failed, for cli_stdout_end.
+ * guarded: it is a terminal without --force. refused: a control character
+ * was met, and err says nothing. */
 struct cli_sink {
     int guarded, refused;
     ef_err err;
 };
 
+/* One is enough: a command has one standard output. Static, because the
+ * buffer that points to it is returned by value. */
 static struct cli_sink cli_sink;
 
-/* ef_buf's drain to the descriptor at ctx; not 0: it failed. */
+/* ef_buf's drain to standard output; not 0: it failed, and the sink knows
+ * why. A piece for a terminal is looked at before a byte of it is written.
+ * Fails: a control character on a terminal; a write that failed. ef_buf then
+ * adds and drains no more. */
 static int
 cli_drain(void *ctx, const unsigned char *p, size_t n)
 {
@@ -10759,8 +10878,11 @@ cli_drain(void *ctx, const unsigned char *p, size_t n)
            file_write_full(STDOUT_FILENO, p, n, &sink->err) != EF_OK;
 }
 
-/* A buffer whose contents go to standard output as they come; what a terminal
- * would obey does not go to one. */
+/* A buffer whose contents go to standard output as they come; what a
+ * terminal would obey does not go to one. It holds 64 KiB at most, however
+ * long the text.
+ * Post: cli_stdout_end or ef_buf_free ends it; only the former writes what
+ * is left. Two at a time would share a sink. */
 static ef_buf
 cli_stdout(const struct cli *c)
 {
@@ -10768,23 +10890,31 @@ cli_stdout(const struct cli *c)
     return (ef_buf){.drain = cli_drain, .ctx = &cli_sink};
 }
 
-/* Write the rest and free it; the exit status. */
+/* Write the rest and free it; the exit status. The text may hold plaintext
+ * or a URL: ef_buf_free wipes it.
+ * Fails: 2 for a control character, 1 for a write that failed or no memory.
+ * Tests: tests/atomic.bats ("a full, closed or deaf standard output"). */
 static int
 cli_stdout_end(ef_buf *b)
 {
+    /* a short text has not been drained at all yet */
     int failed = b->failed || (b->n > 0 && b->drain(b->ctx, b->p, b->n) != 0);
 
     ef_buf_free(b);
     if (!failed)
         return 0;
+    /* a byte of it may stand behind 64 KiB that were harmless */
     if (cli_sink.refused)
         return cli_refuse_terminal("text with control characters");
+    /* the buffer failed, not its drain: that is memory */
     if (cli_sink.err.msg == NULL)
         (void)reject_memory(&cli_sink.err);
     with_file(&cli_sink.err, cli_sink.err.code, NULL);
     return cli_fail(&cli_sink.err);
 }
 
+/* Seconds since 1970, UTC. The machine's clock is believed: what ends by it
+ * is the store's to judge in the end. */
 static int64_t
 cli_now(void)
 {
@@ -10794,7 +10924,15 @@ cli_now(void)
 /* --- keygen, enc, dec --- */
 
 /* The key is in secret memory and nowhere else but where it is written. A
- * file is 0600 and replaces no other without --force. */
+ * file is 0600 and replaces no other without --force.
+ * In order: the terminal, memory, the kernel's random bytes, the file. A
+ * failure leaves no file and an older one untouched (file_write).
+ * Secret: s, key and hex digits, freed on every path. The digits are written
+ * by file_write itself, past stdio, whose buffer nobody wipes.
+ * Fails: 2 for a terminal; 1 without random bytes, memory, or a place to
+ * write to, and where the file exists.
+ * Tests: tests/data.bats (keygen), tests/secrets.bats ("keygen keeps nothing
+ * of the key"). */
 static int
 cli_keygen(struct cli *c)
 {
@@ -10812,9 +10950,11 @@ cli_keygen(struct cli *c)
     }
     if (s == NULL)
         rc = reject_memory(&err);
+    /* flags 0: waits at boot until the kernel's generator is seeded */
     else if (getrandom(s->key, sizeof s->key, 0) != (ssize_t)sizeof s->key)
         rc = reject_sys(&err, EF_E_IO, "the kernel gave no random bytes");
     if (rc == EF_OK) {
+        /* upper case, as the reference writes keys; no newline either */
         ef_hex_encode(s->hex, s->key, sizeof s->key, 1);
         rc = file_write(c->value[CLI_KEY_OUT], flags,
                         slice(s->hex, sizeof s->hex), &err);
@@ -10823,8 +10963,16 @@ cli_keygen(struct cli *c)
     return rc == EF_OK ? 0 : cli_fail(&err);
 }
 
-/* Options are checked before the key is read, so that a wrong command line
- * touches no secret and no file. */
+/* enc (seal) and dec. Options are checked before the key is read, so that a
+ * wrong command line touches no secret and no file.
+ * In order: --threads, -K, the terminal, standard input twice; then the key;
+ * then crypt_file opens the files.
+ * Secret: key, read here and freed here; crypt_file takes round keys of it.
+ * Post: the output is complete, or as it was before. A stream (a pipe, a
+ * terminal) has had nothing of a dec that failed, or a true prefix where the
+ * file changed meanwhile.
+ * Fails: 2 as above; 1, 3, 4 as file_read_key and crypt_file.
+ * Tests: tests/data.bats, tests/atomic.bats, vectors/commands.txt. */
 static int
 cli_crypt(struct cli *c, int seal)
 {
@@ -10836,13 +10984,17 @@ cli_crypt(struct cli *c, int seal)
     ef_err err = {0};
     ef_status rc;
 
+    /* sysconf may say -1; more than 8 threads wait for the disk */
     cores = cores < 1 ? 1 : cores > PUMP_MAX_THREADS ? PUMP_MAX_THREADS : cores;
+    /* it has said why */
     if (!cli_number(c, CLI_THREADS, 1, PUMP_MAX_THREADS, cores, &threads))
         return ef_exit_status(EF_E_USAGE);
     if (c->value[CLI_KEY] == NULL)
         return cli_usage("a key is needed: -K KEYFILE", NULL);
+    /* a terminal that has a name is file_is_stream's to refuse */
     if (file_is_std(job.out) && cli_guarded(c))
         return cli_refuse_terminal(seal ? "ciphertext" : "plaintext");
+    /* the first reader would take the other's bytes */
     if (file_is_std(c->value[CLI_KEY]) && file_is_std(job.in))
         return cli_usage("the key and the data can't both come from standard "
                          "input",
@@ -10851,25 +11003,31 @@ cli_crypt(struct cli *c, int seal)
     job.key = key;
     job.threads = (unsigned)threads;
     job.flags = c->value[CLI_FORCE] != NULL ? 0 : FILE_BINARY;
+    /* for ciphertext only (crypt_spool), so any folder will do */
     job.tmpdir = tmpdir != NULL && tmpdir[0] != '\0' ? tmpdir : "/tmp";
     job.progress = cli_progress(&progress, c);
+    /* before any output is begun: a bad key leaves nothing to undo */
     rc = key == NULL ? reject_memory(&err)
                      : file_read_key(key, c->value[CLI_KEY], &err);
     cli_say(c, "AES-256-GCM on %s, %ld threads",
             ef_gcm_kernel_name(ef_gcm_kernel_at(0)), threads);
     if (rc == EF_OK)
         rc = crypt_file(&job, seal, &err);
+    /* the line goes before a message is printed over it */
     cli_progress_end(&progress);
     ef_secret_free(key, EF_KEY_BYTES);
     return rc == EF_OK ? 0 : cli_fail(&err);
 }
 
+/* Encrypts. A dataset file does not say which file it is, so a key is best
+ * used for one (encflow(1), SECURITY CONSIDERATIONS). */
 static int
 cli_enc(struct cli *c)
 {
     return cli_crypt(c, 1);
 }
 
+/* Verifies and decrypts. */
 static int
 cli_dec(struct cli *c)
 {
@@ -10880,7 +11038,14 @@ cli_dec(struct cli *c)
 
 #define CLI_BASE64_PIECE 49152 /* a multiple of 3 and of 4 */
 
-/* One line without wrapping, and a newline. */
+/* One line without wrapping, and a newline. "foobar" -> "Zm9vYmFy\n"; no
+ * input -> "\n". Every piece but the last is a multiple of 3 bytes, so that
+ * padding stands at the end alone (RFC 4648 section 4).
+ * Secret: perhaps, in raw and text: static, because they are large, and
+ * wiped at the end.
+ * Fails: EF_E_IO, reading (err names from) or writing (err names nothing).
+ * Tests: tests/data.bats ("base64 is coreutils' base64 -w0"),
+ * tests/secrets.bats. */
 static ef_status
 cli_base64_encode(int in, const char *from, int out, struct cli_progress *p,
                   ef_err *err)
@@ -10897,6 +11062,7 @@ cli_base64_encode(int in, const char *from, int out, struct cli_progress *p,
                              from);
         ef_base64_encode(text, raw, (size_t)n);
         rc = file_write_full(out, text, EF_BASE64_BYTES((size_t)n), err);
+        /* n is short only at the end: file_read_full fills a piece */
         cli_progress_at(p, done += (uint64_t)n, 0);
     }
     ef_wipe(raw, sizeof raw);
@@ -10904,7 +11070,10 @@ cli_base64_encode(int in, const char *from, int out, struct cli_progress *p,
     return rc == EF_OK ? file_write_full(out, "\n", 1, err) : rc;
 }
 
-/* Decoding a stream: quads may be split by blanks and by pieces. */
+/* Decoding a stream: quads may be split by blanks and by pieces. text has
+ * the characters without blanks, those held from the piece before first; at
+ * most three are, hence + 4.
+ * Secret: perhaps, in raw and text; cli_base64_decode wipes all of it. */
 struct cli_base64 {
     unsigned char raw[CLI_BASE64_PIECE], text[CLI_BASE64_PIECE + 4];
     uint64_t where[4]; /* offsets in the input of the characters held */
@@ -10913,22 +11082,37 @@ struct cli_base64 {
     int ended;         /* padding was seen: nothing may follow */
 };
 
-/* Offset in the input of the k-th character that is in text; raw has n bytes.
- */
+/* Offset in the input of the k-th character that is in text; raw has n
+ * bytes. Blanks were dropped on the way there, so that it is found by
+ * counting again: only for a message, and for the three characters that are
+ * held.
+ * "Zg=\n=": k 3 -> 4. k behind the last character -> the input's size so
+ * far.
+ * Pre: raw, where and held are still those of this piece. */
 static uint64_t
 cli_base64_where(const struct cli_base64 *b, size_t n, size_t k)
 {
     size_t i, left = k - b->held;
 
+    /* left wraps around here, and is not used */
     if (k < b->held)
         return b->where[k];
     for (i = 0; i < n; i++)
+        /* ends at n where k is behind the last: the offset of the end */
         if (!is_blank_byte(b->raw[i]) && left-- == 0)
             break;
     return b->seen + i;
 }
 
-/* Decode what raw's n bytes complete; last: there are no more. */
+/* Decode what raw's n bytes complete, and write it; last: there are no more.
+ * raw comes from anybody, but only ef_base64_decode judges it
+ * (fuzz/fuzz_base64.c).
+ * Pre: n <= sizeof raw; held <= 3: text has room for both.
+ * Post: fewer than four characters are held, with their offsets.
+ * Fails: EF_E_FORMAT at the offset in the input; EF_E_IO. What decoded
+ * before a bad character in the same piece is not written.
+ * Tests: tests/data.bats ("base64 -d is strict and names the byte"),
+ * vectors/commands.txt (base64-goes-on). */
 static ef_status
 cli_base64_piece(struct cli_base64 *b, size_t n, int last, int out, ef_err *err)
 {
@@ -10939,18 +11123,25 @@ cli_base64_piece(struct cli_base64 *b, size_t n, int last, int out, ef_err *err)
     for (i = 0; i < n; i++)
         if (!is_blank_byte(b->raw[i]))
             b->text[have++] = b->raw[i];
+    /* at the end an unfinished quad is an error for the decoder to find */
     use = last ? have : have / 4 * 4;
+    /* also where padding ended the piece before: there is nothing to
+     * decode that would notice */
     if (b->ended && have > 0)
         rc = reject(err, EF_E_FORMAT, 0, "base64 goes on after its padding");
     else if (use > 0)
         rc = ef_base64_decode(b->text, &done, slice(b->text, use), err);
+    /* from an offset in text to one in the input */
     if (rc != EF_OK && err->at != EF_NOWHERE)
         err->at = cli_base64_where(b, n, (size_t)err->at);
     if (rc != EF_OK)
         return rc;
+    /* fewer bytes than three a quad: there was padding */
     b->ended |= done < use / 4 * 3;
     rc = file_write_full(out, b->text, done, err);
     for (i = use; i < have; i++)
+        /* worked out before text moves; into b->where only then, since it is
+         * read */
         where[i - use] = cli_base64_where(b, n, i);
     memmove(b->text, b->text + use, have - use); /* fewer than four */
     memcpy(b->where, where, (have - use) * sizeof where[0]);
@@ -10959,6 +11150,11 @@ cli_base64_piece(struct cli_base64 *b, size_t n, int last, int out, ef_err *err)
     return rc;
 }
 
+/* The whole stream, a piece at a time, then a piece of none, which tells
+ * cli_base64_piece that it was the last.
+ * Secret: b may hold some, and is wiped; static, because it is large.
+ * Fails: EF_E_FORMAT, EF_E_IO as cli_base64_piece. What was decoded before
+ * has been written to out: the caller takes it back where it can. */
 static ef_status
 cli_base64_decode(int in, const char *from, int out, struct cli_progress *p,
                   ef_err *err)
@@ -10975,12 +11171,18 @@ cli_base64_decode(int in, const char *from, int out, struct cli_progress *p,
             rc = cli_base64_piece(&b, (size_t)n, n == 0, out, err);
         cli_progress_at(p, b.seen, 0);
     }
+    /* also what a failure left in it */
     ef_wipe(&b, sizeof b);
     return rc;
 }
 
-/* Streams. When decoding fails half way, a file is left as it was; a pipe
- * has had what came before. */
+/* Encode, or decode with -d. When decoding fails half way, a file is left as
+ * it was; a pipe has had what came before.
+ * In order: the terminal, the input, the output. The output is begun only
+ * after the input was opened, so a missing file creates nothing.
+ * Fails: 2 for decoded bytes to a terminal; 1 for I/O; 4 for what is no
+ * base64.
+ * Tests: tests/data.bats (base64), vectors/commands.txt (base64-*). */
 static int
 cli_base64(struct cli *c)
 {
@@ -10996,8 +11198,10 @@ cli_base64(struct cli *c)
     rc = file_open(&in, from, &err);
     if (rc != EF_OK)
         return cli_fail(&err);
+    /* flags 0: a new file's mode is the umask's, as for any text */
     rc = file_out_begin(&out, to, 0, &err);
     if (rc == EF_OK) {
+        /* the pointer is for pumps; here cli_progress_at asks p itself */
         (void)cli_progress(&progress, c);
         rc = decode ? cli_base64_decode(in, from, out.fd, &progress, &err)
                     : cli_base64_encode(in, from, out.fd, &progress, &err);
@@ -11007,15 +11211,20 @@ cli_base64(struct cli *c)
         else
             file_out_abort(&out);
     }
+    /* a read that failed has named its file; what is left is a write, or
+     * the input's text */
     with_file(&err, rc, err.code == EF_E_IO ? to : from);
+    /* standard input stays open: main closes nothing */
     file_close(in);
     return rc == EF_OK ? 0 : cli_fail(&err);
 }
 
 /* --- json --- */
 
-/* The canonical form has no newline at its end: it is made to be hashed
- * and signed. */
+/* The value at node, as the options say: -c before -r, -r for strings only.
+ * The canonical form has no newline at its end: it is made to be hashed and
+ * signed (RFC 8785).
+ * Fails: EF_E_MEMORY; a write that fails shows in out->failed. */
 static ef_status
 cli_json_print(const ef_json *doc, uint32_t node, const struct cli *c,
                ef_buf *out, ef_err *err)
@@ -11023,16 +11232,25 @@ cli_json_print(const ef_json *doc, uint32_t node, const struct cli *c,
     if (c->value[CLI_CANONICAL] != NULL)
         return ef_json_canonical(doc, node, out, err);
     if (c->value[CLI_RAW] != NULL && doc->nodes[node].type == EF_JSON_STRING)
+        /* its own bytes, for a shell to take */
         ef_json_string(doc, node, out);
     else
+        /* text of numbers and order of members stay as they are */
         ef_json_print(doc, node, 2, out);
     ef_buf_byte(out, '\n');
     return EF_OK;
 }
 
 /* A lone argument is a pointer when it is empty or begins with '/', else a
- * file; of two, the pointer comes first. text is wiped: it may be
- * credentials. */
+ * file; of two, the pointer comes first. So "a/b" is a file, and one whose
+ * name begins with '/' is named after -in.
+ * The document comes from anybody. It is read whole, then checked whole,
+ * also where a part is wanted; only ef_json_parse looks into it
+ * (fuzz/fuzz_json.c). text is wiped: it may be credentials.
+ * Fails: 2 for two files, or a control character to a terminal (-r); 4 for
+ * what is no JSON, too large, or has nothing at the pointer; 1 for I/O.
+ * Limits: EF_MAX_JSON_BYTES; one more byte is read, to notice. Tests:
+ * tests/data.bats (json), tests/secrets.bats ("json keeps nothing"). */
 static int
 cli_json(struct cli *c)
 {
@@ -11045,6 +11263,7 @@ cli_json(struct cli *c)
     uint32_t node = 0;
     ef_status rc;
 
+    /* -in takes the file's place: what is left may be a pointer only */
     if (file != NULL &&
         (c->argc == 2 ||
          (c->argc == 1 && c->args[0][0] != '/' && c->args[0][0] != '\0'))) {
@@ -11054,6 +11273,7 @@ cli_json(struct cli *c)
     }
     if (c->argc == 2 ||
         (c->argc == 1 && (c->args[0][0] == '/' || c->args[0][0] == '\0')))
+        /* malformed ones are ef_json_pointer's to refuse */
         pointer = c->args[0];
     if (c->argc == 2 || (c->argc == 1 && pointer != c->args[0]))
         file = c->args[c->argc - 1];
@@ -11065,13 +11285,16 @@ cli_json(struct cli *c)
     if (rc == EF_OK)
         rc = ef_json_parse(&doc, slice(text, n), &err);
     if (rc == EF_OK) {
+        /* "", the default, is the whole document (RFC 6901) */
         rc = ef_json_pointer(&doc, &node, slice_str(pointer), &err);
+        /* goes before the file's name: the offset is in the pointer */
         with_where(&err, rc, slice_str(pointer));
     }
     if (rc == EF_OK)
         rc = cli_json_print(&doc, node, c, &out, &err);
     with_file(&err, rc, file);
     ef_json_free(&doc);
+    /* the nodes are offsets into text: the document goes first */
     if (text != NULL)
         ef_wipe(text, n);
     free(text);
@@ -11083,7 +11306,14 @@ cli_json(struct cli *c)
 
 /* --- credentials --- */
 
-/* The URL given, or read from standard input: secret memory, trimmed. */
+/* The URL given, or read from standard input, where "-" is its name: into
+ * buf, trimmed. url is a slice of buf.
+ * UNTRUSTED: arg, and what is read. Nothing but the length is checked here.
+ * Secret: the URL. buf is the caller's secret memory. An argument stays
+ * visible in argv, which is why there is "-".
+ * Pre: buf has EF_MAX_LOCATION_BYTES + 1 bytes.
+ * Fails: EF_E_LIMIT, EF_E_IO; then url is empty. Fuzz: fuzz/fuzz_cli.c.
+ * Tests: vectors/commands.txt (make-url-long, make-url-read-long). */
 static ef_status
 cli_read_url(unsigned char *buf, ef_slice *url, const char *arg, ef_err *err)
 {
@@ -11091,6 +11321,7 @@ cli_read_url(unsigned char *buf, ef_slice *url, const char *arg, ef_err *err)
     ef_status rc = EF_OK;
 
     if (file_is_std(arg))
+        /* white space at its end counts here, as in location.txt */
         rc = file_read_small(buf, EF_MAX_LOCATION_BYTES + 1, &n, NULL,
                              "longer than EF_MAX_LOCATION_BYTES (8192)", err);
     else if (n <= EF_MAX_LOCATION_BYTES)
@@ -11102,7 +11333,11 @@ cli_read_url(unsigned char *buf, ef_slice *url, const char *arg, ef_err *err)
     return rc;
 }
 
-/* mkdir -p; folders of credentials are the owner's alone. */
+/* mkdir -p; folders of credentials are the owner's alone. "a/b" makes "a",
+ * then "a/b". What exists stays as it is, its mode too.
+ * Fails: EF_E_USAGE for "" or a name longer than a path can be; EF_E_IO,
+ * naming the folder that could not be made. Those made before it stay.
+ * Tests: vectors/commands.txt (make-folder-long, make-folder-file). */
 static ef_status
 cli_make_folder(const char *path, ef_err *err)
 {
@@ -11113,11 +11348,16 @@ cli_make_folder(const char *path, ef_err *err)
         return with_file(
             err, reject(err, EF_E_USAGE, EF_NOWHERE, "not a folder's name"),
             path);
+    /* from 1: the root need not be made */
     for (i = 1; i <= n; i++) {
+        /* at each '/', and at the end */
         if (path[i] != '/' && path[i] != '\0')
             continue;
+        /* i <= n < sizeof part: the NUL fits */
         memcpy(part, path, i);
         part[i] = '\0';
+        /* a file of that name is EEXIST, too: the next step meets it as
+         * ENOTDIR */
         if (mkdir(part, 0700) != 0 && errno != EEXIST)
             return with_file(
                 err, reject_sys(err, EF_E_IO, "cannot make this folder"), part);
@@ -11125,8 +11365,13 @@ cli_make_folder(const char *path, ef_err *err)
     return EF_OK;
 }
 
-/* credentials.bin goes first: where it may not be replaced, location.txt
- * is not touched either. */
+/* folder/dataset with its two files. credentials.bin goes first: where it
+ * may not be replaced, location.txt is not touched either. Each appears
+ * whole or not at all; a failure between them leaves the first.
+ * Secret: json, the key and the query; credentials.bin is 0600 from its
+ * first byte. location.txt has the umask's mode: it is public.
+ * Fails: EF_E_USAGE, EF_E_IO as cli_make_folder and file_write.
+ * Tests: tests/data.bats ("credentials make -o writes location.txt"). */
 static ef_status
 cli_write_dataset(const char *folder, ef_slice location, ef_slice json,
                   int flags, ef_err *err)
@@ -11138,6 +11383,7 @@ cli_write_dataset(const char *folder, ef_slice location, ef_slice json,
     ef_buf_str(&path, folder);
     ef_buf_str(&path, "/dataset");
     rc = cli_make_folder(buf_cstr(&path), err);
+    /* where the two names begin to differ */
     n = path.n;
     ef_buf_str(&path, "/credentials.bin");
     if (rc == EF_OK)
@@ -11145,18 +11391,29 @@ cli_write_dataset(const char *folder, ef_slice location, ef_slice json,
     path.n = n;
     ef_buf_str(&path, "/location.txt");
     if (rc == EF_OK)
+        /* replaced also without --force: with no credentials.bin beside it,
+         * an old one belonged to nothing */
         rc = file_write(buf_cstr(&path), 0, location, err);
     ef_buf_free(&path);
     return rc;
 }
 
-/* Check, then write or print; key and url are secret. */
+/* Check, then write or print; key and url are secret. A URL is cut at its
+ * first '?': what stands before is the location, what follows the query. A
+ * file has no query, so that its name may have a '?'.
+ * https://b.s3.amazonaws.com/k?X-Amz-... -> location
+ * "https://b.s3.amazonaws.com/k", query_string "X-Amz-..." in base64
+ * Secret: json holds both; it is wiped when freed.
+ * Fails: EF_E_FORMAT, EF_E_LIMIT naming --url, never its text; EF_E_IO,
+ * EF_E_MEMORY. Tests: tests/data.bats ("refuses a URL that could smuggle
+ * something"). */
 static ef_status
 cli_make(const struct cli *c, const unsigned char *key, ef_slice url,
          ef_err *err)
 {
     ef_slice location =
         slice_has_prefix(url, "file:") ? url : store_public(url);
+    /* empty where there is no '?': never past the end */
     ef_slice query = slice_from(url, location.n + 1);
     ef_buf json = {0};
     ef_scheme scheme;
@@ -11164,25 +11421,34 @@ cli_make(const struct cli *c, const unsigned char *key, ef_slice url,
 
     if (rc == EF_OK)
         rc = cred_query_check(query, err);
+    /* not the URL: it is a credential */
     with_where(err, rc, slice_str("--url"));
     if (rc != EF_OK)
         return rc;
     ef_credentials_print(&json, key, query);
     rc = buf_status(&json, err);
+    /* to files the document goes as json.dumps has it: no newline */
     if (rc == EF_OK && c->value[CLI_FOLDER] != NULL) {
         rc =
             cli_write_dataset(c->value[CLI_FOLDER], location, buf_slice(&json),
                               c->value[CLI_FORCE] != NULL ? 0 : FILE_KEEP, err);
     } else if (rc == EF_OK) {
         ef_buf_byte(&json, '\n');
+        /* past stdio: its buffer would keep a copy */
         rc = file_write_full(STDOUT_FILENO, json.p, json.n, err);
     }
     ef_buf_free(&json);
     return rc;
 }
 
-/* Key and URL are secret. Other users of the machine can see an argument;
- * what --url - reads they cannot. */
+/* In order: both options are there, not both from standard input, the
+ * terminal; then the key, then the URL; nothing is written before all of it
+ * was found good.
+ * Key and URL are secret. Other users of the machine can see an argument;
+ * what --url - reads they cannot.
+ * Secret: s, freed on every path behind its allocation.
+ * Fails: 2 as above; 4 for a bad key or URL; 1 for I/O.
+ * Tests: tests/data.bats (credentials make), tests/secrets.bats. */
 static int
 cli_credentials_make(struct cli *c)
 {
@@ -11199,12 +11465,14 @@ cli_credentials_make(struct cli *c)
         return cli_usage("the key and the URL can't both come from standard "
                          "input",
                          NULL);
+    /* the document has the key in it */
     if (c->value[CLI_FOLDER] == NULL && cli_guarded(c))
         return cli_refuse_terminal("a key");
     s = ef_secret_alloc(sizeof *s, NULL);
     rc = s == NULL ? reject_memory(&err)
                    : file_read_key(s->key, c->value[CLI_KEY], &err);
     if (rc == EF_OK)
+        /* behind the key: no URL is asked of a terminal for a bad key file */
         rc = cli_read_url(s->url, &url, c->value[CLI_URL], &err);
     if (rc == EF_OK)
         rc = cli_make(c, s->key, url, &err);
@@ -11213,7 +11481,15 @@ cli_credentials_make(struct cli *c)
 }
 
 /* The dataset at path: a credentials file, or a folder that has one (with or
- * without "dataset" in between), which also knows its location. */
+ * without "dataset" in between), which also knows its location. DIR/dataset
+ * is tried first, so that what `credentials make -o DIR` wrote is found as
+ * DIR.
+ * Secret: d->cred and d->url, which are run_port_free's, also after failure.
+ * Fails: EF_E_IO, and what run_dataset_read or run_read_credentials refuses;
+ * their bytes come from anybody, and fuzz/fuzz_ports.c and
+ * fuzz/fuzz_credentials.c reach what looks into them.
+ * Tests: tests/data.bats ("credentials check takes the credentials file
+ * alone"). */
 static ef_status
 cli_load_dataset(struct run_dataset *d, const char *path, int *has_location,
                  ef_err *err)
@@ -11222,11 +11498,14 @@ cli_load_dataset(struct run_dataset *d, const char *path, int *has_location,
     ef_buf folder = {0};
     ef_status rc;
 
+    /* what is missing is taken for a file, and file_open tells why it
+     * fails */
     *has_location = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
     ef_buf_str(&folder, path);
     if (!*has_location) {
         int fd;
 
+        /* not file_open_regular: here a pipe is what the user asked for */
         rc = file_open(&fd, path, err);
         if (rc == EF_OK)
             rc = run_read_credentials(d, fd, path, err);
@@ -11234,14 +11513,18 @@ cli_load_dataset(struct run_dataset *d, const char *path, int *has_location,
         ef_buf_str(&folder, "/dataset");
         if (stat(buf_cstr(&folder), &st) != 0)
             folder.n -= strlen("/dataset");
+        /* the same rules as in `run`, so that its answer is the same */
         rc = run_dataset_read(d, buf_cstr(&folder), err);
     }
+    /* where nothing further in has named a file */
     with_where(err, rc, buf_slice(&folder));
     ef_buf_free(&folder);
     return rc;
 }
 
-/* https always; http and file only where their options say so. */
+/* What transfers may do: https always; http and file only where their
+ * options say so. A signal ends a transfer through cli_stop.
+ * Pre: c outlives the result, which points to --cacert's value. */
 static struct store_opts
 cli_store_opts(const struct cli *c, long stall)
 {
@@ -11250,6 +11533,7 @@ cli_store_opts(const struct cli *c, long stall)
                            .stall_sec = stall,
                            .stop = &cli_stop};
 
+    /* NULL, too, for commands that do not take the option */
     if (c->value[CLI_ALLOW_HTTP] != NULL)
         o.schemes |= EF_SCHEME_HTTP;
     if (c->value[CLI_ALLOW_FILE] != NULL)
@@ -11257,7 +11541,12 @@ cli_store_opts(const struct cli *c, long stall)
     return o;
 }
 
-/* Ask for one byte of the object: does the storage accept the URL? */
+/* Ask for one byte of the object: does the storage accept the URL? An HTTP
+ * status of failure is the answer no. For a URL that uploads this fails even
+ * where it is good: it was signed for another method.
+ * Secret: d->url, which store_run sends and does not show.
+ * Fails: EF_E_NETWORK, EF_E_POLICY (a redirect), EF_E_IO.
+ * Tests: vectors/commands.txt (check-online-file), tests/data.bats. */
 static ef_status
 cli_try_online(const struct cli *c, const struct run_dataset *d, ef_err *err)
 {
@@ -11265,33 +11554,46 @@ cli_try_online(const struct cli *c, const struct run_dataset *d, ef_err *err)
     struct store_job job = {.url = d->url, .probe = 1};
     ef_status rc = store_run(&job, 1, 1, &o);
 
+    /* the job's own account, not only its status */
     if (rc != EF_OK)
         *err = job.err;
     return with_where(err, rc, store_public(buf_slice(&d->location)));
 }
 
-/* Host and port of an https or http location, for vsock-proxy's list. */
+/* Host and port of an https or http location, for vsock-proxy's list.
+ * Nothing for a file, which needs no proxy.
+ * https://b.s3.amazonaws.com/k -> - {address: b.s3.amazonaws.com, port: 443}
+ * The location has passed ef_location_check: its host has no character that
+ * would end the line or the braces. */
 static void
 cli_allowlist(ef_buf *out, const struct run_dataset *d)
 {
     ef_slice url = buf_slice(&d->location), host;
     int64_t port;
 
+    /* behind "https://" or "http://" */
     url = slice_from(url, d->scheme == EF_SCHEME_HTTPS ? 8 : 7);
     if (d->scheme == EF_SCHEME_FILE ||
+        /* up to the path, or the query of a URL without one */
         url_authority(slice(url.p, slice_find(store_public(url), '/')), &host,
                       &port, NULL) != EF_OK)
+        /* out stays empty: there will be no line */
         return;
     ef_buf_str(out, "- {address: ");
     ef_buf_add(out, host.p, host.n);
+    /* 0: none was named, so it is the scheme's own */
     buf_printf(out, ", port: %d}",
                port != 0                      ? (int)port
                : d->scheme == EF_SCHEME_HTTPS ? 443
                                               : 80);
 }
 
-/* allow.n 0: no line for it. Of key and query only size, kind and date are
- * shown, never contents. */
+/* What is known, a line each. allow.n 0: no line for it. Of key and query
+ * only size, kind and date are shown, never contents.
+ * Through stdio: nothing in it is secret or foreign. expires is a date; a
+ * location's host has no control character.
+ * Tests: tests/data.bats ("credentials check tells kind, expiry and the
+ * allowlist line"). */
 static void
 cli_check_text(const struct run_dataset *d, const ef_presigned *signature,
                const char *expires, ef_slice allow, int online)
@@ -11304,6 +11606,7 @@ cli_check_text(const struct run_dataset *d, const ef_presigned *signature,
                signature->version == 4   ? "SigV4"
                : signature->version == 2 ? "SigV2"
                                          : "not presigned");
+    /* only what is presigned has an end */
     if (signature->version != 0)
         printf("expires: %s%s\n", expires,
                signature->token
@@ -11315,8 +11618,9 @@ cli_check_text(const struct run_dataset *d, const ef_presigned *signature,
         printf("online: the storage delivers it\n");
 }
 
-/* What cli_check_text says, null where there is nothing to say. Returns
- * the exit status. */
+/* What cli_check_text says, null where there is nothing to say. Returns the
+ * exit status. The members are always there, so that a program need not ask
+ * for them. */
 static int
 cli_check_json(const struct cli *c, const struct run_dataset *d,
                const ef_presigned *signature, const char *expires,
@@ -11338,13 +11642,16 @@ cli_check_json(const struct cli *c, const struct run_dataset *d,
         ef_json_quote(&out, allow);
     else
         ef_buf_str(&out, "null");
+    /* never false: a storage that says no is a failure */
     buf_printf(&out, ", \"online\": %s}\n", online ? "true" : "null");
     return cli_stdout_end(&out);
 }
 
 /* EF_E_POLICY for an expired query, before the storage is asked. A port of
  * one dataset, so that run_port_free wipes it. */
-/* The query that will be sent: the credentials', or the location's own. */
+/* The query that will be sent: the credentials', or the location's own.
+ * run_url refuses a dataset that has both.
+ * Secret: it is a credential: a view into secret memory or d->location. */
 static ef_slice
 cli_query_of(const struct run_dataset *d)
 {
@@ -11355,6 +11662,16 @@ cli_query_of(const struct run_dataset *d)
     return slice_from(url, store_public(url).n + 1);
 }
 
+/* In order: the documents themselves, --online without a folder, the query's
+ * dates, the scheme, whether it has expired, and last the storage: an
+ * expired query is told without asking anybody.
+ * A port of one dataset, so that run_port_free wipes it.
+ * Secret: d->cred, d->url, d->location: in port until the end.
+ * Fails: 1 for files, 2 for --online, 4 for documents and dates, 5 for an
+ * expired query or a scheme, 6 for the storage. All is checked before
+ * anything is printed.
+ * Tests: tests/data.bats (credentials check), vectors/commands.txt
+ * (check-*). */
 static int
 cli_credentials_check(struct cli *c)
 {
@@ -11368,6 +11685,7 @@ cli_credentials_check(struct cli *c)
     int has_location = 0, online = c->value[CLI_ONLINE] != NULL, status = 0;
 
     if (d == NULL)
+        /* run_port_free then finds nothing to free */
         port.n = 0;
     rc = d == NULL ? reject_memory(&err)
                    : cli_load_dataset(d, c->args[0], &has_location, &err);
@@ -11378,6 +11696,7 @@ cli_credentials_check(struct cli *c)
                               "which has its location"),
                        c->args[0]);
     if (rc == EF_OK)
+        /* d->location is empty for a file alone: then the query is, too */
         rc = ef_presigned_parse(&signature, cli_query_of(d), &err);
     ef_time_format(expires, signature.expires, 0);
     if (rc == EF_OK && has_location)
@@ -11388,8 +11707,10 @@ cli_credentials_check(struct cli *c)
                        reject(&err, EF_E_POLICY, EF_NOWHERE,
                               "the presigned query has expired"),
                        "presign again, and make the credentials again");
+        /* shown before the message, where a position would stand */
         snprintf(err.place, sizeof err.place, "expired %s", expires);
     }
+    /* last: nothing is sent for what is known to be bad */
     if (rc == EF_OK && online)
         rc = cli_try_online(c, d, &err);
     with_file(&err, rc, c->args[0]);
@@ -11411,11 +11732,21 @@ cli_credentials_check(struct cli *c)
 
 /* --- presign --- */
 
-/* What the arguments say, into *p. 0, or an exit status after a message.
- * Nothing secret is read yet. */
+/* What the arguments say, into *p: method, life, time, addressing, extra
+ * parameters. 0, or an exit status after a message. Nothing secret is read
+ * yet.
+ * UNTRUSTED: the arguments, as far as a script hands them on.
+ * Pre: c has five arguments (cli_commands). Post: p->query is c's array.
+ * Fails: 2, naming the value: "get", 604801 seconds, --at tomorrow,
+ * --addressing dns, --query NAME.
+ * Limits: EF_MAX_EXPIRES_SEC, S3's own; ef_presign_url has the rest.
+ * Fuzz: fuzz/fuzz_cli.c. Tests: tests/presign.bats ("arguments that are
+ * wrong, exit 2"), vectors/commands.txt (presign-*). */
 static int
 cli_presign_fields(struct cli *c, ef_presign *p, ef_err *err)
 {
+    /* in the order of ef_addressing, which i becomes; "" is our default
+     * and has no name */
     static const char *const styles[] = {"", "auto", "virtual", "path"};
     const char *style = c->value[CLI_ADDRESSING];
     int64_t seconds = slice_number(slice_str(c->args[4]));
@@ -11430,7 +11761,9 @@ cli_presign_fields(struct cli *c, ef_presign *p, ef_err *err)
     if (seconds < 1 || seconds > EF_MAX_EXPIRES_SEC)
         return cli_usage("SECONDS is 1 to 604800 (seven days), not",
                          c->args[4]);
+    /* of life, from now on; ef_presign_url works out the rest */
     p->expires = seconds;
+    /* one time for the whole URL: date, scope and expiry agree */
     p->now = cli_now();
     if (c->value[CLI_AT] != NULL &&
         ef_time_parse(&p->now, slice_str(c->value[CLI_AT]), err) != EF_OK)
@@ -11442,8 +11775,11 @@ cli_presign_fields(struct cli *c, ef_presign *p, ef_err *err)
     if (style != NULL && i == 4)
         return cli_usage("--addressing takes virtual, path or auto, not",
                          style);
+    /* i is 1 to 3 here */
     p->addressing = style != NULL ? (ef_addressing)i : EF_ADDR_REGIONAL;
     for (i = 0; i < c->query_n; i++)
+        /* VALUE may be empty, and have a '=' of its own; NAME ends at the
+         * first */
         if (strchr(c->queries[i], '=') == NULL)
             return cli_usage("--query takes NAME=VALUE, not", c->queries[i]);
     p->sigv2 = c->value[CLI_SIGV2] != NULL;
@@ -11453,7 +11789,15 @@ cli_presign_fields(struct cli *c, ef_presign *p, ef_err *err)
 }
 
 /* "s3://bucket/prefix" (the "s3:" and slashes may be missing) and a name,
- * percent-encoded or as it is. */
+ * percent-encoded or as it is: bucket gets the first part, key prefix and
+ * name with one '/' between.
+ * s3://b/2024, table.csv -> b, 2024/table.csv; b, a%2Fb with --encoded -> b,
+ * a/b. Dots and doubled slashes stay: S3 keys are no paths.
+ * UNTRUSTED: folder and name. ef_presign_url judges both when all is there.
+ * Fails: EF_E_FORMAT for a '%' without two digits, naming FILE; EF_E_MEMORY.
+ * bucket is asked for memory by the caller.
+ * Fuzz: fuzz/fuzz_cli.c. Tests: tests/presign.bats ("every form of --at, of
+ * S3DIR, of options"). */
 static ef_status
 cli_presign_key(const char *folder, ef_slice name, int encoded, ef_buf *bucket,
                 ef_buf *key, ef_err *err)
@@ -11461,6 +11805,7 @@ cli_presign_key(const char *folder, ef_slice name, int encoded, ef_buf *bucket,
     ef_slice dir = slice_str(folder), prefix;
     size_t n;
 
+    /* "s3://b", "s3:b", "//b" and "b" are one bucket */
     if (slice_has_prefix(dir, "s3:"))
         dir = slice_from(dir, 3);
     if (slice_has_prefix(dir, "//"))
@@ -11470,8 +11815,10 @@ cli_presign_key(const char *folder, ef_slice name, int encoded, ef_buf *bucket,
     else
         n = slice_find(dir, '/');
     ef_buf_add(bucket, dir.p, n);
+    /* behind the '/'; empty where there is none */
     prefix = slice_from(dir, n + 1);
     ef_buf_add(key, prefix.p, prefix.n);
+    /* "b/" and "b" mean the same; "b/2024/" gets no second '/' */
     if (prefix.n > 0 && prefix.p[prefix.n - 1] != '/')
         ef_buf_byte(key, '/');
     if (encoded)
@@ -11481,12 +11828,14 @@ cli_presign_key(const char *folder, ef_slice name, int encoded, ef_buf *bucket,
 }
 
 /* On stderr, unless -q: why the URL may end early or be refused. Nothing
- * here is a failure. */
+ * here is a failure. stdout has the URL alone, so that it can be piped.
+ * Tests: tests/presign.bats ("what may end a URL early is said on stderr"). */
 static void
 cli_presign_notes(const struct cli *c, const ef_presign *p)
 {
     if (c->value[CLI_QUIET] != NULL)
         return;
+    /* its end is not in it: nobody but AWS knows when that is */
     if (p->token != NULL)
         fprintf(stderr,
                 "encflow presign: note: signed with a session token; the URL "
@@ -11498,8 +11847,11 @@ cli_presign_notes(const struct cli *c, const ef_presign *p)
                 "regions\n");
 }
 
-/* The URL is a credential, and printing it is the purpose. --json also
- * gives it in two, location and base64 query, as credentials have it. */
+/* The URL is a credential, and printing it is the purpose. --json also gives
+ * it in two, location and base64 query, as credentials have it.
+ * Secret: url, query and base64; each buffer is wiped when freed. A terminal
+ * gets the URL without --force: to be handed on is what it is made for.
+ * Returns the exit status. Tests: tests/presign.bats ("--json"). */
 static int
 cli_presign_print(const struct cli *c, const ef_presign *p, const ef_buf *url)
 {
@@ -11508,16 +11860,20 @@ cli_presign_print(const struct cli *c, const ef_presign *p, const ef_buf *url)
     char expires[EF_TIME_BYTES];
     ef_buf out = cli_stdout(c), base64 = {0};
 
+    /* one line, for $() and pipes */
     if (c->value[CLI_JSON] == NULL) {
         ef_buf_add(&out, url->p, url->n);
         ef_buf_byte(&out, '\n');
         return cli_stdout_end(&out);
     }
+    /* years up to 9999 and seven days: cannot overflow */
     ef_time_format(expires, p->now + p->expires, 0);
+    /* ef_base64_encode writes to memory, not to a buffer */
     if (buf_room(&base64, EF_BASE64_BYTES(query.n))) {
         ef_base64_encode((char *)base64.p, query.p, query.n);
         base64.n = EF_BASE64_BYTES(query.n);
     }
+    /* no memory for a part is a failure of the whole */
     out.failed |= base64.failed;
     ef_buf_str(&out, "{\"url\": ");
     ef_json_quote(&out, buf_slice(url));
@@ -11532,13 +11888,22 @@ cli_presign_print(const struct cli *c, const ef_presign *p, const ef_buf *url)
     return cli_stdout_end(&out);
 }
 
-/* Keys and settings: options before the environment before the profile. */
+/* Keys and settings into s and p: options before the environment before the
+ * profile, as AWS's tools have it. No key at all is told here, since only
+ * here it is known where all was looked for.
+ * Secret: s, the caller's secret memory. p gets pointers into it.
+ * Fails: EF_E_USAGE without keys or with a setting like role_arn;
+ * EF_E_FORMAT, EF_E_LIMIT, EF_E_IO for the files. Their text is
+ * aws_from_file's to distrust (fuzz/fuzz_aws.c).
+ * Tests: tests/presign.bats ("where the key pair comes from", "region and
+ * endpoint, the most particular setting wins"). */
 static ef_status
 cli_presign_profile(struct cli *c, struct aws_profile *s, ef_presign *p,
                     ef_err *err)
 {
     ef_status rc = aws_load(s, c->args[0], err);
 
+    /* a file with an id has its secret, too (aws_from_file) */
     if (rc == EF_OK && s->access_key[0] == '\0')
         rc = with_hint(err,
                        with_where(err,
@@ -11552,7 +11917,9 @@ cli_presign_profile(struct cli *c, struct aws_profile *s, ef_presign *p,
         rc = aws_environment(s, err);
     p->access_key = s->access_key;
     p->secret_key = s->secret_key;
+    /* an empty token would be signed as one */
     p->token = s->token[0] != '\0' ? s->token : NULL;
+    /* never NULL: aws_environment has a last resort */
     p->region = c->value[CLI_REGION] != NULL ? c->value[CLI_REGION] : s->region;
     p->endpoint = c->value[CLI_ENDPOINT] != NULL ? c->value[CLI_ENDPOINT]
                   : s->endpoint[0] != '\0'       ? s->endpoint
@@ -11560,8 +11927,16 @@ cli_presign_profile(struct cli *c, struct aws_profile *s, ef_presign *p,
     return rc;
 }
 
-/* s has the AWS keys, in secret memory; p points into it until the URL is
- * printed. */
+/* In order: the arguments, the profile, bucket and key, the signature; then
+ * it prints. Nothing is sent, and no clock but the machine's asked.
+ * s has the AWS keys, in secret memory; p points into it until the URL is
+ * printed.
+ * Secret: s and url. On stderr, with -v, goes the key's id, never the key.
+ * Fails: 2 for arguments and keys; 4 for what cannot be signed; 5 for a
+ * bucket's kind; 1 and 4 for files; 1 where the URL could not be written.
+ * Nothing is on stdout in the other cases.
+ * Tests: tests/presign.bats, tests/s3.bats, tests/secrets.bats ("presign
+ * keeps nothing of the account, nor of what it made"). */
 static int
 cli_presign(struct cli *c)
 {
@@ -11580,12 +11955,14 @@ cli_presign(struct cli *c)
         rc =
             cli_presign_key(c->args[2], slice_str(c->args[3]),
                             c->value[CLI_ENCODED] != NULL, &bucket, &key, &err);
+    /* "" where memory ran out, which is asked below */
     p.bucket = buf_cstr(&bucket);
     p.key = buf_slice(&key);
     if (rc == EF_OK)
         rc = bucket.failed ? reject_memory(&err)
                            : ef_presign_url(&url, NULL, &p, &err);
     if (rc == EF_OK) {
+        /* the id is in the URL anyway; the secret is nowhere */
         cli_say(c, "keys of profile %s, access key id %s, region %s",
                 c->args[0], p.access_key, p.region);
         cli_presign_notes(c, &p);
@@ -11596,19 +11973,26 @@ cli_presign(struct cli *c)
     ef_buf_free(&url);
     ef_buf_free(&bucket);
     ef_buf_free(&key);
+    /* p points into it: p is not used behind this line */
     ef_secret_free(s, sizeof *s);
     return status;
 }
 
 /* --- describe --- */
 
+/* describe's options, as numbers. */
 struct cli_describe {
     long top; /* values to list; 0: none */
     int plot, json, all, quiet;
 };
 
-/* buf holds plaintext and is wiped. The total is known for a file only,
- * not for a pipe. */
+/* Pass all of path ("-": standard input) to d, in pieces of 64 KiB: memory
+ * grows with distinct values, not with the file. The total is known for a
+ * file only, not for a pipe.
+ * Secret: buf holds plaintext and is wiped; the rest is d's.
+ * Fails: EF_E_IO, EF_E_MEMORY, and as ef_describe_push and ef_describe_end,
+ * which alone look into the bytes (fuzz/fuzz_describe.c). A fault in the
+ * last record is found like one in the first. */
 static ef_status
 cli_describe_read(ef_describe *d, const char *path, struct cli_progress *p,
                   ef_err *err)
@@ -11622,6 +12006,7 @@ cli_describe_read(ef_describe *d, const char *path, struct cli_progress *p,
     if (buf == NULL)
         return reject_memory(err);
     rc = file_open(&fd, path, err);
+    /* fd is -1 where the open failed: then nothing is read */
     total = file_remaining(fd);
     while (rc == EF_OK && (n = file_read_full(fd, buf, 65536)) > 0) {
         rc = ef_describe_push(d, slice(buf, (size_t)n), err);
@@ -11631,6 +12016,7 @@ cli_describe_read(ef_describe *d, const char *path, struct cli_progress *p,
     if (rc == EF_OK && n < 0)
         rc = reject_sys(err, EF_E_IO, "cannot read");
     if (rc == EF_OK)
+        /* here columns that are missing or hold numbers are told */
         rc = ef_describe_end(d, err);
     file_close(fd);
     ef_wipe(buf, 65536);
@@ -11638,7 +12024,11 @@ cli_describe_read(ef_describe *d, const char *path, struct cli_progress *p,
     return rc;
 }
 
-/* The most frequent values, under the table. */
+/* The most frequent values, under the table: a count, a bar with --plot, and
+ * the value with its tabs and line ends escaped. Most frequent first, of
+ * equals the one seen first. A bar has 40 columns for the first value; the
+ * others' are in proportion, rounded down.
+ * Example: "         3  Cough". */
 static void
 cli_describe_top(ef_describe *d, size_t i, const struct cli_describe *o,
                  ef_buf *out)
@@ -11650,6 +12040,7 @@ cli_describe_top(ef_describe *d, size_t i, const struct cli_describe *o,
 
     for (k = 0; k < o->top && ef_describe_top(d, i, (size_t)k, &value, &n);
          k++) {
+        /* the first has the most, and every value occurs: never 0 */
         most = k == 0 ? n : most;
         buf_printf(out, "%10llu  ", (unsigned long long)n);
         if (o->plot)
@@ -11660,7 +12051,12 @@ cli_describe_top(ef_describe *d, size_t i, const struct cli_describe *o,
 }
 
 /* describe.py's frame: "Dataset: PATH", a blank line, the table, a blank
- * line. Columns of numbers are left out with a note. */
+ * line. Columns of numbers are left out with a note; one that was asked for
+ * by name has been refused before (ef_describe_end).
+ * path and values come from outside: out keeps control characters from a
+ * terminal (cli_drain).
+ * Tests: tests/describe.bats ("the reference's own data gives the
+ * reference's published answer"). */
 static void
 cli_describe_text(ef_describe *d, const char *path,
                   const struct cli_describe *o, ef_buf *out)
@@ -11674,6 +12070,7 @@ cli_describe_text(ef_describe *d, const char *path,
     for (i = 0; i < ef_describe_count(d); i++) {
         ef_describe_get(d, i, &s);
         if (s.numeric) {
+            /* a note, not a failure: --all asked for what can be described */
             if (!o->quiet)
                 fprintf(stderr,
                         "encflow describe: note: column %zu holds numbers and "
@@ -11687,7 +12084,11 @@ cli_describe_text(ef_describe *d, const char *path,
     }
 }
 
-/* "values" is there only with --top, and where there is a value. */
+/* One column as an object: name and counts, or name and "numeric": true. top
+ * is null where no value is there. "values" is there only with --top, and
+ * where there is a value.
+ * Values are whole here, not cut to 50 columns as in the table.
+ * Tests: tests/describe.bats ("--format json says the same, for a program"). */
 static void
 cli_describe_json_column(ef_describe *d, size_t i, const struct cli_describe *o,
                          ef_buf *out)
@@ -11700,12 +12101,14 @@ cli_describe_json_column(ef_describe *d, size_t i, const struct cli_describe *o,
     ef_describe_get(d, i, &s);
     ef_buf_str(out, "{\"name\": ");
     ef_json_quote(out, s.name);
+    /* nothing else of s is filled in then */
     if (s.numeric) {
         ef_buf_str(out, ", \"numeric\": true}");
         return;
     }
     buf_printf(out, ", \"count\": %llu, \"unique\": %llu, \"top\": ",
                (unsigned long long)s.count, (unsigned long long)s.unique);
+    /* all values are missing: pandas has NaN there, JSON null */
     if (s.count > 0)
         ef_json_quote(out, s.top);
     else
@@ -11718,9 +12121,13 @@ cli_describe_json_column(ef_describe *d, size_t i, const struct cli_describe *o,
         ef_json_quote(out, value);
         buf_printf(out, ", \"count\": %llu}", (unsigned long long)n);
     }
+    /* k counts the values that were printed: closes what the first
+     * opened */
     ef_buf_str(out, k > 0 ? "]}" : "}");
 }
 
+/* One line a file: {"dataset": PATH, "columns": [...]}. A path that is no
+ * UTF-8 has U+FFFD in it: ef_json_quote sees to it. */
 static void
 cli_describe_json(ef_describe *d, const char *path,
                   const struct cli_describe *o, ef_buf *out)
@@ -11728,6 +12135,7 @@ cli_describe_json(ef_describe *d, const char *path,
     size_t i;
 
     ef_buf_str(out, "{\"dataset\": ");
+    /* as it was typed: not made absolute, links not followed */
     ef_json_quote(out, slice_str(path));
     ef_buf_str(out, ", \"columns\": [");
     for (i = 0; i < ef_describe_count(d); i++) {
@@ -11738,7 +12146,12 @@ cli_describe_json(ef_describe *d, const char *path,
     ef_buf_str(out, "]}\n");
 }
 
-/* A fresh seed each time: what hurt the hash table once is no use again. */
+/* One file, whole: nothing goes to out before its last byte was read and
+ * found good.
+ * A fresh seed each time: what hurt the hash table once is no use again.
+ * Secret: d holds the distinct values; ef_describe_free wipes them.
+ * Fails: EF_E_IO, EF_E_MEMORY, EF_E_FORMAT, EF_E_LIMIT; where names a column
+ * at most, and the caller puts the file's name before it. */
 static ef_status
 cli_describe_file(struct cli *c, const char *path, const struct cli_describe *o,
                   ef_buf *out, ef_err *err)
@@ -11752,12 +12165,14 @@ cli_describe_file(struct cli *c, const char *path, const struct cli_describe *o,
     if (getrandom(seed, sizeof seed, 0) != (ssize_t)sizeof seed)
         return reject_sys(err, EF_E_IO, "the kernel gave no random bytes");
     d = ef_describe_new(c->column_n > 0 ? c->columns : usual,
+                        /* none named: all of them */
                         o->all            ? 0
                         : c->column_n > 0 ? c->column_n
                                           : 1,
                         seed);
     if (d == NULL)
         return reject_memory(err);
+    /* a line for each file */
     (void)cli_progress(&progress, c);
     rc = cli_describe_read(d, path, &progress, err);
     cli_progress_end(&progress);
@@ -11769,8 +12184,12 @@ cli_describe_file(struct cli *c, const char *path, const struct cli_describe *o,
     return rc;
 }
 
-/* Each file is read once, in order. The first failure ends it; what was
- * said of the files before is still printed. */
+/* In order: --top, --format, --all with -c; then the files. Each is read
+ * once, in the order given. The first failure ends it; what was said of the
+ * files before is still printed.
+ * Fails: 2 as above, before any file is opened; 1, 4 as cli_describe_file; 2
+ * for a control character to a terminal.
+ * Tests: tests/describe.bats, tests/secrets.bats ("describe keeps nothing"). */
 static int
 cli_describe(struct cli *c)
 {
@@ -11782,10 +12201,12 @@ cli_describe(struct cli *c)
     ef_err err = {0};
     int i;
 
+    /* without --top, --plot lists ten; else none are listed */
     if (!cli_number(c, CLI_TOP, 0, 100000, o.plot ? 10 : 0, &o.top))
         return ef_exit_status(EF_E_USAGE);
     if (format != NULL && strcmp(format, "text") != 0 &&
         strcmp(format, "json") != 0)
+        /* out has no memory yet: nothing to free */
         return cli_usage("--format takes text or json, not", format);
     if (o.all && c->column_n > 0)
         return cli_usage("--all takes every column: no -c with it", NULL);
@@ -11803,6 +12224,7 @@ cli_describe(struct cli *c)
                 ef_buf_str(&path, ", ");
                 ef_buf_str(&path, err.where);
             }
+            /* with_where keeps what is there */
             err.where[0] = '\0';
             with_where(&err, rc, buf_slice(&path));
             ef_buf_free(&path);
@@ -11816,10 +12238,16 @@ cli_describe(struct cli *c)
 
 /* --- run --- */
 
+/* -q, for cli_run_note: run_job has no struct cli to hand it. */
 static int cli_run_quiet;
 
-/* The texts on stdout are the reference's. That there is no Landlock is
- * said even with -q. */
+/* What run_job tells, in words. Those on stdout are the reference's, a line
+ * each, flushed: whoever watches a log sees a step when it begins.
+ * That there is no Landlock, or that plaintext was left, is said even with
+ * -q: secrets are less safe than the user may think.
+ * Pre: detail is a public location (store_public) or the work folder.
+ * Tests: tests/run.bats ("as the reference", "a kernel with an old Landlock,
+ * or none"), vectors/commands.txt (run-landlock-*). */
 static void
 cli_run_note(enum run_event event, ef_slice detail)
 {
@@ -11850,16 +12278,23 @@ cli_run_note(enum run_event event, ef_slice detail)
                 (int)detail.n, (const char *)detail.p);
         return;
     }
+    /* the rest are steps: one line on stdout each */
     if (cli_run_quiet)
         return;
+    /* a location is printable ASCII (ef_location_check), and short */
     printf("%s%.*s\n", text[event], (int)detail.n, (const char *)detail.p);
     fflush(stdout);
 }
 
-/* Where this program's file is: for the application's default, `describe`. */
+/* Where this program's file is: for the application's default, `describe`.
+ * NUL-terminated; path is the room for it. /proc knows best. Without it (a
+ * bare chroot) the name that the kernel was given for it, AT_EXECFN, will
+ * do.
+ * Tests: tests/static.bats ("run over HTTPS in an empty chroot"). */
 static const char *
 cli_self(char path[PATH_MAX])
 {
+    /* readlink adds no NUL: one byte is left for it */
     ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 1);
     const char *execfn = (const char *)(uintptr_t)getauxval(AT_EXECFN);
 
@@ -11870,7 +12305,12 @@ cli_self(char path[PATH_MAX])
     return execfn != NULL ? execfn : "encflow"; /* without /proc */
 }
 
-/* path from the root: the application may change its folder. */
+/* path from the root: the application may change its folder. It need not
+ * exist yet, so that realpath(3) will not do; dots and links stay in it.
+ * "w" in /home/u -> "/home/u/w". Post: out is NUL-terminated.
+ * Fails: EF_E_IO where the present folder was removed or may not be named,
+ * EF_E_MEMORY. Tests: tests/run.bats ("a relative WORK is an absolute one
+ * for the application"), vectors/commands.txt (run-cwd). */
 static ef_status
 cli_absolute(ef_buf *out, const char *path, ef_err *err)
 {
@@ -11884,11 +12324,17 @@ cli_absolute(ef_buf *out, const char *path, ef_err *err)
         ef_buf_byte(out, '/');
     }
     ef_buf_str(out, path);
+    /* writes the NUL that callers take out->p for */
     (void)buf_cstr(out);
     return buf_status(out, err);
 }
 
-/* DIR's parent + "/input". */
+/* DIR's parent + "/input": /a/app-config/rw -> /a/app-config/input, where
+ * the reference has it. Links are followed first, so that the parent is that
+ * of the folder itself.
+ * Post: work is NUL-terminated. Fails: EF_E_IO for a ports folder that is
+ * not there, which most likely was never named: hence the hint.
+ * Tests: vectors/commands.txt (run-no-ports). */
 static ef_status
 cli_default_work(ef_buf *work, const char *ports, ef_err *err)
 {
@@ -11902,6 +12348,8 @@ cli_default_work(ef_buf *work, const char *ports, ef_err *err)
                       ports),
             "--ports DIR names it");
     slash = strrchr(full, '/');
+    /* realpath's result begins with '/'; of "/" itself "" stays, and
+     * "/input" is right */
     *slash = '\0';
     ef_buf_str(work, full);
     ef_buf_str(work, "/input");
@@ -11909,8 +12357,18 @@ cli_default_work(ef_buf *work, const char *ports, ef_err *err)
     return buf_status(work, err);
 }
 
-/* What follows "--" is the application. A port's name is checked here
- * because it becomes part of a path. */
+/* In order: the numbers, a command behind "--", the ports' names; then the
+ * work folder's path; then run_job, which checks all documents before it
+ * fetches anything.
+ * What follows "--" is the application. A port's name is checked here
+ * because it becomes part of a path: "../x" is refused.
+ * Secret: none here; credentials and plaintext are run_job's.
+ * Post: no plaintext is left, or a warning says where. The application's own
+ * failure is part of the result: the exit status is 0 when every output has
+ * its result.
+ * Fails: 2 as above; 1, 3, 4, 5, 6 as run_job. A signal: main raises it
+ * again.
+ * Limits: --timeout a year, --stall a day. Tests: tests/run.bats. */
 static int
 cli_run(struct cli *c)
 {
@@ -11926,9 +12384,11 @@ cli_run(struct cli *c)
     ef_status rc = EF_OK;
     long stall;
 
+    /* 0 stands for never, and is what no --timeout means */
     if (!cli_number(c, CLI_TIMEOUT, 1, 31536000, 0, &job.timeout_sec) ||
         !cli_number(c, CLI_STALL, 1, 86400, 60, &stall))
         return ef_exit_status(EF_E_USAGE);
+    /* not our describe: somebody's variable was empty */
     if (c->after != NULL && c->after[0] == NULL)
         return cli_usage("a command should follow --", NULL);
     cli_run_quiet = c->value[CLI_QUIET] != NULL;
@@ -11936,22 +12396,26 @@ cli_run(struct cli *c)
     job.input = c->value[CLI_INPUT] != NULL ? c->value[CLI_INPUT] : job.input;
     job.output =
         c->value[CLI_OUTPUT] != NULL ? c->value[CLI_OUTPUT] : job.output;
+    /* by the rules for a dataset's name: one that cannot climb */
     if (ef_name_check(slice_str(job.input), NULL) != EF_OK ||
         ef_name_check(slice_str(job.output), NULL) != EF_OK)
         return cli_usage("a port is one folder's name", NULL);
     job.allow_net = c->value[CLI_ALLOW_NET] != NULL;
     job.store = cli_store_opts(c, stall);
     job.store.progress = cli_progress(&progress, c);
+    /* self outlives the run: it is this function's */
     job.self = cli_self(self);
     if (c->value[CLI_WORK] != NULL)
         rc = cli_absolute(&work, c->value[CLI_WORK], &err);
     else
         rc = cli_default_work(&work, job.ports, &err);
+    /* NULL only where rc is a failure: not looked at then */
     job.work = (const char *)work.p;
     if (rc == EF_OK) {
         cli_say(c, "ports folder %s, work folder %s", job.ports, job.work);
         rc = run_job(&job, &err);
     }
+    /* also after a failure: its message wants a clean line */
     cli_progress_end(&progress);
     ef_buf_free(&work);
     return rc == EF_OK ? 0 : cli_fail(&err);
@@ -11960,12 +12424,16 @@ cli_run(struct cli *c)
 /* --- result --- */
 
 /* UNTRUSTED: sealed or plain bytes from a location. *data keeps to its own
- * max. */
+ * max, which was allocated at once, so nothing is copied as it grows.
+ * Fails: EF_E_LIMIT, which ends the transfer: an endless body costs no more
+ * than the limit. Limits: EF_MAX_JSON_BYTES and what seals it.
+ * Fuzz: fuzz/fuzz_http.c. Tests: vectors/commands.txt (result-large). */
 static ef_status
 cli_result_sink(void *ctx, ef_slice piece, ef_err *err)
 {
     ef_buf *data = ctx;
 
+    /* n never passes max: no underflow */
     if (piece.n > data->max - data->n)
         return reject(err, EF_E_LIMIT, EF_MAX_JSON_BYTES,
                       "larger than EF_MAX_JSON_BYTES (17825792)");
@@ -11973,8 +12441,14 @@ cli_result_sink(void *ctx, ef_slice piece, ef_err *err)
     return buf_status(data, err);
 }
 
-/* from is a URL if it begins as one, else a file; NULL is standard input.
- * Nothing is decrypted or parsed yet. */
+/* All bytes of the result, sealed or plain, into data. from is a URL if it
+ * has "://" in it, else a file; NULL or "-" is standard input. Nothing is
+ * decrypted or parsed yet.
+ * A URL is a credential: it came as an argument, and only its public part is
+ * shown. The scheme is asked before anything is sent.
+ * Fails: EF_E_FORMAT, EF_E_POLICY, EF_E_NETWORK for a URL; EF_E_IO,
+ * EF_E_LIMIT, EF_E_MEMORY for both.
+ * Tests: tests/data.bats (result), vectors/commands.txt (result-*, http-*). */
 static ef_status
 cli_result_read(struct cli *c, ef_buf *data, const char *from, ef_err *err)
 {
@@ -11987,12 +12461,14 @@ cli_result_read(struct cli *c, ef_buf *data, const char *from, ef_err *err)
 
     if (!buf_room(data, data->max)) /* at once: it would double otherwise */
         return reject_memory(err);
+    /* a file with that in its name can still come by standard input */
     if (slice_find_str(url, "://") == url.n) {
         rc = file_read_small(data->p, data->max, &n, from,
                              "larger than EF_MAX_JSON_BYTES (17825792)", err);
         data->n = n;
         return rc;
     }
+    /* as run checks a dataset's: no user, no control character */
     rc = ef_location_check(&scheme, url, err);
     if (rc == EF_OK)
         rc = store_check_scheme(scheme, o.schemes, err);
@@ -12004,7 +12480,14 @@ cli_result_read(struct cli *c, ef_buf *data, const char *from, ef_err *err)
     return with_where(err, rc, store_public(url));
 }
 
-/* Decrypt data in place, where a key is given. */
+/* Decrypt data in place, where a key is given; without one it is taken for
+ * plain JSON. Afterwards data->n counts the plaintext, which begins behind
+ * the nonce: cli_result skips that.
+ * Secret: key, freed on every path; data holds plaintext from here on.
+ * Fails: EF_E_AUTH, with the plaintext wiped (ef_gcm_open); EF_E_FORMAT for
+ * fewer than 28 bytes or a bad key file; EF_E_IO, EF_E_MEMORY. The tag is
+ * checked before a byte is parsed.
+ * Tests: tests/data.bats ("a damaged or foreign result"). */
 static ef_status
 cli_result_open(ef_buf *data, const char *key_file, ef_err *err)
 {
@@ -12014,10 +12497,12 @@ cli_result_open(ef_buf *data, const char *key_file, ef_err *err)
     if (key_file == NULL)
         return EF_OK;
     if (data->n < EF_OVERHEAD_BYTES)
+        /* before a key is read: what can't be a result needs none */
         return open_too_short(err);
     key = ef_secret_alloc(EF_KEY_BYTES, NULL);
     rc = key == NULL ? reject_memory(err) : file_read_key(key, key_file, err);
     if (rc == EF_OK) {
+        /* 28 at least, as asked above */
         data->n -= EF_OVERHEAD_BYTES;
         rc =
             ef_gcm_open(p + EF_NONCE_BYTES, key, p, NULL, 0, p + EF_NONCE_BYTES,
@@ -12029,8 +12514,13 @@ cli_result_open(ef_buf *data, const char *key_file, ef_err *err)
     return rc;
 }
 
-/* The application's streams go to ours. Returns its return code, 128 + N
- * where signal N ended it, as a shell does. */
+/* The application's streams go to ours, byte for byte. Returns its return
+ * code, 128 + N where signal N ended it, as a shell does: 0, 3, -9 -> 137.
+ * Both streams are looked at before either is written: a terminal gets all
+ * or nothing.
+ * Fails: 2 for control characters to a terminal, 1 for a write.
+ * Tests: tests/data.bats ("result gives back stdout, stderr and the
+ * returncode"), vectors/commands.txt (result-terminal, result-write). */
 static int
 cli_result_print(const struct cli *c, const ef_result *r)
 {
@@ -12043,14 +12533,25 @@ cli_result_print(const struct cli *c, const ef_result *r)
         return cli_refuse_terminal("output with control characters");
     rc = file_write_full(STDOUT_FILENO, r->out.p, r->out.n, &err);
     if (rc == EF_OK)
+        /* not interleaved as they were: they were captured apart */
         rc = file_write_full(STDERR_FILENO, r->err.p, r->err.n, &err);
     if (rc != EF_OK)
         return cli_fail(&err);
+    /* -127 to 255 (res_returncode): 255 at most */
     return r->returncode < 0 ? 128 - r->returncode : r->returncode;
 }
 
-/* Without --json the exit status is the application's once the result is
- * open, and ours before that. data holds plaintext and is wiped. */
+/* In order: read all, open it, check all of the document, print. Without
+ * --json the exit status is the application's once the result is open, and
+ * ours before that; with --json it is 0.
+ * Whoever holds the key may have sealed anything: what opens is still only
+ * looked at by ef_json_parse, res_check and ef_result_parse
+ * (fuzz/fuzz_result.c).
+ * Secret: data holds plaintext, out some of it; both are wiped when freed.
+ * Fails: 1, 2, 4, 5, 6 as its parts, 3 for a tag; nothing was printed then,
+ * unless printing is what failed.
+ * Tests: tests/data.bats (result), tests/run.bats ("result prints what the
+ * application left, and ends as it did"). */
 static int
 cli_result(struct cli *c)
 {
@@ -12060,6 +12561,7 @@ cli_result(struct cli *c)
     ef_buf out = cli_stdout(c);
     ef_err err = {0};
     ef_result r = {0, {NULL, 0}, {NULL, 0}};
+    /* where the JSON begins in data: behind the nonce, if there is one */
     size_t skip = c->value[CLI_KEY] != NULL ? EF_NONCE_BYTES : 0;
     int status = 0, json = c->value[CLI_JSON] != NULL;
     ef_status rc = cli_result_read(c, &data, from, &err);
@@ -12074,12 +12576,15 @@ cli_result(struct cli *c)
         ef_json_print(&doc, 0, 2, &out);
         ef_buf_byte(&out, '\n');
     } else if (rc == EF_OK) {
+        /* decodes in place: r's streams lie in data */
         rc = ef_result_parse(&r, data.p + skip, data.n, &err);
+        /* no JSON at all, and no key was named: ciphertext looks like that */
         if (rc == EF_E_FORMAT && skip == 0 && err.place[0] == '\0')
             with_hint(&err, rc,
                       "a result as it is stored is encrypted: -K "
                       "KEYFILE names its key");
     }
+    /* of a URL only the public part: with_where cuts it */
     with_file(&err, rc, from);
     if (rc != EF_OK)
         status = cli_fail(&err);
@@ -12089,6 +12594,7 @@ cli_result(struct cli *c)
     data.n += skip; /* all of it is wiped */
     ef_buf_free(&data);
     if (rc == EF_OK && json)
+        /* status is 0, or that of a write that failed */
         return cli_stdout_end(&out);
     ef_buf_free(&out);
     return status;
@@ -12096,12 +12602,16 @@ cli_result(struct cli *c)
 
 /* --- selftest --- */
 
+/* The count of one self-test. */
 struct cli_selftest {
     unsigned done, failed; /* checks */
     int quiet;
 };
 
-/* Counts one check; prints only what is wrong. */
+/* Counts one check; prints only what is wrong, so that a message is never
+ * lost among many that are well.
+ * Pre: what and which are our own constants. Tests: vectors/commands.txt
+ * (selftest-wrong). */
 static void
 cli_expect(struct cli_selftest *t, const char *what, const char *which, int ok)
 {
@@ -12111,18 +12621,24 @@ cli_expect(struct cli_selftest *t, const char *what, const char *which, int ok)
         fprintf(stderr, "encflow selftest: wrong: %s %s\n", what, which);
 }
 
-/* Up to 64 bytes: longer than any answer below. */
+/* 1 where p's n bytes are what hex says. Up to 64 bytes: longer than any
+ * answer below. memcmp: the answers are published. */
 static int
 cli_hex_is(const unsigned char *p, size_t n, const char *hex)
 {
     unsigned char want[64];
 
+    /* a longer answer would be a mistake here: it fails, and is seen */
     return n <= sizeof want &&
            ef_hex_decode(want, n, slice_str(hex), NULL) == EF_OK &&
            memcmp(p, want, n) == 0;
 }
 
-/* The GCM paper's test case 16 (McGrew and Viega): 256-bit key, AAD. */
+/* The GCM paper's test case 16 (McGrew and Viega): 256-bit key, AAD, and 60
+ * bytes, whose last block is not whole. Sealed, opened, and refused with one
+ * bit of the tag changed: a kernel that says yes to all would pass the first
+ * two.
+ * The key is public: nothing here is wiped but what section 7 wipes. */
 static void
 cli_test_gcm_paper(struct cli_selftest *t, const ef_gcm_kernel *k)
 {
@@ -12152,17 +12668,23 @@ cli_test_gcm_paper(struct cli_selftest *t, const ef_gcm_kernel *k)
                     "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c9"
                     "7598a2bd2555d1aa8cb08e48590dbb3da7b08b1056828838"
                     "c5f61e6393ba7a0abcc9f662");
+    /* also where a constant above has a typing error: ok covers both */
     cli_expect(t, "AES-256-GCM seal, GCM paper 16", ef_gcm_kernel_name(k), ok);
     ok = ef_gcm_open(back, key, iv, aad, 20, ct, 60, tag, k, NULL) == EF_OK &&
          memcmp(back, pt, 60) == 0;
     cli_expect(t, "AES-256-GCM open", ef_gcm_kernel_name(k), ok);
+    /* the last byte's lowest bit: all 16 bytes are compared */
     tag[15] ^= 1;
     ok = ef_gcm_open(back, key, iv, aad, 20, ct, 60, tag, k, NULL) == EF_E_AUTH;
     cli_expect(t, "AES-256-GCM refuses a changed tag", ef_gcm_kernel_name(k),
                ok);
 }
 
-/* 4103 bytes in odd pieces; tag and hash from Python's cryptography. */
+/* 4103 bytes in odd pieces; tag and hash from Python's cryptography. That is
+ * 256 blocks and 7 bytes: a kernel's main loop, its rest, and pieces that
+ * end within a block, where ef_gcm_crypt's own bookkeeping is.
+ * SHA-256 of the ciphertext stands for its 4103 bytes.
+ * Fails: no memory counts as a check that failed. */
 static void
 cli_test_gcm_long(struct cli_selftest *t, const ef_gcm_kernel *k)
 {
@@ -12176,6 +12698,7 @@ cli_test_gcm_long(struct cli_selftest *t, const ef_gcm_kernel *k)
     memcpy(iv, key, 12);
     for (i = 0; i < sizeof data; i++)
         data[i] = (unsigned char)(i * 7 % 251);
+    /* k itself, not the best one */
     g = ef_gcm_new(key, k);
     if (g == NULL) {
         cli_expect(t, "memory for", ef_gcm_kernel_name(k), 0);
@@ -12183,9 +12706,11 @@ cli_test_gcm_long(struct cli_selftest *t, const ef_gcm_kernel *k)
     }
     ef_gcm_start(g, iv, NULL, 0);
     for (i = 0; i < sizeof data; i += n) {
+        /* 1 to 61 bytes, and what is left at the end */
         n = i % 61 + 1 < sizeof data - i ? i % 61 + 1 : sizeof data - i;
         ok &= ef_gcm_crypt(g, data + i, n, 1, NULL) == EF_OK;
     }
+    /* once: y is no running hash afterwards */
     ef_gcm_tag(g, tag);
     ef_gcm_free(g);
     ef_sha256(hash, data, sizeof data);
@@ -12196,6 +12721,8 @@ cli_test_gcm_long(struct cli_selftest *t, const ef_gcm_kernel *k)
     cli_expect(t, "AES-256-GCM in pieces", ef_gcm_kernel_name(k), ok);
 }
 
+/* One published answer each: enough to see a wrong build. tests/unit.c has
+ * the vectors. */
 static void
 cli_test_hashes(struct cli_selftest *t)
 {
@@ -12216,10 +12743,14 @@ cli_test_hashes(struct cli_selftest *t)
                cli_hex_is(out, 20, "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"));
 }
 
-/* AWS's documented examples with its published example keys. */
+/* AWS's documented examples with its published example keys: SigV4 as of
+ * 2013-05-24T00:00:00Z; SigV2 with Expires 1175139620, the sum of now and
+ * expires. The signatures alone are compared: a byte wrong in what is signed
+ * changes them. */
 static void
 cli_test_signing(struct cli_selftest *t)
 {
+    /* published by AWS for its documentation: opens nothing */
     ef_presign p = {.access_key = "AKIAIOSFODNN7EXAMPLE",
                     .secret_key = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
                     .method = "GET",
@@ -12236,6 +12767,7 @@ cli_test_signing(struct cli_selftest *t)
                ok && slice_is(buf_slice(&signature),
                               "aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265"
                               "957d157751f604d404"));
+    /* the second goes over the first */
     signature.n = 0;
     p.sigv2 = 1;
     p.bucket = "johnsmith";
@@ -12249,9 +12781,12 @@ cli_test_signing(struct cli_selftest *t)
     ef_buf_free(&signature);
 }
 
+/* base64 and JSON, each with an answer and the JSON parser with a refusal:
+ * "\u0061" is a name that "a" has already. */
 static void
 cli_test_text(struct cli_selftest *t)
 {
+    /* members to sort, numbers to shorten, an escape to undo */
     static const char json[] = "{\"b\":[1.50,1e21],\"a\":\"\\u20ac\"}";
     char base64[8];
     unsigned char raw[6];
@@ -12279,7 +12814,11 @@ cli_test_text(struct cli_selftest *t)
 }
 
 /* Every kernel that this processor can run is checked, not only the one in
- * use. EF_E_INTERNAL's exit status when any check fails. */
+ * use. EF_E_INTERNAL's exit status when any check fails.
+ * For a machine one does not know, and after a build: it reads no file and
+ * needs no network. Failures go to stderr, counts to stdout, also with -q.
+ * Tests: tests/data.bats ("selftest counts its checks and passes"),
+ * tests/static.bats, tests/secrets.bats ("selftest keeps no round key"). */
 static int
 cli_selftest(struct cli *c)
 {
@@ -12288,6 +12827,7 @@ cli_selftest(struct cli *c)
     const ef_gcm_kernel *k;
     unsigned i;
 
+    /* best first: 0 is the one in use */
     for (i = 0; (k = ef_gcm_kernel_at(i)) != NULL; i++) {
         cli_test_gcm_paper(&t, k);
         cli_test_gcm_long(&t, k);
@@ -12295,6 +12835,7 @@ cli_selftest(struct cli *c)
             printf("AES-256-GCM on %s%s\n", ef_gcm_kernel_name(k),
                    i == 0 ? " (in use)" : "");
     }
+    /* these have one implementation each */
     cli_test_hashes(&t);
     cli_test_signing(&t);
     cli_test_text(&t);
@@ -12310,7 +12851,13 @@ cli_selftest(struct cli *c)
 
 /* --- the table of commands --- */
 
+/* What there is to do, in the order in which --help lists it. A command of
+ * two words has a blank in its name. The exit statuses are encflow(1)'s;
+ * each function tells its own.
+ * An option that is not in a row is "unknown" there: nothing is taken and
+ * then ignored. */
 static const struct cli_command cli_commands[] = {
+    /* one for each dataset, and one for the answer */
     {"keygen",
      "[-o FILE]",
      "make a key: 32 random bytes as 64 hex digits",
@@ -12318,6 +12865,7 @@ static const struct cli_command cli_commands[] = {
      0,
      0,
      {CLI_KEY_OUT, CLI_FORCE}},
+    /* enc and dec take the same options */
     {"enc",
      "-K KEYFILE [-in FILE] [-out FILE]",
      "encrypt with AES-256-GCM: nonce, ciphertext, tag",
@@ -12325,6 +12873,7 @@ static const struct cli_command cli_commands[] = {
      0,
      0,
      {CLI_KEY, CLI_IN, CLI_OUT, CLI_THREADS, CLI_FORCE}},
+    /* verifies all before it releases a byte */
     {"dec",
      "-K KEYFILE [-in FILE] [-out FILE]",
      "decrypt; nothing is written unless all of it is authentic",
@@ -12332,6 +12881,7 @@ static const struct cli_command cli_commands[] = {
      0,
      0,
      {CLI_KEY, CLI_IN, CLI_OUT, CLI_THREADS, CLI_FORCE}},
+    /* --force is about decoded bytes; base64 itself may go anywhere */
     {"base64",
      "[-d] [-in FILE] [-out FILE]",
      "encode to one line of base64, or decode",
@@ -12339,6 +12889,8 @@ static const struct cli_command cli_commands[] = {
      0,
      0,
      {CLI_DECODE, CLI_IN, CLI_OUT, CLI_FORCE}},
+    /* POINTER before FILE; one alone is told by its first character
+     * (cli_json) */
     {"json",
      "[-r] [-c] [-in FILE] [POINTER] [FILE]",
      "check JSON strictly and print it, or the part that POINTER names",
@@ -12346,6 +12898,7 @@ static const struct cli_command cli_commands[] = {
      0,
      2,
      {CLI_RAW, CLI_CANONICAL, CLI_IN, CLI_FORCE}},
+    /* -o is a folder here: location.txt and credentials.bin together */
     {"credentials make",
      "--url URL -K KEYFILE [-o DIR]",
      "write a dataset's credentials: the query string and the key",
@@ -12353,6 +12906,7 @@ static const struct cli_command cli_commands[] = {
      0,
      0,
      {CLI_URL, CLI_KEY, CLI_FOLDER, CLI_FORCE}},
+    /* no --stall: one byte is asked for, and 60 s without it end that */
     {"credentials check",
      "[--online] FILE|DIR",
      "check credentials; say when they expire and what they reach",
@@ -12360,6 +12914,7 @@ static const struct cli_command cli_commands[] = {
      1,
      1,
      {CLI_ONLINE, CLI_CACERT, CLI_ALLOW_HTTP, CLI_ALLOW_FILE, CLI_JSON}},
+    /* five arguments, in the order of the reference's script */
     {"presign",
      "PROFILE download|upload S3DIR FILE SECONDS",
      "print a presigned S3 URL (Signature Version 4)",
@@ -12368,6 +12923,7 @@ static const struct cli_command cli_commands[] = {
      5,
      {CLI_SIGV2, CLI_REGION, CLI_ENDPOINT, CLI_ADDRESSING, CLI_QUERY,
       CLI_ENCODED, CLI_AT, CLI_JSON}},
+    /* every argument is a file, so there is no upper bound */
     {"describe",
      "[-c COLUMN]... FILE...",
      "summarise columns of text, as pandas describes them",
@@ -12375,6 +12931,7 @@ static const struct cli_command cli_commands[] = {
      1,
      INT_MAX,
      {CLI_COLUMN, CLI_ALL, CLI_TOP, CLI_PLOT, CLI_FORMAT, CLI_JSON}},
+    /* no arguments of its own: what follows "--" is not counted */
     {"run",
      "[--ports DIR] [-- COMMAND ARG...]",
      "fetch and decrypt the inputs, run the application, deliver the result",
@@ -12383,6 +12940,7 @@ static const struct cli_command cli_commands[] = {
      0,
      {CLI_PORTS, CLI_INPUT, CLI_OUTPUT, CLI_WORK, CLI_TIMEOUT, CLI_STALL,
       CLI_ALLOW_NET, CLI_ALLOW_HTTP, CLI_ALLOW_FILE, CLI_CACERT}},
+    /* FILE or URL may be missing: standard input */
     {"result",
      "[-K KEYFILE] [FILE|URL]",
      "decrypt a result, print its output, exit with its return code",
@@ -12391,6 +12949,7 @@ static const struct cli_command cli_commands[] = {
      1,
      {CLI_KEY, CLI_CACERT, CLI_ALLOW_HTTP, CLI_ALLOW_FILE, CLI_JSON,
       CLI_FORCE}},
+    /* no input at all */
     {"selftest",
      "",
      "check every cipher path against known answers",
@@ -12401,6 +12960,8 @@ static const struct cli_command cli_commands[] = {
 };
 #define CLI_COMMANDS (sizeof cli_commands / sizeof cli_commands[0])
 
+/* One line of --help, two where the left column is too wide. 64 bytes are
+ * more than any row's brief form, name and value. */
 static void
 cli_help_option(enum cli_option o)
 {
@@ -12411,10 +12972,15 @@ cli_help_option(enum cli_option o)
              s->brief[0] != '\0' ? ", " : "", s->name,
              s->value != NULL ? " " : "", s->value != NULL ? s->value : "");
     printf("  %-28s%s%s\n", left,
+           /* 30 blanks: where the right column begins */
            strlen(left) >= 28 ? "\n                              " : "",
            s->help);
 }
 
+/* --help after a command, on stdout: it was asked for. 0. The options come
+ * from the table, so none can be missing; the three of every command last.
+ * Tests: tests/data.bats ("--help works everywhere"), tests/man.bats
+ * ("options: --help and the page agree"). */
 static int
 cli_help_command(const struct cli_command *cmd)
 {
@@ -12424,12 +12990,16 @@ cli_help_command(const struct cli_command *cmd)
            cmd->synopsis[0] != '\0' ? " " : "", cmd->synopsis, cmd->about);
     for (i = 0; cmd->options[i] != CLI_END; i++)
         cli_help_option((enum cli_option)cmd->options[i]);
+    /* these are in no row: cli_find_option adds them to each */
     cli_help_option(CLI_QUIET);
     cli_help_option(CLI_VERBOSE);
     cli_help_option(CLI_HELP);
     return 0;
 }
 
+/* All commands, a line each, and what the exit statuses mean. Returns 0.
+ * Tests: tests/man.bats ("the page has a section for each command of --help,
+ * and no other"). */
 static int
 cli_help(void)
 {
@@ -12448,6 +13018,9 @@ cli_help(void)
     return 0;
 }
 
+/* What a report of a fault needs: version, libraries, TLS backend, and the
+ * AES kernel that this processor gets. The static build adds its parts.
+ * Tests: tests/data.bats ("--version names"), tests/static.bats. */
 static int
 cli_version(void)
 {
@@ -12463,8 +13036,11 @@ cli_version(void)
 
 /* --- parsing --- */
 
-/* The option that text (up to '=' for long ones) spells, of those that cmd
- * takes; CLI_END when there is none. */
+/* The option that text (up to '=' for long ones: n bytes) spells, of those
+ * that cmd takes and the three of every command; CLI_END when there is none.
+ * No abbreviations: a later option must not change what a script says.
+ * --out=x -> CLI_OUT; -out=x and --ou -> CLI_END.
+ * UNTRUSTED: text. Fuzz: fuzz/fuzz_cli.c. */
 static enum cli_option
 cli_find_option(const struct cli_command *cmd, const char *text, size_t n)
 {
@@ -12473,10 +13049,14 @@ cli_find_option(const struct cli_command *cmd, const char *text, size_t n)
     unsigned o;
 
     for (i = 0; i < sizeof cmd->options + sizeof common; i++) {
+        /* a row's places are bytes: sizeof counts them */
         o = i < sizeof cmd->options ? cmd->options[i]
                                     : common[i - sizeof cmd->options];
+        /* the rest of a row is zeros */
         if (o == CLI_END)
             continue;
+        /* a brief form is the whole argument; text begins with '-', so that
+         * no "" matches */
         if (strcmp(cli_spellings[o].brief, text) == 0 ||
             (n == strlen(cli_spellings[o].name) &&
              strncmp(cli_spellings[o].name, text, n) == 0))
@@ -12485,7 +13065,13 @@ cli_find_option(const struct cli_command *cmd, const char *text, size_t n)
     return CLI_END;
 }
 
-/* Note one option; *i is its place and moves to its value's. */
+/* Note one option; *i is its place and moves to its value's. 0, or an exit
+ * status after a message. A value is whatever follows, also "-" or "-x".
+ * UNTRUSTED: argv. Pre: columns and queries have argc places.
+ * Fails: 2: unknown here, a flag with a value, a value missing, given twice.
+ * A flag may be repeated, as may -c of describe and --query.
+ * Fuzz: fuzz/fuzz_cli.c. Tests: vectors/commands.txt (unknown-option,
+ * flag-with-value, value-missing, option-twice). */
 static int
 cli_take_option(struct cli *c, char **argv, int argc, int *i)
 {
@@ -12495,6 +13081,7 @@ cli_take_option(struct cli *c, char **argv, int argc, int *i)
 
     if (o == CLI_END)
         return cli_usage("unknown option", text);
+    /* --force=no must not mean --force */
     if (cli_spellings[o].value == NULL && eq != NULL)
         return cli_usage("this option takes no value:", text);
     if (cli_spellings[o].value != NULL && eq != NULL)
@@ -12502,19 +13089,27 @@ cli_take_option(struct cli *c, char **argv, int argc, int *i)
     else if (cli_spellings[o].value != NULL && ++*i < argc)
         value = argv[*i];
     else if (cli_spellings[o].value != NULL)
+        /* *i is argc now; the caller stops */
         return cli_usage("a value is missing after", text);
     if (o == CLI_COLUMN)
         c->columns[c->column_n++] = value;
     else if (o == CLI_QUERY)
         c->queries[c->query_n++] = value;
+    /* which of two files was meant, nobody can tell */
     else if (c->value[o] != NULL && cli_spellings[o].value != NULL)
         return cli_usage("given twice:", text);
+    /* "" for a flag; the last of repeated ones, which nobody reads */
     c->value[o] = value;
     return 0;
 }
 
 /* Options and arguments in any order; "--" ends options. For `run` what
- * follows it is the application. */
+ * follows it is the application, untouched, options and all. "-" is an
+ * argument: a standard stream.
+ * UNTRUSTED: argv. Pre: c's three arrays have argc places.
+ * Fails: as cli_take_option; the first that is wrong is told.
+ * Fuzz: fuzz/fuzz_cli.c. Tests: tests/data.bats ("long and short forms, =
+ * and any order mean the same", "-- ends the options"). */
 static int
 cli_parse(struct cli *c, char **argv, int argc)
 {
@@ -12523,6 +13118,7 @@ cli_parse(struct cli *c, char **argv, int argc)
     for (i = 0; i < argc; i++) {
         if (strcmp(argv[i], "--") == 0)
             break;
+        /* no option: "" and "-" among them */
         if (argv[i][0] != '-' || argv[i][1] == '\0') {
             c->args[c->argc++] = argv[i];
             continue;
@@ -12531,15 +13127,20 @@ cli_parse(struct cli *c, char **argv, int argc)
         if (status != 0)
             return status;
     }
+    /* only "--" leaves the loop early */
     if (i < argc && run)
         c->after = argv + i + 1;
+    /* behind "--"; past the end where there was none */
     for (i = i + 1; i < argc && !run; i++)
         c->args[c->argc++] = argv[i];
     return 0;
 }
 
-/* argc is at least 2. *words is how many arguments the name takes up;
- * NULL: there is no such command. */
+/* The command that argv names. argc is at least 2. *words is how many
+ * arguments the name takes up; NULL: there is no such command.
+ * UNTRUSTED: argv. No abbreviations, as with options.
+ * Fuzz: fuzz/fuzz_cli.c. Tests: vectors/commands.txt (unknown-command,
+ * half-a-command). */
 static const struct cli_command *
 cli_find_command(int argc, char **argv, int *words)
 {
@@ -12552,13 +13153,16 @@ cli_find_command(int argc, char **argv, int *words)
         if (strlen(argv[1]) != n || strncmp(argv[1], name, n) != 0)
             continue;
         *words = blank != NULL ? 2 : 1;
+        /* else another row may have the same first word */
         if (blank == NULL || (argc > 2 && strcmp(argv[2], blank + 1) == 0))
             return &cli_commands[i];
     }
     return NULL;
 }
 
-/* "credentials" alone, or with something else after it. */
+/* "credentials" alone, or with something else after it; else the command is
+ * unknown. Exit status 2, but 0 for "credentials --help".
+ * UNTRUSTED: argv, escaped by cli_usage. Fuzz: fuzz/fuzz_cli.c. */
 static int
 cli_no_command(int argc, char **argv)
 {
@@ -12566,6 +13170,8 @@ cli_no_command(int argc, char **argv)
 
     for (i = 0; i < CLI_COMMANDS; i++)
         if (strncmp(cli_commands[i].name, argv[1], n) == 0 &&
+            /* the first of two words; n is within the name, which begins with
+             * argv[1] */
             cli_commands[i].name[n] == ' ')
             break;
     if (i == CLI_COMMANDS)
@@ -12573,10 +13179,14 @@ cli_no_command(int argc, char **argv)
     if (argc > 2 &&
         (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0))
         return cli_help();
+    /* credentials is the only command of two words */
     return cli_usage("make or check should follow", argv[1]);
 }
 
-/* The command's own arguments, and what becomes of them. */
+/* The command's own arguments, and what becomes of them: parsed, --help,
+ * counted, run. --help goes before the count, so that it works on a line
+ * that is not finished; a wrong option goes before --help.
+ * Tests: vectors/commands.txt (few-arguments, many-arguments). */
 static int
 cli_command(struct cli *c, int argc, char **argv)
 {
@@ -12584,9 +13194,11 @@ cli_command(struct cli *c, int argc, char **argv)
 
     if (status != 0)
         return status;
+    /* nothing has been read or opened yet */
     if (c->value[CLI_HELP] != NULL)
         return cli_help_command(c->command);
     if (c->argc < c->command->min_args)
+        /* what should have been there says more than what is */
         return cli_usage("arguments are missing:", c->command->synopsis);
     if (c->argc > c->command->max_args)
         return cli_usage("one argument too many:",
@@ -12594,8 +13206,11 @@ cli_command(struct cli *c, int argc, char **argv)
     return c->command->run(c);
 }
 
-/* The three arrays have argc places, so cli_parse needs no bound: an
- * argument fills at most one of them. */
+/* Find the command, parse its line, run it; the exit status. The three
+ * arrays have argc places, so cli_parse needs no bound: an argument fills at
+ * most one of them.
+ * From here on messages begin with the command's name (cli_name).
+ * Fails: 2 for the line, 1 for memory, else the command's status. */
 static int
 cli_dispatch(int argc, char **argv)
 {
@@ -12606,16 +13221,19 @@ cli_dispatch(int argc, char **argv)
     c.command = cli_find_command(argc, argv, &words);
     if (c.command == NULL)
         return cli_no_command(argc, argv);
+    /* a text of the table: it stays */
     cli_name = c.command->name;
     c.args = calloc((size_t)argc, sizeof *c.args);
     c.columns = calloc((size_t)argc, sizeof *c.columns);
     c.queries = calloc((size_t)argc, sizeof *c.queries);
+    /* argc is 2 at least: no calloc of nothing, which may be NULL */
     if (c.args == NULL || c.columns == NULL || c.queries == NULL) {
         (void)reject_memory(&err);
         status = cli_fail(&err);
     } else {
         status = cli_command(&c, argc - 1 - words, argv + 1 + words);
     }
+    /* pointers to argv: nothing in them to wipe */
     free(c.args);
     free(c.columns);
     free(c.queries);
@@ -12624,16 +13242,22 @@ cli_dispatch(int argc, char **argv)
 
 /* --- the process --- */
 
-/* Async-signal-safe. store_run, run_watch and run_application look at the
- * flag. */
+/* `run` alone: note the signal and go on. Async-signal-safe. store_run,
+ * run_watch and run_application look at the flag, end what is under way, and
+ * the work folder is emptied. Of two signals the later is raised at the end. */
 static void
 cli_on_signal(int sig)
 {
     cli_stop = sig;
 }
 
-/* No core dumps, no ptrace by others, no surprise on closed pipes, and the
- * three standard descriptors in place. */
+/* Before an argument is looked at: no core dumps, no ptrace by others, all
+ * memory that may be locked, no surprise on closed pipes, and the three
+ * standard descriptors in place. Nothing here can fail the command: where a
+ * system refuses, the rest still holds.
+ * Tests: tests/data.bats ("secrets are locked in memory and core dumps are
+ * off"), tests/atomic.bats ("closed standard files never end up inside an
+ * output"). */
 static void
 cli_harden(void)
 {
@@ -12641,11 +13265,14 @@ cli_harden(void)
     int fd;
 
     (void)setrlimit(RLIMIT_CORE, &none);
+    /* up to the hard limit, which needs no privilege */
     if (getrlimit(RLIMIT_MEMLOCK, &lock) == 0) {
         lock.rlim_cur = lock.rlim_max;
         (void)setrlimit(RLIMIT_MEMLOCK, &lock);
     }
+    /* also makes /proc/PID root's: its mem and environ are closed */
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    /* a reader that left is EPIPE: an error with a message */
     (void)signal(SIGPIPE, SIG_IGN);
     /* A closed standard descriptor must not become some file's number: it is
      * filled with one that fails the way it should. */
@@ -12653,23 +13280,32 @@ cli_harden(void)
         fd = open("/dev/null",
                   fcntl(STDIN_FILENO, F_GETFD) < 0 ? O_WRONLY : O_RDONLY);
     } while (fd >= 0 && fd <= STDERR_FILENO);
+    /* the one that was one too many; -1 where there is no /dev/null */
     if (fd > STDERR_FILENO)
         close(fd);
     (void)unsetenv("SSLKEYLOGFILE"); /* TLS secrets go to no file */
 }
 
 /* A signal's wish is granted where the work can be undone first (run); else
- * the process just ends, after a temporary name is gone. */
+ * the process just ends, after a temporary name is gone. Async-signal-safe.
+ * Memory is the kernel's to clear.
+ * Tests: tests/atomic.bats ("a signal while the input is still coming leaves
+ * nothing behind"). */
 static void
 cli_on_signal_now(int sig)
 {
     file_strays_remove();
+    /* so that the parent sees the signal itself, not a status */
     (void)signal(sig, SIG_DFL);
     (void)raise(sig);
 }
 
-/* orderly: `run`, which has plaintext to remove first. Otherwise the
- * handler raises the signal again while it runs: SA_NODEFER. */
+/* Handlers for the signals that are sent to end a process. orderly: `run`,
+ * which has plaintext to remove first. Otherwise the handler raises the
+ * signal again while it runs: SA_NODEFER. SIGKILL cannot be caught;
+ * encflow(1) tells what it leaves.
+ * Tests: tests/run.bats ("ended by a signal while the application runs"),
+ * tests/atomic.bats. */
 static void
 cli_signals(int orderly)
 {
@@ -12681,20 +13317,29 @@ cli_signals(int orderly)
     size_t i;
 
     if (!orderly)
+        /* so that raise ends it within the handler, not after it */
         act.sa_flags = SA_NODEFER;
+    /* not SIGPIPE, which cli_harden ignores, nor faults: those are bugs,
+     * and end us as they are */
     for (i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
         if (sigaction(wanted[i], NULL, &old) == 0 &&
             old.sa_handler != SIG_IGN) /* as nohup asks */
             (void)sigaction(wanted[i], &act, NULL);
 }
 
-/* The command's exit status; what it printed may still be in a buffer. */
+/* The command's exit status; what it printed may still be in a buffer.
+ * --help and --version need neither handlers nor libcurl's start. Handlers
+ * come before the first secret and the first temporary name.
+ * Pre: once in a process, in its only thread: curl_global_init wants both.
+ * Fails: 2 without a command; 1 where libcurl cannot begin.
+ * Tests: vectors/commands.txt (no-command, unknown-command). */
 static int
 cli_main(int argc, char **argv)
 {
     ef_err err = {0};
     int status;
 
+    /* 0 is possible, too: execve(2) may give no argument at all */
     if (argc < 2)
         return cli_usage("a command is missing", NULL);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
@@ -12712,21 +13357,30 @@ cli_main(int argc, char **argv)
     return status;
 }
 
-/* Hardened before anything is read. A signal that `run` noted is raised
- * again at the end, so that the parent sees what ended us. */
+/* Hardened before anything is read. In order behind the command: what stdio
+ * still holds, the warning about memory, a signal.
+ * A signal that `run` noted is raised again at the end, so that the parent
+ * sees what ended us; the status is lost then, as for any process that a
+ * signal ends.
+ * Fails: 1 where output could not be written, unless the command had failed
+ * already. Tests: vectors/commands.txt (stdout-full, not-locked). */
 int
 main(int argc, char **argv)
 {
     int status;
 
+    /* before libcurl, and before any file is opened */
     cli_harden();
+    /* every buffer, key and file of a command is gone on return */
     status = cli_main(argc, argv);
+    /* a command that failed has said so: one message is enough */
     if (fflush(stdout) != 0 && status == 0) {
         ef_err err = {0};
 
         (void)with_file(&err, reject_sys(&err, EF_E_IO, "cannot write"), NULL);
         status = cli_fail(&err);
     }
+    /* also with -q: the user may want to know before the next time */
     if (secret_unlocked)
         fprintf(stderr, "encflow: warning: secrets could not be locked in "
                         "memory and may reach swap\n"

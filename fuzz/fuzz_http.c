@@ -14,7 +14,7 @@
  * Covers   http_on_body http_on_discard http_on_read http_on_socket
  *          http_on_header http_is_bearssl http_set_put http_set_get http_open
  *          http_status_error http_curl_error http_finish http_close http_start
- *          http_collect http_give_up http_wait_ms http_tick store_complete
+ *          http_collect http_give_up http_tick store_complete
  *          store_run cli_result_sink
  * Seeds    answers in fuzz/seeds.py    Dict  fuzz/dict/http.dict
  */

@@ -10,12 +10,13 @@
  *          one, no query twice; the datasets are in the order of their names,
  *          each with location, query and key; a message names no query; no
  *          descriptor and no secret memory is left; run_empty leaves nothing;
- * without memory there is EF_E_MEMORY, or the same. Covers   run_named
- * run_port_free run_by_name run_url run_open run_read_location
- * run_read_credentials run_folder_credentials run_dataset_read run_port_add
- * run_port_entry run_port_read run_open_folder run_lift run_empty
- * file_open_regular file_read_fd Seeds    vectors/credentials.txt, folders in
- * fuzz/seeds.py Dict  fuzz/dict/ports.dict
+ *          without memory there is EF_E_MEMORY, or the same.
+ * Covers   run_named run_port_free run_by_name run_url run_open
+ *          run_read_location run_read_credentials run_folder_credentials
+ *          run_dataset_read run_port_add run_port_entry run_port_read
+ *          run_open_folder run_lift run_empty file_open_regular file_read_fd
+ * Seeds    vectors/credentials.txt, folders in fuzz/seeds.py
+ *          Dict  fuzz/dict/ports.dict
  */
 #include "watch.h"
 

@@ -296,7 +296,8 @@ def lcov(target):
               env=dict(os.environ, LLVM_PROFILE_FILE=raw),
               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     if got.returncode not in (0, 1):
-        die("%s: %s" % (target, got.stderr))
+        print("%s: fails over its inputs: %s" % (target, got.stderr[-2000:]))
+        return {}, {}
     merged = OUT + "/cover/%s.profdata" % target
     run(["llvm-profdata", "merge", "-o", merged, raw], check=True)
     text = run(["llvm-cov", "export", "-format=lcov", "-instr-profile",
