@@ -3828,7 +3828,7 @@ enum file_flags {
     FILE_PRIVATE = 1, /* a new file is 0600, whatever the umask */
     FILE_KEEP = 2,    /* an existing file is never replaced */
     FILE_SECRET = 4,  /* 0600 also where a file with another mode stood */
-    FILE_BINARY = 8   /* not to a terminal */
+    FILE_BINARY = 8   /* not to a terminal: a key, too */
 };
 
 /* The folder and last name of path, symbolic links followed to their end, so
@@ -4020,7 +4020,7 @@ file_is_stream(struct file_out *o, const char *path, int flags, ef_status *rc,
     else if ((flags & FILE_BINARY) && isatty(o->fd))
         *rc = with_hint(err,
                         reject(err, EF_E_USAGE, EF_NOWHERE,
-                               "binary data is not written to a "
+                               "a key or binary data is not written to a "
                                "terminal"),
                         "say --force");
     return 1;
@@ -10676,15 +10676,19 @@ cli_usage(const char *msg, const char *what)
 static void __attribute__((format(printf, 2, 3)))
 cli_say(const struct cli *c, const char *format, ...)
 {
+    char text[EF_WHERE_BYTES];
+    ef_err e = {0};
     va_list ap;
 
     if (c->value[CLI_VERBOSE] == NULL)
         return;
     va_start(ap, format);
-    cli_prefix();
-    vfprintf(stderr, format, ap);
-    fputc('\n', stderr);
+    vsnprintf(text, sizeof text, format, ap);
     va_end(ap);
+    /* names may hold what a terminal obeys: only for its escaping */
+    with_where(&e, EF_E_USAGE, slice_str(text));
+    cli_prefix();
+    fprintf(stderr, "%s\n", e.where);
 }
 
 /* A number option's value, or fallback. 0 (and a message) when it is bad: no
@@ -10857,6 +10861,7 @@ cli_has_control(const unsigned char *p, size_t n)
  * was met, and err says nothing. */
 struct cli_sink {
     int guarded, refused;
+    unsigned char last; /* byte of the piece before */
     ef_err err;
 };
 
@@ -10872,8 +10877,12 @@ static int
 cli_drain(void *ctx, const unsigned char *p, size_t n)
 {
     struct cli_sink *sink = ctx;
+    unsigned char seam[2] = {sink->last, n > 0 ? p[0] : 0};
 
-    sink->refused = sink->guarded && cli_has_control(p, n);
+    /* a character may stand across the end of the piece before */
+    sink->refused = sink->guarded &&
+                    (cli_has_control(p, n) || is_c1(slice(seam, sizeof seam)));
+    sink->last = n > 0 ? p[n - 1] : sink->last;
     return sink->refused ||
            file_write_full(STDOUT_FILENO, p, n, &sink->err) != EF_OK;
 }
@@ -10942,9 +10951,10 @@ cli_keygen(struct cli *c)
     } *s = ef_secret_alloc(sizeof *s, NULL);
     ef_err err = {0};
     ef_status rc = EF_OK;
-    int flags = FILE_SECRET | (c->value[CLI_FORCE] != NULL ? 0 : FILE_KEEP);
+    int flags = FILE_SECRET |
+                (c->value[CLI_FORCE] != NULL ? 0 : FILE_KEEP | FILE_BINARY);
 
-    if (c->value[CLI_KEY_OUT] == NULL && cli_guarded(c)) {
+    if (file_is_std(c->value[CLI_KEY_OUT]) && cli_guarded(c)) {
         ef_secret_free(s, sizeof *s);
         return cli_refuse_terminal("a key");
     }
@@ -11057,9 +11067,10 @@ cli_base64_encode(int in, const char *from, int out, struct cli_progress *p,
     ssize_t n;
 
     while (rc == EF_OK && (n = file_read_full(in, raw, sizeof raw)) != 0) {
-        if (n < 0)
-            return with_file(err, reject_sys(err, EF_E_IO, "cannot read"),
-                             from);
+        if (n < 0) {
+            rc = with_file(err, reject_sys(err, EF_E_IO, "cannot read"), from);
+            break;
+        }
         ef_base64_encode(text, raw, (size_t)n);
         rc = file_write_full(out, text, EF_BASE64_BYTES((size_t)n), err);
         /* n is short only at the end: file_read_full fills a piece */
@@ -11198,8 +11209,10 @@ cli_base64(struct cli *c)
     rc = file_open(&in, from, &err);
     if (rc != EF_OK)
         return cli_fail(&err);
-    /* flags 0: a new file's mode is the umask's, as for any text */
-    rc = file_out_begin(&out, to, 0, &err);
+    /* a new file's mode is the umask's, as for any text */
+    rc = file_out_begin(&out, to,
+                        decode && c->value[CLI_FORCE] == NULL ? FILE_BINARY : 0,
+                        &err);
     if (rc == EF_OK) {
         /* the pointer is for pumps; here cli_progress_at asks p itself */
         (void)cli_progress(&progress, c);
@@ -11511,10 +11524,12 @@ cli_load_dataset(struct run_dataset *d, const char *path, int *has_location,
             rc = run_read_credentials(d, fd, path, err);
     } else {
         ef_buf_str(&folder, "/dataset");
-        if (stat(buf_cstr(&folder), &st) != 0)
+        if (stat(buf_cstr(&folder), &st) != 0 && !folder.failed)
             folder.n -= strlen("/dataset");
+        rc = buf_status(&folder, err);
         /* the same rules as in `run`, so that its answer is the same */
-        rc = run_dataset_read(d, buf_cstr(&folder), err);
+        if (rc == EF_OK)
+            rc = run_dataset_read(d, buf_cstr(&folder), err);
     }
     /* where nothing further in has named a file */
     with_where(err, rc, buf_slice(&folder));
@@ -11580,7 +11595,13 @@ cli_allowlist(ef_buf *out, const struct run_dataset *d)
         /* out stays empty: there will be no line */
         return;
     ef_buf_str(out, "- {address: ");
-    ef_buf_add(out, host.p, host.n);
+    if (host.n > 2 && host.p[0] == '[') { /* IPv6: YAML has uses for [ and : */
+        ef_buf_byte(out, '"');
+        ef_buf_add(out, host.p + 1, host.n - 2);
+        ef_buf_byte(out, '"');
+    } else {
+        ef_buf_add(out, host.p, host.n);
+    }
     /* 0: none was named, so it is the scheme's own */
     buf_printf(out, ", port: %d}",
                port != 0                      ? (int)port
@@ -11647,8 +11668,6 @@ cli_check_json(const struct cli *c, const struct run_dataset *d,
     return cli_stdout_end(&out);
 }
 
-/* EF_E_POLICY for an expired query, before the storage is asked. A port of
- * one dataset, so that run_port_free wipes it. */
 /* The query that will be sent: the credentials', or the location's own.
  * run_url refuses a dataset that has both.
  * Secret: it is a credential: a view into secret memory or d->location. */
@@ -12256,6 +12275,7 @@ cli_run_note(enum run_event event, ef_slice detail)
         [RUN_STARTING] = "Running script",
         [RUN_WRITING] = "Writing output to location: ",
         [RUN_COMPLETE] = "Execution complete"};
+    ef_err shown = {0}; /* only for its escaping */
 
     if (event == RUN_NO_LANDLOCK) {
         fprintf(stderr,
@@ -12273,9 +12293,10 @@ cli_run_note(enum run_event event, ef_slice detail)
         return;
     }
     if (event == RUN_LEFT_PLAINTEXT) {
+        with_where(&shown, EF_E_IO, detail);
         fprintf(stderr,
-                "encflow run: warning: plaintext is left in %.*s: remove it\n",
-                (int)detail.n, (const char *)detail.p);
+                "encflow run: warning: plaintext is left in %s: remove it\n",
+                shown.where);
         return;
     }
     /* the rest are steps: one line on stdout each */
@@ -12283,7 +12304,9 @@ cli_run_note(enum run_event event, ef_slice detail)
         return;
     /* a location is printable ASCII (ef_location_check), and short */
     printf("%s%.*s\n", text[event], (int)detail.n, (const char *)detail.p);
-    fflush(stdout);
+    /* a step that can't be told is no failure: the exit status says whether
+     * the outputs have their results */
+    (void)fflush(stdout);
 }
 
 /* Where this program's file is: for the application's default, `describe`.
@@ -12591,7 +12614,6 @@ cli_result(struct cli *c)
     else if (!json)
         status = cli_result_print(c, &r);
     ef_json_free(&doc);
-    data.n += skip; /* all of it is wiped */
     ef_buf_free(&data);
     if (rc == EF_OK && json)
         /* status is 0, or that of a write that failed */

@@ -340,6 +340,8 @@ def cover_target(target, named):
     """The functions on the card's Covers line. Fills named: function -> the
     targets that name it."""
     counts, starts = lcov(target)
+    if not counts:
+        return counts, starts, False
     functions, lines, good = lines_of(starts, counts), [], True
     for pattern in card(target).get("Covers", "").split():
         hits = fnmatch.filter(functions, pattern)

@@ -271,38 +271,43 @@ KEY = b'{"encryption": {"key": "' + b"0123456789abcdef" * 4 + b'"}}'
 BOTH = KEY[:-1] + b', "query_string": "eD15"}'
 
 
+def port_seed(text, how, starve=0):
+    return seed(text, how, starve)
+
+
 def ports_seeds():
     def entry(kind, name, location=b"https://h/k", credentials=BOTH):
         return kind + name + b"\x1f" + location + b"\x1f" + credentials
 
     for i, kind in enumerate(b"dflnDyLCospx"):
         name = chr(kind)
-        yield "kind-" + name, seed(entry(bytes([kind]), b"one"), 7)
-        yield "kind-" + name + "-2", seed(b"\x1e".join(
+        yield "kind-" + name, port_seed(entry(bytes([kind]), b"one"), 7)
+        yield "kind-" + name + "-2", port_seed(b"\x1e".join(
             [entry(b"d", b"two"), entry(bytes([kind]), b"one"),
              entry(b"n", b"three")]), 7)
     for i, schemes in enumerate(b"https http file".split()):
         for allowed in range(8):
-            yield "scheme-%d-%d" % (i, allowed), seed(
+            yield "scheme-%d-%d" % (i, allowed), port_seed(
                 entry(b"d", b"x", schemes + b"://localhost/k\n", KEY), allowed)
-    yield "query-twice", seed(entry(b"d", b"x", b"https://h/k?first-query"), 7)
-    yield "query-of-file", seed(entry(b"d", b"x", b"file:///k"), 7)
-    yield "name", seed(entry(b"d", b"x\x07y"), 7)
+    yield "query-twice", port_seed(
+        entry(b"d", b"x", b"https://h/k?first-query"), 7)
+    yield "query-of-file", port_seed(entry(b"d", b"x", b"file:///k"), 7)
+    yield "name", port_seed(entry(b"d", b"x\x07y"), 7)
     for length in (8192, 8193):
-        yield "location-%d" % length, seed(entry(
+        yield "location-%d" % length, port_seed(entry(
             b"d", b"x", b"https://h/".ljust(length, b"k"), KEY), 7)
     for i in range(4):
-        yield "none-%d" % i, seed(b"", 7 + 8 * i)
-        yield "port-%d" % i, seed(entry(b"d", b"x"), 7 + 8 * i)
+        yield "none-%d" % i, port_seed(b"", 7 + 8 * i)
+        yield "port-%d" % i, port_seed(entry(b"d", b"x"), 7 + 8 * i)
     for n in (5, 6):
-        yield "many-%d" % n, seed(b"\x1e".join(
+        yield "many-%d" % n, port_seed(b"\x1e".join(
             entry(b"d", b"%d" % i) for i in range(n)), 7)
     for n in range(1, 40):
-        yield "no-memory-%d" % n, seed(entry(b"d", b"x" * 200), 7, n)
+        yield "no-memory-%d" % n, port_seed(entry(b"d", b"x" * 200), 7, n)
     for i, r in enumerate(records("credentials.txt")):
         if len(r["json"]) < 4096:
-            yield r["id"], seed(entry(b"d", b"x", b"https://h/k", r["json"]),
-                                i % 8)
+            yield r["id"], port_seed(
+                entry(b"d", b"x", b"https://h/k", r["json"]), i % 8)
 
 
 def http_seed(body, ask, framing=3, status=0, missing=0, refuse=0):
@@ -338,7 +343,8 @@ def http_seeds():
         yield "moved-often-%d" % ask, http_seed(
             b"\x1e".join([moved % b"/b"] * 4), ask)
         for i, text in enumerate((
-                b"", b"hello", b"HTTP/1.1 200 OK\r\n", b"HTTP/0.9 200\r\n\r\nx",
+                b"", b"hello", b"HTTP/1.1 200 OK\r\n",
+                b"HTTP/0.9 200\r\n\r\nx",
                 head % (b"200 OK", b"Content-Encoding: gzip\r\n"),
                 head % (b"200 OK", b"Content-Length: 6\r\n"),
                 b"HTTP/1.1 100 C\r\n\r\n" + head % (b"200 OK", b""))):
@@ -352,7 +358,8 @@ def aws_seed(profile, variables, credentials, config):
 
 def aws_seeds():
     some = b"aws_access_key_id = ID%d\naws_secret_access_key = SECRET%d\n"
-    whole = some + b"aws_session_token = T%d\nregion = r%d\nendpoint_url = e%d\n"
+    whole = some + (b"aws_session_token = T%d\nregion = r%d\n"
+                    b"endpoint_url = e%d\n")
     env = [b"iIDE", b"sSECRETE", b"tTOKEN", b"TOTHER", b"rr3", b"Rr4",
            b"ehttp://e3", b"Ehttp://e4"]
     for profile in (b"default", b"dev"):

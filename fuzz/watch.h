@@ -1,6 +1,7 @@
 /*
  * watch.h -- include it before ../encflow.c: secret memory is then counted,
- * and must be all zeros when it is given back.
+ * must be all zeros when it is given back, and can be refused, as fuzz.h has
+ * it for other allocations.
  */
 #ifndef ENCFLOW_WATCH_H
 #define ENCFLOW_WATCH_H
@@ -15,7 +16,8 @@ static long watch_held; /* blocks of secret memory not yet given back */
 static inline void *
 watch_mmap(void *at, size_t n, int prot, int flags, int fd, off_t offset)
 {
-    void *p = mmap(at, n, prot, flags, fd, offset);
+    void *p =
+        fuzz_alloc_fails() ? MAP_FAILED : mmap(at, n, prot, flags, fd, offset);
 
     watch_held += p != MAP_FAILED;
     return p;
