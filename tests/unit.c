@@ -174,6 +174,7 @@ check_refusal(const struct vec_rec *r, const ef_err *err, int line)
     check_words(r, "place", err->place, line);
     check_stated(r, "at", err->at != EF_NOWHERE, err->at, line);
     check_stated(r, "line", err->line != 0, err->line, line);
+    check_stated(r, "detail", err->detail != 0, (size_t)err->detail, line);
 }
 #define CHECK_REFUSAL(r, err) check_refusal(r, err, __LINE__)
 
@@ -654,8 +655,8 @@ each_csv(const struct vec_rec *r)
 }
 
 static const char csv_fields[] =
-    "id source why? expect:status line:int? at:int? msg:text? text:text "
-    "rows:text?";
+    "id source why? expect:status line:int? at:int? detail:int? msg:text? "
+    "text:text rows:text?";
 
 static void
 test_csv(void **state)
@@ -1531,8 +1532,8 @@ each_describe(const struct vec_rec *r)
 }
 
 static const char describe_fields[] =
-    "id source why? expect:status line:int? at:int? where:text? msg:text? "
-    "hint:text? columns:text text:text tables:text?";
+    "id source why? expect:status line:int? at:int? detail:int? where:text? "
+    "msg:text? hint:text? columns:text text:text tables:text?";
 
 static void
 test_describe(void **state)

@@ -15,12 +15,13 @@ from gen_common import need, refresh
 
 
 def split(text):
-    """[(line, fields)], None or None, (line, at): line is the physical line
-    that a record ends on, at the offset of a byte that is not UTF-8."""
+    """[(line, fields)], None or None, (line, at, count): line is the physical
+    line that a record ends on, at the offset of a byte that is not UTF-8,
+    count how many fields a record has that has too many."""
     try:
         text.decode("utf-8")
     except UnicodeDecodeError as e:
-        return None, (lines_before(text, e.start) + 1, e.start)
+        return None, (lines_before(text, e.start) + 1, e.start, None)
     i = 3 if text.startswith(b"\xef\xbb\xbf") else 0
     n, line, width, out = len(text), 1, 0, []
     while i < n:
@@ -62,17 +63,17 @@ def split(text):
                 start = False
                 i += 1
         if quoted:
-            return None, (opened, None)
+            return None, (opened, None, None)
         fields.append(bytes(field))
         fields = [f.split(b"\0")[0] for f in fields]  # a NUL cuts a field
         if len(out) >= 2 and len(fields) > width:
-            return None, (line, None)
+            return None, (line, None, len(fields))
         if out:
             fields += [b""] * (width - len(fields))
         width = len(fields)
         out.append((line, fields))
         i, line = line_end(text, i), line + 1
-    return (out, None) if out else (None, (None, None))
+    return (out, None) if out else (None, (None, None, None))
 
 
 def line_end(text, i):
@@ -137,6 +138,7 @@ def check_csv(r):
     need(r["expect"] == "EF_E_FORMAT" and wrong is not None, "taken")
     need(wrong[0] is None or r.get("line") == wrong[0], "line %s" % wrong[0])
     need(wrong[1] is None or r.get("at") == wrong[1], "at %s" % wrong[1])
+    need(r.get("detail") == wrong[2], "detail %s" % wrong[2])
 
 
 PIECES = (b"a", b"b", b" ", b"\t", b"1", b"-2.5", b"x y", b"''", b";",
@@ -185,7 +187,7 @@ def make_csv():
         at = rnd.randrange(3 if text.startswith(b"\xef\xbb\xbf") else 0,
                            len(text))
         text[at:at] = b"\xff"
-        _, (line, at) = split(bytes(text))
+        _, (line, at, _) = split(bytes(text))
         yield dict(source="Python, one byte put in", expect="EF_E_FORMAT",
                    line=line, at=at, text=bytes(text))
 

@@ -9,6 +9,7 @@ import datetime
 import os
 import random
 import re
+from urllib.parse import quote
 
 for name in list(os.environ):
     if name.startswith("AWS_"):
@@ -17,6 +18,8 @@ os.environ.update(AWS_CONFIG_FILE="/dev/null", AWS_EC2_METADATA_DISABLED="true",
                   AWS_SHARED_CREDENTIALS_FILE="/dev/null")
 
 import botocore.auth  # noqa: E402
+import botocore.awsrequest  # noqa: E402
+import botocore.credentials  # noqa: E402
 import botocore.session  # noqa: E402
 import botocore.signers  # noqa: E402
 from botocore.config import Config  # noqa: E402
@@ -120,13 +123,52 @@ def sign(version, r):
     return out
 
 
+def sign_any(version, r):
+    """The same for parameters that are none of botocore's operations: its
+    signer is given the URL. encflow writes "acl=" where botocore writes
+    "acl", and SigV2 signs "acl" for both, as the stores do."""
+    url = sign(version, dict(r, query=None))["url"].decode()
+    place, _, own = url.partition("?")
+    given = "&".join("=".join(quote(x, "-._~") for x in item.split("=", 1))
+                     for item in r["query"].decode().splitlines())
+    keys = botocore.credentials.Credentials(
+        r["access"].decode(), r["secret"].decode())
+    seen.clear()
+    if version == 2:
+        signer = botocore.auth.HmacV1QueryAuth(keys, r["expires"])
+        bare = re.sub("=(?=&|$)", "", given)
+        request = botocore.awsrequest.AWSRequest(
+            r["method"], url=place + "?" + bare,
+            auth_path="/%s/%s" % (r["bucket"].decode(), r["key"].decode()))
+        signer.add_auth(request)
+        url = request.url.replace("?" + bare, "?" + given)
+    else:
+        signer = botocore.auth.S3SigV4QueryAuth(
+            keys, "s3", r["region"].decode(), r["expires"])
+        request = botocore.awsrequest.AWSRequest(
+            r["method"], url="%s?%s&%s" % (
+                place, given, own.partition("&X-Amz-Signature=")[0]))
+        request.context["timestamp"] = Clock.utcnow().strftime(
+            botocore.auth.SIGV4_TIMESTAMP)
+        signer.signature(signer.string_to_sign(
+            request, signer.canonical_request(request)), request)
+        url = request.url + "&X-Amz-Signature=" + seen["signature"]
+    return dict({k: v.encode() for k, v in seen.items()}, url=url.encode())
+
+
+def known(r):
+    """Are all parameters those of an operation that sign() asks for?"""
+    return all(item.split("=")[0] in NAMES
+               for item in (r.get("query") or b"").decode().splitlines())
+
+
 def check(version):
     def one(r):
         if r["expect"] != "ok":
             need(r["expect"] in ("EF_E_FORMAT", "EF_E_LIMIT",
                                  "EF_E_POLICY"), "expect")
             return
-        got = sign(version, r)
+        got = (sign if known(r) else sign_any)(version, r)
         for name in ("canonical", "to_sign", "signature", "url"):
             if r.get(name) is not None:
                 need(got[name] == r[name], "%s is %r" % (name, got[name]))
