@@ -1,8 +1,8 @@
 /*
  * Target   CSV (section 4): ef_csv_push, ef_csv_end.
- * Input    text | the sum of its bytes | where it is stretched (2 bytes) |
- *          stretch, see below | after how many rows the caller has enough (0:
- * never) | the n-th allocation fails (0: none) | 4 bytes: how the text is cut
+ * Input    text | one byte for fuzz_seldom | where it is stretched (2 bytes) |
+ *          stretch, see below | the row that the caller does not take (0: none)
+ *          | the n-th allocation fails (0: none) | 4 bytes: how the text is cut
  * Claims   rows, their lines and the error are those of a plain twin that has
  *          the whole text before it and looks ahead; however the text is cut;
  *          without memory the rows are the first of these.
@@ -170,16 +170,17 @@ skip_line_end(struct twin *t)
     t->line++;
 }
 
-/* One more byte of the field; *cut: a NUL has been seen. */
+/* The next n bytes are the field's, up to a NUL; *cut: there was one. */
 static int
-take_byte(struct twin *t, unsigned char c, int *cut)
+take(struct twin *t, size_t n, int *cut)
 {
     size_t start = t->count > 0 ? t->ends[t->count - 1] : 0;
+    const unsigned char *p = t->text.p + t->i, *nul = memchr(p, 0, n);
 
-    *cut |= c == 0;
-    if (*cut)
-        return 1;
-    put(&t->data, &c, 1);
+    t->i += n;
+    if (!*cut)
+        put(&t->data, p, nul != NULL ? (size_t)(nul - p) : n);
+    *cut |= nul != NULL;
     if (t->data.n - start > EF_MAX_CSV_FIELD_BYTES ||
         t->data.n > EF_MAX_CSV_RECORD_BYTES)
         return stop(t, EF_E_LIMIT, t->line);
@@ -192,17 +193,29 @@ quoted(struct twin *t, int *cut)
 {
     uint64_t opened = t->line;
 
-    for (; t->i < t->end; t->i++) {
+    while (t->i < t->end) {
         unsigned char c = t->text.p[t->i], before = t->text.p[t->i - 1];
 
         if (c == '"' && (++t->i == t->end || t->text.p[t->i] != '"'))
             return 1;
         /* the LF of a CR LF does not count again */
         t->line += c == '\r' || (c == '\n' && before != '\r');
-        if (!take_byte(t, c, cut))
+        if (!take(t, 1, cut))
             return 0;
     }
     return is_whole(t) && stop(t, EF_E_FORMAT, opened);
+}
+
+/* Bytes up to what ends an unquoted field. */
+static size_t
+plain(const struct twin *t)
+{
+    size_t i = t->i;
+
+    while (i < t->end && t->text.p[i] != ',' && t->text.p[i] != '\n' &&
+           t->text.p[i] != '\r')
+        i++;
+    return i - t->i;
 }
 
 /* A field, to its comma or the line's end. A quote opens it only where it
@@ -217,10 +230,7 @@ field(struct twin *t, int may_quote)
         if (!quoted(t, &cut))
             return 0;
     }
-    while (t->i < t->end && !at_line_end(t) && t->text.p[t->i] != ',')
-        if (!take_byte(t, t->text.p[t->i++], &cut))
-            return 0;
-    if (t->i == t->end && !is_whole(t))
+    if (!take(t, plain(t), &cut) || (t->i == t->end && !is_whole(t)))
         return 0;
     if (t->count == EF_MAX_CSV_COLUMNS)
         return stop(t, EF_E_LIMIT, t->line);
@@ -356,16 +366,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint8_t budget = fuzz_byte(&in);
     struct reading want = {.enough = fuzz_byte(&in), .at = EF_NOWHERE};
     size_t stretch = 255u - fuzz_byte(&in), at = fuzz_byte(&in) * 256u;
-    uint8_t sum;
     void *block;
     ef_slice text;
 
     at += fuzz_byte(&in);
-    sum = fuzz_byte(&in);
+    (void)fuzz_byte(&in); /* fuzz_seldom's */
     text = fuzz_rest(&in, &block);
     FUZZ_REACHED();
     if (stretch < sizeof stretches / sizeof *stretches &&
-        fuzz_seldom(text, sum))
+        fuzz_seldom(data, size))
         text = fuzz_stretch(&block, text, at, stretches[stretch].unit,
                             stretches[stretch].times);
     twin_read(&want, text);

@@ -1,6 +1,6 @@
 /*
  * Target   INI (section 5): ef_ini_get.
- * Input    text | the sum of its bytes | a byte: which section and name are
+ * Input    text | one byte for fuzz_seldom | a byte: which section and name are
  *          wanted; from 0xc0 on with an empty line at the end, so often that
  *          the text is too long
  * Claims   the value, or the line and the reason of a refusal, are those of a
@@ -202,7 +202,7 @@ ask(struct answer *a, const struct line *l, uint64_t i, const char *section,
         ask_key(a, l, i, name);
     } else if (l->kind == MORE) {
         /* the value goes on, for some; or a key or a head for others */
-        if (a->on_key)
+        if (a->on_key && a->doubt == 0)
             a->doubt = a->key_line;
         if (l->indent <= a->indent && l->body.p[0] == '[')
             a->wrong = i;
@@ -277,14 +277,16 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_in in = {data, size};
-    uint8_t which = fuzz_byte(&in), sum = fuzz_byte(&in);
+    uint8_t which = fuzz_byte(&in);
     const char *section = sections[which / 8 % 8], *name = names[which % 8];
     void *block;
-    ef_slice text = fuzz_rest(&in, &block);
+    ef_slice text;
     struct answer want;
 
+    (void)fuzz_byte(&in); /* fuzz_seldom's */
+    text = fuzz_rest(&in, &block);
     FUZZ_REACHED();
-    if (which >= 0xc0 && fuzz_seldom(text, sum))
+    if (which >= 0xc0 && fuzz_seldom(data, size))
         text = fuzz_stretch(&block, text, text.n, "\n", EF_MAX_INI_BYTES);
     want = twin_get(section, name, text);
     compare(&want, section, name, text);

@@ -2,14 +2,16 @@
  * Target   locations (section 8: ef_location_check) and what of them is shown
  *          (sections 1, 11: slice_public, with_where, store_public).
  * Input    a location, or any name
- * Claims   what is accepted, libcurl parses to the same scheme, host, port,
- *          path and query, and finds no user and no password in it; a file
- *          location's path is libcurl's decoding of it. What libcurl refuses
- *          is not accepted, except brackets around what is no address, which
- *          it then refuses when it is to connect, and a file's path that
- *          begins like a drive (/c:/), which it is never asked for. Of what
- *          looks like a URL nothing is shown from its query on, and nothing of
- *          a user or password; nothing that a terminal would obey is shown.
+ * Claims   accepted is what a regular expression says, with a port of 1 to
+ *          65535; what is accepted, libcurl parses to the same scheme, host,
+ *          port, path and query, and finds no user and no password in it; a
+ *          file location's path is libcurl's decoding of it. What libcurl
+ *          refuses is not accepted, except brackets around what is no
+ *          address, which it then refuses when it is to connect, and a file's
+ *          path that begins like a drive (/c:/), which it is never asked for.
+ *          Of what looks like a URL nothing is shown from its query on, and
+ *          nothing of a user or password; nothing that a terminal would obey
+ *          is shown.
  * Covers   ef_location_check location_authority url_authority url_span
  *          slice_public with_where store_public store_file_path
  *          ef_percent_decode store_check_scheme
@@ -18,6 +20,7 @@
 #define main encflow_main
 #include "../encflow.c"
 #include <arpa/inet.h>
+#include <regex.h>
 
 #include "twin.h"
 
@@ -36,6 +39,35 @@ no_part(CURLU *u, CURLUPart which)
     char *text = part(u, which, 0);
 
     FUZZ_ASSERT(text == NULL);
+}
+
+#define CHARACTERS "[]A-Za-z0-9._~:/?[@!$&'()*+,;=%-]*$"
+#define HOST "([A-Za-z0-9._-]+|\\[[A-Za-z0-9:.]*\\])"
+
+/* A location, as one expression tells it. */
+static int
+twin_good(ef_slice url)
+{
+    static const char web[] = "^https?://" HOST "(:([0-9]{1,12}))?"
+                              "($|[/?]" CHARACTERS ")";
+    static const char plain[] = "^file://(localhost)?/" CHARACTERS;
+    static regex_t expression[2];
+    static int made;
+    char *text = fuzz_string(url.p, url.n);
+    regmatch_t part[4];
+    long long port = 1;
+    int good;
+
+    if (!made++)
+        FUZZ_ASSERT(regcomp(&expression[0], web, REG_EXTENDED) == 0 &&
+                    regcomp(&expression[1], plain, REG_EXTENDED) == 0);
+    good = strlen(text) == url.n && url.n <= EF_MAX_LOCATION_BYTES;
+    if (good && regexec(&expression[0], text, 4, part, 0) == 0)
+        port = part[3].rm_so >= 0 ? strtoll(text + part[3].rm_so, NULL, 10) : 1;
+    else
+        good = good && regexec(&expression[1], text, 0, NULL, 0) == 0;
+    free(text);
+    return good && port >= 1 && port <= 65535;
 }
 
 /* The authority as we see it: up to the path or the query. */
@@ -285,6 +317,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ef_status rc = ef_location_check(&scheme, url, &err);
 
     FUZZ_REACHED();
+    FUZZ_ASSERT((rc == EF_OK) == twin_good(url));
     shown(url);
     if (rc == EF_OK) {
         accepted(url, scheme);

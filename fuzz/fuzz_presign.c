@@ -463,7 +463,7 @@ verify(ef_slice url, const ef_presign *p, ef_slice canonical)
 }
 
 /* Of an empty text nothing can be named, and of a URL nothing from its query
- * on. */
+ * on. Of a number the message says which it is. */
 static int
 is_nameless(const char *s, size_t n)
 {
@@ -476,7 +476,10 @@ static int
 has_nameless(const ef_presign *p)
 {
     size_t i;
-    int some = p->query_n > 64 || is_nameless(p->bucket, strlen(p->bucket)) ||
+    int some = p->query_n > 64 || p->expires < 1 ||
+               p->expires > EF_MAX_EXPIRES_SEC ||
+               p->now > INT64_C(253402300799) - EF_MAX_EXPIRES_SEC ||
+               is_nameless(p->bucket, strlen(p->bucket)) ||
                (p->endpoint != NULL &&
                 is_nameless(p->endpoint, strlen(p->endpoint))) ||
                is_nameless(p->region, strlen(p->region)) ||

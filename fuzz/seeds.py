@@ -47,6 +47,12 @@ def seed(text, *params):
     return text + taken[::-1]
 
 
+def seldom(text, *params):
+    """With a byte after the text that makes fuzz_seldom() true."""
+    rest = seed(text, *params)
+    return seed(text, *params, -sum(rest) & 255)
+
+
 # --- one function per target ------------------------------------------------
 
 
@@ -81,7 +87,7 @@ JSON_FILES = ("json_accept.txt", "json_reject.txt", "jcs.txt")
 
 
 def json_seed(text, indent, budget=0, stretch=0, at=0):
-    return seed(text, indent, budget, stretch, at, sum(text) & 255)
+    return seldom(text, indent, budget, stretch, at)
 
 
 def json_seeds():
@@ -123,8 +129,7 @@ def jcs_seeds():
 
 
 def csv_seed(text, cut=1, budget=0, enough=0, stretch=0, at=0):
-    return seed(text, u32(cut), budget, enough, stretch, at >> 8,
-                at & 255, sum(text) & 255)
+    return seldom(text, u32(cut), budget, enough, stretch, at >> 8, at & 255)
 
 
 def csv_seeds():
@@ -156,7 +161,7 @@ INI_NAMES = (b"region", b"aws_access_key_id", b"s3", b"k", b"x", b"n",
 
 def ini_seed(text, section, name, stretch=0):
     which = 8 * INI_SECTIONS.index(section) + INI_NAMES.index(name)
-    return seed(text, which | stretch, sum(text) & 255)
+    return seldom(text, which | stretch)
 
 
 def ini_seeds():
@@ -265,6 +270,14 @@ def describe_seeds():
     many = b"a\n" + b"".join(b"v%d\n" % (i * i % 97) for i in range(300))
     for i in range(8):
         yield "many-%d" % i, describe_seed(many, i)
+    for i, v in enumerate(b"""9e308 1.7e308 1e309 99999999999999999e292 .5 5. .
+            1e 1e+5 +inf -Infinity infinite 0x1 1_0 9223372036854775807
+            9223372036854775808 -9223372036854775809 18446744073709551615
+            18446744073709551616 123456789012345678901234567890.5 True FALSE
+            NA nan <NA> #N/A""".split()):
+        yield "type-%d" % i, describe_seed(b"a\n" + v + b"\n", i, 0)
+        yield "type-%d-one" % i, describe_seed(b"a\n1\n" + v + b"\n", i, 0)
+        yield "type-%d-no" % i, describe_seed(b"a\nNA\n" + v + b"\n", i, 0)
 
 
 KEY = b'{"encryption": {"key": "' + b"0123456789abcdef" * 4 + b'"}}'
@@ -299,6 +312,9 @@ def ports_seeds():
     for i in range(4):
         yield "none-%d" % i, port_seed(b"", 7 + 8 * i)
         yield "port-%d" % i, port_seed(entry(b"d", b"x"), 7 + 8 * i)
+    for i, names in enumerate((b"ab", b"ba", b"cab", b"bca", b"eabdc")):
+        yield "order-%d" % i, port_seed(b"\x1e".join(
+            entry(b"d", names[k:k + 1]) for k in range(len(names))), 7)
     for n in (5, 6):
         yield "many-%d" % n, port_seed(b"\x1e".join(
             entry(b"d", b"%d" % i) for i in range(n)), 7)
@@ -381,6 +397,12 @@ def aws_seeds():
                 profile, env[i:i + 1], b"", b"")
             yield "%s-env-from-%d" % (profile.decode(), i), aws_seed(
                 profile, env[i:], b"", b"")
+    for i, name in enumerate(b"""role_arn source_profile credential_source
+            mfa_serial sso_session sso_start_url web_identity_token_file
+            login_session services use_fips_endpoint use_dualstack_endpoint
+            """.split()):
+        yield "unsupported-%d" % i, aws_seed(
+            b"dev", env, b"[dev]\n" + name + b" = x\n", b"")
     for where in (b"~", b"-", b"x"):
         for profile in (b"default", b"dev"):
             yield "%s-at-%d" % (profile.decode(), where[0]), aws_seed(
