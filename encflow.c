@@ -55,6 +55,18 @@
 
 #include <bearssl.h>
 
+/* EF_PUBLIC(x) marks where something that was worked out from a secret may be
+ * known by anyone: whether a tag is right, whether a text is valid, a
+ * signature. It does nothing but under -DEF_CT, which tests/ct.c alone sets:
+ * memcheck, which has been told that secrets are undefined, is then told that
+ * x is not one. What may leak is what `grep EF_PUBLIC` finds. */
+#ifdef EF_CT
+#include <valgrind/memcheck.h>
+#define EF_PUBLIC(x) ((void)VALGRIND_MAKE_MEM_DEFINED(&(x), sizeof(x)))
+#else
+#define EF_PUBLIC(x) ((void)0)
+#endif
+
 /* ======================================================================= *
  * 1. MEMORY AND ERRORS    what every later section stands on        (ef_) *
  *                                                                         *
@@ -130,12 +142,28 @@ slice_find(ef_slice a, int c)
     return hit != NULL ? (size_t)(hit - a.p) : a.n;
 }
 
-/* isspace(3) in the C locale, whatever locale the process has. */
-static int
-is_blank_byte(unsigned char c)
+/* All ones when lo <= c <= hi, else 0, for values below 2^31. Where c is out
+ * of the range one of the differences is negative: its highest bit, spread
+ * over the word by a multiplication, is the answer turned around.
+ *
+ * Secret: c may be a digit of a key: no branch, no table. Tests: tests/ct.c. */
+static uint32_t
+ct_within(uint32_t c, uint32_t lo, uint32_t hi)
 {
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\v' ||
-           c == '\f';
+    return ~((((c - lo) | (hi - c)) >> 31) * UINT32_MAX);
+}
+
+/* isspace(3) in the C locale, whatever locale the process has: "\t\n\v\f\r",
+ * which follow one another, and the blank.
+ *
+ * Secret: byte may be a key's last digit; only whether it is blank shows. */
+static int
+is_blank_byte(unsigned char byte)
+{
+    uint32_t blank = ct_within(byte, '\t', '\r') | ct_within(byte, ' ', ' ');
+
+    EF_PUBLIC(blank);
+    return blank != 0;
 }
 
 /* a without the white space at its end: what a key file may have after its
@@ -432,7 +460,9 @@ ef_equal(const void *a, const void *b, size_t n)
 
     for (i = 0; i < n; i++)
         diff |= (uint32_t)(x[i] ^ y[i]);
-    return (int)(((diff - 1) >> 31) & 1); /* diff < 256 */
+    diff = (diff - 1) >> 31; /* 1 for 0, since diff < 256 */
+    EF_PUBLIC(diff);
+    return (int)diff;
 }
 
 /* Make room for n more bytes; 0 when that can't be, and b has failed then.
@@ -712,17 +742,6 @@ get_le64(const unsigned char *p)
  * UTF-8 is a machine of one byte a step (RFC 3629), because the CSV
  * parser sees characters split between pieces. */
 
-/* All ones when lo <= c <= hi, else 0, for values below 2^31. Where c is out
- * of the range one of the differences is negative: its highest bit, spread
- * over the word by a multiplication, is the answer turned around.
- *
- * Secret: c may be a digit of a key: no branch, no table. Tests: tests/ct.c. */
-static uint32_t
-ct_within(uint32_t c, uint32_t lo, uint32_t hi)
-{
-    return ~((((c - lo) | (hi - c)) >> 31) * UINT32_MAX);
-}
-
 /* 0..15, or 256 for a byte that is no hex digit: so that ORing the values of
  * all digits together keeps the mark of a bad one. Either case is a digit.
  *
@@ -803,7 +822,9 @@ ef_hex_decode(unsigned char *out, size_t out_n, ef_slice in, ef_err *err)
         bad |= hi | lo;
         out[i] = (unsigned char)(hi << 4 | (lo & 15));
     }
-    if ((bad & 256) == 0)
+    bad &= 256;
+    EF_PUBLIC(bad);
+    if (bad == 0)
         return EF_OK;
     ef_wipe(out, out_n);
     /* no key is in this text: it may be searched */
@@ -902,14 +923,20 @@ b64_reject(ef_slice in, ef_err *err)
 /* Characters of padding that in ends with: 0 to 2. A third '=' is left to be
  * refused as data.
  * UNTRUSTED: in.
+ * Secret: in, but for whether a character is '=': that is the size.
  * Fuzz: fuzz/fuzz_base64.c. */
 static size_t
 b64_padding(ef_slice in)
 {
     size_t pad = 0;
+    uint32_t is_pad;
 
-    while (pad < 2 && pad < in.n && in.p[in.n - 1 - pad] == '=')
-        pad++;
+    for (; pad < 2 && pad < in.n; pad++) {
+        is_pad = ct_within(in.p[in.n - 1 - pad], '=', '=');
+        EF_PUBLIC(is_pad);
+        if (!is_pad)
+            break;
+    }
     return pad;
 }
 
@@ -929,7 +956,9 @@ b64_is_valid(ef_slice in)
         bad |= b64_value(in.p[i]);
     if (pad > 0 && data > 0) /* 2 or 4 bits of the last one are left over */
         bad |= (b64_value(in.p[data - 1]) & (pad == 1 ? 3u : 15u)) << 8;
-    return (bad & ~UINT32_C(63)) == 0;
+    bad &= ~UINT32_C(63);
+    EF_PUBLIC(bad);
+    return bad == 0;
 }
 
 /* Valid texts only get to the loop, so it needs no checks of its own. acc
@@ -1296,6 +1325,23 @@ json_escape_scan(struct json_reader *r)
                   "half a surrogate pair in a JSON string");
 }
 
+/* 1 for ASCII that stands for itself inside a string: no quote, no backslash,
+ * no control character. DEL is allowed by RFC 8259.
+ *
+ * UNTRUSTED: byte.
+ * Secret: byte may be a digit of a key in credentials, or of a result's
+ * base64: no branch, no table, and only this answer shows.
+ * Fuzz: fuzz/fuzz_json.c. Tests: tests/ct.c. */
+static int
+json_is_plain(unsigned char byte)
+{
+    uint32_t plain = ct_within(byte, 0x20, 0x7f) & ~ct_within(byte, '"', '"') &
+                     ~ct_within(byte, '\\', '\\');
+
+    EF_PUBLIC(plain);
+    return plain != 0;
+}
+
 /* A string, from its opening quote to past its closing one: names, too.
  *
  * UNTRUSTED: the text. Pre: r->at is on the quote.
@@ -1315,12 +1361,15 @@ json_string_scan(struct json_reader *r, uint8_t *has_escape)
     *has_escape = 0;
     r->at++;
     for (;;) {
+        /* what a key is written in never gets past this loop */
+        while (r->at < r->in.n && json_is_plain(r->in.p[r->at]))
+            r->at++;
         c = json_peek(r);
         if (c == '"') {
             r->at++;
             return EF_OK;
         }
-        /* also -1, the text's end; DEL is allowed by RFC 8259 */
+        /* also -1, the text's end */
         if (c < 0x20)
             return json_bad(r, r->at, "control character in a JSON string");
         if (c == '\\') {
@@ -1331,7 +1380,7 @@ json_string_scan(struct json_reader *r, uint8_t *has_escape)
                 return rc;
             continue;
         }
-        n = c < 0x80 ? 1 : utf8_len(slice_from(r->in, r->at));
+        n = utf8_len(slice_from(r->in, r->at));
         /* a character that is cut by the text's end is said to be no UTF-8 */
         if (n == 0)
             return json_bad(r, r->at, "not UTF-8");
@@ -4851,18 +4900,34 @@ cred_member(const ef_json *doc, uint32_t object, const char *name,
     return EF_OK;
 }
 
-/* Where the first byte stands that no part of a URL before the fragment may
- * have (RFC 3986 appendix A), or url.n. Blanks, controls, line ends and what
- * is not ASCII are out, so nothing can end a request line or a header early.
- * '%' is let pass: what it encodes is the server's affair, and is signed.
- * "a b" -> 1; "https://h/%20?x=1" -> its length. */
+/* 1 for a byte that no part of a URL before the fragment may have (RFC 3986
+ * appendix A): blanks, controls, what is not ASCII, and "#<>\^`{|} of the
+ * rest. '%' is let pass: what it encodes is the server's affair, and is
+ * signed.
+ *
+ * UNTRUSTED: byte.
+ * Secret: byte may be of a signature: no branch, no table, and only this
+ * answer shows. Fuzz: fuzz/fuzz_location.c. Tests: tests/ct.c. */
+static int
+url_bad(unsigned char byte)
+{
+    uint32_t bad = ~ct_within(byte, '!', '~') | ct_within(byte, '"', '#') |
+                   ct_within(byte, '<', '<') | ct_within(byte, '>', '>') |
+                   ct_within(byte, '\\', '\\') | ct_within(byte, '^', '^') |
+                   ct_within(byte, '`', '`') | ct_within(byte, '{', '}');
+
+    EF_PUBLIC(bad);
+    return bad != 0;
+}
+
+/* Where the first such byte stands, or url.n: so nothing can end a request
+ * line or a header early. "a b" -> 1; "https://h/%20?x=1" -> its length. */
 static size_t
 url_span(ef_slice url)
 {
     size_t i = 0;
 
-    while (i < url.n && url.p[i] > 0x20 && url.p[i] < 0x7f &&
-           strchr("#\"<>\\^`{|}", url.p[i]) == NULL)
+    while (i < url.n && !url_bad(url.p[i]))
         i++;
     return i;
 }
@@ -4875,11 +4940,14 @@ url_span(ef_slice url)
 static ef_status
 cred_query_check(ef_slice query, ef_err *err)
 {
+    uint32_t mark = query.n > 0 ? ct_within(query.p[0], '?', '?') : 0;
+
+    EF_PUBLIC(mark);
     if (url_span(query) < query.n)
         return reject(err, EF_E_FORMAT, url_span(query),
                       "the decoded query string has a byte that may not "
                       "stand in a URL");
-    if (query.n > 0 && query.p[0] == '?')
+    if (mark)
         return reject(err, EF_E_FORMAT, 0,
                       "the decoded query string begins with a ?, which is "
                       "not part of it");
@@ -5920,8 +5988,10 @@ sig_query_extra(struct sig_query *q, const ef_presign *p, ef_err *err)
         n = slice_find(text, '=');
         /* the first '=' divides; later ones belong to the value */
         if (n == 0 || n == text.n)
-            return reject(err, EF_E_FORMAT, EF_NOWHERE,
-                          "a query parameter is NAME=VALUE");
+            return with_where(err,
+                              reject(err, EF_E_FORMAT, EF_NOWHERE,
+                                     "a query parameter is NAME=VALUE"),
+                              text);
         sig_query_add(q, slice(text.p, n), slice_from(text, n + 1));
     }
     return EF_OK;
@@ -6043,6 +6113,22 @@ sig_v4_canonical(struct sig_work *w, const ef_presign *p)
     ef_buf_str(&w->canonical, "\n\nhost\nUNSIGNED-PAYLOAD");
 }
 
+/* strlen(3) of a secret: only where it ends shows. The C library's own would
+ * do, but reads words past the end, which memcheck cannot follow. */
+static size_t
+sig_length(const char *secret)
+{
+    size_t n = 0;
+    uint32_t end = 0;
+
+    for (;; n++) {
+        end = ct_within((unsigned char)secret[n], 0, 0);
+        EF_PUBLIC(end);
+        if (end)
+            return n;
+    }
+}
+
 /* AWS4 + secret -> date -> region -> service -> aws4_request -> signature
  * Each arrow is HMAC-SHA-256, keyed with what is left of it. date is
  * "20130524T000000Z", of which the first 8 characters count.
@@ -6061,7 +6147,7 @@ sig_v4_sign(struct sig_work *w, const ef_presign *p, const char *date)
     size_t i;
 
     ef_buf_str(&s.secret, "AWS4");
-    ef_buf_str(&s.secret, p->secret_key);
+    ef_buf_add(&s.secret, p->secret_key, sig_length(p->secret_key));
     /* half a key would sign, and nobody could tell why it is refused */
     if (s.secret.failed)
         w->signature.failed = 1;
@@ -6072,6 +6158,7 @@ sig_v4_sign(struct sig_work *w, const ef_presign *p, const char *date)
         /* in place: the key is taken in before out is written */
         ef_hmac_sha256(s.key, s.key, sizeof s.key, steps[i].p, steps[i].n);
     ef_hmac_sha256(s.mac, s.key, sizeof s.key, w->to_sign.p, w->to_sign.n);
+    EF_PUBLIC(s.mac);
     sig_hex(&w->signature, s.mac, sizeof s.mac);
     ef_buf_free(&s.secret);
     ef_wipe(&s, sizeof s);
@@ -6223,8 +6310,9 @@ sig_v2(struct sig_work *w, const ef_presign *p)
     buf_printf(&w->to_sign, "/%s/", p->bucket);
     ef_percent_encode(&w->to_sign, p->key, 1);
     sig_v2_append_resources(&w->to_sign, p);
-    ef_hmac_sha1(mac, p->secret_key, strlen(p->secret_key), w->to_sign.p,
+    ef_hmac_sha1(mac, p->secret_key, sig_length(p->secret_key), w->to_sign.p,
                  w->to_sign.n);
+    EF_PUBLIC(mac);
     /* 28 characters; '+', '/' and '=' are encoded with the query */
     ef_base64_encode(base64, mac, sizeof mac);
     ef_buf_add(&w->signature, base64, sizeof base64);
@@ -7304,6 +7392,9 @@ aws_value(char *out, size_t cap, int *found, const char *section,
         return rc;
     if (value.n >= cap)
         return reject(err, EF_E_LIMIT, EF_NOWHERE, "a value is too long");
+    /* it would end there, as a C string, and be another's */
+    if (slice_find(value, 0) < value.n)
+        return reject(err, EF_E_FORMAT, EF_NOWHERE, "a value has a NUL byte");
     /* value.n < cap, so there is room for the NUL */
     memcpy(out, value.p, value.n);
     out[value.n] = '\0';
@@ -8736,15 +8827,19 @@ run_url(struct run_dataset *d, ef_err *err)
 }
 
 /* Open one file of a dataset's folder, a plain one; path becomes its name.
- * Memory that ran out makes the name "", which nothing has.
- * Fails:   EF_E_IO, and *fd is -1; the caller's err names path. */
+ * Fails:   EF_E_IO, EF_E_MEMORY, and *fd is -1; the caller's err names
+ * path. */
 static ef_status
 run_open(int *fd, ef_buf *path, const char *folder, const char *file,
          ef_err *err)
 {
+    ef_status rc;
+
+    *fd = -1;
     ef_buf_str(path, folder);
     ef_buf_str(path, file);
-    return file_open_regular(fd, buf_cstr(path), err);
+    rc = buf_status(path, err);
+    return rc == EF_OK ? file_open_regular(fd, buf_cstr(path), err) : rc;
 }
 
 /* UNTRUSTED: location.txt, white space around it left out: editors end a
@@ -8884,16 +8979,18 @@ run_port_entry(struct run_port *port, const char *folder, const char *name,
     struct run_dataset *d = NULL;
     ef_buf path = {0};
     struct stat st;
-    ef_status rc = EF_OK;
+    ef_status rc;
 
+    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+        return EF_OK;
     ef_buf_str(&path, folder);
     ef_buf_str(&path, "/");
     ef_buf_str(&path, name);
     ef_buf_str(&path, "/dataset");
-    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
-        ef_buf_free(&path);
-        return EF_OK;
-    }
+    /* "" would look like an entry without a dataset, and be passed over */
+    rc = buf_status(&path, err);
+    if (rc != EF_OK)
+        return rc;
     /* follows links: whoever fills the ports folder may keep datasets
      * elsewhere */
     if (stat(buf_cstr(&path), &st) != 0) {
@@ -8908,9 +9005,6 @@ run_port_entry(struct run_port *port, const char *folder, const char *name,
             rc = run_named(err, store_check_scheme(d->scheme, schemes, err), d);
         with_where(err, rc, buf_slice(&path));
     }
-    /* "" would look like an entry without a dataset, and be passed over */
-    if (path.failed)
-        rc = reject_memory(err);
     ef_buf_free(&path);
     return rc;
 }
@@ -8930,13 +9024,15 @@ run_port_read(struct run_port *port, const char *dir, const char *name,
     ef_buf path = {0};
     struct dirent *e;
     DIR *d;
-    ef_status rc = EF_OK;
+    ef_status rc;
 
     ef_buf_str(&path, dir);
     ef_buf_str(&path, "/");
     ef_buf_str(&path, name);
-    d = opendir(buf_cstr(&path));
-    if (d == NULL && errno != ENOENT)
+    /* a name that memory cut short would lead elsewhere, or to nothing */
+    rc = buf_status(&path, err);
+    d = rc == EF_OK ? opendir(buf_cstr(&path)) : NULL;
+    if (rc == EF_OK && d == NULL && errno != ENOENT)
         rc = reject_sys(err, EF_E_IO, "cannot open this port's folder");
     /* NULL means the end or a failure; errno tells which */
     while (d != NULL && rc == EF_OK && (errno = 0, e = readdir(d)) != NULL)
