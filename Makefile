@@ -21,9 +21,11 @@ BUILD_PACKAGES = gcc libc6-dev libbearssl-dev libcurl4-openssl-dev
 STATIC_PACKAGES = gcc make musl-tools dpkg-dev xz-utils patch
 ARM64_PACKAGES = gcc-aarch64-linux-gnu linux-libc-dev-arm64-cross \
   qemu-user-static
-CHECK_PACKAGES = $(BUILD_PACKAGES) $(STATIC_PACKAGES) $(ARM64_PACKAGES) \
-  git clang llvm libclang-rt-14-dev \
-  libcmocka-dev bats \
+# What the fuzz targets and their peers need, and AFL++ besides.
+FUZZ_PACKAGES = $(BUILD_PACKAGES) clang llvm libclang-rt-14-dev \
+  libjansson-dev libssl-dev python3
+CHECK_PACKAGES = $(FUZZ_PACKAGES) $(STATIC_PACKAGES) $(ARM64_PACKAGES) \
+  git libcmocka-dev bats valgrind \
   nginx-light openssl curl socat python3 python3-cryptography \
   python3-botocore python3-pandas mandoc file binutils time procps \
   bsdutils util-linux strace perl
@@ -63,8 +65,9 @@ fi
 endef
 
 .PHONY: all help demo check check-large unit cli asan compilers npm lint \
-  install uninstall clean deps-build deps-check deps-lint vectors static \
-  static-arm64 static-deps static-twice
+  install uninstall clean deps-build deps-check deps-lint deps-fuzz vectors \
+  cover openssl faults ct mutants fuzz afl fuzz-smoke fuzz-cover fuzz-replay \
+  replay fuzz-oss deps-afl static static-arm64 static-deps static-twice
 .DELETE_ON_ERROR:
 
 all: encflow ## build ./encflow against the system's BearSSL and libcurl
@@ -90,6 +93,12 @@ deps-check: | build
 deps-lint: | build
 	$(call need,$(LINT_PACKAGES))
 
+deps-fuzz: | build
+	$(call need,$(FUZZ_PACKAGES))
+
+deps-afl: | build
+	$(call need,$(FUZZ_PACKAGES) afl++)
+
 demo: deps-build ## run the whole story on sample data, in a few seconds
 	@$(MAKE) --no-print-directory -s encflow
 	@sh tests/demo.sh
@@ -97,7 +106,8 @@ demo: deps-build ## run the whole story on sample data, in a few seconds
 check: deps-check npm ## everything that has to hold; installs what it needs
 	@$(MAKE) --no-print-directory compilers encflow static
 	@$(MAKE) --no-print-directory static-arm64 static-twice
-	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory unit openssl cover ct
+	@$(MAKE) --no-print-directory fuzz-replay
 	@$(MAKE) --no-print-directory asan
 	@$(MAKE) --no-print-directory cli
 
@@ -113,7 +123,68 @@ build/unit: tests/unit.c tests/vectors.h encflow.c encflow.h | build
 unit: build/unit ## unit tests and vectors, with ASan and UBSan
 	ASAN_OPTIONS=allocator_may_return_null=1 build/unit
 
-cli: encflow encflow-static ## command-line tests
+build/gcm_openssl: tests/gcm_openssl.c encflow.c encflow.h | build
+	$(CC) $(OPT) $(BASE) -D_GNU_SOURCE tests/gcm_openssl.c -o $@ $(LIBS) -lcrypto
+
+N = 100000
+openssl: build/gcm_openssl ## every AES-GCM kernel against OpenSSL, N messages
+	build/gcm_openssl $(N)
+
+cover: deps-check ## is every refusal stated by a vector, and reached?
+	/usr/bin/python3 tests/cover.py
+
+# Every call that encflow makes goes through tests/inject.c, which can fail it.
+build/faults/inject.o: tests/inject.c Makefile
+	@mkdir -p build/faults
+	$(CC) $(SANITIZE) $(BASE) -c tests/inject.c -o $@
+
+build/faults/encflow.o: encflow.c encflow.h Makefile
+	@mkdir -p build/faults
+	$(CC) $(SANITIZE) $(BASE) -c encflow.c -o $@
+
+build/faults/encflow: build/faults/encflow.o build/faults/inject.o \
+    tests/asan_options.c
+	$(CC) $(SANITIZE) $(BASE) $^ -o $@ $$(nm build/faults/inject.o | \
+	  sed -n 's/.* T __wrap_/-Wl,--wrap=/p') $(LIBS)
+
+A = --all
+faults: build/faults/encflow ## make every call fail, one at a time: A=--help
+	/usr/bin/python3 tests/inject.py build/faults/encflow $(A)
+
+ct: deps-check static-deps ## does a branch or an index depend on a secret?
+	@mkdir -p build/ct
+	/usr/bin/python3 tests/ct.py build/ct '$(OPT) $(BASE) $(HARDEN)' \
+	  '$(LIBS)' $(S)/$(STATIC_HOST)/libbearssl.a
+
+M =
+mutants: deps-check encflow build/faults/encflow ## do tests notice a change? M=--help
+	/usr/bin/python3 tests/mutants.py $(M)
+
+# Fuzz targets: fuzz/README. T is a target's name, SECS how long it runs.
+T =
+SECS = 60
+fuzz: deps-fuzz ## libFuzzer on one target: T=json SECS=60
+	/usr/bin/python3 fuzz/run.py fuzz '$(T)' $(SECS)
+
+afl: deps-afl ## AFL++ on one target: T=json SECS=60
+	/usr/bin/python3 fuzz/run.py afl '$(T)' $(SECS)
+
+fuzz-smoke: deps-fuzz ## every target for 20 seconds
+	/usr/bin/python3 fuzz/run.py smoke 20
+
+fuzz-replay: deps-fuzz ## every seed and every past crash, through every target
+	/usr/bin/python3 fuzz/run.py check $(T)
+
+replay: deps-fuzz ## one input through one target: T=json F=file
+	/usr/bin/python3 fuzz/run.py replay '$(T)' $(F)
+
+fuzz-cover: deps-fuzz ## the lines that seeds and corpus reach, and the others
+	/usr/bin/python3 fuzz/run.py cover $(T)
+
+fuzz-oss: deps-afl ## build as OSS-Fuzz does, for three engines, and run
+	/usr/bin/python3 fuzz/run.py oss
+
+cli: encflow encflow-static build/faults/encflow ## command-line tests
 	$(PROVE) -j2 $(wildcard tests/*.bats)
 
 # The application's child has a clean environment, and its cage lets no leak
