@@ -15,6 +15,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import socket
 import ssl
 import struct
@@ -197,11 +198,12 @@ def run_shell(script, env, folder, tty=None):
     p = subprocess.Popen(
         ["/bin/sh", "-c", PRELUDE + script], cwd=folder, env=env,
         stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        stdout=tty if tty is not None else subprocess.PIPE)
+        stdout=tty if tty is not None else subprocess.PIPE,
+        start_new_session=True)
     try:
         out, err = p.communicate(timeout=SECONDS)
     except subprocess.TimeoutExpired:
-        p.kill()
+        os.killpg(p.pid, signal.SIGKILL)  # what sh began, too
         p.communicate()
         raise Failed("takes longer than %d s" % SECONDS)
     return p.returncode, out or b"", err
@@ -229,15 +231,23 @@ class Run:
         if record.get("tty"):
             self.master, self.tty = os.openpty()
             self.env["TTY"] = os.ttyname(self.tty)
+            threading.Thread(target=self.watch, daemon=True).start()
         if record.get("fault") is not None and SANITIZED:
             self.env["ASAN_OPTIONS"] = "detect_leaks=0"
+
+    def watch(self):
+        """Somebody sits at the terminal: it takes more than its buffer."""
+        try:
+            while os.read(self.master, 65536):
+                pass
+        except OSError:  # nobody has the other end open any more
+            os.close(self.master)
 
     def close(self):
         for server in self.servers:
             server.close()
         if self.tty is not None:
             os.close(self.tty)
-            os.close(self.master)
         for path in glob.glob(glob.escape(self.folder) + ".*"):
             os.remove(path)
         subprocess.call(["chmod", "-R", "u+rwx", self.folder])

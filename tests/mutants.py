@@ -3,7 +3,8 @@
 each change (a mutant) has to turn a test red.
 
     mutants.py [--n 300] [--seed S] [--section N,N] [--only FUNCTION,...]
-               [--all] [--operators A,B] [--again] [--jobs 1] [--list]
+               [--all] [--operators A,B] [--without FILE,TEST] [--again]
+               [--quick] [--recheck] [--jobs 1] [--list] [--build DIR]
 
 Run from the repository's root (`make mutants`). Without --all a sample is
 drawn, weighted to parsers and checks. It depends on --seed and on the text
@@ -25,14 +26,15 @@ Operators:
     OWN   the same where the call wipes, frees or closes; not in the sample:
           the secrets, leak and fault tests look after those
 
-A mutant meets the unit tests that execute its line, the command-line tests
-that do; the first red one kills it. The unit tests run without and then with
-ASan and UBSan. Which test executes what is measured first, and kept between runs for as
+A mutant meets the unit tests that execute its line, without and then with
+ASan and UBSan, and the command-line tests that do; the first red one kills
+it. Which test executes what is measured first, and kept between runs for as
 long as neither encflow.c nor the test's file changes. A mutant that compiles
 to the same bytes as encflow.c (gcc -O2) is no mutant. tests/mutants.txt
 explains the survivors that no test could tell from the original; every other
 survivor is shown. The exit status is 1 where less than 95 % of the others
-are killed, or where an explanation fits nothing any more.
+are killed, or where an explanation fits nothing any more; --recheck also
+runs what is explained, and fails where a test kills it.
 
 All of it works on a copy in --build, in namespaces of its own where the rest
 of the machine is read-only and no other process can be seen: a mutant may

@@ -239,3 +239,31 @@ PY
     [ "$(stat -c %s third.key)" -eq 64 ]
     grep -q 'could not be locked' err
 }
+
+# Root owns the /proc files of a process that is not dumpable, and of its own
+# processes anyway: so it has to be another user's.
+@test "no process of the same user can look into it, nor take its core" {
+    local as=() pid i
+    cp "$ENCFLOW" encflow # which may be in a folder of root's own
+    chmod 755 "$BATS_TEST_TMPDIR" encflow && chmod 644 in.key
+    [ "$(id -u)" -ne 0 ] ||
+        as=(setpriv --reuid=65534 --regid=65534 --clear-groups --)
+    mkfifo -m 666 feed
+    "${as[@]}" ./encflow enc -K in.key -in feed -out /dev/null 3>&- &
+    pid=$!
+    exec 9<>feed
+    for ((i = 0; i < 100; i++)); do
+        ! grep -q 'VmLck:[[:space:]]*0 kB' /proc/$pid/status && break
+        sleep .05
+    done
+    [ "$i" -lt 100 ]
+    grep -qE '^Uid:.*(65534|'"$(id -u)"')' /proc/$pid/status
+    [ "$(stat -c %u /proc/$pid/status /proc/$pid/mem | tr '\n' ' ')" = "0 0 " ]
+    if "${as[@]}" head -c 1 /proc/$pid/environ; then
+        echo 'its environment was read'
+        return 1
+    fi
+    grep -q 'core file size  *0  *0 ' /proc/$pid/limits
+    exec 9>&-
+    wait $pid
+}
