@@ -436,8 +436,74 @@ ef_wipe(void *p, size_t n)
     __asm__ __volatile__("" : : "r"(p) : "memory"); /* p is looked at */
 }
 
+/* What copies or encrypts many bytes at once leaves the last of them in
+ * vector registers: keys and plaintext. They are cleared all together.
+ * zmm16 and above are taken by no code of ours, so they need not be named as
+ * changed; but by the C library's where the processor has them. */
+static void
+burn_registers(void)
+{
+#if defined(__x86_64__)
+    __asm__ __volatile__("pxor %%xmm0, %%xmm0\n\tpxor %%xmm1, %%xmm1\n\t"
+                         "pxor %%xmm2, %%xmm2\n\tpxor %%xmm3, %%xmm3\n\t"
+                         "pxor %%xmm4, %%xmm4\n\tpxor %%xmm5, %%xmm5\n\t"
+                         "pxor %%xmm6, %%xmm6\n\tpxor %%xmm7, %%xmm7\n\t"
+                         "pxor %%xmm8, %%xmm8\n\tpxor %%xmm9, %%xmm9\n\t"
+                         "pxor %%xmm10, %%xmm10\n\tpxor %%xmm11, %%xmm11\n\t"
+                         "pxor %%xmm12, %%xmm12\n\tpxor %%xmm13, %%xmm13\n\t"
+                         "pxor %%xmm14, %%xmm14\n\tpxor %%xmm15, %%xmm15"
+                         :
+                         :
+                         : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5",
+                           "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11",
+                           "xmm12", "xmm13", "xmm14", "xmm15");
+    if (__builtin_cpu_supports("avx"))
+        __asm__ __volatile__("vzeroall" ::
+                                 : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4",
+                                   "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
+                                   "xmm10", "xmm11", "xmm12", "xmm13", "xmm14",
+                                   "xmm15");
+    if (__builtin_cpu_supports("avx512f"))
+        __asm__ __volatile__("vpxord %zmm16, %zmm16, %zmm16\n\t"
+                             "vpxord %zmm17, %zmm17, %zmm17\n\t"
+                             "vpxord %zmm18, %zmm18, %zmm18\n\t"
+                             "vpxord %zmm19, %zmm19, %zmm19\n\t"
+                             "vpxord %zmm20, %zmm20, %zmm20\n\t"
+                             "vpxord %zmm21, %zmm21, %zmm21\n\t"
+                             "vpxord %zmm22, %zmm22, %zmm22\n\t"
+                             "vpxord %zmm23, %zmm23, %zmm23\n\t"
+                             "vpxord %zmm24, %zmm24, %zmm24\n\t"
+                             "vpxord %zmm25, %zmm25, %zmm25\n\t"
+                             "vpxord %zmm26, %zmm26, %zmm26\n\t"
+                             "vpxord %zmm27, %zmm27, %zmm27\n\t"
+                             "vpxord %zmm28, %zmm28, %zmm28\n\t"
+                             "vpxord %zmm29, %zmm29, %zmm29\n\t"
+                             "vpxord %zmm30, %zmm30, %zmm30\n\t"
+                             "vpxord %zmm31, %zmm31, %zmm31");
+#elif defined(__aarch64__)
+    __asm__ __volatile__(
+        "movi v0.2d, #0\n\tmovi v1.2d, #0\n\tmovi v2.2d, #0\n\t"
+        "movi v3.2d, #0\n\tmovi v4.2d, #0\n\tmovi v5.2d, #0\n\t"
+        "movi v6.2d, #0\n\tmovi v7.2d, #0\n\tmovi v8.2d, #0\n\t"
+        "movi v9.2d, #0\n\tmovi v10.2d, #0\n\tmovi v11.2d, #0\n\t"
+        "movi v12.2d, #0\n\tmovi v13.2d, #0\n\tmovi v14.2d, #0\n\t"
+        "movi v15.2d, #0\n\tmovi v16.2d, #0\n\tmovi v17.2d, #0\n\t"
+        "movi v18.2d, #0\n\tmovi v19.2d, #0\n\tmovi v20.2d, #0\n\t"
+        "movi v21.2d, #0\n\tmovi v22.2d, #0\n\tmovi v23.2d, #0\n\t"
+        "movi v24.2d, #0\n\tmovi v25.2d, #0\n\tmovi v26.2d, #0\n\t"
+        "movi v27.2d, #0\n\tmovi v28.2d, #0\n\tmovi v29.2d, #0\n\t"
+        "movi v30.2d, #0\n\tmovi v31.2d, #0"
+        :
+        :
+        : "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10",
+          "v11", "v12", "v13", "v14", "v15", "v16", "v17", "v18", "v19", "v20",
+          "v21", "v22", "v23", "v24", "v25", "v26", "v27", "v28", "v29", "v30",
+          "v31");
+#endif
+}
+
 /* BearSSL wipes nothing: round keys and hash states stay in the stack frames
- * it used. This one is put over them and wiped.
+ * it used. This one is put over them and wiped; the registers, too.
  *
  * Pre: called from about the depth that BearSSL was called from; noinline,
  * so that the frame is below the caller's, where BearSSL's were. */
@@ -446,6 +512,7 @@ static void __attribute__((noinline)) burn_stack(void)
     unsigned char frame[8192];
 
     ef_wipe(frame, sizeof frame);
+    burn_registers();
 }
 
 /* No branch and no index depends on the bytes: the differences of all pairs
@@ -3892,10 +3959,14 @@ file_split(struct file_out *o, const char *path, ef_err *err)
     struct stat st;
     char full[PATH_MAX], *slash;
     size_t n = strlen(path);
+    int found = lstat(path, &st) == 0;
 
+    /* it may be a link, which must not be replaced itself */
+    if (!found && errno != ENOENT && errno != ENOTDIR && errno != ENAMETOOLONG)
+        return reject_sys(err, EF_E_IO, "cannot write there");
     /* A link in an earlier part of the path needs no care: open(2) on the
      * folder follows it. */
-    if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode)) {
+    if (found && S_ISLNK(st.st_mode)) {
         /* PATH_MAX bytes, as realpath(3) asks for */
         if (realpath(path, full) == NULL)
             return reject_sys(err, EF_E_IO, "cannot follow this link");
@@ -4085,8 +4156,12 @@ file_existing(struct file_out *o, int flags, ef_err *err)
 {
     struct stat st;
 
-    if (fstatat(o->dir, o->name, &st, 0) != 0)
-        return EF_OK;
+    if (fstatat(o->dir, o->name, &st, 0) != 0) {
+        if (errno == ENOENT)
+            return EF_OK;
+        /* it may be there: its mode, and --force, must not be missed */
+        return reject_sys(err, EF_E_IO, "cannot write there");
+    }
     if (S_ISDIR(st.st_mode)) {
         errno = EISDIR;
         return reject_sys(err, EF_E_IO, "cannot write there");
@@ -4787,10 +4862,11 @@ crypt_open_stream(struct pump *p, const char *tmpdir, ef_err *err)
     /* not 0 where standard input was read from before us */
     start = lseek(p->in, 0, SEEK_CUR);
     p->marks = &marks;
-    rc = crypt_open_pass(p, GCM_VERIFY, err);
+    if (start >= 0)
+        rc = crypt_open_pass(p, GCM_VERIFY, err);
     p->mark_total = p->gcm->n;
     /* nothing has been written up to here */
-    if (rc == EF_OK && lseek(p->in, start, SEEK_SET) != start)
+    if (rc == EF_OK && (start < 0 || lseek(p->in, start, SEEK_SET) != start))
         rc = reject_sys(err, EF_E_IO, "cannot read");
     if (rc == EF_OK)
         rc = crypt_open_pass(p, GCM_OPEN, err);
@@ -6526,6 +6602,40 @@ ef_presigned_parse(ef_presigned *out, ef_slice query, ef_err *err)
 #ifndef EF_NO_MAIN
 
 #include <curl/curl.h>
+#include <malloc.h> /* malloc_usable_size, which glibc and musl have */
+
+/* libcurl copies URLs, with the signatures in their queries, and buffers what
+ * comes and goes. So it gets its memory here, where what it gives back is
+ * wiped. Of what a TLS library allocates by itself nothing is known.
+ * Tests: tests/secrets.bats ("run keeps nothing, over HTTP and HTTPS"). */
+static void
+http_free(void *p)
+{
+    ef_wipe(p, p != NULL ? malloc_usable_size(p) : 0);
+    free(p);
+}
+
+/* As realloc(3), which might leave the old bytes on the heap. */
+static void *
+http_realloc(void *p, size_t n)
+{
+    size_t old = p != NULL ? malloc_usable_size(p) : 0;
+    void *q = malloc(n);
+
+    if (q != NULL && p != NULL) {
+        memcpy(q, p, old < n ? old : n);
+        http_free(p);
+    }
+    return q;
+}
+
+/* Once in a process, before any other thread. 0 where libcurl cannot begin. */
+static int
+http_init(void)
+{
+    return curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, http_free,
+                                http_realloc, strdup, calloc) == CURLE_OK;
+}
 
 /* As many as botocore and the AWS command line keep in flight, about: more
  * connections to one store gain little, and each input under way holds a key
@@ -6876,7 +6986,6 @@ http_open(struct store_job *job, const struct store_opts *o)
     job->connecting = 1;
     job->moved = clock_ms();
     bad |= (unsigned)curl_easy_setopt(e, CURLOPT_URL, job->url);
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_PRIVATE, job);
     /* the scheme that was checked, and no other that libcurl may know */
     bad |= (unsigned)curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR,
                                       tls ? "https" : "http");
@@ -6888,6 +6997,9 @@ http_open(struct store_job *job, const struct store_opts *o)
     /* the least; TLS 1.3 where the library has it */
     bad |= (unsigned)curl_easy_setopt(e, CURLOPT_SSLVERSION,
                                       (long)CURL_SSLVERSION_TLSv1_2);
+    /* libcurl 7.88 frees a session's name twice when memory ran out while it
+     * was being kept; and what is not kept cannot be found later */
+    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_SSL_SESSIONID_CACHE, 0L);
     bad |=
         (unsigned)curl_easy_setopt(e, CURLOPT_USERAGENT, "encflow/" EF_VERSION);
     /* signals are ours: SIGALRM ends a run in order */
@@ -7073,23 +7185,24 @@ http_start(CURLM *multi, struct store_job *job, const struct store_opts *o)
  * rc, and its handle is closed.
  * Callbacks are called from here too: `end`, where the tag is checked. */
 static size_t
-http_collect(CURLM *multi)
+http_collect(CURLM *multi, struct store_job *jobs, size_t n)
 {
     CURLMsg *msg;
-    size_t n = 0;
+    size_t i, ended = 0;
     int left;
 
     while ((msg = curl_multi_info_read(multi, &left)) != NULL) {
-        struct store_job *job = NULL;
-        /* the job is found by CURLOPT_PRIVATE, which http_open set */
         CURLcode code = msg->data.result; /* msg dies with the handle */
 
-        curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&job);
-        http_finish(job, code);
-        http_close(multi, job);
-        n++;
+        for (i = 0; i < n && jobs[i].easy != msg->easy_handle; i++)
+            ;
+        if (i < n) { /* as it is: nobody else has handles in multi */
+            http_finish(&jobs[i], code);
+            http_close(multi, &jobs[i]);
+            ended++;
+        }
     }
-    return n;
+    return ended;
 }
 
 /* End transfers that have not moved a byte for too long; how many. libcurl's
@@ -7295,7 +7408,7 @@ store_run(struct store_job *jobs, size_t n, int all_or_nothing,
         }
         /* its result is not needed: what fails shows in a job, or as a stall */
         curl_multi_perform(multi, &running);
-        active -= http_collect(multi);
+        active -= http_collect(multi, jobs, n);
         active -= http_give_up(multi, jobs, next, o->stall_sec);
         for (i = 0; i < next; i++)
             failed |= jobs[i].easy == NULL && jobs[i].rc != EF_OK;
@@ -7367,7 +7480,9 @@ aws_read_file(unsigned char *text, size_t *n, ef_buf *path,
     (void)buf_cstr(path);
     if (path->failed)
         return reject_memory(err);
-    if (access(buf_cstr(path), F_OK) != 0)
+    /* missing is usual; where it can't be told, opening it says why */
+    if (access(buf_cstr(path), F_OK) != 0 &&
+        (errno == ENOENT || errno == ENOTDIR))
         return EF_OK;
     return file_read_small(text, EF_MAX_INI_BYTES + 1, n, buf_cstr(path),
                            "larger than EF_MAX_INI_BYTES (1048576)", err);
@@ -9114,22 +9229,15 @@ run_lift(int top, int fd)
  * Fuzz: fuzz/fuzz_ports.c. Tests: tests/run.bats ("whatever the application
  * leaves in WORK is removed, no more"). */
 static int
-run_empty(int fd)
+run_empty(DIR *d)
 {
-    int copy, sub, left = 1, removed = 1;
+    int fd = dirfd(d), sub, left = 1, removed = 1;
     struct dirent *e;
-    DIR *d;
 
     while (left > 0 && removed > 0) { /* a round without progress ends it */
         left = removed = 0;
-        /* closedir takes its descriptor along, and each round starts afresh */
-        copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        d = copy >= 0 ? fdopendir(copy) : NULL;
-        if (d == NULL) {
-            file_close(copy);
-            return -1;
-        }
-        while ((e = readdir(d)) != NULL) {
+        rewinddir(d);
+        while ((errno = 0, e = readdir(d)) != NULL) {
             if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
                 continue;
             left++;
@@ -9143,77 +9251,96 @@ run_empty(int fd)
                 run_lift(fd, sub); /* closes sub */
             removed += unlinkat(fd, e->d_name, AT_REMOVEDIR) == 0;
         }
-        closedir(d);
+        if (errno != 0) /* there may be more */
+            return -1;
     }
     return left == 0 ? 0 : -1;
 }
 
 /* The work folder. It is known by its descriptor from begin to end: the
- * application may rename it or put another in its place. */
+ * application may rename it or put another in its place, and removing what
+ * lies in it needs no other, which might not be had. */
 struct run_work {
     const char *path; /* as given; the caller's */
     int made;         /* we made the folder */
-    int fd;           /* the folder, whatever its name means later; or -1 */
+    DIR *dir;         /* the folder, whatever its name means later; or NULL */
     mode_t mode;      /* what it had, for its owner to have again */
 };
 
-/* Safe twice.
- * The folder itself stays. */
-static void
-run_work_close(struct run_work *w)
+/* The folder at w->path, and whether there is something in it. 0, or -1 with
+ * errno. */
+static int
+run_work_open(struct run_work *w, int *extra)
 {
-    file_close(w->fd);
-    w->fd = -1;
+    struct stat st;
+    struct dirent *e;
+    int fd = open(w->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    w->dir = fd >= 0 ? fdopendir(fd) : NULL;
+    if (w->dir == NULL) {
+        file_close(fd);
+        return -1;
+    }
+    if (fstat(fd, &st) != 0)
+        return -1;
+    w->mode = st.st_mode & 07777;
+    *extra = 0;
+    while ((errno = 0, e = readdir(w->dir)) != NULL)
+        *extra += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+    return errno == 0 ? 0 : -1;
+}
+
+/* Without it, and without the folder where we made it. */
+static void
+run_work_refuse(struct run_work *w)
+{
+    if (w->dir != NULL)
+        closedir(w->dir);
+    w->dir = NULL;
+    if (w->made)
+        (void)rmdir(w->path);
 }
 
 /* It must be empty: what is in it afterwards is removed. A new one has mode
  * 0700; one that was there keeps the mode it has.
  * WORK's parent must exist: a mistyped path makes no tree of folders.
- * Fails:   EF_E_IO. A folder we made stays then, empty.
+ * Fails:   EF_E_IO; nothing is left of it then.
  * Tests: tests/run.bats ("a WORK with something in it is left alone"). */
 static ef_status
 run_work_begin(struct run_work *w, ef_err *err)
 {
-    struct stat st = {0};
-    struct dirent *e;
-    int extra = 0, copy;
-    DIR *d;
+    int extra = 0;
+    ef_status rc;
 
     /* EEXIST is the usual case; anything else shows when it is opened */
     w->made = mkdir(w->path, 0700) == 0;
-    w->fd = open(w->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    /* a descriptor of its own, because closedir takes it along */
-    copy = w->fd >= 0 ? openat(w->fd, ".", O_RDONLY | O_CLOEXEC) : -1;
-    d = copy >= 0 ? fdopendir(copy) : NULL;
-    if (d == NULL || fstat(w->fd, &st) != 0) {
-        with_hint(err,
-                  with_file(err,
-                            reject_sys(err, EF_E_IO,
-                                       "cannot use "
-                                       "this work folder"),
-                            w->path),
-                  "--work DIR names another; its parent must exist");
-        if (d != NULL)
-            closedir(d);
-        else
-            file_close(copy);
-        run_work_close(w);
-        return EF_E_IO;
-    }
-    w->mode = st.st_mode & 07777;
-    while ((e = readdir(d)) != NULL)
-        extra += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
-    closedir(d);
-    if (extra == 0)
+    if (run_work_open(w, &extra) != 0)
+        rc = with_hint(err,
+                       reject_sys(err, EF_E_IO, "cannot use this work folder"),
+                       "--work DIR names another; its parent must exist");
+    else if (extra > 0)
+        rc = with_hint(
+            err,
+            reject(err, EF_E_IO, EF_NOWHERE, "the work folder is not empty"),
+            "a run removes all that is in its work folder: empty it "
+            "yourself, or name another with --work");
+    else
         return EF_OK;
-    run_work_close(w);
-    return with_hint(err,
-                     with_file(err,
-                               reject(err, EF_E_IO, EF_NOWHERE,
-                                      "the work folder is not empty"),
-                               w->path),
-                     "a run removes all that is in its work folder: empty it "
-                     "yourself, or name another with --work");
+    run_work_refuse(w);
+    return with_file(err, rc, w->path);
+}
+
+/* Is the folder at w->path still ours, fd's? 1, 0, or -1: it can't be told. */
+static int
+run_work_is_there(const struct run_work *w, int fd)
+{
+    struct stat now, then;
+
+    if (fstat(fd, &then) != 0)
+        return -1;
+    if (stat(w->path, &now) != 0)
+        return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
+    return now.st_dev == then.st_dev && now.st_ino == then.st_ino;
 }
 
 /* Only for a folder that run_work_begin accepted. Removes all in it, and
@@ -9223,29 +9350,32 @@ run_work_begin(struct run_work *w, ef_err *err)
 static ef_status
 run_work_end(struct run_work *w, ef_err *err)
 {
-    struct stat now, then;
-    int failed;
+    int fd, failed, there;
 
-    if (w->fd < 0)
+    if (w->dir == NULL)
         return EF_OK;
-    /* the application may have taken our own rights to it */
-    failed = fstat(w->fd, &then) != 0 || fchmod(w->fd, 0700) != 0 ||
-             run_empty(w->fd) != 0;
-    /* the name may mean another folder by now: that one is not touched */
-    if (!failed && w->made && stat(w->path, &now) == 0 &&
-        now.st_dev == then.st_dev && now.st_ino == then.st_ino)
-        failed = rmdir(w->path) != 0;
-    else if (!failed && !w->made)
+    fd = dirfd(w->dir);
+    /* the application may have taken our own rights to it; where they can't
+     * be had again, removing shows it */
+    (void)fchmod(fd, 0700);
+    failed = run_empty(w->dir) != 0;
+    if (!failed && w->made) {
+        /* the name may mean another folder by now: that one is not touched */
+        there = run_work_is_there(w, fd);
+        failed = there < 0 || (there > 0 && rmdir(w->path) != 0);
+    } else if (!failed) {
         /* 0700 was for the removal; the application may have set others */
-        failed = fchmod(w->fd, w->mode) != 0;
-    run_work_close(w);
+        failed = fchmod(fd, w->mode) != 0;
+    }
     if (failed)
-        return with_file(err,
-                         reject_sys(err, EF_E_IO,
-                                    "plaintext could not be removed from "
-                                    "the work folder"),
-                         w->path);
-    return EF_OK;
+        (void)with_file(err,
+                        reject_sys(err, EF_E_IO,
+                                   "plaintext could not be removed from "
+                                   "the work folder"),
+                        w->path);
+    closedir(w->dir);
+    w->dir = NULL;
+    return failed ? EF_E_IO : EF_OK;
 }
 
 /* --- inputs --- */
@@ -9448,7 +9578,8 @@ struct cage {
 
 /* Allow access beneath what fd (closed afterwards) is. 0, or -1 with errno.
  * The kernel refuses a rule with rights that the ruleset does not handle, or
- * folders' rights for a file: both are masked out. */
+ * folders' rights for a file: both are masked out. A link gets no rule: its
+ * target has one of its own. */
 static int
 cage_allow_fd(struct cage *c, int fd, uint64_t access)
 {
@@ -9459,6 +9590,10 @@ cage_allow_fd(struct cage *c, int fd, uint64_t access)
     if (fd < 0 || fstat(fd, &st) != 0) {
         file_close(fd);
         return -1;
+    }
+    if (S_ISLNK(st.st_mode)) {
+        file_close(fd);
+        return 0;
     }
     /* EINVAL otherwise: the kernel takes no folders' rights for a file */
     if (!S_ISDIR(st.st_mode))
@@ -9471,38 +9606,50 @@ cage_allow_fd(struct cage *c, int fd, uint64_t access)
     return rc == 0 ? 0 : -1;
 }
 
+/* The entry called name of the folder fd may be looked at. One that nobody
+ * can open (gone meanwhile, no right, a dead mount) needs no rule.
+ * Fails:   -1 for want of memory or descriptors, or where the kernel refuses
+ * the rule: the application would miss what it may have. */
+static int
+cage_allow_entry(struct cage *c, int fd, const char *name)
+{
+    /* O_PATH opens what may not be read, and asks nothing of a device */
+    int sub = openat(fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+    if (sub >= 0 && cage_allow_fd(c, sub, CAGE_FS_LOOK) == 0)
+        return 0;
+    return errno == ENOENT || errno == EACCES || errno == ENOTCONN ||
+                   errno == ESTALE || errno == EHOSTDOWN || errno == ETIMEDOUT
+               ? 0
+               : -1;
+}
+
 /* Everything in the folder fd may be looked at, except the entry called
- * without. Links are passed over: their targets have rules of their own.
- * An entry that gets no rule, because it cannot be opened, stays closed: to
- * fail here is to refuse more.
- * Fails:   -1 where the folder cannot be listed for want of memory or
- * descriptors. Where we may not list it, the application may not either. */
+ * without.
+ * Fails:   -1 as cage_allow_entry, or where the folder cannot be listed.
+ * Where we may not list it, the application may not either. */
 static int
 cage_allow_siblings(struct cage *c, int fd, const char *without)
 {
-    int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), sub;
+    int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *d = copy >= 0 ? fdopendir(copy) : NULL;
     struct dirent *e;
-    struct stat st;
+    int failed = 0, saved;
 
     if (d == NULL) { /* what we can't list, the application can't look into */
         file_close(copy);
         return errno == EACCES ? 0 : -1;
     }
-    while ((e = readdir(d)) != NULL) {
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
-            strcmp(e->d_name, without) == 0)
-            continue;
-        /* O_PATH opens what may not be read, and asks nothing of a device */
-        sub = openat(fd, e->d_name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-        /* closes sub; a failure leaves the entry without a rule */
-        if (sub >= 0 && fstat(sub, &st) == 0 && !S_ISLNK(st.st_mode))
-            (void)cage_allow_fd(c, sub, CAGE_FS_LOOK);
-        else
-            file_close(sub);
-    }
+    /* NULL means the end or a failure; errno tells which */
+    while (failed == 0 && (errno = 0, e = readdir(d)) != NULL)
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
+            strcmp(e->d_name, without) != 0)
+            failed = cage_allow_entry(c, fd, e->d_name);
+    saved = errno;
+    failed = failed != 0 || saved != 0 ? -1 : 0;
     closedir(d);
-    return 0;
+    errno = saved;
+    return failed;
 }
 
 /* Everything may be looked at, but what is below the folder hidden. Rules
@@ -9877,6 +10024,7 @@ struct run_app {
     int out, err, status_pipe;  /* read ends */
     ef_buf out_text, err_text;  /* err_text: our last words too */
     int over;                   /* 1: stdout, 2: stderr passed its limit */
+    int lost;                   /* errno: something it said was not read */
     int timed_out, wait_status; /* wait_status: waitpid's */
 };
 
@@ -9891,20 +10039,23 @@ struct run_trouble {
 /* In the child. Everything but the three streams closes at exec:
  * close_range(2), or one by one before Linux 5.11. The pipes are not 0 to
  * 2: cli_harden has filled those.
- * Tests: tests/run.bats ("has no descriptor but 0, 1 and 2"). */
-static void
+ * Fails:   -1 with errno: what the application prints would go where the
+ * runner's own words go. Tests: tests/run.bats ("has no descriptor but 0, 1
+ * and 2"). */
+static int
 run_child_fds(int in, int out, int err)
 {
-    dup2(in, STDIN_FILENO);
-    dup2(out, STDOUT_FILENO);
-    dup2(err, STDERR_FILENO);
+    if (dup2(in, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
+        dup2(err, STDERR_FILENO) < 0)
+        return -1;
 #ifdef SYS_close_range
     if (syscall(SYS_close_range, 3U, ~0U, 4U /* CLOEXEC */) == 0)
-        return;
+        return 0;
 #endif
     /* numbers are given out from below, and the runner has few */
     for (in = 3; in < 65536; in++)
         (void)fcntl(in, F_SETFD, FD_CLOEXEC);
+    return 0;
 }
 
 /* In the child; never returns. No call here allocates or takes a lock:
@@ -9927,12 +10078,12 @@ run_child(const struct run_app *app, int in, int out, int err, int status,
     sigprocmask(SIG_SETMASK, &none, NULL);
     /* cannot fail: a fresh child leads no group */
     (void)setsid(); /* a group, and no terminal */
-    run_child_fds(in, out, err);
-    /* SIGKILL of the runner ends the application; the second test is for
-     * one that died before the first call */
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || getppid() != parent)
-        _exit(127);
-    if (cage_enter(&app->cage) == 0) {
+    /* SIGKILL of the runner ends the application */
+    if (run_child_fds(in, out, err) == 0 &&
+        prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0 &&
+        cage_enter(&app->cage) == 0) {
+        if (getppid() != parent) /* it died before that call */
+            _exit(127);
         t.stage = 2;
         /* execvp looks for the program by this PATH, not by the runner's */
         environ = app->envp;
@@ -10011,20 +10162,27 @@ run_kill(const struct run_app *app)
  * Interrupted or not ready is not the end: poll comes again.
  * Secret:  they may be anything the inputs say: piece is wiped, text when it
  * is freed.
- * Limits:  EF_MAX_APP_OUTPUT_BYTES; past it `which` is set in *over.
+ * Limits:  EF_MAX_APP_OUTPUT_BYTES; past it which, 1 for stdout and 2 for
+ * stderr, is set in app->over.
+ * Fails:   app->lost is why it could not be read.
  * Fuzz: fuzz/fuzz_result.c. Tests: tests/run.bats ("1 GiB to stdout"). */
 static int
-run_capture(int fd, ef_buf *text, int *over, int which)
+run_capture(struct run_app *app, int which)
 {
     unsigned char piece[16384];
-    ssize_t n = read(fd, piece, sizeof piece);
+    ef_buf *text = which == 1 ? &app->out_text : &app->err_text;
+    ssize_t n = read(which == 1 ? app->out : app->err, piece, sizeof piece);
     /* text->n never passes the limit: no underflow */
     size_t room = EF_MAX_APP_OUTPUT_BYTES - text->n;
 
-    if (n < 0)
-        return errno == EINTR || errno == EAGAIN;
+    if (n < 0 && (errno == EINTR || errno == EAGAIN))
+        return 1;
+    if (n < 0) {
+        app->lost = errno;
+        return 0;
+    }
     if ((size_t)n > room)
-        *over |= which;
+        app->over |= which;
     /* what is past the limit is read and dropped, so that nothing blocks
      * until the group is dead */
     ef_buf_add(text, piece, (size_t)n < room ? (size_t)n : room);
@@ -10064,18 +10222,16 @@ run_watch(struct run_app *app)
         /* 20 ms: how late a timeout, a stop or the end may be seen. A closed
          * stream is fd -1, which poll passes over. */
         (void)poll(fds, 2, 20);
-        if (fds[0].fd >= 0 && fds[0].revents != 0 &&
-            !run_capture(app->out, &app->out_text, &app->over, 1))
+        if (fds[0].fd >= 0 && fds[0].revents != 0 && !run_capture(app, 1))
             fds[0].fd = -1;
-        if (fds[1].fd >= 0 && fds[1].revents != 0 &&
-            !run_capture(app->err, &app->err_text, &app->over, 2))
+        if (fds[1].fd >= 0 && fds[1].revents != 0 && !run_capture(app, 2))
             fds[1].fd = -1;
         /* also where the application ended in this very moment: its result
          * would be one that came too late */
         if (app->timeout_sec > 0 && clock_ms() >= end && !reaped)
             app->timed_out = 1;
         /* again in every round until it is gone, which does no harm */
-        if (!reaped && (app->over || app->timed_out || *app->stop))
+        if (!reaped && (app->over || app->timed_out || app->lost || *app->stop))
             run_kill(app);
         if (!reaped && run_has_ended(app)) {
             run_kill(app); /* whatever it left behind; then its number */
@@ -10158,12 +10314,18 @@ run_application(struct run_app *app, ef_err *err)
         return rc;
     /* ends at exec, which closes the child's end; nothing is printed before */
     n = file_read_full(app->status_pipe, &t, sizeof t);
+    app->lost = n < 0 ? errno : 0;
     run_watch(app);
     close(app->out);
     close(app->err);
     close(app->status_pipe);
     if (*app->stop)
         return reject(err, EF_E_IO, EF_NOWHERE, "stopped by a signal");
+    if (app->lost != 0) { /* half an answer would pass for a whole one */
+        errno = app->lost;
+        return reject_sys(err, EF_E_IO,
+                          "cannot read what the application says");
+    }
     /* the child has ended by now; run_watch took it in */
     if (n == (ssize_t)sizeof t)
         return run_trouble(app, &t, err);
@@ -10433,7 +10595,7 @@ static ef_status
 run_job(const struct run_job *job, ef_err *err)
 {
     struct run_port in = {NULL, 0}, out = {NULL, 0};
-    struct run_work work = {.path = job->work, .fd = -1};
+    struct run_work work = {.path = job->work};
     ef_err end_err = {0};
     ef_status rc, end;
 
@@ -11491,9 +11653,15 @@ cli_write_dataset(const char *folder, ef_slice location, ef_slice json,
 
     ef_buf_str(&path, folder);
     ef_buf_str(&path, "/dataset");
-    rc = cli_make_folder(buf_cstr(&path), err);
-    /* where the two names begin to differ */
+    /* where the two names begin to differ; room for the longer one at once,
+     * so that memory cannot run out between the files */
     n = path.n;
+    ef_buf_str(&path, "/credentials.bin");
+    (void)buf_cstr(&path);
+    path.n = n;
+    rc = buf_status(&path, err);
+    if (rc == EF_OK)
+        rc = cli_make_folder(buf_cstr(&path), err);
     ef_buf_str(&path, "/credentials.bin");
     if (rc == EF_OK)
         rc = file_write(buf_cstr(&path), FILE_SECRET | flags, json, err);
@@ -11828,10 +11996,12 @@ cli_credentials_check(struct cli *c)
     /* last: nothing is sent for what is known to be bad */
     if (rc == EF_OK && online)
         rc = cli_try_online(c, d, &err);
+    if (rc == EF_OK && has_location) {
+        cli_allowlist(&allow, d);
+        rc = buf_status(&allow, &err);
+    }
     with_file(&err, rc, c->args[0]);
     if (rc == EF_OK) {
-        if (has_location)
-            cli_allowlist(&allow, d);
         if (c->value[CLI_JSON] != NULL)
             status = cli_check_json(c, d, &signature, expires,
                                     buf_slice(&allow), online);
@@ -13445,6 +13615,10 @@ cli_signals(int orderly)
             (void)sigaction(wanted[i], &act, NULL);
 }
 
+/* More than the calls of any command reach; threads have stacks of their
+ * own, which end with them. */
+#define CLI_BURN_BYTES (256 * 1024)
+
 /* The command's exit status; what it printed may still be in a buffer.
  * --help and --version need neither handlers nor libcurl's start. Handlers
  * come before the first secret and the first temporary name.
@@ -13466,13 +13640,24 @@ cli_main(int argc, char **argv)
     if (strcmp(argv[1], "--version") == 0)
         return cli_version();
     cli_signals(strcmp(argv[1], "run") == 0);
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+    if (!http_init()) {
         (void)reject_memory(&err);
         return cli_fail(&err);
     }
     status = cli_dispatch(argc, argv);
     curl_global_cleanup();
     return status;
+}
+
+/* The last of the work is over: what its calls left behind goes, however
+ * deep they were. As burn_stack, for all of a command.
+ * Tests: tests/secrets.bats. */
+static void __attribute__((noinline)) cli_burn(void)
+{
+    unsigned char frame[CLI_BURN_BYTES];
+
+    ef_wipe(frame, sizeof frame);
+    burn_registers();
 }
 
 /* Hardened before anything is read. In order behind the command: what stdio
@@ -13503,6 +13688,7 @@ main(int argc, char **argv)
         fprintf(stderr, "encflow: warning: secrets could not be locked in "
                         "memory and may reach swap\n"
                         "hint: raise the limit (ulimit -l, RLIMIT_MEMLOCK)\n");
+    cli_burn();
     if (cli_stop != 0) { /* end as the signal asked, after the clean-up */
         (void)signal(cli_stop, SIG_DFL);
         (void)raise(cli_stop);

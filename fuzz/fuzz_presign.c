@@ -462,16 +462,14 @@ verify(ef_slice url, const ef_presign *p, ef_slice canonical)
     free(r.text);
 }
 
-/* Of an empty text nothing can be named, and of a URL nothing from its query
- * on. Of a number the message says which it is. */
 static int
 is_nameless(const char *s, size_t n)
 {
-    return n == 0 || s[0] == '\0' || s[0] == '?' ||
-           (n >= 6 && strncmp(s, "X-Amz-", 6) == 0) ||
-           (n >= 10 && strncmp(s, "Signature=", 10) == 0);
+    return n == 0 || s[0] == '\0' || twin_hidden(s, n);
 }
 
+/* Is what is wrong perhaps of no name? Of a number the message says which it
+ * is. */
 static int
 has_nameless(const ef_presign *p)
 {

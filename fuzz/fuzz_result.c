@@ -29,23 +29,29 @@ static unsigned char captured[EF_MAX_APP_OUTPUT_BYTES];
 static void
 capture(ef_slice said, size_t room)
 {
-    ef_buf text = {
-        .p = captured, .n = sizeof captured - room, .cap = sizeof captured};
+    struct run_app app = {.err_text = {.p = captured,
+                                       .n = sizeof captured - room,
+                                       .cap = sizeof captured}};
+    const ef_buf *text = &app.err_text;
     size_t some = said.n < 32768 ? said.n : 32768;
     size_t want = some < room ? some : room;
-    int fd[2], over = 0;
+    int fd[2];
 
     FUZZ_ASSERT(pipe(fd) == 0 && fcntl(fd[0], F_SETFL, O_NONBLOCK) == 0);
-    FUZZ_ASSERT(run_capture(fd[0], &text, &over, 2)); /* none yet */
+    app.err = fd[0];
+    FUZZ_ASSERT(run_capture(&app, 2)); /* none yet */
     FUZZ_ASSERT(some == 0 || write(fd[1], said.p, some) == (ssize_t)some);
     close(fd[1]);
-    while (run_capture(fd[0], &text, &over, 2))
+    while (run_capture(&app, 2))
         ;
     close(fd[0]);
-    FUZZ_ASSERT(run_capture(-1, &text, &over, 2) == 0); /* cannot be read */
-    FUZZ_ASSERT(!text.failed && text.n == sizeof captured - room + want);
-    FUZZ_ASSERT(twin_same(slice(said.p, want), captured + text.n - want, want));
-    FUZZ_ASSERT(over == (some > room ? 2 : 0));
+    FUZZ_ASSERT(app.lost == 0);
+    app.err = -1; /* cannot be read */
+    FUZZ_ASSERT(run_capture(&app, 2) == 0 && app.lost == EBADF);
+    FUZZ_ASSERT(!text->failed && text->n == sizeof captured - room + want);
+    FUZZ_ASSERT(
+        twin_same(slice(said.p, want), captured + text->n - want, want));
+    FUZZ_ASSERT(app.over == (some > room ? 2 : 0) && app.out_text.n == 0);
 }
 
 /* --- writing --- */

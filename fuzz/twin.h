@@ -83,6 +83,15 @@ twin_seal(unsigned char *data, size_t n, unsigned char tag[EF_TAG_BYTES],
         EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_GET_TAG, EF_TAG_BYTES, tag) == 1);
 }
 
+/* Of a URL nothing is named from its query on: does s begin like one? */
+static inline int
+twin_hidden(const char *s, size_t n)
+{
+    return (n >= 1 && s[0] == '?') ||
+           (n >= 6 && strncmp(s, "X-Amz-", 6) == 0) ||
+           (n >= 10 && strncmp(s, "Signature=", 10) == 0);
+}
+
 /* The next of a row of sizes, 1 to at most `most`, from a seed. */
 static inline size_t
 twin_step(uint32_t *seed, size_t most)

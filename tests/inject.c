@@ -292,6 +292,10 @@ WRAP(CURLMcode, CURLM_OUT_OF_MEMORY, curl_multi_poll,
 
 /* --- libcurl: memory --- */
 
+/* encflow's own, but for the plain ones: those are wrapped, and would count
+ * as calls of encflow. */
+static curl_realloc_callback lib_own_realloc;
+
 static void *
 lib_malloc(size_t n)
 {
@@ -307,7 +311,7 @@ lib_calloc(size_t n, size_t m)
 static void *
 lib_realloc(void *p, size_t n)
 {
-    return fails("curl memory") ? NULL : __real_realloc(p, n);
+    return fails("curl memory") ? NULL : lib_own_realloc(p, n);
 }
 
 static char *
@@ -316,14 +320,23 @@ lib_strdup(const char *s)
     return fails("curl memory") ? NULL : __real_strdup(s);
 }
 
-DECLARE(CURLcode, curl_global_init, (long flags));
+DECLARE(CURLcode, curl_global_init_mem,
+        (long flags, curl_malloc_callback m, curl_free_callback f,
+         curl_realloc_callback r, curl_strdup_callback s,
+         curl_calloc_callback c));
 CURLcode
-__wrap_curl_global_init(long flags)
+__wrap_curl_global_init_mem(long flags, curl_malloc_callback m,
+                            curl_free_callback f, curl_realloc_callback r,
+                            curl_strdup_callback s, curl_calloc_callback c)
 {
-    if (fails("curl_global_init"))
+    (void)m;
+    (void)s;
+    (void)c;
+    if (fails("curl_global_init_mem"))
         return CURLE_FAILED_INIT;
-    return curl_global_init_mem(flags, lib_malloc, free, lib_realloc,
-                                lib_strdup, lib_calloc);
+    lib_own_realloc = r;
+    return __real_curl_global_init_mem(flags, lib_malloc, f, lib_realloc,
+                                       lib_strdup, lib_calloc);
 }
 
 /* --- libcurl: callbacks --- */
