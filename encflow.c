@@ -4244,7 +4244,7 @@ static int
 file_replace(const struct file_out *o)
 {
     pid_t pid = fork();
-    int status = 0;
+    int status = -1; /* until it is told: no exit */
 
     if (pid == 0)
         _exit(file_swap(o));
@@ -9221,7 +9221,7 @@ run_lift(int top, int fd)
 }
 
 /* UNTRUSTED: the tree in fd. Remove everything in it; links are not
- * followed. 0, or -1 when something is left. No recursion, since the
+ * followed. 0, or -1 with errno when something is left. No recursion, since the
  * application chose the depth: a round removes plain files and lifts what is
  * in folders one level, until a round finds nothing, or can remove nothing.
  * A folder is not removed by its path, which may be too long for any call.
@@ -9231,7 +9231,7 @@ run_lift(int top, int fd)
 static int
 run_empty(DIR *d)
 {
-    int fd = dirfd(d), sub, left = 1, removed = 1;
+    int fd = dirfd(d), sub, left = 1, removed = 1, why = 0;
     struct dirent *e;
 
     while (left > 0 && removed > 0) { /* a round without progress ends it */
@@ -9249,11 +9249,15 @@ run_empty(DIR *d)
             sub = run_open_folder(fd, e->d_name, 0);
             if (sub >= 0)
                 run_lift(fd, sub); /* closes sub */
-            removed += unlinkat(fd, e->d_name, AT_REMOVEDIR) == 0;
+            if (unlinkat(fd, e->d_name, AT_REMOVEDIR) == 0)
+                removed++;
+            else
+                why = errno;
         }
         if (errno != 0) /* there may be more */
             return -1;
     }
+    errno = why;
     return left == 0 ? 0 : -1;
 }
 
@@ -13604,6 +13608,9 @@ cli_signals(int orderly)
                                 orderly ? cli_on_signal : cli_on_signal_now};
     size_t i;
 
+    /* a parent may hand down that it is ignored: then no child's status would
+     * be told, neither that an output was replaced nor how it ended */
+    (void)signal(SIGCHLD, SIG_DFL);
     if (!orderly)
         /* so that raise ends it within the handler, not after it */
         act.sa_flags = SA_NODEFER;

@@ -13,7 +13,7 @@
  *          nothing of a user or password; nothing that a terminal would obey
  *          is shown.
  * Covers   ef_location_check location_authority url_authority url_span
- *          slice_public with_where store_public store_file_path
+ *          url_bad slice_public with_where store_public store_file_path
  *          ef_percent_decode store_check_scheme
  * Seeds    locations in fuzz/seeds.py    Dict  fuzz/dict/location.dict
  */

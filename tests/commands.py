@@ -186,7 +186,8 @@ def write_program(path, options):
     with open(path, "w") as f:
         strace = ""
         if options:
-            strace = "strace -f -qq -o %s %s " % (
+            strace = "strace -f --quiet=attach,exit,personality," \
+                "path-resolution -o %s %s " % (
                 shlex.quote(path + ".trace"), options)
         f.write("#!/bin/sh\nexec %s%s \"$@\"\n" % (
             strace, shlex.quote(ENCFLOW)))

@@ -542,7 +542,7 @@ EOF
         rm -r ports
     done
     no_requests
-    all_held 18
+    all_held 20
 }
 
 @test "run: dataset names with control characters are refused, escaped" {
