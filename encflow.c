@@ -5884,6 +5884,18 @@ sig_in_aws(const char *region)
            strncmp(region, "us-gov-", 7) != 0;
 }
 
+/* Host names are the same in either case; the canonical request has them in
+ * lower case, as botocore signs them. */
+static void
+sig_lower(ef_buf *host)
+{
+    size_t i;
+
+    for (i = 0; i < host->n; i++)
+        if (host->p[i] >= 'A' && host->p[i] <= 'Z')
+            host->p[i] = (unsigned char)(host->p[i] + 32);
+}
+
 /* AWS's own endpoints. botocore's `auto` signs for the global host.
  * Examples, bucket "b-1" unless said otherwise:
  * us-east-1             b-1.s3.amazonaws.com
@@ -5919,6 +5931,7 @@ sig_place_aws(struct sig_place *w, const ef_presign *p)
     ef_buf_str(&w->host, sig_suffix(p->region));
     ef_buf_str(&w->origin, "https://");
     ef_buf_add(&w->origin, w->host.p, w->host.n);
+    sig_lower(&w->host); /* the region's spelling is the user's */
 }
 
 /* An IP literal can't carry a bucket in front of it. Digits and dots alone
@@ -5979,10 +5992,8 @@ sig_place_endpoint(struct sig_place *w, const ef_presign *p, ef_err *err)
     }
     /* host and port in the user's spelling; the canonical one is in w->host */
     ef_buf_add(&w->origin, rest.p, n);
-    for (i = 0; i < host.n; i++)
-        ef_buf_byte(&w->host, host.p[i] >= 'A' && host.p[i] <= 'Z'
-                                  ? (unsigned char)(host.p[i] + 32)
-                                  : host.p[i]);
+    ef_buf_add(&w->host, host.p, host.n);
+    sig_lower(&w->host);
     /* a client leaves the default port out of Host (RFC 9110 section 7.2) */
     if (port != 0 && port != (tls ? 443 : 80))
         buf_printf(&w->host, ":%d", (int)port);
