@@ -319,7 +319,8 @@ def lines_of(starts, counts):
     result, name = {}, None
     for line in sorted(counts):
         name = starts.get(line, name)
-        result.setdefault(name, []).append(line)
+        if name is not None:  # a macro's own lines stand before all functions
+            result.setdefault(name, []).append(line)
     return result
 
 

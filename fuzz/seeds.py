@@ -219,11 +219,19 @@ def location_seeds():
         for r in records(name):
             if "url" in r:
                 yield name[:-4] + "-" + r["id"], r["url"]
+    for i, path in enumerate((b"a%20b", b"a%2", b"a%zz", b"a%00b", b"%2Fx")):
+        yield "file-%d" % i, b"file:///" + path
+    yield "long", b"https://h/" + b"a" * 9000
+    yield "long-name", b"/" + b"n\n" * 300
 
 
 def name_seeds():
     for r in records("names.txt"):
         yield r["id"], r["text"]
+    for i, text in enumerate((b"n" * 255, b"n" * 256, b"\xe0\xa0\x80",
+                              b"\xe0\x9f\x80", b"\xf4\x8f\xbf\xbf",
+                              b"\xf4\x90\x80\x80", b"a\xf0\x9f\x98\x82")):
+        yield "edge-%d" % i, text
 
 
 def time_seeds():
