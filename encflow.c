@@ -5970,11 +5970,10 @@ sig_place_endpoint(struct sig_place *w, const ef_presign *p, ef_err *err)
     if (!tls && !slice_has_prefix(url, "http://"))
         return reject(err, EF_E_FORMAT, 0,
                       "an endpoint begins with https:// or http://");
-    /* no byte that ends a header or begins a query: the rest of the URL
-     * is ours to write */
+    /* no byte that a URL cannot have, or that begins a query: the rest of
+     * the URL is ours to write */
     for (i = 0; i < url.n; i++)
-        if (url.p[i] <= 0x20 || url.p[i] > 0x7e || url.p[i] == '?' ||
-            url.p[i] == '#' || url.p[i] == '@')
+        if (url_bad(url.p[i]) || url.p[i] == '?' || url.p[i] == '@')
             return reject(err, EF_E_FORMAT, i,
                           "a character that an endpoint cannot have");
     rest = slice_from(url, tls ? 8 : 7);
@@ -9115,8 +9114,10 @@ run_port_entry(struct run_port *port, const char *folder, const char *name,
     ef_buf_str(&path, "/dataset");
     /* "" would look like an entry without a dataset, and be passed over */
     rc = buf_status(&path, err);
-    if (rc != EF_OK)
+    if (rc != EF_OK) {
+        ef_buf_free(&path);
         return rc;
+    }
     /* follows links: whoever fills the ports folder may keep datasets
      * elsewhere */
     if (stat(buf_cstr(&path), &st) != 0) {
