@@ -106,7 +106,7 @@ demo: deps-build ## run the whole story on sample data, in a few seconds
 check: deps-check npm ## everything that has to hold; installs what it needs
 	@$(MAKE) --no-print-directory compilers encflow static
 	@$(MAKE) --no-print-directory static-arm64 static-twice
-	@$(MAKE) --no-print-directory unit openssl cover ct
+	@$(MAKE) --no-print-directory vectors unit openssl cover ct
 	@$(MAKE) --no-print-directory fuzz-replay
 	@$(MAKE) --no-print-directory asan
 	@$(MAKE) --no-print-directory cli
@@ -225,7 +225,7 @@ lint: deps-lint compilers ## warnings, analyzers, man pages, the file's shape
 	  { grep -v '^[0-9]* warnings generated' || true; }
 	/usr/bin/python3 tests/lint.py
 
-vectors: ## regenerate the vectors; there must be no difference
+vectors: deps-check ## regenerate the vectors; there must be no difference
 	for g in vectors/gen_[!c]*.py vectors/gen_csv.py; do \
 	  /usr/bin/python3 $$g || exit 1; done
 	git diff --exit-code vectors
