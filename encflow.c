@@ -437,9 +437,10 @@ ef_wipe(void *p, size_t n)
 }
 
 /* What copies or encrypts many bytes at once leaves the last of them in
- * vector registers: keys and plaintext. They are cleared all together.
- * zmm16 and above are taken by no code of ours, so they need not be named as
- * changed; but by the C library's where the processor has them. */
+ * vector registers: keys and plaintext. They are cleared all together, but
+ * for the low halves of v8 to v15 on aarch64, which are the caller's to have
+ * back. zmm16 and above are taken by no code of ours, so they need not be named
+ * as changed; but by the C library's where the processor has them. */
 static void
 burn_registers(void)
 {
@@ -4150,7 +4151,8 @@ file_is_stream(struct file_out *o, const char *path, int flags, ef_status *rc,
  * be replaced, or not. Asked now so that a wrong name costs no work; asked
  * again, in effect, by link(2) in file_place, where it counts.
  * Post:    o->mode is the old file's, without set-user-ID bits, or stays.
- * Fails:   EF_E_IO with EISDIR, EEXIST (FILE_KEEP) or EACCES. */
+ * Fails:   EF_E_IO with EISDIR, EEXIST (FILE_KEEP), EACCES, or whatever keeps
+ * it from being asked. */
 static ef_status
 file_existing(struct file_out *o, int flags, ef_err *err)
 {
@@ -6618,8 +6620,7 @@ ef_presigned_parse(ef_presigned *out, ef_slice query, ef_err *err)
  * comes and goes. So it gets its memory here, where what it gives back is
  * wiped. Of what a TLS library allocates by itself nothing is known.
  * Tests: tests/secrets.bats ("run keeps nothing, over HTTP and HTTPS"). */
-static void
-http_free(void *p)
+static void __attribute__((noinline)) http_free(void *p)
 {
     ef_wipe(p, p != NULL ? malloc_usable_size(p) : 0);
     free(p);
@@ -7164,7 +7165,7 @@ http_finish(struct store_job *job, CURLcode code)
 }
 
 /* Also for a job that never began or is over: easy is NULL then. libcurl's
- * copies of the URL are freed here, but not wiped.
+ * copies of the URL are given back here, to http_free, which wipes them.
  * A transfer that is under way ends here, in the middle. */
 static void
 http_close(CURLM *multi, struct store_job *job)
@@ -7386,7 +7387,7 @@ store_file(struct store_job *job, const struct store_opts *o)
  * counts, and what is left in a job that was not tried. A handle is open
  * exactly while its job is under way; all are closed on return.
  * Pre:     no job has run before; URLs passed ef_location_check and their
- * scheme store_check_scheme. cli_main called curl_global_init.
+ * scheme store_check_scheme. cli_main called http_init.
  * Fails:   as http_finish and store_file; EF_E_IO after a signal.
  * Limits:  HTTP_MAX_PARALLEL. Tests: tests/run.bats ("side by side", "the
  * others get theirs", "ended by a signal while an input arrives"). */
@@ -7490,9 +7491,10 @@ aws_read_file(unsigned char *text, size_t *n, ef_buf *path,
     (void)buf_cstr(path);
     if (path->failed)
         return reject_memory(err);
-    /* missing is usual; where it can't be told, opening it says why */
+    /* missing is usual, and EACCES is a folder on the way; where it can't be
+     * told for another reason, opening it says why */
     if (access(buf_cstr(path), F_OK) != 0 &&
-        (errno == ENOENT || errno == ENOTDIR))
+        (errno == ENOENT || errno == ENOTDIR || errno == EACCES))
         return EF_OK;
     return file_read_small(text, EF_MAX_INI_BYTES + 1, n, buf_cstr(path),
                            "larger than EF_MAX_INI_BYTES (1048576)", err);
@@ -9280,6 +9282,7 @@ struct run_work {
     const char *path; /* as given; the caller's */
     int made;         /* we made the folder */
     DIR *dir;         /* the folder, whatever its name means later; or NULL */
+    int emptied;      /* nothing is left in it */
     mode_t mode;      /* what it had, for its owner to have again */
 };
 
@@ -9360,38 +9363,43 @@ run_work_is_there(const struct run_work *w, int fd)
 }
 
 /* Only for a folder that run_work_begin accepted. Removes all in it, and
- * it too where we made it. EF_E_IO: plaintext may be left. Nothing is
- * overwritten first: on a file system that copies on write that is no use.
- * Tests: tests/run.bats ("WORK ends as it was: absent, or there and empty"). */
+ * it too where we made it. EF_E_IO: w->emptied tells whether plaintext is
+ * left. Nothing is overwritten first: on a file system that copies on write
+ * that is no use. Tests: tests/run.bats ("WORK ends as it was: absent, or there
+ * and empty"). */
 static ef_status
 run_work_end(struct run_work *w, ef_err *err)
 {
-    int fd, failed, there;
+    int fd, there, changed;
+    ef_status rc = EF_OK;
 
     if (w->dir == NULL)
         return EF_OK;
     fd = dirfd(w->dir);
     /* the application may have taken our own rights to it; where they can't
-     * be had again, removing shows it */
-    (void)fchmod(fd, 0700);
-    failed = run_empty(w->dir) != 0;
-    if (!failed && w->made) {
+     * be had again, because it is another's, removing shows whether it does
+     * without */
+    changed = fchmod(fd, 0700) == 0;
+    w->emptied = run_empty(w->dir) == 0;
+    if (!w->emptied) {
+        rc = reject_sys(err, EF_E_IO,
+                        "plaintext could not be removed from the work folder");
+    } else if (w->made) {
         /* the name may mean another folder by now: that one is not touched */
         there = run_work_is_there(w, fd);
-        failed = there < 0 || (there > 0 && rmdir(w->path) != 0);
-    } else if (!failed) {
+        if (there < 0 || (there > 0 && rmdir(w->path) != 0))
+            rc = reject_sys(err, EF_E_IO,
+                            "no plaintext is left, but the work folder could "
+                            "not be removed");
+    } else if (changed && fchmod(fd, w->mode) != 0) {
         /* 0700 was for the removal; the application may have set others */
-        failed = fchmod(fd, w->mode) != 0;
+        rc = reject_sys(err, EF_E_IO,
+                        "no plaintext is left, but the work folder's mode "
+                        "could not be restored");
     }
-    if (failed)
-        (void)with_file(err,
-                        reject_sys(err, EF_E_IO,
-                                   "plaintext could not be removed from "
-                                   "the work folder"),
-                        w->path);
     closedir(w->dir);
     w->dir = NULL;
-    return failed ? EF_E_IO : EF_OK;
+    return with_file(err, rc, w->path);
 }
 
 /* --- inputs --- */
@@ -9622,10 +9630,11 @@ cage_allow_fd(struct cage *c, int fd, uint64_t access)
     return rc == 0 ? 0 : -1;
 }
 
-/* The entry called name of the folder fd may be looked at. One that nobody
- * can open (gone meanwhile, no right, a dead mount) needs no rule.
+/* The entry called name of the folder fd may be looked at. One that cannot
+ * be opened (gone meanwhile, no right, a dead mount) gets no rule, and stays
+ * closed.
  * Fails:   -1 for want of memory or descriptors, or where the kernel refuses
- * the rule: the application would miss what it may have. */
+ * a rule as such: the application would miss what it may have. */
 static int
 cage_allow_entry(struct cage *c, int fd, const char *name)
 {
@@ -9634,10 +9643,10 @@ cage_allow_entry(struct cage *c, int fd, const char *name)
 
     if (sub >= 0 && cage_allow_fd(c, sub, CAGE_FS_LOOK) == 0)
         return 0;
-    return errno == ENOENT || errno == EACCES || errno == ENOTCONN ||
-                   errno == ESTALE || errno == EHOSTDOWN || errno == ETIMEDOUT
-               ? 0
-               : -1;
+    return errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
+                   errno == EINVAL || errno == EPERM
+               ? -1
+               : 0;
 }
 
 /* Everything in the folder fd may be looked at, except the entry called
@@ -9883,7 +9892,6 @@ cage_seccomp_always(struct cage *c)
 
     for (i = 0; i < sizeof refused / sizeof refused[0]; i++)
         cage_refuse(c, refused[i], CAGE_REFUSE);
-    /* clone3 hides its flags behind a pointer; libc falls back to clone */
     /* clone3 hides its flags behind a pointer; libc falls back to clone
      * when it is told that there is none */
     cage_refuse(c, SYS_clone3, SECCOMP_RET_ERRNO | ENOSYS);
@@ -10005,7 +10013,8 @@ cage_drop_capabilities(void)
 
 /* In the child, between fork and exec: system calls only. 0, or -1 with
  * errno, and then nothing is run. no_new_privs is first, because Landlock
- * and seccomp ask for it; seccomp is last, when only exec is left to do.
+ * and seccomp ask for it; seccomp is last, when getppid, exec and a write are
+ * all that is left to do.
  * Post:    on 0 neither this process nor its children can undo any of it.
  * Tests: tests/run.bats ("the application has no privileges"). */
 static int
@@ -10094,7 +10103,8 @@ run_child(const struct run_app *app, int in, int out, int err, int status,
     sigprocmask(SIG_SETMASK, &none, NULL);
     /* cannot fail: a fresh child leads no group */
     (void)setsid(); /* a group, and no terminal */
-    /* SIGKILL of the runner ends the application */
+    /* SIGKILL of the runner ends the application's first process, and with it
+     * what the rest was started by; encflow(1) tells what may stay */
     if (run_child_fds(in, out, err) == 0 &&
         prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0 &&
         cage_enter(&app->cage) == 0) {
@@ -10629,7 +10639,7 @@ run_job(const struct run_job *job, ef_err *err)
     if (rc == EF_OK && end != EF_OK) {
         rc = end;
         *err = end_err;
-    } else if (end != EF_OK) {
+    } else if (end != EF_OK && !work.emptied) {
         job->note(RUN_LEFT_PLAINTEXT, slice_str(job->work));
     }
     if (rc == EF_OK)
@@ -13634,8 +13644,8 @@ cli_signals(int orderly)
             (void)sigaction(wanted[i], &act, NULL);
 }
 
-/* More than the calls of any command reach; threads have stacks of their
- * own, which end with them. */
+/* More than the calls of any command reach. Threads have stacks of their own:
+ * those of section 8 burn them before they end. */
 #define CLI_BURN_BYTES (256 * 1024)
 
 /* The command's exit status; what it printed may still be in a buffer.
@@ -13679,6 +13689,18 @@ static void __attribute__((noinline)) cli_burn(void)
     burn_registers();
 }
 
+/* Is there room for cli_burn's frame? A small limit must not turn work that
+ * is done into a crash. */
+static int
+cli_has_stack(void)
+{
+    struct rlimit limit;
+
+    /* RLIM_INFINITY is more than any number */
+    return getrlimit(RLIMIT_STACK, &limit) == 0 &&
+           limit.rlim_cur >= 4 * CLI_BURN_BYTES;
+}
+
 /* Hardened before anything is read. In order behind the command: what stdio
  * still holds, the warning about memory, a signal.
  * A signal that `run` noted is raised again at the end, so that the parent
@@ -13707,7 +13729,10 @@ main(int argc, char **argv)
         fprintf(stderr, "encflow: warning: secrets could not be locked in "
                         "memory and may reach swap\n"
                         "hint: raise the limit (ulimit -l, RLIMIT_MEMLOCK)\n");
-    cli_burn();
+    if (cli_has_stack())
+        cli_burn();
+    else
+        burn_stack();
     if (cli_stop != 0) { /* end as the signal asked, after the clean-up */
         (void)signal(cli_stop, SIG_DFL);
         (void)raise(cli_stop);

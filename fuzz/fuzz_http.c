@@ -344,7 +344,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     void *block;
 
     if (!begun++)
-        FUZZ_ASSERT(curl_global_init(CURL_GLOBAL_DEFAULT) == 0);
+        FUZZ_ASSERT(http_init());
     a.body = fuzz_rest(&in, &block);
     if (a.body.n > 50000)
         a.body.n = 50000;

@@ -158,6 +158,20 @@ eu-west-1 bucket https://h.example/p/ https://h.example/p/bucket/dir/k
 EOF
 }
 
+# As in an image whose HOME is root's and whose user is another.
+@test "presign: a HOME that may not be searched has no files" {
+    local as=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+    [ "$(id -u)" -eq 0 ] || skip "needs root to become somebody else"
+    cp "$ENCFLOW" encflow # which may be in a folder of root's own
+    mkdir -m 700 home && mkdir home/.aws
+    printf '[default]\nregion = eu-west-1\n' >home/.aws/config
+    chmod 755 "$BATS_TEST_TMPDIR" encflow
+    run env HOME="$PWD/home" AWS_ACCESS_KEY_ID=AKID AWS_SECRET_ACCESS_KEY=s \
+        "${as[@]}" ./encflow presign default download s3://bucket k 60
+    [ "$status" -eq 0 ]
+    [[ $output == https://bucket.s3.amazonaws.com/k\?* ]]
+}
+
 @test "presign: where the key pair comes from" {
     cat >credentials <<'EOF'
 # two profiles

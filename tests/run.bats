@@ -1116,6 +1116,31 @@ c b" ]
     fails 1 ports/input/z "Permission denied"
 }
 
+# As an emptyDir of Kubernetes is: writable, but another's.
+@test "run: a WORK of somebody else's, whose mode cannot be set" {
+    local as=(setpriv --reuid=65534 --regid=65534 --clear-groups) place
+    [ "$(id -u)" -eq 0 ] || skip "needs root to become somebody else"
+    place=$(mktemp -d) # bats' own folders are closed to others
+    chmod 755 "$place" && mkdir "$place"/{work,answers}
+    chmod 1777 "$place"/{work,answers}
+    cp "$ENCFLOW" "$place/encflow" && cp "$STORE/table.enc" "$place"
+    dataset input in "file://$place/table.enc"
+    dataset output out "file://$place/answers/out.enc"
+    cp -r ports "$place" && chmod -R a+rX "$place/ports" "$place/table.enc"
+    run timeout 120 "${as[@]}" "$place/encflow" run --ports "$place/ports" \
+        --work "$place/work" --allow-file -- /bin/cat
+    ls -A "$place/work" "$place/answers" >left
+    stat -c %a "$place/work" >mode
+    rm -r "$place"
+    printf 'exit %s; output:\n%s\n' "$status" "$output"
+    [ "$status" -eq 0 ]
+    [ "$(<mode)" = 1777 ]
+    [ "$(<left)" = "$place/answers:
+out.enc
+
+$place/work:" ]
+}
+
 @test "run: whatever the application leaves in WORK is removed, no more" {
     mkdir -m 755 outside
     echo keep >outside/file
