@@ -10,9 +10,9 @@
  *          ef_json_member json_peek json_space json_bad json_hex4
  *          json_is_plain json_*_scan json_digits json_double json_node_add
  *          json_scalar json_name json_next json_utf16_rank json_name_cmp
- *          json_node_name json_member_cmp json_sift json_sort json_child_count json_children
- *          json_unique json_close json_open json_after_value json_read
- *          json_name_is json_inside json_newline json_print_at
+ *          json_node_name json_member_cmp json_sift json_sort json_child_count
+ *          json_children json_unique json_close json_open json_after_value
+ *          json_read json_name_is json_inside json_newline json_print_at
  * Seeds    vectors/json_accept.txt json_reject.txt jcs.txt    Dict  json
  */
 #include "fuzz.h"
