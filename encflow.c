@@ -13646,7 +13646,7 @@ cli_signals(int orderly)
 
 /* More than the calls of any command reach. Threads have stacks of their own:
  * those of section 8 burn them before they end. */
-#define CLI_BURN_BYTES (256 * 1024)
+#define CLI_BURN_BYTES ((size_t)256 * 1024)
 
 /* The command's exit status; what it printed may still be in a buffer.
  * --help and --version need neither handlers nor libcurl's start. Handlers
