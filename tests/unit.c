@@ -483,6 +483,8 @@ test_json_accept(void **state)
     (void)state;
     vec_run("vectors/json_accept.txt",
             "id source why? text:text line:text pretty:text", each_json_accept);
+    check_print(text("[1,{\"a\":[]}]"), 1,
+                text("[\n 1,\n {\n  \"a\": []\n }\n]"));
     done();
 }
 
