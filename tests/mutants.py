@@ -27,8 +27,9 @@ Operators:
           the secrets, leak and fault tests look after those
 
 A mutant meets the unit tests that execute its line, without and then with
-ASan and UBSan, and the command-line tests that do; the first red one kills
-it. Which test executes what is measured first, and kept between runs for as
+ASan and UBSan, the command-line tests that do, and last the seeds and past
+crashes of the fuzz targets whose cards name its function; the first red one
+kills it. Which test executes what is measured first, and kept between runs for as
 long as neither encflow.c nor the test's file changes. A mutant that compiles
 to the same bytes as encflow.c (gcc -O2) is no mutant. tests/mutants.txt
 explains the survivors that no test could tell from the original; every other
@@ -44,6 +45,7 @@ import argparse
 import collections
 import concurrent.futures
 import fcntl
+import fnmatch
 import hashlib
 import json
 import os
@@ -68,6 +70,9 @@ CFLAGS = ["-std=c11", "-w", "-D_GNU_SOURCE", "-isystem",
 LIBS = ["-lbearssl", "-lcurl", "-lpthread"]
 SANITIZE = ["-O1", "-g", "-fsanitize=address,undefined",
             "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
+FUZZ_ALLOC = ["-Dmalloc=fuzz_malloc", "-Dcalloc=fuzz_calloc",
+              "-Drealloc=fuzz_realloc"]
+FUZZ_LIBS = ["-ljansson", "-lcrypto", "-lm"]
 # Counters live in a mapped file: those of a child that is killed count too.
 COVERAGE = ["-O0", "-fcoverage-mapping", "-mllvm",
             "-runtime-counter-relocation"]
@@ -420,7 +425,7 @@ class Bench:
         os.mkdir(self.tree)
         for name in ("encflow.c", "encflow.h", "Makefile", "README.md"):
             shutil.copy(os.path.join(root, name), self.tree)
-        for name in ("tests", "vectors", "man"):
+        for name in ("tests", "vectors", "man", "fuzz"):
             shutil.copytree(os.path.join(root, name),
                             os.path.join(self.tree, name))
         with open(self.path("encflow.c"), encoding="utf-8") as file:
@@ -459,6 +464,25 @@ class Bench:
             link = self.link_words() if words else LIBS
             self.must_compile("clang", out, *COVERAGE, profile, *words,
                               self.path("encflow.c"), *link)
+
+    def fuzz_cards(self):
+        """(target, patterns of the functions that its card names)."""
+        for name in sorted(os.listdir(self.path("fuzz"))):
+            target = re.fullmatch(r"fuzz_(\w+)\.c", name)
+            if target:
+                with open(self.path("fuzz", name), encoding="utf-8") as file:
+                    card = re.search(r"^ \* Covers +(.*(?:\n \*  +.*)*)",
+                                     file.read(), re.M)
+                yield target[1], re.sub(r"\n \* +", " ", card[1]).split()
+
+    def seeds(self, target):
+        """The folder of a target's seeds, made when it is asked for."""
+        folder = f"{self.build}/seeds"
+        if not os.path.isdir(f"{folder}/{target}"):
+            subprocess.run([sys.executable, self.path("fuzz/seeds.py"),
+                            folder, target], check=True, cwd=self.tree,
+                           stdout=subprocess.DEVNULL)
+        return f"{folder}/{target}"
 
     @staticmethod
     def link_words():
@@ -732,7 +756,8 @@ class Judge:
         cover = self.cover(mutant.line)
         unit = self.order(mutant, "unit.c", cover.pop("unit.c", []))
         try:
-            for stage in (self.by_unit, self.by_asan, self.by_cli):
+            for stage in (self.by_unit, self.by_asan, self.by_cli,
+                          self.by_seeds):
                 by = stage(mutant, folder, unit, cover, mark)
                 if by:
                     return "killed", by
@@ -806,6 +831,39 @@ class Judge:
             binary, unit, mark, limit,
             ASAN_OPTIONS="allocator_may_return_null=1")
         return red and f"unit.c under ASan: {red}"
+
+    def by_seeds(self, mutant, folder, _unit, _cover, mark):
+        """What `make fuzz-replay` runs, for the targets that name the
+        function."""
+        if self.options.quick:
+            return None
+        fuzz = f"{folder}/fuzz"
+        shutil.rmtree(fuzz, ignore_errors=True)
+        shutil.copytree(self.bench.path("fuzz"), fuzz)
+        for target, patterns in self.bench.fuzz_cards():
+            if not any(fnmatch.fnmatchcase(mutant.function, p)
+                       for p in patterns):
+                continue
+            own = f"{fuzz}/fuzz_{target}.c"
+            with open(own, encoding="utf-8") as file:
+                whole = '#include "../encflow.c"' in file.read()
+            library = [] if whole else [f"{folder}/library.o"]
+            if library:  # only encflow's own allocations are counted
+                self.make("clang", library[0], *SANITIZE, *FUZZ_ALLOC,
+                          "-DEF_NO_MAIN", "-c", f"{folder}/encflow.c")
+            self.make("clang", f"{folder}/replay", *SANITIZE, own,
+                      f"{fuzz}/replay.c", *library, *LIBS, *FUZZ_LIBS)
+            inputs = [p for p in (self.bench.seeds(target),
+                                  f"{fuzz}/regress/{target}")
+                      if os.path.isdir(p)]
+            process = subprocess.Popen(
+                [f"{folder}/replay", *inputs], cwd=self.bench.tree,
+                env=self.bench.environment(mark), start_new_session=True,
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                preexec_fn=lambda: limits(resource.RLIM_INFINITY, 120))
+            if wait_for(process, 600) != 0:
+                return self.note(mutant, "seeds", target)
+        return None
 
 
 # --------------------------------------------------------------------------

@@ -870,6 +870,12 @@ test_gcm(void **state)
 {
     (void)state;
     CHECK(ef_gcm_kernel_at(0) != NULL);
+#if defined(__x86_64__)
+    CHECK_INT(strcmp(ef_gcm_kernel_name(ef_gcm_kernel_at(0)), "x86ni+pclmul") ==
+                  0,
+              __builtin_cpu_supports("aes") != 0 &&
+                  __builtin_cpu_supports("pclmul") != 0);
+#endif
     vec_run(
         "vectors/aes256gcm.txt",
         "id source why? expect:status msg:text? key:hex iv:hex aad:hex pt:hex? "
@@ -909,6 +915,14 @@ open_pieces(ef_gcm *g, ef_slice in, size_t first, size_t size, ef_buf *out,
             first = 1;
             n = 0;
         }
+    }
+    if (rc == EF_OK) { /* nothing at all, which may have no address */
+        unsigned char *plain = block(0);
+        size_t got = 7;
+
+        rc = ef_open_push(&o, plain, &got, slice(NULL, 0), err);
+        CHECK_INT(got, 0);
+        free(plain);
     }
     if (rc == EF_OK)
         rc = ef_open_end(&o, err);
