@@ -8965,6 +8965,7 @@ run_open(int *fd, ef_buf *path, const char *folder, const char *file,
     *fd = -1;
     ef_buf_str(path, folder);
     ef_buf_str(path, file);
+    (void)buf_cstr(path); /* the NUL may need room, too */
     rc = buf_status(path, err);
     return rc == EF_OK ? file_open_regular(fd, buf_cstr(path), err) : rc;
 }
@@ -9114,7 +9115,9 @@ run_port_entry(struct run_port *port, const char *folder, const char *name,
     ef_buf_str(&path, "/");
     ef_buf_str(&path, name);
     ef_buf_str(&path, "/dataset");
-    /* "" would look like an entry without a dataset, and be passed over */
+    /* "" would look like an entry without a dataset, and be passed over; the
+     * NUL may need room, too */
+    (void)buf_cstr(&path);
     rc = buf_status(&path, err);
     if (rc != EF_OK) {
         ef_buf_free(&path);
@@ -9159,6 +9162,7 @@ run_port_read(struct run_port *port, const char *dir, const char *name,
     ef_buf_str(&path, "/");
     ef_buf_str(&path, name);
     /* a name that memory cut short would lead elsewhere, or to nothing */
+    (void)buf_cstr(&path);
     rc = buf_status(&path, err);
     d = rc == EF_OK ? opendir(buf_cstr(&path)) : NULL;
     if (rc == EF_OK && d == NULL && errno != ENOENT)
