@@ -3656,6 +3656,15 @@ ef_open_end(ef_open *o, ef_err *err)
 
 #ifndef EF_NO_MAIN /* the library has no use for files, 11, 13 and 16 */
 
+/* A name is complete: buf_cstr will give it whole. Its NUL may need room, too,
+ * and a name that became "" or was cut would be another's. */
+static ef_status
+file_end_name(ef_buf *b, ef_err *err)
+{
+    (void)buf_cstr(b);
+    return buf_status(b, err);
+}
+
 /* --- files --- */
 
 /* A system call failed: reject() that keeps errno in err->sys.
@@ -7488,9 +7497,8 @@ aws_read_file(unsigned char *text, size_t *n, ef_buf *path,
         ef_buf_str(path, name != NULL && name[0] == '~' ? name + 1 : usual);
     }
     /* with neither the variable nor HOME path is "", which is no file */
-    (void)buf_cstr(path);
-    if (path->failed)
-        return reject_memory(err);
+    if (file_end_name(path, err) != EF_OK)
+        return EF_E_MEMORY;
     /* missing is usual, and EACCES is a folder on the way; where it can't be
      * told for another reason, opening it says why */
     if (access(buf_cstr(path), F_OK) != 0 &&
@@ -7697,9 +7705,8 @@ aws_load(struct aws_profile *p, const char *profile, ef_err *err)
     if (strcmp(profile, "default") != 0)
         ef_buf_str(&section, "profile ");
     ef_buf_str(&section, profile);
-    (void)buf_cstr(&section);
     if (rc == EF_OK)
-        rc = buf_status(&section, err);
+        rc = file_end_name(&section, err);
     if (rc == EF_OK)
         rc = aws_read_file(text, &n, &path, "AWS_CONFIG_FILE", "/.aws/config",
                            err);
@@ -8965,8 +8972,7 @@ run_open(int *fd, ef_buf *path, const char *folder, const char *file,
     *fd = -1;
     ef_buf_str(path, folder);
     ef_buf_str(path, file);
-    (void)buf_cstr(path); /* the NUL may need room, too */
-    rc = buf_status(path, err);
+    rc = file_end_name(path, err);
     return rc == EF_OK ? file_open_regular(fd, buf_cstr(path), err) : rc;
 }
 
@@ -9115,10 +9121,8 @@ run_port_entry(struct run_port *port, const char *folder, const char *name,
     ef_buf_str(&path, "/");
     ef_buf_str(&path, name);
     ef_buf_str(&path, "/dataset");
-    /* "" would look like an entry without a dataset, and be passed over; the
-     * NUL may need room, too */
-    (void)buf_cstr(&path);
-    rc = buf_status(&path, err);
+    /* "" would look like an entry without a dataset, and be passed over */
+    rc = file_end_name(&path, err);
     if (rc != EF_OK) {
         ef_buf_free(&path);
         return rc;
@@ -9162,8 +9166,7 @@ run_port_read(struct run_port *port, const char *dir, const char *name,
     ef_buf_str(&path, "/");
     ef_buf_str(&path, name);
     /* a name that memory cut short would lead elsewhere, or to nothing */
-    (void)buf_cstr(&path);
-    rc = buf_status(&path, err);
+    rc = file_end_name(&path, err);
     d = rc == EF_OK ? opendir(buf_cstr(&path)) : NULL;
     if (rc == EF_OK && d == NULL && errno != ENOENT)
         rc = reject_sys(err, EF_E_IO, "cannot open this port's folder");
@@ -10495,7 +10498,7 @@ struct run_job {
 
 /* argv: COMMAND, or our own describe, then the inputs' paths. NULL: no
  * memory. The array is the caller's to free; the texts are not its own.
- * Example: ["/bin/encflow", "describe", "-c", "DESCRIPTION", "/work/a", 0].
+ * Example: ["/bin/encflow", "describe", "-c", "DESCRIPTION", "/job/a", 0].
  * A path that begins with '-' cannot be: WORK is absolute. */
 static char **
 run_argv(const struct run_job *job, const struct run_input *inputs, size_t n)
@@ -11687,9 +11690,8 @@ cli_write_dataset(const char *folder, ef_slice location, ef_slice json,
      * so that memory cannot run out between the files */
     n = path.n;
     ef_buf_str(&path, "/credentials.bin");
-    (void)buf_cstr(&path);
+    rc = file_end_name(&path, err);
     path.n = n;
-    rc = buf_status(&path, err);
     if (rc == EF_OK)
         rc = cli_make_folder(buf_cstr(&path), err);
     ef_buf_str(&path, "/credentials.bin");

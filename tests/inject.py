@@ -122,7 +122,8 @@ LEFT_OUT = {
     "they have no way to fail": """__cpu_model __errno_location
         _GLOBAL_OFFSET_TABLE_
         _exit clock_gettime curl_easy_cleanup curl_easy_strerror
-        curl_global_cleanup malloc_usable_size curl_multi_cleanup curl_slist_free_all
+        curl_global_cleanup curl_multi_cleanup curl_slist_free_all
+        malloc_usable_size
         curl_version_info dirfd environ ferror free getenv getpid getppid
         localeconv rewinddir stderr stdout strerror time umask""",
     "pure: memory in, memory out": """memchr memcmp memcpy memmove memset
@@ -310,7 +311,7 @@ def no_program(text):
                      base64.b64decode(said["stderr"]))
 
 
-DESCRIBED = b"Dataset: {S}/work/in\n\n" \
+DESCRIBED = b"Dataset: {S}/work" b"/in\n\n" \
     b"count              60\nunique              7\n" \
     b"top       PLAINMARK 0\nfreq                9\n" \
     b"Name: DESCRIPTION, dtype: object\n\n"
