@@ -5566,13 +5566,16 @@ ef_result_parse(ef_result *r, unsigned char *json, size_t n, ef_err *err)
  *   Out      a URL, which is itself a credential                          *
  *   Secret   the secret key and what is derived from it: struct s, wiped  *
  *   Needs    1, 2; BearSSL's SHA-1, SHA-256, HMAC                         *
- *   Spec     AWS Signature Version 4, query parameters, with S3's rules   *
+ *   Spec     AWS Signature Version 4, query and headers, with S3's rules  *
  *            (the path is encoded once and never normalised); Signature   *
  *            Version 2, query; endpoints as botocore resolves them        *
- *   Tests    vectors/sigv4.txt vectors/sigv2.txt vectors/sha256.txt       *
+ *   Tests    vectors/sigv4.txt vectors/sigv4_headers.txt                  *
+ *            vectors/sigv2.txt vectors/sha256.txt                         *
  *            vectors/hmac_sha1.txt vectors/hmac_sha256.txt                *
- *            vectors/presigned.txt vectors/times.txt tests/presign.bats   *
+ *            vectors/presigned.txt vectors/times.txt                      *
+ *            vectors/http_dates.txt tests/presign.bats                    *
  *   Fuzz     fuzz/fuzz_presign.c fuzz/fuzz_query.c fuzz/fuzz_time.c       *
+ *            fuzz/fuzz_http_date.c                                        *
  * ======================================================================= */
 
 /* ef_presign_url goes one way: check all inputs, settle where the
@@ -5586,7 +5589,7 @@ ef_result_parse(ef_result *r, unsigned char *json, size_t n, ef_err *err)
  *
  * The default host is the regional one: the global host redirects young
  * buckets, and a redirect breaks the signature. Deliberately not done:
- * signing headers, ARNs, S3 Express, dual-stack and accelerated hosts.
+ * signing payloads, ARNs, S3 Express, dual-stack and accelerated hosts.
  * The clock is the caller's, so that vectors can set it. */
 
 /* BearSSL's context is wiped because it keeps the last block of its input.
@@ -5780,6 +5783,143 @@ ef_time_parse(int64_t *t, ef_slice text, ef_err *err)
     /* the months before this one; January has none */
     while (--month > 0)
         *t += time_month_days(y, month);
+    *t = ((*t * 24 + hour) * 60 + min) * 60 + sec;
+    return EF_OK;
+}
+
+/* A day of the week, from a count of days since 1970-01-01, a Thursday.
+ * 0 is Sunday. days may be negative: the remainder is made positive. */
+static int
+time_weekday(int64_t days)
+{
+    return (int)(((days + 4) % 7 + 7) % 7);
+}
+
+/* One way to write an HTTP date. day and the rest are where its parts stand;
+ * pattern has '0' for a digit, 'A' for a letter and 'b' for a digit or a
+ * blank. The weekday stands before it, in full where `full` says so. */
+static const struct time_form {
+    const char *pattern;
+    int full; /* "Sunday" and two digits of a year; else "Sun" and four */
+    unsigned char day, month, year, clock;
+} time_forms[] = {
+    {", 00 AAA 0000 00:00:00 GMT", 0, 2, 5, 9, 14},
+    {", 00-AAA-00 00:00:00 GMT", 1, 2, 5, 9, 12},
+    {" AAA b0 00:00:00 0000", 0, 5, 1, 17, 8},
+};
+
+/* UNTRUSTED: text. As time_matches, for the patterns of time_forms. */
+static int
+time_fits(ef_slice text, const char *pattern)
+{
+    size_t i;
+
+    if (text.n != strlen(pattern))
+        return 0;
+    for (i = 0; i < text.n; i++) {
+        unsigned char c = text.p[i];
+        int letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+        int fits = pattern[i] == '0'   ? is_digit(c)
+                   : pattern[i] == 'A' ? letter
+                   : pattern[i] == 'b' ? is_digit(c) || c == ' '
+                                       : c == pattern[i];
+
+        if (!fits)
+            return 0;
+    }
+    return 1;
+}
+
+/* Which of names text begins with, -1 for none. */
+static int
+time_name(ef_slice text, const char *const *names, int n)
+{
+    int i;
+
+    for (i = 0; i < n; i++)
+        if (slice_has_prefix(text, names[i]))
+            return i;
+    return -1;
+}
+
+/* The form that text has; its weekday, 0 for Sunday, and *rest behind it.
+ * NULL where there is none. UNTRUSTED: text. */
+static const struct time_form *
+time_form_of(ef_slice text, int *weekday, ef_slice *rest)
+{
+    static const char *const days[] = {"Sun", "Mon", "Tue", "Wed",
+                                       "Thu", "Fri", "Sat"};
+    static const char *const full[] = {"Sunday",    "Monday",   "Tuesday",
+                                       "Wednesday", "Thursday", "Friday",
+                                       "Saturday"};
+    size_t i;
+
+    for (i = 0; i < sizeof time_forms / sizeof time_forms[0]; i++) {
+        const char *const *names = time_forms[i].full ? full : days;
+
+        *weekday = time_name(text, names, 7);
+        if (*weekday < 0)
+            continue;
+        *rest = slice_from(text, strlen(names[*weekday]));
+        if (time_fits(*rest, time_forms[i].pattern))
+            return &time_forms[i];
+    }
+    return NULL;
+}
+
+/* Two digits of a year: of the century of now, or the one before where that
+ * is more than 50 years ahead. RFC 9110 section 5.6.7. The year of now is
+ * read from its text, which has the years 1970 to 9999. */
+static int
+time_century(int yy, int64_t now)
+{
+    char text[EF_TIME_BYTES];
+    int this, y;
+
+    ef_time_format(text, now, 1);
+    this = time_field(slice_str(text), 0, 4);
+    y = this / 100 * 100 + yy;
+    return y > this + 50 ? y - 100 : y;
+}
+
+/* UNTRUSTED: text. The weekday must be the date's own: it is said twice, and
+ * one of the two is wrong otherwise.
+ * Source: RFC 9110 section 5.6.7: IMF-fixdate and two obsolete forms, which
+ * a recipient has to read. Second 60 is the next minute's first.
+ * Fuzz: fuzz/fuzz_http_date.c. Tests: vectors/http_dates.txt. */
+ef_status
+ef_http_date_parse(int64_t *t, ef_slice text, int64_t now, ef_err *err)
+{
+    static const char *const months[] = {"Jan", "Feb", "Mar", "Apr",
+                                         "May", "Jun", "Jul", "Aug",
+                                         "Sep", "Oct", "Nov", "Dec"};
+    const struct time_form *form;
+    ef_slice rest;
+    int weekday, y, month, day, hour, min, sec;
+
+    form = time_form_of(text, &weekday, &rest);
+    if (form == NULL)
+        return reject(err, EF_E_FORMAT, EF_NOWHERE, "not an HTTP date");
+    y = time_field(rest, form->year, form->full ? 2 : 4);
+    if (form->full)
+        y = time_century(y, now);
+    month = time_name(slice_from(rest, form->month), months, 12) + 1;
+    /* asctime writes a blank before a day of one digit */
+    day = rest.p[form->day] == ' ' ? time_field(rest, form->day + 1u, 1)
+                                   : time_field(rest, form->day, 2);
+    hour = time_field(rest, form->clock, 2);
+    min = time_field(rest, form->clock + 3u, 2);
+    sec = time_field(rest, form->clock + 6u, 2);
+    /* month is judged before time_month_days uses it as an index */
+    if (y < 1 || month < 1 || day < 1 || day > time_month_days(y, month) ||
+        hour > 23 || min > 59 || sec > 60)
+        return reject(err, EF_E_FORMAT, EF_NOWHERE, "no such date");
+    *t = time_days_before_year(y) + day - 1;
+    while (--month > 0)
+        *t += time_month_days(y, month);
+    if (weekday != time_weekday(*t))
+        return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                      "the weekday is another day's");
     *t = ((*t * 24 + hour) * 60 + min) * 60 + sec;
     return EF_OK;
 }
@@ -6185,16 +6325,20 @@ sig_hex(ef_buf *out, const unsigned char *p, size_t n)
 
 /* --- Signature Version 4 --- */
 
-/* The canonical request. Host is the one signed header, and the payload is
- * not signed: nobody has it yet. Only here is the query sorted; the URL
- * keeps the order in which it was made. Seven lines: method, path, query,
- * "host:" and the host, an empty one, "host", and UNSIGNED-PAYLOAD.
+/* The canonical request. The payload is not signed: nobody has it yet. Only
+ * here is the query sorted; the URL keeps the order in which it was made.
+ * Lines: method, path, query, "host:" and the host, more's, an empty one, the
+ * signed headers' names, and UNSIGNED-PAYLOAD. A presigned URL has no other
+ * header than host: more is "" then, and names "host".
  * Example of its end: "host:b.s3.amazonaws.com", "", "host",
  * "UNSIGNED-PAYLOAD".
- * Pre:     the query is complete but for the signature.
- * Tests: vectors/sigv4.txt has this text for every record. */
+ * Pre:     the query is complete but for the signature; more's lines are in
+ * the order of names, and each ends with a line feed.
+ * Tests: vectors/sigv4.txt and vectors/sigv4_headers.txt have this text for
+ * every record. */
 static void
-sig_v4_canonical(struct sig_work *w, const ef_presign *p)
+sig_v4_canonical(struct sig_work *w, const ef_presign *p, ef_slice more,
+                 const char *names)
 {
     /* 8 KiB of the stack, with pointers in it and no secret bytes */
     struct sig_query sorted = w->query; /* the pairs' buffers are shared */
@@ -6207,7 +6351,11 @@ sig_v4_canonical(struct sig_work *w, const ef_presign *p)
     sig_query_print(&w->canonical, &sorted);
     ef_buf_str(&w->canonical, "\nhost:");
     ef_buf_add(&w->canonical, w->place.host.p, w->place.host.n);
-    ef_buf_str(&w->canonical, "\n\nhost\nUNSIGNED-PAYLOAD");
+    ef_buf_byte(&w->canonical, '\n');
+    ef_buf_add(&w->canonical, more.p, more.n);
+    ef_buf_byte(&w->canonical, '\n');
+    ef_buf_str(&w->canonical, names);
+    ef_buf_str(&w->canonical, "\nUNSIGNED-PAYLOAD");
 }
 
 /* strlen(3) of a secret: only where it ends shows. The C library's own would
@@ -6261,6 +6409,26 @@ sig_v4_sign(struct sig_work *w, const ef_presign *p, const char *date)
     ef_wipe(&s, sizeof s);
 }
 
+/* The canonical request, the string to sign, the signature: w has all three
+ * afterwards. The string to sign is the algorithm, the time, the scope, and
+ * the hash of the canonical request, a line each. more and names are
+ * sig_v4_canonical's.
+ * Pre:     the query is complete but for a signature in it.
+ * Source: AWS Signature Version 4. */
+static void
+sig_v4_finish(struct sig_work *w, const ef_presign *p, const char *date,
+              ef_slice more, const char *names)
+{
+    unsigned char hash[EF_SHA256_BYTES];
+
+    sig_v4_canonical(w, p, more, names);
+    ef_sha256(hash, w->canonical.p, w->canonical.n);
+    buf_printf(&w->to_sign, "AWS4-HMAC-SHA256\n%s\n%.8s/%s/s3/aws4_request\n",
+               date, date, p->region);
+    sig_hex(&w->to_sign, hash, sizeof hash);
+    sig_v4_sign(w, p, date);
+}
+
 /* w->place is complete. Adds the X-Amz-* parameters, the session token
  * among them, signs all of the query so far, and adds the signature.
  * The string to sign is the algorithm, the time, the scope, and the hash of
@@ -6272,7 +6440,6 @@ static void
 sig_v4(struct sig_work *w, const ef_presign *p)
 {
     char date[EF_TIME_BYTES];
-    unsigned char hash[EF_SHA256_BYTES];
     ef_buf text = {0};
 
     ef_time_format(date, p->now, 1);
@@ -6298,17 +6465,47 @@ sig_v4(struct sig_work *w, const ef_presign *p)
         /* before signing: S3 wants the token signed like any parameter */
         sig_query_str(&w->query, "X-Amz-Security-Token", p->token);
     /* the query is complete now, but for what this computes */
-    sig_v4_canonical(w, p);
-    ef_sha256(hash, w->canonical.p, w->canonical.n);
-    buf_printf(&w->to_sign, "AWS4-HMAC-SHA256\n%s\n%.8s/%s/s3/aws4_request\n",
-               date, date, p->region);
-    sig_hex(&w->to_sign, hash, sizeof hash);
-    sig_v4_sign(w, p, date);
+    sig_v4_finish(w, p, date, slice("", 0), "host");
     sig_query_add(&w->query, slice_str("X-Amz-Signature"),
                   buf_slice(&w->signature));
     /* text is gone before sig_work_failed looks */
     w->signature.failed |= text.failed;
     ef_buf_free(&text);
+}
+
+/* The same in headers: what is signed besides the host stands in lines, and
+ * the signature is a line of its own, so that the URL is no credential. The
+ * lines are both canonical headers and, as they stand, headers to send: names
+ * in lower case and in order, values without blanks around them.
+ * Secret:  headers: who has them may send this request for some minutes.
+ * Source: AWS Signature Version 4, authenticating requests by the
+ * Authorization header. Tests: vectors/sigv4_headers.txt. */
+static void
+sig_v4_headers(struct sig_work *w, const ef_presign *p, ef_buf *headers)
+{
+    const char *names =
+        p->token != NULL
+            ? "host;x-amz-content-sha256;x-amz-date;x-amz-security-token"
+            : "host;x-amz-content-sha256;x-amz-date";
+    char date[EF_TIME_BYTES];
+
+    ef_time_format(date, p->now, 1);
+    ef_buf_str(headers, "x-amz-content-sha256:UNSIGNED-PAYLOAD\nx-amz-date:");
+    ef_buf_str(headers, date);
+    ef_buf_byte(headers, '\n');
+    if (p->token != NULL) {
+        ef_buf_str(headers, "x-amz-security-token:");
+        ef_buf_str(headers, p->token);
+        ef_buf_byte(headers, '\n');
+    }
+    sig_v4_finish(w, p, date, buf_slice(headers), names);
+    ef_buf_str(headers, "Authorization:AWS4-HMAC-SHA256 Credential=");
+    ef_buf_str(headers, p->access_key);
+    buf_printf(headers, "/%.8s/%s/s3/aws4_request, SignedHeaders=%s, ", date,
+               p->region, names);
+    ef_buf_str(headers, "Signature=");
+    ef_buf_add(headers, w->signature.p, w->signature.n);
+    ef_buf_byte(headers, '\n');
 }
 
 /* --- Signature Version 2 --- */
@@ -6471,11 +6668,60 @@ sig_stage(ef_buf *out, const ef_buf *in)
         ef_buf_add(out, in->p, in->n);
 }
 
+/* Where the object is, and the query so far: all that both forms of signing
+ * begin with. w is zeros before, and holds what there is afterwards, also
+ * after a failure: sig_work_free.
+ * Fails:   as sig_place_endpoint and sig_query_extra. */
+static ef_status
+sig_begin(struct sig_work *w, const ef_presign *p, ef_err *err)
+{
+    ef_status rc = EF_OK;
+
+    if (p->endpoint != NULL)
+        rc = with_where(err, sig_place_endpoint(&w->place, p, err),
+                        slice_str(p->endpoint));
+    else
+        sig_place_aws(&w->place, p);
+    if (rc == EF_OK)
+        rc = sig_query_extra(&w->query, p, err);
+    /* "/key" in virtual style, "/bucket/key" in path style; slashes of the
+     * key stay, and "//" or ".." in it is neither resolved nor refused */
+    ef_buf_byte(&w->place.path, '/');
+    ef_percent_encode(&w->place.path, p->key, 1);
+    return rc;
+}
+
 /* The URL is put together from the very bytes that were signed. Encoding
- * twice, or once more for the URL, is how signatures fail.
- * Secret:  w is freed wiped on every path; url stays the caller's. BearSSL's
- * hash states are burned off the stack.
- * Fails:   as sig_check, sig_place_endpoint, sig_query_extra; EF_E_MEMORY.
+ * twice, or once more for the URL, is how signatures fail. Hands stages to
+ * who asked for them, frees w, and burns BearSSL's hash states off the stack.
+ * Secret:  w is freed wiped on every path; url stays the caller's, and may
+ * hold a part after a failure.
+ * Fails:   rc, where something failed before; EF_E_MEMORY. */
+static ef_status
+sig_end(struct sig_work *w, ef_buf *url, ef_sign_stages *stages, ef_status rc,
+        ef_err *err)
+{
+    if (rc == EF_OK) {
+        ef_buf_add(url, w->place.origin.p, w->place.origin.n);
+        ef_buf_add(url, w->place.path.p, w->place.path.n);
+        if (w->query.n > 0)
+            ef_buf_byte(url, '?');
+        sig_query_print(url, &w->query);
+        if (stages != NULL) {
+            sig_stage(stages->canonical, &w->canonical);
+            sig_stage(stages->to_sign, &w->to_sign);
+            sig_stage(stages->signature, &w->signature);
+        }
+        rc = sig_work_failed(w) ? reject_memory(err) : buf_status(url, err);
+    }
+    sig_work_free(w);
+    free(w);
+    burn_stack();
+    return rc;
+}
+
+/* The signature is in the query: who has the URL may use it until it expires.
+ * Fails:   as sig_check and sig_begin; EF_E_MEMORY.
  * Fuzz: fuzz/fuzz_presign.c. */
 ef_status
 ef_presign_url(ef_buf *url, ef_sign_stages *stages, const ef_presign *p,
@@ -6490,39 +6736,56 @@ ef_presign_url(ef_buf *url, ef_sign_stages *stages, const ef_presign *p,
     w = calloc(1, sizeof *w);
     if (w == NULL)
         return reject_memory(err);
-    if (p->endpoint != NULL)
-        rc = with_where(err, sig_place_endpoint(&w->place, p, err),
-                        slice_str(p->endpoint));
-    else
-        sig_place_aws(&w->place, p);
-    if (rc == EF_OK)
-        rc = sig_query_extra(&w->query, p, err);
-    if (rc != EF_OK)
-        goto out;
-    /* "/key" in virtual style, "/bucket/key" in path style; slashes of the
-     * key stay, and "//" or ".." in it is neither resolved nor refused */
-    ef_buf_byte(&w->place.path, '/');
-    ef_percent_encode(&w->place.path, p->key, 1);
-    if (p->sigv2)
+    rc = sig_begin(w, p, err);
+    if (rc == EF_OK && p->sigv2)
         sig_v2(w, p);
-    else
+    else if (rc == EF_OK)
         sig_v4(w, p);
-    ef_buf_add(url, w->place.origin.p, w->place.origin.n);
-    ef_buf_add(url, w->place.path.p, w->place.path.n);
-    ef_buf_byte(url, '?');
-    sig_query_print(url, &w->query);
-    if (stages != NULL) {
-        sig_stage(stages->canonical, &w->canonical);
-        sig_stage(stages->to_sign, &w->to_sign);
-        sig_stage(stages->signature, &w->signature);
-    }
-    /* url may hold a part of it after a failure; callers free and wipe it */
-    rc = sig_work_failed(w) ? reject_memory(err) : buf_status(url, err);
-out:
-    sig_work_free(w);
-    free(w);
-    burn_stack();
-    return rc;
+    return sig_end(w, url, stages, rc, err);
+}
+
+/* Visible ASCII alone, and some of it. Which byte is wrong of a session token
+ * may show: it is sent with every request. */
+static int
+sig_is_visible(const char *s)
+{
+    size_t i;
+
+    for (i = 0; s[i] > 0x20 && s[i] < 0x7f; i++)
+        ;
+    return i > 0 && s[i] == '\0';
+}
+
+/* A request has no life that anybody sets: S3 takes it for a quarter of an
+ * hour. Where it cannot be signed the reasons are a presigned URL's.
+ * Secret:  headers, which the caller frees, also after a failure.
+ * Fails:   as ef_presign_url. Fuzz: fuzz/fuzz_presign.c. */
+ef_status
+ef_sign_request(ef_buf *url, ef_buf *headers, ef_sign_stages *stages,
+                const ef_presign *p, ef_err *err)
+{
+    ef_presign request = *p;
+    struct sig_work *w;
+    ef_status rc;
+
+    request.expires = 1; /* any that sig_check takes: it is not signed */
+    rc = sig_check(&request, err);
+    /* they would be header lines of their own, or end one */
+    if (rc == EF_OK && (!sig_is_visible(p->access_key) ||
+                        (p->token != NULL && !sig_is_visible(p->token))))
+        rc = reject(err, EF_E_FORMAT, EF_NOWHERE,
+                    "an access key id or a session token with a blank, or a "
+                    "character that no header may have");
+    if (rc != EF_OK)
+        return rc;
+    w = calloc(1, sizeof *w);
+    if (w == NULL)
+        return reject_memory(err);
+    rc = sig_begin(w, p, err);
+    if (rc == EF_OK)
+        sig_v4_headers(w, p, headers);
+    rc = sig_end(w, url, stages, rc, err);
+    return rc == EF_OK ? buf_status(headers, err) : rc;
 }
 
 /* --- reading a presigned query back --- */
@@ -6619,6 +6882,414 @@ ef_presigned_parse(ef_presigned *out, ef_slice query, ef_err *err)
  * download; `end`, where the tag is checked, is called after that
  * alone. A transfer that stands still for stall_sec is given up, a
  * connection after 30 s or sooner. Nothing is retried here. */
+
+/* --- fields of an answer's head --- */
+
+/* UNTRUSTED: text. Decimal digits from *at on, 1 to 18 of them, so that no
+ * sum of two overflows; *at is behind them afterwards. 0: there are none, or
+ * too many.
+ * Fuzz: fuzz/fuzz_range.c. */
+static int
+http_digits(ef_slice text, size_t *at, uint64_t *out)
+{
+    size_t start = *at;
+
+    for (*out = 0; *at < text.n && is_digit(text.p[*at]); ++*at)
+        if (*at - start < 18)
+            *out = *out * 10 + (uint64_t)(text.p[*at] - '0');
+    return *at > start && *at - start <= 18;
+}
+
+/* UNTRUSTED: text at *at. One byte, c. Fuzz: fuzz/fuzz_range.c. */
+static int
+http_byte(ef_slice text, size_t *at, char c)
+{
+    if (*at >= text.n || text.p[*at] != (unsigned char)c)
+        return 0;
+    ++*at;
+    return 1;
+}
+
+/* UNTRUSTED: text. The size after the slash. An unknown one is '*', but not
+ * where the range is unknown as well: that would say nothing.
+ * Fuzz: fuzz/fuzz_range.c. */
+static int
+http_range_total(ef_content_range *out, ef_slice text, size_t *at)
+{
+    out->total = EF_UNKNOWN;
+    if (out->satisfied && http_byte(text, at, '*'))
+        return 1;
+    return http_digits(text, at, &out->total);
+}
+
+/* UNTRUSTED: text. "bytes 0-99/1234", "bytes 0-99/" and an asterisk for a
+ * size that is not known, or with an asterisk for the range where none could
+ * be given. Other units are refused: nobody asked for them.
+ * Source: RFC 9110 section 14.4.
+ * Fuzz: fuzz/fuzz_range.c. Tests: vectors/content_ranges.txt. */
+ef_status
+ef_content_range_parse(ef_content_range *out, ef_slice text, ef_err *err)
+{
+    size_t at = 6;
+    int ok;
+
+    *out = (ef_content_range){0, 0, EF_UNKNOWN, 0};
+    if (text.n < 6 || strncasecmp((const char *)text.p, "bytes ", 6) != 0)
+        return reject(err, EF_E_FORMAT, 0, "not a range of bytes");
+    out->satisfied = !http_byte(text, &at, '*');
+    ok = !out->satisfied ||
+         (http_digits(text, &at, &out->first) && http_byte(text, &at, '-') &&
+          http_digits(text, &at, &out->last));
+    ok = ok && http_byte(text, &at, '/') && http_range_total(out, text, &at);
+    if (!ok || at != text.n)
+        return reject(err, EF_E_FORMAT, at, "not a range of bytes");
+    /* total is EF_UNKNOWN, more than any last, where it is not known */
+    if (out->satisfied && (out->first > out->last || out->last >= out->total))
+        return reject(err, EF_E_FORMAT, EF_NOWHERE, "no such range");
+    return EF_OK;
+}
+
+/* UNTRUSTED: text. Only a strong tag says that bytes are the same, and may be
+ * sent in If-Match.
+ * Post:    *tag is a part of text: a quote, bytes that no header misreads, a
+ * quote.
+ * Source: RFC 9110 section 8.8.3.
+ * Fuzz: fuzz/fuzz_range.c. Tests: vectors/etags.txt. */
+ef_status
+ef_etag_parse(ef_slice *tag, int *weak, ef_slice text, ef_err *err)
+{
+    size_t at;
+
+    *tag = (ef_slice){NULL, 0};
+    *weak = slice_has_prefix(text, "W/");
+    if (text.n > EF_MAX_ETAG_BYTES)
+        return reject(err, EF_E_LIMIT, EF_MAX_ETAG_BYTES,
+                      "an ETag of more than EF_MAX_ETAG_BYTES (256)");
+    at = *weak ? 2 : 0;
+    if (!http_byte(text, &at, '"'))
+        return reject(err, EF_E_FORMAT, at, "not an ETag");
+    while (at < text.n && text.p[at] > 0x20 && text.p[at] != '"' &&
+           text.p[at] != 0x7f)
+        at++;
+    /* the closing quote is the last byte */
+    if (!http_byte(text, &at, '"') || at != text.n)
+        return reject(err, EF_E_FORMAT, at, "not an ETag");
+    *tag = slice_from(text, *weak ? 2 : 0);
+    return EF_OK;
+}
+
+/* --- XML, as much of it as S3 writes --- */
+
+/* A document is walked once, byte by byte, with the names of its open
+ * elements on a stack. Only what S3 sends is read: elements, attributes that
+ * nobody asks for, text with references. A DOCTYPE could define references of
+ * its own, and comments and CDATA could hide text from one reader or another:
+ * all are refused. */
+#define XML_NAME_BYTES 64
+
+struct xml_reader {
+    ef_slice text;
+    size_t at;
+    ef_slice open[EF_MAX_XML_DEPTH]; /* names, the root's first */
+    size_t depth;
+    const char *root, *name; /* wanted */
+    ef_buf *value;
+    int begun, found, taking; /* the root was there; the element was; is */
+    ef_err *err;
+};
+
+/* Every refusal of the reader: where it stands is where it is wrong. */
+static ef_status
+xml_reject(struct xml_reader *r, const char *msg)
+{
+    return reject(r->err, EF_E_FORMAT, r->at, msg);
+}
+
+/* The byte at the reader's place; 0 at the end. A NUL is in no document. */
+static unsigned char
+xml_peek(const struct xml_reader *r)
+{
+    return r->at < r->text.n ? r->text.p[r->at] : 0;
+}
+
+/* White space of XML, which is_blank_byte has more of. */
+static int
+xml_is_space(unsigned char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+static void
+xml_skip_space(struct xml_reader *r)
+{
+    while (xml_is_space(xml_peek(r)))
+        r->at++;
+}
+
+/* Goes past text where it stands next; 0 where it does not. */
+static int
+xml_take(struct xml_reader *r, const char *text)
+{
+    if (!slice_has_prefix(slice_from(r->text, r->at), text))
+        return 0;
+    r->at += strlen(text);
+    return 1;
+}
+
+/* UNTRUSTED: a name of ASCII: S3 has no others. A prefix is part of it.
+ * Fuzz: fuzz/fuzz_xml.c. */
+static ef_status
+xml_name(struct xml_reader *r, ef_slice *name)
+{
+    size_t start = r->at;
+    unsigned char c = xml_peek(r);
+
+    while (is_alnum(c) || c == '_' || c == ':' ||
+           (r->at > start && (c == '-' || c == '.'))) {
+        /* a name begins with no digit */
+        if (r->at == start && is_digit(c))
+            break;
+        r->at++;
+        c = xml_peek(r);
+    }
+    *name = slice(r->text.p + start, r->at - start);
+    if (name->n == 0)
+        return xml_reject(r, "not a name, or markup that S3 does not use "
+                             "(a DOCTYPE, a comment, CDATA)");
+    if (name->n > XML_NAME_BYTES)
+        return xml_reject(r, "a name of more than 64 bytes");
+    return EF_OK;
+}
+
+/* XML's Char: no control character but three, no surrogate, and two that are
+ * no characters at all. */
+static int
+xml_is_char(uint32_t cp)
+{
+    return cp == '\t' || cp == '\n' || cp == '\r' ||
+           (cp >= 0x20 && cp < 0xd800) || (cp >= 0xe000 && cp <= 0xfffd) ||
+           (cp >= 0x10000 && cp <= 0x10ffff);
+}
+
+/* UNTRUSTED: digits of a character reference, and the ';' behind them.
+ * Fuzz: fuzz/fuzz_xml.c. */
+static ef_status
+xml_number(struct xml_reader *r, uint32_t base, uint32_t *cp)
+{
+    size_t start = r->at;
+    uint32_t digit;
+
+    for (*cp = 0; (digit = hex_value(xml_peek(r))) < base; r->at++)
+        /* stops growing past the last code point: no overflow */
+        *cp = *cp <= 0x10ffff ? *cp * base + digit : *cp;
+    if (r->at == start || !xml_take(r, ";") || !xml_is_char(*cp))
+        return xml_reject(r, "no such character");
+    return EF_OK;
+}
+
+/* UNTRUSTED: "&lt;", "&#38;" and the like; the reader is behind the '&'.
+ * Fuzz: fuzz/fuzz_xml.c. */
+static ef_status
+xml_reference(struct xml_reader *r, uint32_t *cp)
+{
+    static const struct {
+        const char *name;
+        unsigned char c;
+    } known[] = {{"lt;", '<'},
+                 {"gt;", '>'},
+                 {"amp;", '&'},
+                 {"quot;", '"'},
+                 {"apos;", '\''}};
+    size_t i;
+
+    if (xml_take(r, "#x"))
+        return xml_number(r, 16, cp);
+    if (xml_take(r, "#"))
+        return xml_number(r, 10, cp);
+    for (i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (xml_take(r, known[i].name)) {
+            *cp = known[i].c;
+            return EF_OK;
+        }
+    return xml_reject(r, "not a reference that XML has by itself");
+}
+
+/* UNTRUSTED: one character of text or of an attribute, as it is meant: a
+ * reference is decoded, and CR and CR LF are a line feed (XML 1.0, 2.11).
+ * Pre:     the reader is not at the end; the text is UTF-8.
+ * Fuzz: fuzz/fuzz_xml.c. */
+static ef_status
+xml_char(struct xml_reader *r, uint32_t *cp)
+{
+    size_t n;
+
+    if (xml_take(r, "&"))
+        return xml_reference(r, cp);
+    *cp = utf8_get(slice_from(r->text, r->at), &n);
+    if (!xml_is_char(*cp))
+        return xml_reject(r, "no such character");
+    r->at += n;
+    if (*cp == '\r') {
+        (void)xml_take(r, "\n");
+        *cp = '\n';
+    }
+    return EF_OK;
+}
+
+/* UNTRUSTED: attributes up to the end of a tag. Checked, and not kept.
+ * Fuzz: fuzz/fuzz_xml.c. */
+static ef_status
+xml_attributes(struct xml_reader *r)
+{
+    ef_status rc = EF_OK;
+    ef_slice name;
+    uint32_t cp;
+    char quote[2] = {0, 0};
+
+    while (rc == EF_OK && xml_is_space(xml_peek(r))) {
+        xml_skip_space(r);
+        if (xml_peek(r) == '>' || xml_peek(r) == '/')
+            return EF_OK;
+        rc = xml_name(r, &name);
+        xml_skip_space(r);
+        if (rc == EF_OK && !xml_take(r, "="))
+            rc = xml_reject(r, "an attribute without a value");
+        xml_skip_space(r);
+        quote[0] = (char)xml_peek(r);
+        if (rc == EF_OK && quote[0] != '"' && quote[0] != '\'')
+            rc = xml_reject(r, "an attribute without a value");
+        r->at += rc == EF_OK;
+        while (rc == EF_OK && !xml_take(r, quote))
+            rc = r->at == r->text.n || xml_peek(r) == '<'
+                     ? xml_reject(r, "an attribute does not end")
+                     : xml_char(r, &cp);
+    }
+    return rc;
+}
+
+/* An element's end, by its end tag or at once ("<a/>"). */
+static void
+xml_close(struct xml_reader *r)
+{
+    r->depth--;
+    r->taking = r->taking && r->depth >= 2;
+}
+
+/* UNTRUSTED: a start tag; the reader is behind the '<'. The wanted element
+ * is the first of its name directly below the root; text is taken from here
+ * to its end. Fuzz: fuzz/fuzz_xml.c. */
+static ef_status
+xml_start_tag(struct xml_reader *r)
+{
+    ef_slice name;
+    ef_status rc = xml_name(r, &name);
+
+    if (rc == EF_OK && r->depth == 0 && r->begun)
+        rc = xml_reject(r, "something follows the document");
+    if (rc == EF_OK && r->taking)
+        rc = xml_reject(r, "this element should have text alone");
+    if (rc == EF_OK && r->depth == EF_MAX_XML_DEPTH)
+        rc = reject(r->err, EF_E_LIMIT, r->at,
+                    "nested deeper than EF_MAX_XML_DEPTH (16)");
+    if (rc == EF_OK)
+        rc = xml_attributes(r);
+    if (rc != EF_OK)
+        return rc;
+    r->begun = 1;
+    r->open[r->depth++] = name;
+    if (r->depth == 2 && !r->found && slice_is(r->open[0], r->root) &&
+        slice_is(name, r->name))
+        r->found = r->taking = 1;
+    if (xml_take(r, "/>"))
+        xml_close(r);
+    else if (!xml_take(r, ">"))
+        return xml_reject(r, "a tag does not end");
+    return EF_OK;
+}
+
+/* UNTRUSTED: an end tag; the reader is behind the "</".
+ * Fuzz: fuzz/fuzz_xml.c. */
+static ef_status
+xml_end_tag(struct xml_reader *r)
+{
+    ef_slice name, open;
+    ef_status rc = xml_name(r, &name);
+
+    if (rc != EF_OK)
+        return rc;
+    if (r->depth == 0)
+        return xml_reject(r, "an end without a beginning");
+    open = r->open[r->depth - 1];
+    if (name.n != open.n || memcmp(name.p, open.p, name.n) != 0)
+        return xml_reject(r, "another element is open");
+    xml_skip_space(r);
+    if (!xml_take(r, ">"))
+        return xml_reject(r, "a tag does not end");
+    xml_close(r);
+    return EF_OK;
+}
+
+/* UNTRUSTED: one character outside of tags. Fuzz: fuzz/fuzz_xml.c. */
+static ef_status
+xml_text(struct xml_reader *r)
+{
+    uint32_t cp;
+    ef_status rc;
+
+    if (r->depth == 0 && !xml_is_space(xml_peek(r)))
+        return xml_reject(r, "text outside of the document");
+    if (slice_has_prefix(slice_from(r->text, r->at), "]]>"))
+        return xml_reject(r, "\"]]>\" stands in no text");
+    rc = xml_char(r, &cp);
+    if (rc == EF_OK && r->taking)
+        utf8_put(r->value, cp);
+    return rc;
+}
+
+/* UNTRUSTED: text. Its declaration is passed over: UTF-8 is what is read,
+ * whatever it says. Fuzz: fuzz/fuzz_xml.c. */
+static ef_status
+xml_declaration(struct xml_reader *r)
+{
+    size_t n;
+
+    if (!xml_take(r, "<?xml "))
+        return EF_OK;
+    n = slice_find_str(slice_from(r->text, r->at), "?>");
+    r->at += n;
+    if (!xml_take(r, "?>"))
+        return xml_reject(r, "the declaration does not end");
+    return EF_OK;
+}
+
+/* UNTRUSTED: text. Source: XML 1.0, fifth edition, without what S3's answers
+ * do not use. Fuzz: fuzz/fuzz_xml.c. Tests: vectors/xml.txt. */
+ef_status
+ef_xml_get(ef_buf *value, int *found, const char *root, const char *name,
+           ef_slice text, ef_err *err)
+{
+    struct xml_reader r = {
+        .text = text, .root = root, .name = name, .value = value, .err = err};
+    ef_status rc;
+
+    *found = 0;
+    if (text.n > EF_MAX_XML_BYTES)
+        return reject(err, EF_E_LIMIT, EF_MAX_XML_BYTES,
+                      "more than EF_MAX_XML_BYTES (65536)");
+    rc = ef_utf8_check(text, err);
+    if (rc == EF_OK)
+        rc = xml_declaration(&r);
+    while (rc == EF_OK && r.at < text.n)
+        rc = xml_take(&r, "</")  ? xml_end_tag(&r)
+             : xml_take(&r, "<") ? xml_start_tag(&r)
+                                 : xml_text(&r);
+    if (rc == EF_OK && (r.depth > 0 || !r.begun))
+        rc = xml_reject(&r, "the document is not complete");
+    if (rc != EF_OK)
+        return rc;
+    *found = r.found;
+    return buf_status(value, err);
+}
 
 #ifndef EF_NO_MAIN
 
@@ -8833,6 +9504,30 @@ ef_describe_top(ef_describe *d, size_t i, size_t k, ef_slice *value,
  * a note; if another layer fails, nothing is run. Killing the group
  * ends all in it. Memory is not limited: that is the enclave's. SIGKILL
  * of the runner leaves WORK. */
+
+/* UNTRUSTED: text. "I/N", I from 0. Blanks, signs and leading "+" are no
+ * digits. Fuzz: fuzz/fuzz_shard.c. Tests: vectors/shards.txt. */
+ef_status
+ef_shard_parse(uint32_t *index, uint32_t *count, ef_slice text, ef_err *err)
+{
+    size_t slash = slice_find(text, '/');
+    /* -1 for what is no number, or has more than 12 digits */
+    int64_t i = slice_number(slice(text.p, slash));
+    int64_t n = slice_number(slice_from(text, slash + 1));
+
+    if (i < 0 || n < 1)
+        return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                      "a share is I/N: the I-th of N, from 0");
+    if (n > EF_MAX_SHARES)
+        return reject(err, EF_E_LIMIT, EF_NOWHERE,
+                      "more shares than EF_MAX_SHARES (10000)");
+    if (i >= n)
+        return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                      "no such share: I is from 0 to N - 1");
+    *index = (uint32_t)i;
+    *count = (uint32_t)n;
+    return EF_OK;
+}
 
 #ifndef EF_NO_MAIN
 

@@ -75,6 +75,17 @@
 /* An AWS configuration file, and a presigned URL's key (S3's own limit). */
 #define EF_MAX_INI_BYTES (UINT32_C(1) << 20)
 #define EF_MAX_S3_KEY_BYTES 1024
+/* S3's answers, and what of a head is read: the largest they send is far
+ * below. */
+#define EF_MAX_XML_BYTES (UINT32_C(1) << 16)
+#define EF_MAX_XML_DEPTH 16
+#define EF_MAX_ETAG_BYTES 256
+#define EF_MAX_HTTP_HEAD_BYTES (UINT32_C(1) << 16)
+/* S3's own: a single PUT, and the parts of an object. */
+#define EF_MAX_PUT_BYTES (UINT64_C(5) << 30)
+#define EF_MAX_PARTS 10000
+/* Shares of an array job: what the engines allow, or less. */
+#define EF_MAX_SHARES 10000
 /* A dataset's name is one file name. */
 #define EF_MAX_NAME_BYTES 255
 /* Datasets on one port. */
@@ -598,6 +609,28 @@ typedef struct ef_sign_stages {
 EF_MUST_CHECK ef_status ef_presign_url(ef_buf *url, ef_sign_stages *stages,
                                        const ef_presign *p, ef_err *err);
 
+/*
+ * ef_sign_request -- sign one request in its headers (Signature Version 4).
+ *
+ *   url      out  appended: the URL, with p->query's parameters and no others
+ *   headers  out  appended: lines NAME:VALUE, each ended by a line feed, to be
+ *                 sent as they stand: x-amz-content-sha256, x-amz-date,
+ *                 x-amz-security-token where there is a token, Authorization.
+ *                 Whoever has them may send this request for 15 minutes
+ *   stages        as ef_presign_url
+ *   p             as ef_presign_url; expires and sigv2 are not looked at
+ *
+ * The payload is not signed (UNSIGNED-PAYLOAD), nor is any other header.
+ *
+ * EF_E_*       as ef_presign_url
+ * EF_E_FORMAT  also an access key id or token that no header could carry
+ * Source: AWS Signature Version 4, the Authorization header, S3's rules.
+ * Tests: vectors/sigv4_headers.txt.
+ */
+EF_MUST_CHECK ef_status ef_sign_request(ef_buf *url, ef_buf *headers,
+                                        ef_sign_stages *stages,
+                                        const ef_presign *p, ef_err *err);
+
 /* When a presigned query ends: from Expires (SigV2) or X-Amz-Date and
  * X-Amz-Expires (SigV4). version 0: the query is not presigned.
  * EF_E_FORMAT: it says it is presigned but its dates can't be read. */
@@ -614,6 +647,63 @@ EF_MUST_CHECK ef_status ef_presigned_parse(ef_presigned *out, ef_slice query,
 #define EF_TIME_BYTES 24
 void ef_time_format(char out[EF_TIME_BYTES], int64_t t, int basic);
 EF_MUST_CHECK ef_status ef_time_parse(int64_t *t, ef_slice text, ef_err *err);
+
+/*
+ * ef_http_date_parse -- an HTTP date, as in Date and Retry-After.
+ *
+ *   t     out        seconds since 1970; negative before. Years 1 to 9999
+ *   now   public     decides the century of a year of two digits
+ *   text  UNTRUSTED  "Sun, 06 Nov 1994 08:49:37 GMT", or one of the two older
+ *                    forms; nothing before or behind it
+ *
+ * EF_E_FORMAT  not one of the forms, no such date, or another day's weekday
+ * Source: RFC 9110 5.6.7. Tests: vectors/http_dates.txt.
+ */
+EF_MUST_CHECK ef_status ef_http_date_parse(int64_t *t, ef_slice text,
+                                           int64_t now, ef_err *err);
+
+/* ----------------------------------------------------------------------- *
+ * 11. What an HTTP or S3 server answers                                   *
+ * ----------------------------------------------------------------------- */
+
+#define EF_UNKNOWN UINT64_MAX /* a size that nobody told */
+
+/* Content-Range. first and last are inclusive, and 0 unless satisfied. */
+typedef struct ef_content_range {
+    uint64_t first, last, total; /* total may be EF_UNKNOWN */
+    int satisfied;               /* 0: no range was given, only the size */
+} ef_content_range;
+
+/* EF_E_FORMAT: not "bytes FIRST-LAST/TOTAL" (at), or a range that cannot be.
+ * Source: RFC 9110 14.4. Tests: vectors/content_ranges.txt. */
+EF_MUST_CHECK ef_status ef_content_range_parse(ef_content_range *out,
+                                               ef_slice text, ef_err *err);
+
+/* An entity tag: *tag is its part of text, quotes included; *weak where W/
+ * stands before it. EF_E_FORMAT (at), EF_E_LIMIT EF_MAX_ETAG_BYTES.
+ * Source: RFC 9110 8.8.3. Tests: vectors/etags.txt. */
+EF_MUST_CHECK ef_status ef_etag_parse(ef_slice *tag, int *weak, ef_slice text,
+                                      ef_err *err);
+
+/*
+ * ef_xml_get -- the text of one element of an answer of S3's.
+ *
+ *   value  out        appended: the text of the first element `name` directly
+ *                     below the root, references decoded; UTF-8
+ *   found  out        0: another root, or no such element: value is as it was
+ *   root   public     the root element's name, prefix included
+ *   text   UNTRUSTED  the whole document, checked whatever is asked
+ *
+ * EF_E_FORMAT  at: not well-formed, or markup that S3 does not use (DOCTYPE,
+ *              comments, CDATA, processing instructions), or an element
+ *              `name` that has elements in it
+ * EF_E_LIMIT   EF_MAX_XML_BYTES, EF_MAX_XML_DEPTH
+ * EF_E_MEMORY
+ * Source: XML 1.0. Tests: vectors/xml.txt.
+ */
+EF_MUST_CHECK ef_status ef_xml_get(ef_buf *value, int *found, const char *root,
+                                   const char *name, ef_slice text,
+                                   ef_err *err);
 
 /* ----------------------------------------------------------------------- *
  * 12. describe                                                            *
@@ -664,5 +754,14 @@ void ef_describe_table(const ef_describe *d, size_t i, ef_buf *out);
  * when there is no such value. First seen of equals first. */
 int ef_describe_top(ef_describe *d, size_t i, size_t k, ef_slice *value,
                     uint64_t *count);
+
+/* ----------------------------------------------------------------------- *
+ * 13. The runner                                                          *
+ * ----------------------------------------------------------------------- */
+
+/* "I/N", a share of an array job: 0 <= *index < *count <= EF_MAX_SHARES.
+ * EF_E_FORMAT, EF_E_LIMIT. Tests: vectors/shards.txt. */
+EF_MUST_CHECK ef_status ef_shard_parse(uint32_t *index, uint32_t *count,
+                                       ef_slice text, ef_err *err);
 
 #endif /* ENCFLOW_H */
