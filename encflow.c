@@ -115,6 +115,13 @@ slice_is(ef_slice a, const char *s)
     return a.n == n && memcmp(a.p, s, n) == 0;
 }
 
+/* The same for names in ASCII whose case has no meaning: header fields. */
+static int
+slice_is_name(ef_slice a, const char *s)
+{
+    return a.n == strlen(s) && strncasecmp((const char *)a.p, s, a.n) == 0;
+}
+
 /* 1 where a begins with s. Like slice_is, not for secrets. */
 static int
 slice_has_prefix(ef_slice a, const char *s)
@@ -2870,14 +2877,15 @@ ef_csv_end(ef_csv *csv, ef_err *err)
  * take a colon for a delimiter, or cut comments off a value, others do
  * not. Where the wanted value is written so, signing with what one of
  * them reads would be a guess: it is refused, with its line. Elsewhere
- * such lines do no harm and are passed over. There is no interpolation,
- * and values have no parts of their own. */
+ * such lines do no harm and are passed over. There is no interpolation.
+ * A name without a value may have parts, in indented lines below it. */
 
 struct ini_reader {
     const char *section, *name; /* wanted */
+    const char *sub;            /* wanted below name; NULL: name's own value */
     ef_slice value;
     uint64_t line, value_line; /* from 1 */
-    int begun, in_wanted, sections, in_key, wanted_key, ambiguous;
+    int begun, in_wanted, sections, in_key, wanted_key, nested, ambiguous;
     /* a section stands above; it is the wanted one; how often that began;
      * a key stands above; it is the wanted one; the value is read in
      * different ways */
@@ -2966,29 +2974,6 @@ ini_is_wanted(const struct ini_reader *r, ef_slice name)
            strncasecmp((const char *)name.p, r->name, name.n) == 0;
 }
 
-/* A line that begins with blanks after a key. Python takes it as more of the
- * value only where it is indented further than the key; other readers always
- * do. Either may concern the name that is looked for: then the value is
- * ambiguous, else the line does no harm.
- *
- *   key = a      key with two lines for all: refused where key is wanted
- *     b = c      the same; where b is wanted, no reader finds it
- *
- * UNTRUSTED: body.
- * Fuzz: fuzz/fuzz_ini.c. Tests: vectors/ini.txt. */
-static void
-ini_continuation(struct ini_reader *r, ef_slice body, size_t indent)
-{
-    size_t n = ini_name_end(body);
-
-    r->ambiguous |= r->wanted_key;
-    if (indent > r->indent || n == body.n ||
-        !ini_is_wanted(r, slice(body.p, n)))
-        return;
-    r->ambiguous = 1;
-    r->value_line = r->line;
-}
-
 /* White space that Python's strip() takes off and that of ASCII is not. */
 static int
 ini_is_odd_blank(uint32_t c)
@@ -3013,11 +2998,71 @@ ini_has_odd_end(ef_slice a)
            ini_is_odd_blank(utf8_get(slice_from(a, last), &n));
 }
 
+/* UNTRUSTED: line, "name = value" whose delimiter is at n: it is what is
+ * looked for. Post: value is a slice of the text, never with p NULL.
+ * Fails: EF_E_FORMAT where it was there before. Fuzz: fuzz/fuzz_ini.c. */
+static ef_status
+ini_keep(struct ini_reader *r, ef_slice line, size_t n)
+{
+    if (r->value.p != NULL)
+        return reject_line(r->err, EF_E_FORMAT, r->line, 0,
+                           "this name stands in the section twice");
+    r->value = slice_trim(slice_from(line, n + 1));
+    r->value_line = r->line;
+    r->ambiguous |= line.p[n] == ':' || ini_has_comment(r->value) ||
+                    ini_has_odd_end(r->value);
+    return EF_OK;
+}
+
+/* UNTRUSTED: body, an indented line below the wanted name: one of its parts,
+ * where that name has no value of its own. botocore divides parts at '=' alone
+ * and refuses a line without one.
+ * Fuzz: fuzz/fuzz_ini.c. Tests: vectors/ini.txt. */
+static ef_status
+ini_nested(struct ini_reader *r, ef_slice body)
+{
+    size_t n = ini_name_end(body);
+    ef_slice name = slice_trim(slice(body.p, n));
+
+    if (!r->nested)
+        return EF_OK;
+    if (n == body.n || n == 0)
+        return reject_line(r->err, EF_E_FORMAT, r->line, 0,
+                           "a part is written NAME = VALUE");
+    return slice_is_name(name, r->sub) ? ini_keep(r, body, n) : EF_OK;
+}
+
+/* A line that begins with blanks after a key. Python takes it as more of the
+ * value only where it is indented further than the key; other readers always
+ * do. Either may concern the name that is looked for: then the value is
+ * ambiguous, else the line does no harm.
+ *
+ *   key = a      key with two lines for all: refused where key is wanted
+ *     b = c      the same; where b is wanted, no reader finds it
+ *
+ * UNTRUSTED: body.
+ * Fuzz: fuzz/fuzz_ini.c. Tests: vectors/ini.txt. */
+static ef_status
+ini_continuation(struct ini_reader *r, ef_slice body, size_t indent)
+{
+    size_t n = ini_name_end(body);
+
+    if (r->sub != NULL && r->wanted_key && indent > r->indent)
+        return ini_nested(r, body);
+    r->ambiguous |= r->wanted_key;
+    if (indent > r->indent || n == body.n ||
+        !ini_is_wanted(r, slice(body.p, n)))
+        return EF_OK;
+    r->ambiguous = 1;
+    r->value_line = r->line;
+    return EF_OK;
+}
+
 /* The first = or : divides, names are compared without case, as by
  * RawConfigParser. A colon before the wanted value makes it ambiguous. Other
  * keys are checked for their form alone.
  *
- * UNTRUSTED: line. Post: value is a slice of the text, never with p NULL.
+ * UNTRUSTED: line.
  * Fails: EF_E_FORMAT for "abc", for "= x", and for the wanted name twice.
  * Fuzz: fuzz/fuzz_ini.c. Tests: vectors/ini.txt. */
 static ef_status
@@ -3036,13 +3081,12 @@ ini_key(struct ini_reader *r, ef_slice line)
     r->wanted_key = ini_is_wanted(r, slice(line.p, n));
     if (!r->wanted_key)
         return EF_OK;
-    if (r->value.p != NULL)
+    if (r->sub == NULL)
+        return ini_keep(r, line, n);
+    if (r->nested || r->value.p != NULL)
         return reject_line(r->err, EF_E_FORMAT, r->line, 0,
                            "this name stands in the section twice");
-    r->value = slice_trim(slice_from(line, n + 1));
-    r->value_line = r->line;
-    r->ambiguous |= line.p[n] == ':' || ini_has_comment(r->value) ||
-                    ini_has_odd_end(r->value);
+    r->nested = slice_trim(slice_from(line, n + 1)).n == 0;
     return EF_OK;
 }
 
@@ -3063,8 +3107,7 @@ ini_step(struct ini_reader *r, ef_slice line)
             return reject_line(r->err, EF_E_FORMAT, r->line, 0,
                                "AWS's own tools read a section that is "
                                "indented in different ways");
-        ini_continuation(r, body, indent);
-        return EF_OK;
+        return ini_continuation(r, body, indent);
     }
     r->indent = indent;
     if (body.p[0] == '[')
@@ -3103,10 +3146,11 @@ ini_utf8_check(ef_slice text, ef_err *err)
  * Fails: also EF_E_LIMIT past EF_MAX_INI_BYTES, asked first.
  * Fuzz: fuzz/fuzz_ini.c. Tests: vectors/ini.txt, vectors/limits.txt. */
 ef_status
-ef_ini_get(ef_slice *value, int *found, const char *section, const char *name,
-           ef_slice text, ef_err *err)
+ef_ini_get_part(ef_slice *value, int *found, const char *section,
+                const char *name, const char *sub, ef_slice text, ef_err *err)
 {
-    struct ini_reader r = {.section = section, .name = name, .err = err};
+    struct ini_reader r = {
+        .section = section, .name = name, .sub = sub, .err = err};
     ef_status rc;
 
     *value = (ef_slice){NULL, 0};
@@ -3130,6 +3174,14 @@ ef_ini_get(ef_slice *value, int *found, const char *section, const char *name,
     if (found != NULL)
         *found = r.sections > 0;
     return EF_OK;
+}
+
+/* The name's own value. */
+ef_status
+ef_ini_get(ef_slice *value, int *found, const char *section, const char *name,
+           ef_slice text, ef_err *err)
+{
+    return ef_ini_get_part(value, found, section, name, NULL, text, err);
 }
 
 /* ======================================================================= *
@@ -3570,7 +3622,7 @@ open_some(ef_open *o, unsigned char *out, size_t *out_n,
  * Example, after the nonce: 20 bytes come, 4 are released and 16 stay; 3
  * more come, the 3 oldest of the tail are released and the 3 join it.
  * Secret:  out is plaintext without a verdict; callers keep it in a file
- * without a name (run_input_sink) until ef_open_end.
+ * without a name (store_input_sink) until ef_open_end.
  * Fuzz: fuzz/fuzz_container.c. Tests: vectors/container.txt. */
 ef_status
 ef_open_push(ef_open *o, unsigned char *out, size_t *out_n, ef_slice in,
@@ -4710,6 +4762,7 @@ pump_run(struct pump *p, ef_err *err)
 /* One enc or dec: what the command line asks of crypt_file. */
 struct crypt_job {
     const char *in, *out;         /* paths; NULL or "-": standard streams */
+    int fd;                       /* in, open already, and closed here; or -1 */
     int flags;                    /* FILE_BINARY: not to a terminal */
     const unsigned char *key;     /* EF_KEY_BYTES */
     const char *tmpdir;           /* for a ciphertext that can't be re-read */
@@ -4901,7 +4954,11 @@ crypt_file(const struct crypt_job *job, int seal, ef_err *err)
                      .progress = job->progress};
     struct file_out out;
     uint64_t left;
-    ef_status rc = file_open(&p.in, job->in, err);
+    ef_status rc = EF_OK;
+
+    p.in = job->fd;
+    if (job->fd < 0)
+        rc = file_open(&p.in, job->in, err);
 
     if (rc != EF_OK)
         return rc;
@@ -7293,8 +7350,13 @@ ef_xml_get(ef_buf *value, int *found, const char *root, const char *name,
 
 #ifndef EF_NO_MAIN
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
+#include <linux/vm_sockets.h> /* AF_VSOCK's address */
 #include <malloc.h> /* malloc_usable_size, which glibc and musl have */
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 /* libcurl copies URLs, with the signatures in their queries, and buffers what
  * comes and goes. So it gets its memory here, where what it gives back is
@@ -7336,6 +7398,22 @@ _Static_assert(HTTP_MAX_PARALLEL < FILE_STRAYS, "a name for each output");
 /* A shorter --stall shortens this too. */
 #define HTTP_CONNECT_SEC 30L /* to a TCP and TLS connection */
 #define HTTP_MAX_REDIRECTS 5L
+/* What libcurl reads and sends at a time: fewer system calls for large
+ * objects, and 4 MiB for all transfers together. */
+#define HTTP_BUFFER_BYTES (256L << 10)
+
+/* AWS's standard retry mode. Attempts of one request; seconds that the wait
+ * before one may last; tokens that a command has, what a retry costs, and
+ * what one after a time-out costs. */
+#define HTTP_ATTEMPTS 3
+#define HTTP_MAX_ATTEMPTS 10
+#define HTTP_MAX_BACKOFF_MS 20000
+#define HTTP_QUOTA 500
+#define HTTP_RETRY_COST 5
+#define HTTP_TIMEOUT_COST 10
+/* S3 takes a request that is signed within a quarter of an hour of its own
+ * clock; this much off, it is worth a hint. */
+#define HTTP_CLOCK_SKEW_SEC 300
 
 /* Milliseconds of a clock that nobody sets: stalls and --timeout must not
  * depend on somebody correcting the time. Only differences mean anything. */
@@ -7348,45 +7426,130 @@ clock_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+/* What a command's calls of store_run share: connections that are kept, and
+ * what is left of the tokens for retries. Zeros to begin with; ended by
+ * store_end. */
+struct store_net {
+    CURLM *multi;   /* NULL: none yet */
+    unsigned spent; /* of HTTP_QUOTA */
+    uint64_t total; /* bytes that the progress line counts up to; 0: the sum
+                       of what is put */
+};
+
+/* The way to the network, through another host or the parent instance. */
+struct http_proxy {
+    const char *url; /* what libcurl is told */
+    /* family AF_UNSPEC: url is a proxy's own; else the socket's address,
+     * where its CONNECT is spoken */
+    union {
+        struct sockaddr any;
+        struct sockaddr_un local;
+        struct sockaddr_vm vm;
+    } to;
+    socklen_t to_n;
+};
+
+/* libcurl's name for the proxy behind a socket that is no TCP: an address
+ * that no host has (class E), so that http_on_socket knows it again. */
+#define HTTP_SOCKET_PROXY "http://240.0.0.1:1"
+#define HTTP_SOCKET_PROXY_IP 0xf0000001u
+
 /* What every transfer of a command has in common. The caller's, unchanged
- * while store_run works; but *stop is set by a signal handler. */
+ * while store_run works; but *stop is set by a signal handler, and *net
+ * changes. */
 struct store_opts {
     int schemes;                 /* allowed ef_scheme bits */
     const char *cacert;          /* NULL: the system's */
-    long stall_sec;              /* without a byte: given up */
+    struct http_proxy proxy;     /* url NULL: what the environment says */
+    int direct;                  /* no proxy, whatever anybody says */
+    long stall_sec, connect_sec; /* without a byte; to connect: given up */
+    int64_t deadline;            /* of all, clock_ms; 0: none */
+    unsigned attempts;           /* of one request; 0: HTTP_ATTEMPTS */
     volatile sig_atomic_t *stop; /* set by a signal; or NULL */
     struct ef_progress *progress;
+    struct store_net *net; /* or NULL: store_run has its own */
 };
 
-/* One object to get or put. The caller fills in the first part, zeros the
- * rest, and reads rc, err and status after store_run. Callbacks run in the
- * thread of store_run, never two at once. */
+/* What a request does. */
+enum store_method { STORE_GET, STORE_PUT, STORE_POST, STORE_DELETE };
+static const char *const store_methods[] = {"GET", "PUT", "POST", "DELETE"};
+
+/* What an answer's head says, as far as anybody asks. UNTRUSTED, all of it. */
+struct http_head {
+    long status;     /* of the last status line */
+    size_t bytes;    /* of all lines, of all heads of an attempt */
+    uint64_t length; /* Content-Length, or EF_UNKNOWN */
+    ef_content_range range;
+    int has_range;       /* range is what a Content-Range said */
+    int redirected;      /* saw a Location */
+    int64_t date, after; /* Date, or 0; Retry-After in seconds, or -1 */
+    char etag[EF_MAX_ETAG_BYTES + 1]; /* a strong one, or "" */
+    char region[64];                  /* x-amz-bucket-region, or "" */
+};
+
+/* Where a job stands. */
+enum store_state {
+    JOB_NEW,     /* nothing was tried */
+    JOB_WAITING, /* until not_before, or until again() has something */
+    JOB_OPEN,    /* easy is under way */
+    JOB_OVER     /* rc says how it ended */
+};
+
+/* One object to get or put, or one request to a store. The caller fills in
+ * the first part, zeros the rest, and reads rc, err and head after
+ * store_run. Callbacks run in the thread of store_run, never two at once. */
 struct store_job {
-    const char *url; /* location and query: secret */
-    int put;
-    int probe; /* get: one byte is enough, to see it is there */
+    const char *url;      /* location and query: secret; NULL: s3 */
+    const ef_presign *s3; /* an object: each attempt is signed anew */
+    const char *query[2]; /* s3: parameters, "uploadId=..." */
+    size_t query_n;
+    const char *header; /* one more header line; NULL: none */
+    enum store_method method;
+    int probe;      /* get: one byte is enough, to see it is there */
+    int ranged;     /* get: ask for from to `to`, even from 0 */
+    int keep;       /* a good answer's body goes to answer, not to sink */
+    int secret_url; /* url may not be followed elsewhere */
+    uint64_t from;  /* get: the first byte */
+    uint64_t to;    /* get: one past the last; 0: the end */
+    char pin[EF_MAX_ETAG_BYTES + 1]; /* the ETag it must have; "": any */
     /* get: called with each piece; a failure ends the transfer */
     ef_status (*sink)(void *ctx, ef_slice piece, ef_err *err);
     /* get: called once when all has come; or NULL */
     ef_status (*end)(void *ctx, ef_err *err);
+    /* get: what came is to be forgotten, it begins anew; NULL: impossible */
+    ef_status (*restart)(void *ctx, ef_err *err);
     /* put: fill buf with the n bytes at offset at; calls come in order, but
      * may start again from 0 */
     ef_status (*source)(void *ctx, uint64_t at, unsigned char *buf, size_t n,
                         ef_err *err);
+    /* asked before the first request and after each that went well: 1, the
+     * job is set up for another; 0, there is none; -1, not yet, ask again
+     * (soon, or when wait_fd can be read). NULL: one request, as it is */
+    int (*again)(void *ctx, struct store_job *job);
+    int wait_fd; /* what a -1 waits for; 0: nothing */
     void *ctx;
-    /* a get's size stays 0: the store's own word for it is not asked */
     uint64_t size, at; /* put: all bytes, and sent so far */
-    /* while it runs; http_close frees both */
-    CURL *easy; /* NULL: not begun, or over */
+    ef_buf answer;     /* UNTRUSTED: a body that is no data; store_free */
+    /* while it runs; http_close frees the first three */
+    enum store_state state;
+    CURL *easy;
     struct curl_slist *headers;
-    int connecting, redirected; /* not up yet; saw a Location */
-    int failed;                 /* our own sink or source said no: err tells */
-    int64_t moved;              /* when the last byte came or went, clock_ms */
-    uint64_t got;               /* get: bytes of the body so far */
+    ef_buf signed_url, signed_lines;
+    struct http_head head;
+    int connecting;     /* not up yet */
+    int accepted;       /* get: the head was looked at, and is good */
+    int unpinned;       /* get: a range, but no ETag to ask for the others */
+    int failed;         /* our own sink or source said no: err tells */
+    int retry, timeout; /* the failure may pass; it was a time-out */
+    unsigned tries;     /* of this request so far */
+    int64_t not_before; /* JOB_WAITING: clock_ms */
+    int64_t moved;      /* when the last byte came or went, clock_ms */
+    uint64_t got;       /* get: bytes that sink has had */
+    uint64_t total;     /* get: the object's size, or EF_UNKNOWN */
+    uint64_t done;      /* bytes of the requests before this one */
     /* afterwards */
     ef_status rc;
     ef_err err;
-    long status; /* HTTP status, 0 if none came */
 };
 
 /* The part of a URL that may be shown: before the query, which in a
@@ -7418,8 +7581,82 @@ store_check_scheme(ef_scheme scheme, int schemes, ef_err *err)
         "say --allow-file to read and write local files");
 }
 
+/* --- proxies --- */
+
+/* A number up to 2^32 - 1 behind "vsock://": *at is behind it afterwards. */
+static int
+http_proxy_number(ef_slice text, size_t *at, unsigned *out)
+{
+    uint64_t v;
+    int ok = http_digits(text, at, &v) && v <= UINT32_MAX;
+
+    *out = (unsigned)v;
+    return ok;
+}
+
+/* "vsock://3:8000": the parent instance is CID 3. */
+static int
+http_proxy_vsock(struct http_proxy *proxy, ef_slice text)
+{
+    size_t at = 8;
+    int ok;
+
+    proxy->to.vm = (struct sockaddr_vm){.svm_family = AF_VSOCK};
+    ok = http_proxy_number(text, &at, &proxy->to.vm.svm_cid) &&
+         http_byte(text, &at, ':') &&
+         http_proxy_number(text, &at, &proxy->to.vm.svm_port);
+    proxy->to_n = sizeof proxy->to.vm;
+    return ok && at == text.n;
+}
+
+/* "unix:///run/proxy.sock": a path of 1 to 107 bytes. */
+static int
+http_proxy_unix(struct http_proxy *proxy, ef_slice text)
+{
+    size_t n = text.n - 7;
+
+    proxy->to.local = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if (n == 0 || n >= sizeof proxy->to.local.sun_path)
+        return 0;
+    memcpy(proxy->to.local.sun_path, text.p + 7, n);
+    proxy->to_n = sizeof proxy->to.local;
+    return 1;
+}
+
+/* --proxy's value, which proxy keeps. The socket behind unix: and vsock: is
+ * all that is different between them.
+ * Fails:   EF_E_USAGE. Tests: tests/network.bats, tests/guest.sh. */
+static ef_status
+http_proxy_parse(struct http_proxy *proxy, const char *text, ef_err *err)
+{
+    ef_slice s = slice_str(text), host = {NULL, 0};
+    int64_t port = 0;
+    int ok = 0;
+
+    *proxy = (struct http_proxy){.url = HTTP_SOCKET_PROXY};
+    if (slice_has_prefix(s, "vsock://"))
+        ok = http_proxy_vsock(proxy, s);
+    else if (slice_has_prefix(s, "unix://"))
+        ok = http_proxy_unix(proxy, s);
+    else if (slice_has_prefix(s, "http://")) {
+        proxy->url = text;
+        /* without a port libcurl would take 1080, which nobody expects */
+        ok = url_authority(slice_from(s, 7), &host, &port, NULL) == EF_OK &&
+             port != 0;
+    }
+    if (ok)
+        return EF_OK;
+    return with_where(err,
+                      reject(err, EF_E_USAGE, EF_NOWHERE,
+                             "not a proxy: http://HOST:PORT, unix://PATH or "
+                             "vsock://CID:PORT"),
+                      s);
+}
+
+/* --- callbacks --- */
+
 /* Everything has come, or has been sent. For an input this is where its tag
- * is checked (run_input_end).
+ * is checked (store_input_end).
  * A put has no end of its own: its status was the answer. */
 static ef_status
 store_complete(struct store_job *job)
@@ -7427,10 +7664,170 @@ store_complete(struct store_job *job)
     return job->end != NULL ? job->end(job->ctx, &job->err) : EF_OK;
 }
 
+/* UNTRUSTED: a header line's value. Nothing but a name of its own kind goes
+ * into a message. Fuzz: fuzz/fuzz_http.c. */
+static void
+http_keep_region(struct http_head *head, ef_slice value)
+{
+    size_t i;
+
+    if (value.n == 0 || value.n >= sizeof head->region)
+        return;
+    for (i = 0; i < value.n; i++)
+        if (!is_alnum(value.p[i]) && value.p[i] != '-')
+            return;
+    memcpy(head->region, value.p, value.n);
+    head->region[value.n] = '\0';
+}
+
+/* UNTRUSTED: a header line's value: seconds, or a date. What is neither says
+ * nothing. Source: RFC 9110 section 10.2.3. Fuzz: fuzz/fuzz_http.c. */
+static int64_t
+http_retry_after(ef_slice value)
+{
+    int64_t now = (int64_t)time(NULL), t, sec = slice_number(value);
+
+    if (sec < 0 && ef_http_date_parse(&t, value, now, NULL) == EF_OK)
+        sec = t > now ? t - now : 0;
+    return sec;
+}
+
+/* UNTRUSTED: a field of an answer's head. What cannot be read counts as not
+ * there; an ETag that is weak does not tell whether bytes are the same.
+ * Names of fields are case-insensitive (RFC 9110 section 5.1).
+ * Fuzz: fuzz/fuzz_http.c. */
+static void
+http_field(struct http_head *head, ef_slice name, ef_slice value)
+{
+    ef_slice tag;
+    int weak;
+    int64_t n;
+
+    if (slice_is_name(name, "etag")) {
+        head->etag[0] = '\0';
+        if (ef_etag_parse(&tag, &weak, value, NULL) == EF_OK && !weak) {
+            memcpy(head->etag, tag.p, tag.n);
+            head->etag[tag.n] = '\0';
+        }
+    } else if (slice_is_name(name, "content-range")) {
+        head->has_range =
+            ef_content_range_parse(&head->range, value, NULL) == EF_OK;
+    } else if (slice_is_name(name, "content-length")) {
+        /* up to 12 digits: more than any object has */
+        n = slice_number(value);
+        head->length = n < 0 ? EF_UNKNOWN : (uint64_t)n;
+    } else if (slice_is_name(name, "date")) {
+        if (ef_http_date_parse(&n, value, (int64_t)time(NULL), NULL) == EF_OK)
+            head->date = n;
+    } else if (slice_is_name(name, "retry-after")) {
+        head->after = http_retry_after(value);
+    } else if (slice_is_name(name, "x-amz-bucket-region")) {
+        http_keep_region(head, value);
+    } else if (slice_is_name(name, "location")) {
+        head->redirected = 1;
+    }
+}
+
+/* UNTRUSTED: p, one header line, not NUL-terminated. A status line begins a
+ * head: of several (100, a redirect's) the last counts.
+ * Limits:  EF_MAX_HTTP_HEAD_BYTES; libcurl's own is 100 KiB a line.
+ * Fuzz: fuzz/fuzz_http.c. Tests: tests/run.bats ("a redirect to http"). */
+static size_t
+http_on_header(char *p, size_t size, size_t n, void *ctx)
+{
+    struct store_job *job = ctx;
+    struct http_head *head = &job->head;
+    ef_slice line = slice(p, n * size);
+    size_t bytes = head->bytes + line.n, colon;
+
+    if (bytes > EF_MAX_HTTP_HEAD_BYTES) {
+        job->failed = 1;
+        (void)reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
+                     "the answer's head has more than "
+                     "EF_MAX_HTTP_HEAD_BYTES (65536)");
+        return 0;
+    }
+    if (slice_has_prefix(line, "HTTP/")) {
+        int redirected = head->redirected;
+
+        *head = (struct http_head){
+            .after = -1, .length = EF_UNKNOWN, .redirected = redirected};
+        line = slice_trim(slice_from(line, slice_find(line, ' ')));
+        head->status = (long)slice_number(slice(line.p, line.n < 3 ? 0 : 3));
+    } else {
+        colon = slice_find(line, ':');
+        http_field(head, slice(line.p, colon),
+                   slice_trim(slice_from(line, colon + 1)));
+    }
+    head->bytes = bytes;
+    return n * size;
+}
+
+/* A get's answer begins, and its head is known: is it what was asked for? A
+ * whole object, or the very range, of the object that was begun with.
+ * Post:    job->total, and job->pin where the store gave an ETag.
+ * Fails:   EF_E_NETWORK, what a message is for; the caller notes it.
+ * UNTRUSTED: the head. Fuzz: fuzz/fuzz_http.c. Tests: tests/network.bats. */
+static ef_status
+http_accept(struct store_job *job)
+{
+    const struct http_head *head = &job->head;
+    uint64_t start = job->from + job->got, total = head->length, last;
+    int asked = job->ranged || start > 0;
+
+    if (job->pin[0] != '\0' && head->etag[0] != '\0' &&
+        strcmp(job->pin, head->etag) != 0)
+        return reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
+                      "the object changed on the way");
+    /* a range from the start, and a store that knows no ranges: all of it */
+    if (head->status == 200 && start == 0) {
+        job->to = 0;
+    } else if (head->status == 200 && job->restart != NULL && job->to == 0) {
+        job->got = 0;
+        if (job->restart(job->ctx, &job->err) != EF_OK)
+            return job->err.code;
+    } else if (job->ranged && head->status == 206 && start == 0 &&
+               head->etag[0] == '\0' &&
+               head->range.last + 1 < head->range.total) {
+        /* its other ranges could be another object's: it is asked for whole */
+        job->unpinned = 1;
+        return reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
+                      "the server gives no ETag for a range");
+    } else if (!asked || head->status != 206) {
+        return reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
+                      "the server sends the whole object for a part of it");
+    } else {
+        total = head->range.total;
+        last = total != EF_UNKNOWN && (job->to == 0 || job->to > total)
+                   ? total - 1
+                   : job->to - 1;
+        /* to is 0 and the total unknown: last is EF_UNKNOWN, and refused */
+        if (!head->has_range || !head->range.satisfied ||
+            head->range.first != start || head->range.last != last ||
+            (job->total != EF_UNKNOWN && job->total != total))
+            return reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
+                          "the server sends another range than was asked for");
+    }
+    job->total = total;
+    if (job->pin[0] == '\0')
+        memcpy(job->pin, head->etag, sizeof job->pin);
+    return EF_OK;
+}
+
+/* UNTRUSTED: p, a piece of an answer that is no data: a store's account of
+ * an error, or what a request gives. What is too long is cut, and does not
+ * parse then. Fuzz: fuzz/fuzz_http.c. */
+static size_t
+http_keep(struct store_job *job, ef_slice piece)
+{
+    if (piece.n <= EF_MAX_XML_BYTES - job->answer.n)
+        ef_buf_add(&job->answer, piece.p, piece.n);
+    return piece.n;
+}
+
 /* UNTRUSTED: p, a piece of the body. Returning less than n ends the transfer
- * with CURLE_WRITE_ERROR. Bodies of statuses from 400 on do not come here
- * (CURLOPT_FAILONERROR), and a sink may be given that of another status than
- * 200: it is never told `end` then.
+ * with CURLE_WRITE_ERROR. Only the body of a status that http_accept takes
+ * goes to a sink, and no more of it than was asked for.
  * size is 1, and libcurl hands over 16 KiB at most, so n * size is small.
  * Fuzz: fuzz/fuzz_http.c. Tests: tests/run.bats ("what a server can do"). */
 static size_t
@@ -7440,23 +7837,22 @@ http_on_body(char *p, size_t size, size_t n, void *ctx)
 
     /* size * n bytes; libcurl documents size as 1 */
     n *= size;
-    job->got += n;
     job->moved = clock_ms();
+    if (job->head.status / 100 != 2 || job->keep || job->method != STORE_GET)
+        return http_keep(job, slice(p, n));
     if (job->probe)
         return 0; /* seen enough: http_finish knows */
-    job->failed = job->sink(job->ctx, slice(p, n), &job->err) != EF_OK;
+    if (!job->accepted)
+        job->failed = http_accept(job) != EF_OK;
+    job->accepted = 1;
+    if (!job->failed && job->to != 0 && n > job->to - job->from - job->got)
+        job->failed =
+            reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
+                   "the server sends more than was asked for") != EF_OK;
+    if (!job->failed)
+        job->failed = job->sink(job->ctx, slice(p, n), &job->err) != EF_OK;
+    job->got += job->failed ? 0 : n;
     return job->failed ? 0 : n;
-}
-
-/* UNTRUSTED: the answer to an upload, which nobody needs; without this
- * libcurl would print it. Fuzz: fuzz/fuzz_http.c.
- * Any other number than n * size would end the transfer as failed. */
-static size_t
-http_on_discard(char *p, size_t size, size_t n, void *ctx)
-{
-    (void)p;
-    (void)ctx;
-    return n * size;
 }
 
 /* The next bytes of an upload, at most size * n; 0 ends it. When the
@@ -7484,9 +7880,9 @@ http_on_read(char *p, size_t size, size_t n, void *ctx)
 }
 
 /* libcurl sends a request again after a kept connection died: from its
- * start only, which the source allows. run_output_source then gives the same
- * bytes, so that one nonce never covers two messages.
- * 0, or an answer that makes libcurl give the transfer up. */
+ * start only, which the source allows. What seals then takes another nonce, so
+ * that one never covers two messages. 0, or an answer that makes libcurl give
+ * the transfer up. */
 static int
 http_on_seek(void *ctx, curl_off_t offset, int origin)
 {
@@ -7512,6 +7908,46 @@ http_on_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *a)
     return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
 }
 
+/* The same where a proxy has a socket that libcurl does not know: to the
+ * proxy's made-up address it gets a connection that is up already. Others go
+ * where they lead (NO_PROXY). A local connect is quick, and that to the
+ * parent instance ends after 2 s by itself. */
+static curl_socket_t
+http_on_proxy_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *a)
+{
+    const struct http_proxy *proxy = ctx;
+    struct sockaddr_in in;
+    int fd;
+
+    (void)purpose;
+    memcpy(&in, &a->addr, sizeof in);
+    if (a->family != AF_INET ||
+        in.sin_addr.s_addr != htonl(HTTP_SOCKET_PROXY_IP))
+        return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+    fd = socket(proxy->to.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, &proxy->to.any, proxy->to_n) != 0) {
+        close(fd);
+        fd = CURL_SOCKET_BAD;
+    }
+    return fd;
+}
+
+/* What http_on_proxy_socket gave for the proxy is connected; a socket of any
+ * other kind is still to be. */
+static int
+http_on_sockopt(void *ctx, curl_socket_t fd, curlsocktype purpose)
+{
+    const struct http_proxy *proxy = ctx;
+    int family = 0;
+    socklen_t n = sizeof family;
+
+    (void)purpose;
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &n) == 0 &&
+        family == proxy->to.any.sa_family)
+        return CURL_SOCKOPT_ALREADY_CONNECTED;
+    return CURL_SOCKOPT_OK;
+}
+
 /* The connection is up, TLS included, and the request goes out. Also for a
  * connection that was kept. From here on --stall counts.
  * CURL_PREREQFUNC_OK lets it go on; the addresses are not looked at, since
@@ -7528,22 +7964,6 @@ http_on_connected(void *ctx, char *ip, char *local, int port, int local_port)
     job->connecting = 0;
     job->moved = clock_ms();
     return CURL_PREREQFUNC_OK;
-}
-
-/* UNTRUSTED: p, one header line, not NUL-terminated. A redirect is noted for
- * a better message; nothing else of it is used here.
- * Fuzz: fuzz/fuzz_http.c. Tests: tests/run.bats ("a redirect to http"). */
-static size_t
-http_on_header(char *p, size_t size, size_t n, void *ctx)
-{
-    struct store_job *job = ctx;
-
-    n *= size;
-    job->moved = clock_ms();
-    /* names of fields are case-insensitive (RFC 9110 section 5.1) */
-    if (n > 9 && strncasecmp(p, "location:", 9) == 0)
-        job->redirected = 1;
-    return n;
 }
 
 /* BearSSL seeds its generator from RDRAND alone, or where the processor has
@@ -7605,37 +8025,484 @@ http_set_bearssl(CURL *easy)
     return bad;
 }
 
-/* http_close frees job->headers. No redirect is followed: the signature is
- * for one host.
+/* --- what an answer means --- */
+
+/* A failure that may pass: the network's, or a store under load. */
+static ef_status
+http_passing(struct store_job *job, ef_status rc)
+{
+    job->retry = 1;
+    return rc;
+}
+
+/* UNTRUSTED: text (an error's code or message), of which this is shown: no
+ * control character, and nothing that could be a signature.
+ * 1: text is in out, cut where it is too long. Fuzz: fuzz/fuzz_http.c. */
+static int
+http_show(char *out, size_t cap, ef_slice text)
+{
+    size_t i, n = text.n < cap ? text.n : cap - 1;
+
+    if (n == 0 || slice_find_str(text, "Signature=") < text.n ||
+        slice_find_str(text, "X-Amz-") < text.n)
+        return 0;
+    for (i = 0; i < n; i++)
+        out[i] = text.p[i] < 0x20 || text.p[i] > 0x7e || text.p[i] == '"'
+                     ? '?'
+                     : (char)text.p[i];
+    out[n] = '\0';
+    return 1;
+}
+
+/* UNTRUSTED: job->answer. One of an error's elements, cut to cap; "" where
+ * there is none, or it is no error that S3 wrote. Fuzz: fuzz/fuzz_http.c. */
+static void
+http_error_element(const struct store_job *job, const char *name, char *out,
+                   size_t cap)
+{
+    ef_buf value = {0};
+    int found;
+
+    out[0] = '\0';
+    if (ef_xml_get(&value, &found, "Error", name, buf_slice(&job->answer),
+                   NULL) == EF_OK)
+        (void)http_show(out, cap, buf_slice(&value));
+    ef_buf_free(&value);
+}
+
+/* What S3's error codes mean to people, and whether it passes. A row with
+ * text is for messages that have it: S3 has one code for many things. */
+static const struct http_known {
+    const char *code, *text, *msg, *hint;
+    int retry;
+} http_known[] = {
+    {"NoSuchKey", "", "there is no such object", NULL, 0},
+    {"NoSuchBucket", "", "there is no such bucket", NULL, 0},
+    {"NoSuchUpload", "", "the upload is not known any more",
+     "somebody else, or a rule of the bucket, ended it: begin again", 0},
+    {"AccessDenied", "expired", "the URL has expired", "presign again", 0},
+    {"AccessDenied", "not yet valid", "the URL is not valid yet",
+     "the clock of the machine that signed it is ahead", 0},
+    {"ExpiredToken", "", "the session token has expired",
+     "get new keys, and sign again", 0},
+    {"TokenRefreshRequired", "", "the session token has expired",
+     "get new keys, and sign again", 0},
+    {"InvalidAccessKeyId", "", "the store does not know this access key id",
+     "its keys are another account's, or were removed", 0},
+    {"SignatureDoesNotMatch", "", "the signature does not match",
+     "the secret key is another's, or the URL was signed for the other "
+     "direction (download or upload)",
+     0},
+    {"RequestTimeTooSkewed", "", "this machine's clock is wrong",
+     "set it: the store takes requests within 15 minutes of its own", 0},
+    {"AuthorizationHeaderMalformed", "region",
+     "the request was signed for another region",
+     "name the bucket's own with --region", 0},
+    {"AuthorizationHeaderMalformed", "expecting",
+     "the request was signed for another region",
+     "name the bucket's own with --region", 0},
+    {"AuthorizationQueryParametersError", "region",
+     "the request was signed for another region",
+     "presign again with the bucket's own --region", 0},
+    {"EntityTooLarge", "", "the object is too large for one PUT",
+     "put to s3://BUCKET/KEY, which sends parts", 0},
+    {"SlowDown", "", "the store asks to slow down", "try again later", 1},
+    {"RequestTimeout", "", "the store waited too long for the data",
+     "try again", 1},
+    {"InternalError", "", "the store failed", "try again later", 1},
+};
+
+/* UNTRUSTED: code and message, already fit to be shown. NULL: a code that
+ * nothing is known of. Fuzz: fuzz/fuzz_http.c. */
+static const struct http_known *
+http_find_code(const char *code, const char *message)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof http_known / sizeof http_known[0]; i++)
+        if (strcmp(http_known[i].code, code) == 0 &&
+            strstr(message, http_known[i].text) != NULL)
+            return &http_known[i];
+    return NULL;
+}
+
+/* Does a code that http_known does not have pass? botocore's list, by what
+ * its names have in common. Source: AWS's standard retry mode. */
+static int
+http_code_passes(const char *code)
+{
+    static const char *const some[] = {
+        "Throttl",       "SlowDown",       "TooManyRequests",
+        "LimitExceeded", "RequestTimeout", "PriorRequestNotComplete"};
+    size_t i;
+
+    for (i = 0; i < sizeof some / sizeof some[0]; i++)
+        if (strstr(code, some[i]) != NULL)
+            return 1;
+    return 0;
+}
+
+/* Where the message begins: what the store says, in its own words.
+ * "S3 says NoSuchKey (The specified key does not exist.)" */
+static void
+http_say_code(struct store_job *job, const char *code, const char *message)
+{
+    if (job->err.place[0] != '\0' || code[0] == '\0')
+        return;
+    snprintf(job->err.place, sizeof job->err.place,
+             message[0] != '\0' ? "S3 says %.48s (%.120s)" : "S3 says %.48s",
+             code, message);
+}
+
+/* The bucket is elsewhere. S3 says where in a header or in its answer, or not
+ * at all; a signature is for one region, and nothing is sent there unasked. */
+static ef_status
+http_redirect_error(struct store_job *job, const char *code)
+{
+    char region[64];
+
+    http_error_element(job, "Region", region, sizeof region);
+    if (job->head.region[0] != '\0')
+        snprintf(job->err.place, sizeof job->err.place,
+                 "the bucket's region is %s", job->head.region);
+    else if (region[0] != '\0')
+        snprintf(job->err.place, sizeof job->err.place,
+                 "the bucket's region is %s", region);
+    else
+        http_say_code(job, code, "");
+    return with_hint(&job->err,
+                     reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
+                            "the server redirects elsewhere"),
+                     "a signed request is never redirected: sign for the "
+                     "bucket's own region");
+}
+
+/* The clocks differ by more than S3 takes, and the request was refused: most
+ * likely that is why, whatever the store called it.
+ * UNTRUSTED: the head's Date. */
+static int
+http_is_skewed(const struct http_head *head)
+{
+    int64_t off = head->date - (int64_t)time(NULL);
+
+    return (head->status == 403 || head->status == 400) && head->date != 0 &&
+           (off > HTTP_CLOCK_SKEW_SEC || off < -HTTP_CLOCK_SKEW_SEC);
+}
+
+/* A status that says no, where S3's own account of it is not known. */
+static ef_status
+http_status_error(struct store_job *job)
+{
+    static const struct {
+        long status;
+        const char *msg, *hint;
+        int retry;
+    } known[] = {
+        {403, "the server refused it (HTTP 403)",
+         "a presigned URL may have expired, be for the other direction "
+         "(download or upload), or belong to other keys; look at it with: "
+         "encflow credentials check",
+         0},
+        {404, "there is no such object (HTTP 404)", NULL, 0},
+        {412, "the object changed (HTTP 412)", NULL, 0},
+        {500, "the server failed (HTTP 500)", "try again later", 1},
+        {502, "a gateway failed (HTTP 502)", "try again later", 1},
+        {503, "the server is overloaded (HTTP 503)", "try again later", 1},
+        {504, "a gateway waited too long (HTTP 504)", "try again later", 1},
+        {429, "too many requests (HTTP 429)", "try again later", 1},
+        {408, "the server waited too long (HTTP 408)", "try again", 1},
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (known[i].status == job->head.status) {
+            job->retry |= known[i].retry;
+            return with_hint(
+                &job->err,
+                reject(&job->err, EF_E_NETWORK, EF_NOWHERE, known[i].msg),
+                known[i].hint);
+        }
+    (void)reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
+                 "the server answered with HTTP status");
+    job->err.detail = job->head.status;
+    return EF_E_NETWORK;
+}
+
+/* EF_E_NETWORK for an answer that is no success, in the store's own words
+ * where those are S3's. job->answer is UNTRUSTED: code and message go through
+ * http_show.
+ * Pre:     job->head is complete. Fuzz: fuzz/fuzz_http.c.
+ * Tests: tests/run.bats ("what a server can do"), tests/network.bats. */
+static ef_status
+http_answer_error(struct store_job *job)
+{
+    char code[64], message[160];
+    const struct http_known *known;
+    ef_status rc;
+
+    http_error_element(job, "Code", code, sizeof code);
+    http_error_element(job, "Message", message, sizeof message);
+    if (job->head.status / 100 == 3)
+        return http_redirect_error(job, code);
+    http_say_code(job, code, message);
+    job->retry |= http_code_passes(code);
+    known = http_find_code(code, message);
+    if (known == NULL) {
+        rc = http_status_error(job);
+    } else {
+        job->retry |= known->retry;
+        rc = with_hint(&job->err,
+                       reject(&job->err, EF_E_NETWORK, EF_NOWHERE, known->msg),
+                       known->hint);
+    }
+    if (http_is_skewed(&job->head))
+        job->err.hint = "this machine's clock and the server's differ by more "
+                        "than 5 minutes: set it";
+    return rc;
+}
+
+/* The proxy refused to connect, or its own head was none. 4xx is its last
+ * word. */
+static ef_status
+http_proxy_error(struct store_job *job, long status)
+{
+    job->retry = status >= 500;
+    (void)with_hint(&job->err,
+                    reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
+                           "the proxy refused the connection, with HTTP "
+                           "status"),
+                    "is the host on the proxy's list? For vsock-proxy see: "
+                    "encflow credentials check");
+    job->err.detail = status;
+    return EF_E_NETWORK;
+}
+
+/* A message for what libcurl says; its own texts are constant too, so
+ * nothing of the server's, and no URL, gets into them.
+ * CURLE_OPERATION_TIMEDOUT can only be the connection: no other of libcurl's
+ * time limits is set.
+ * Fails:   EF_E_NETWORK; EF_E_POLICY where a redirect leads to a scheme that
+ * CURLOPT_REDIR_PROTOCOLS_STR keeps out. */
+static ef_status
+http_curl_error(struct store_job *job, CURLcode code)
+{
+    static const struct {
+        CURLcode code;
+        const char *msg, *hint;
+        int retry;
+    } known[] = {
+        {CURLE_COULDNT_RESOLVE_HOST, "the host's name is not known", NULL, 1},
+        {CURLE_COULDNT_RESOLVE_PROXY, "the proxy's name is not known", NULL, 1},
+        {CURLE_COULDNT_CONNECT, "cannot connect", NULL, 1},
+        {CURLE_PARTIAL_FILE, "the connection was cut in the middle", NULL, 1},
+        {CURLE_RECV_ERROR, "the connection was cut", NULL, 1},
+        {CURLE_SEND_ERROR, "the connection was cut", NULL, 1},
+        {CURLE_GOT_NOTHING, "the server closed without an answer", NULL, 1},
+        {CURLE_OPERATION_TIMEDOUT, "no connection in time", NULL, 1},
+        {CURLE_PEER_FAILED_VERIFICATION,
+         "the server's certificate does not verify",
+         "--cacert FILE names the authority to trust; the name in the URL "
+         "must be the certificate's",
+         0},
+        {CURLE_SSL_CONNECT_ERROR, "the TLS handshake failed", NULL, 1},
+        {CURLE_SSL_CACERT_BADFILE, "the CA file cannot be used",
+         "--cacert FILE names another", 0},
+        {CURLE_TOO_MANY_REDIRECTS, "too many redirects", NULL, 0},
+    };
+    long connect = 0;
+    size_t i;
+
+    /* our own URLs have a scheme that libcurl was built with */
+    if (code == CURLE_OUT_OF_MEMORY)
+        return reject_memory(&job->err);
+    if (code == CURLE_UNSUPPORTED_PROTOCOL && job->head.redirected)
+        return reject(&job->err, EF_E_POLICY, EF_NOWHERE,
+                      "the server redirects to plain http://, or to "
+                      "something that is no web address");
+    curl_easy_getinfo(job->easy, CURLINFO_HTTP_CONNECTCODE, &connect);
+    if (connect >= 300)
+        return http_proxy_error(job, connect);
+    for (i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (known[i].code == code) {
+            job->retry = known[i].retry;
+            job->timeout = code == CURLE_OPERATION_TIMEDOUT;
+            return with_hint(
+                &job->err,
+                reject(&job->err, EF_E_NETWORK, EF_NOWHERE, known[i].msg),
+                known[i].hint);
+        }
+    return reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
+                  curl_easy_strerror(code));
+}
+
+/* A get is over by libcurl's account: was it all? A body of no bytes never
+ * came to http_on_body. */
+static ef_status
+http_get_end(struct store_job *job)
+{
+    uint64_t want;
+
+    if (!job->accepted && http_accept(job) != EF_OK)
+        return job->err.code;
+    /* how much a range has is known from its head */
+    want = job->to != 0 && job->to < job->total ? job->to : job->total;
+    if (want != EF_UNKNOWN && job->from + job->got != want)
+        return http_passing(job,
+                            reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
+                                   "the connection was cut in the middle"));
+    return store_complete(job);
+}
+
+/* A body that answers a request with 200 may still be an error: S3 begins its
+ * answer to CompleteMultipartUpload before it knows. */
+static int
+http_is_error_document(const struct store_job *job)
+{
+    char code[64];
+
+    http_error_element(job, "Code", code, sizeof code);
+    return code[0] != '\0';
+}
+
+/* The transfer is over; what became of it, in job->rc. The order matters: a
+ * callback's own failure explains the CURLE_WRITE_ERROR that it caused, and
+ * no success is seen before all ways to fail are ruled out.
+ * A range past the end of an empty object is no failure: it is asked for as
+ * a whole then (http_whole).
+ * Post:    rc is not EF_E_INTERNAL any more, unless a callback said so.
+ * Tests: tests/run.bats ("what a server can do to an input", "an answer
+ * before the result was sent is no delivery"). */
+static void
+http_finish(struct store_job *job, CURLcode code)
+{
+    curl_off_t sent = 0;
+    long status = job->head.status;
+
+    curl_easy_getinfo(job->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
+    /* 206 answers a probe's Range; a server that knows no ranges says 200.
+     * An upload takes any 2xx, but only when every byte was sent. */
+    if (job->failed)
+        job->rc = job->err.code;
+    else if (job->probe && (status == 200 || status == 206) &&
+             (code == CURLE_OK || code == CURLE_WRITE_ERROR))
+        job->rc = EF_OK;
+    else if (code != CURLE_OK)
+        job->rc = http_curl_error(job, code);
+    else if (status / 100 != 2)
+        job->rc = http_answer_error(job);
+    else if (job->keep)
+        job->rc = http_is_error_document(job) ? http_answer_error(job) : EF_OK;
+    else if (job->method == STORE_GET)
+        job->rc = http_get_end(job);
+    else if ((uint64_t)sent != job->size)
+        job->rc = http_passing(
+            job, reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
+                        "the server answered before it had everything"));
+    else
+        job->rc = store_complete(job);
+}
+
+/* --- a request begins --- */
+
+/* Add a header line of ours; http_close frees them. 0: no memory. */
+static int
+http_add_header(struct store_job *job, const char *line)
+{
+    struct curl_slist *all = curl_slist_append(job->headers, line);
+
+    if (all == NULL)
+        return 0;
+    job->headers = all;
+    return 1;
+}
+
+/* A request to an object is signed as it goes out, so that a retry has the
+ * time of its own. The signature's lines become headers.
+ * Secret:  signed_url is none; signed_lines is, and wiped with the job.
+ * Fails:   as ef_sign_request. */
+static ef_status
+http_sign(struct store_job *job)
+{
+    ef_presign p = *job->s3;
+    ef_slice rest;
+    ef_status rc;
+
+    p.method = store_methods[job->method];
+    p.now = (int64_t)time(NULL);
+    p.query = job->query;
+    p.query_n = job->query_n;
+    job->signed_url.n = job->signed_lines.n = 0;
+    rc = ef_sign_request(&job->signed_url, &job->signed_lines, NULL, &p,
+                         &job->err);
+    rest = buf_slice(&job->signed_lines);
+    while (rc == EF_OK && rest.n > 0) {
+        size_t n = slice_find(rest, '\n');
+        char *line = (char *)(uintptr_t)rest.p;
+
+        /* the line feed becomes the end of a C string */
+        line[n] = '\0';
+        if (!http_add_header(job, line))
+            rc = reject_memory(&job->err);
+        rest = slice_from(rest, n + 1);
+    }
+    (void)buf_cstr(&job->signed_url);
+    return rc == EF_OK ? buf_status(&job->signed_url, &job->err) : rc;
+}
+
+/* No redirect is followed: the signature is for one host.
  * A Content-Type would break a SigV2 signature, which covers an empty one.
  * Tests: tests/run.bats ("a PUT has a length, no type, and the query"). */
 static unsigned
-http_set_put(struct store_job *job)
+http_set_body(struct store_job *job)
 {
     CURL *e = job->easy;
-    struct curl_slist *both = NULL;
     unsigned bad = 0;
 
-    /* Presigned requests have no Content-Type; no wait for 100 Continue */
-    job->headers = curl_slist_append(NULL, "Content-Type:");
-    if (job->headers != NULL)
-        both = curl_slist_append(job->headers, "Expect:");
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_HTTPHEADER, job->headers);
+    /* libcurl adds these by itself; no wait for 100 Continue */
+    bad |= !http_add_header(job, "Content-Type:");
+    bad |= !http_add_header(job, "Expect:");
     bad |= (unsigned)curl_easy_setopt(e, CURLOPT_UPLOAD, 1L);
     bad |= (unsigned)curl_easy_setopt(e, CURLOPT_INFILESIZE_LARGE,
                                       (curl_off_t)job->size);
+    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_UPLOAD_BUFFERSIZE,
+                                      HTTP_BUFFER_BYTES);
     bad |= (unsigned)curl_easy_setopt(e, CURLOPT_READFUNCTION, http_on_read);
     bad |= (unsigned)curl_easy_setopt(e, CURLOPT_READDATA, job);
     bad |= (unsigned)curl_easy_setopt(e, CURLOPT_SEEKFUNCTION, http_on_seek);
     bad |= (unsigned)curl_easy_setopt(e, CURLOPT_SEEKDATA, job);
-    bad |=
-        (unsigned)curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, http_on_discard);
-    return bad | (both == NULL);
+    return bad;
+}
+
+/* The range that is still missing, of the object that was begun with.
+ * bytes=0-0 is a probe's: enough to see that it is there. */
+static unsigned
+http_set_range(struct store_job *job)
+{
+    uint64_t start = job->from + job->got;
+    char text[EF_MAX_ETAG_BYTES + 16];
+    unsigned bad = 0;
+
+    if (job->probe || job->ranged || start > 0) {
+        if (job->probe)
+            snprintf(text, sizeof text, "0-0");
+        else if (job->to != 0)
+            snprintf(text, sizeof text, "%llu-%llu", (unsigned long long)start,
+                     (unsigned long long)job->to - 1);
+        else
+            snprintf(text, sizeof text, "%llu-", (unsigned long long)start);
+        bad |= (unsigned)curl_easy_setopt(job->easy, CURLOPT_RANGE, text);
+    }
+    if (job->pin[0] != '\0') {
+        snprintf(text, sizeof text, "If-Match: %s", job->pin);
+        bad |= !http_add_header(job, text);
+    }
+    return bad;
 }
 
 /* tls: the URL is https, and no redirect may leave that. A redirect never
  * leads to file://, whatever is allowed. Of the request's query nothing goes
- * along but what the redirecting store writes into its answer.
+ * along but what the redirecting store writes into its answer; what is signed
+ * in headers, or asks for keys, follows none.
  * Limits:  HTTP_MAX_REDIRECTS.
  * Tests: tests/run.bats ("a redirect to http is not followed", "a redirect
  * never reaches a file"). */
@@ -7643,12 +8510,10 @@ static unsigned
 http_set_get(struct store_job *job, int schemes, int tls)
 {
     CURL *e = job->easy;
-    unsigned bad = 0;
+    unsigned bad = http_set_range(job);
 
-    if (job->probe)
-        bad |= (unsigned)curl_easy_setopt(e, CURLOPT_RANGE, "0-0");
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, http_on_body);
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_WRITEDATA, job);
+    if (job->s3 != NULL || job->keep)
+        return bad;
     bad |= (unsigned)curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 1L);
     bad |= (unsigned)curl_easy_setopt(e, CURLOPT_MAXREDIRS, HTTP_MAX_REDIRECTS);
     /* never from https down to http */
@@ -7658,25 +8523,61 @@ http_set_get(struct store_job *job, int schemes, int tls)
     return bad;
 }
 
-/* A handle for job, all options set. 0 when libcurl has no memory.
- * CURLOPT_SSL_VERIFYPEER and _VERIFYHOST are on by default, and nothing in
- * this program turns them off.
- * Pre:     ef_location_check has seen the URL: http or https, no user.
- * Secret:  job->url; libcurl copies it, until curl_easy_cleanup.
- * Tests: tests/run.bats ("certificates that do not verify", "paths go out as
- * they are, dot segments and all"). */
-static int
-http_open(struct store_job *job, const struct store_opts *o)
+/* A body goes with PUT, and with POST where there is one; POST without one
+ * still has a length, 0. */
+static unsigned
+http_set_method(struct store_job *job, const struct store_opts *o, int tls)
 {
-    int tls = strncmp(job->url, "https:", 6) == 0;
-    CURL *e = job->easy = curl_easy_init();
+    CURL *e = job->easy;
+    unsigned bad = 0;
+
+    if (job->method == STORE_GET)
+        return http_set_get(job, o->schemes, tls);
+    if (job->method != STORE_DELETE)
+        bad |= http_set_body(job);
+    if (job->method != STORE_PUT)
+        bad |= (unsigned)curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST,
+                                          store_methods[job->method]);
+    return bad;
+}
+
+/* Through which host, if any. HTTP's own way to use a proxy shows it the
+ * requests: a socket of another kind always gets a tunnel, and so does TLS.
+ * What libcurl finds in the environment counts where nothing was said; and
+ * NO_PROXY everywhere but where all is direct. */
+static unsigned
+http_set_proxy(struct store_job *job, const struct store_opts *o)
+{
+    CURL *e = job->easy;
+    unsigned bad = 0;
+
+    if (o->direct)
+        return (unsigned)curl_easy_setopt(e, CURLOPT_NOPROXY, "*");
+    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    if (o->proxy.url == NULL)
+        return bad;
+    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_PROXY, o->proxy.url);
+    if (o->proxy.to_n == 0)
+        return bad;
+    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_HTTPPROXYTUNNEL, 1L);
+    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION,
+                                      http_on_proxy_socket);
+    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, &o->proxy);
+    bad |=
+        (unsigned)curl_easy_setopt(e, CURLOPT_SOCKOPTFUNCTION, http_on_sockopt);
+    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_SOCKOPTDATA, &o->proxy);
+    return bad;
+}
+
+/* What every request has, whatever it asks for.
+ * CURLOPT_SSL_VERIFYPEER and _VERIFYHOST are on by default, and nothing in
+ * this program turns them off. */
+static unsigned
+http_set_common(struct store_job *job, const struct store_opts *o, int tls)
+{
+    CURL *e = job->easy;
     unsigned bad = 0; /* a CURLcode was not CURLE_OK */
 
-    if (e == NULL)
-        return 0;
-    job->connecting = 1;
-    job->moved = clock_ms();
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_URL, job->url);
     /* the scheme that was checked, and no other that libcurl may know */
     bad |= (unsigned)curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR,
                                       tls ? "https" : "http");
@@ -7695,11 +8596,10 @@ http_open(struct store_job *job, const struct store_opts *o)
         (unsigned)curl_easy_setopt(e, CURLOPT_USERAGENT, "encflow/" EF_VERSION);
     /* signals are ours: SIGALRM ends a run in order */
     bad |= (unsigned)curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
-    /* an error's body must not be taken for data */
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_FAILONERROR, 1L);
+    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_BUFFERSIZE, HTTP_BUFFER_BYTES);
     bad |= (unsigned)curl_easy_setopt(
         e, CURLOPT_CONNECTTIMEOUT,
-        o->stall_sec < HTTP_CONNECT_SEC ? o->stall_sec : HTTP_CONNECT_SEC);
+        o->connect_sec < o->stall_sec ? o->connect_sec : o->stall_sec);
     bad |= (unsigned)curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION,
                                       http_on_socket);
     bad |= (unsigned)curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, job);
@@ -7709,139 +8609,49 @@ http_open(struct store_job *job, const struct store_opts *o)
     bad |=
         (unsigned)curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, http_on_header);
     bad |= (unsigned)curl_easy_setopt(e, CURLOPT_HEADERDATA, job);
+    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, http_on_body);
+    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_WRITEDATA, job);
     /* in place of the system's authorities where it was given */
     if (o->cacert != NULL)
         bad |= (unsigned)curl_easy_setopt(e, CURLOPT_CAINFO, o->cacert);
-    bad |= http_set_bearssl(e);
-    bad |= job->put ? http_set_put(job) : http_set_get(job, o->schemes, tls);
-    return bad == 0;
+    return bad | http_set_bearssl(e);
 }
 
-/* EF_E_NETWORK for an HTTP status that is no success. The answer's body is
- * UNTRUSTED and never shown: a store may repeat the request's signature in
- * it. Statuses that have no message of their own are told by number.
- * Pre:     job->status is set. Fuzz: fuzz/fuzz_http.c.
- * Tests: tests/run.bats ("what a server can do"). */
+/* A handle for job, all options set.
+ * Pre:     ef_location_check has seen the URL: http or https, no user.
+ * Secret:  job->url; libcurl copies it, until curl_easy_cleanup.
+ * Fails:   as http_sign; EF_E_MEMORY where libcurl has none.
+ * Tests: tests/run.bats ("certificates that do not verify", "paths go out as
+ * they are, dot segments and all"). */
 static ef_status
-http_status_error(struct store_job *job)
+http_open(struct store_job *job, const struct store_opts *o)
 {
-    static const struct {
-        long status;
-        const char *msg, *hint;
-    } known[] = {
-        {403, "the server refused it (HTTP 403)",
-         "a presigned URL may have expired, be for the other direction "
-         "(download or upload), or belong to other keys; look at it with: "
-         "encflow credentials check"},
-        {404, "there is no such object (HTTP 404)", NULL},
-        {412, "the object changed (HTTP 412)", NULL},
-        {503, "the server is overloaded (HTTP 503)", "try again later"},
-    };
-    size_t i;
-    ef_status rc;
+    const char *url = job->url;
+    unsigned bad = 0;
+    ef_status rc = EF_OK;
+    int tls;
 
-    /* what people meet; the rest is told by its number */
-    for (i = 0; i < sizeof known / sizeof known[0]; i++)
-        if (known[i].status == job->status)
-            return with_hint(
-                &job->err,
-                reject(&job->err, EF_E_NETWORK, EF_NOWHERE, known[i].msg),
-                known[i].hint);
-    /* only an upload comes here: downloads follow, or run into
-     * CURLE_TOO_MANY_REDIRECTS or CURLE_UNSUPPORTED_PROTOCOL. (But for a
-     * redirect without a Location.) */
-    if (job->status >= 300 && job->status < 400)
-        return with_hint(&job->err,
-                         reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
-                                "the server redirects elsewhere"),
-                         "a signed upload is never redirected: sign for the "
-                         "bucket's own region");
-    rc = reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
-                "the server answered with HTTP status");
-    job->err.detail = job->status;
-    return rc;
-}
-
-/* A message for what libcurl says; its own texts are constant too, so
- * nothing of the server's, and no URL, gets into them.
- * CURLE_OPERATION_TIMEDOUT can only be the connection: no other of libcurl's
- * time limits is set.
- * Fails:   EF_E_NETWORK; EF_E_POLICY where a redirect leads to a scheme that
- * CURLOPT_REDIR_PROTOCOLS_STR keeps out. */
-static ef_status
-http_curl_error(struct store_job *job, CURLcode code)
-{
-    static const struct {
-        CURLcode code;
-        const char *msg, *hint;
-    } known[] = {
-        {CURLE_COULDNT_RESOLVE_HOST, "the host's name is not known", NULL},
-        {CURLE_COULDNT_CONNECT, "cannot connect", NULL},
-        {CURLE_PARTIAL_FILE, "the connection was cut in the middle", NULL},
-        {CURLE_RECV_ERROR, "the connection was cut", NULL},
-        {CURLE_SEND_ERROR, "the connection was cut", NULL},
-        {CURLE_GOT_NOTHING, "the server closed without an answer", NULL},
-        {CURLE_OPERATION_TIMEDOUT, "no connection in time", NULL},
-        {CURLE_PEER_FAILED_VERIFICATION,
-         "the server's certificate does not verify",
-         "--cacert FILE names the authority to trust; the name in the URL "
-         "must be the certificate's"},
-        {CURLE_SSL_CONNECT_ERROR, "the TLS handshake failed", NULL},
-        {CURLE_SSL_CACERT_BADFILE, "the CA file cannot be used",
-         "--cacert FILE names another"},
-        {CURLE_TOO_MANY_REDIRECTS, "too many redirects", NULL},
-    };
-    size_t i;
-
-    /* our own URLs have a scheme that libcurl was built with */
-    if (code == CURLE_OUT_OF_MEMORY)
+    job->easy = curl_easy_init();
+    if (job->easy == NULL)
         return reject_memory(&job->err);
-    if (code == CURLE_UNSUPPORTED_PROTOCOL && job->redirected)
-        return reject(&job->err, EF_E_POLICY, EF_NOWHERE,
-                      "the server redirects to plain http://, or to "
-                      "something that is no web address");
-    for (i = 0; i < sizeof known / sizeof known[0]; i++)
-        if (known[i].code == code)
-            return with_hint(
-                &job->err,
-                reject(&job->err, EF_E_NETWORK, EF_NOWHERE, known[i].msg),
-                known[i].hint);
-    return reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
-                  curl_easy_strerror(code));
-}
-
-/* The transfer is over; what became of it, in job->rc. The order matters: a
- * callback's own failure explains the CURLE_WRITE_ERROR that it caused, and
- * no success is seen before all ways to fail are ruled out.
- * Post:    rc is not EF_E_INTERNAL any more, unless a callback said so.
- * Tests: tests/run.bats ("what a server can do to an input", "an answer
- * before the result was sent is no delivery"). */
-static void
-http_finish(struct store_job *job, CURLcode code)
-{
-    curl_off_t sent = 0;
-
-    curl_easy_getinfo(job->easy, CURLINFO_RESPONSE_CODE, &job->status);
-    curl_easy_getinfo(job->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
-    /* 206 answers a probe's Range; a server that knows no ranges says 200.
-     * A download takes 200 alone: 206 would be a part, 204 nothing. An upload
-     * takes any 2xx, but only when every byte was sent. */
-    if (job->failed)
-        job->rc = job->err.code;
-    else if (job->probe && (job->status == 200 || job->status == 206) &&
-             (code == CURLE_OK || code == CURLE_WRITE_ERROR))
-        job->rc = EF_OK;
-    else if (code == CURLE_HTTP_RETURNED_ERROR)
-        job->rc = http_status_error(job);
-    else if (code != CURLE_OK)
-        job->rc = http_curl_error(job, code);
-    else if (job->put ? job->status / 100 != 2 : job->status != 200)
-        job->rc = http_status_error(job);
-    else if (job->put && (uint64_t)sent != job->size)
-        job->rc = reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
-                         "the server answered before it had everything");
-    else
-        job->rc = store_complete(job);
+    job->connecting = 1;
+    job->moved = clock_ms();
+    if (job->s3 != NULL) {
+        rc = http_sign(job);
+        url = buf_cstr(&job->signed_url);
+    }
+    if (rc != EF_OK)
+        return rc;
+    tls = strncmp(url, "https:", 6) == 0;
+    bad |= (unsigned)curl_easy_setopt(job->easy, CURLOPT_URL, url);
+    bad |= http_set_common(job, o, tls);
+    bad |= http_set_proxy(job, o);
+    bad |= http_set_method(job, o, tls);
+    if (job->header != NULL)
+        bad |= !http_add_header(job, job->header);
+    bad |=
+        (unsigned)curl_easy_setopt(job->easy, CURLOPT_HTTPHEADER, job->headers);
+    return bad == 0 ? EF_OK : reject_memory(&job->err);
 }
 
 /* Also for a job that never began or is over: easy is NULL then. libcurl's
@@ -7850,36 +8660,153 @@ http_finish(struct store_job *job, CURLcode code)
 static void
 http_close(CURLM *multi, struct store_job *job)
 {
-    if (job->easy == NULL)
-        return;
-    curl_multi_remove_handle(multi, job->easy);
-    curl_easy_cleanup(job->easy);
+    if (job->easy != NULL) {
+        curl_multi_remove_handle(multi, job->easy);
+        curl_easy_cleanup(job->easy);
+    }
     curl_slist_free_all(job->headers);
+    ef_buf_free(&job->signed_url);
+    ef_buf_free(&job->signed_lines);
     job->easy = NULL;
     job->headers = NULL;
 }
 
-/* On failure rc is EF_E_MEMORY; what there is of a handle goes with
- * http_close.
+/* How a job ended. Nothing of it is open any more. */
+static void
+store_over(CURLM *multi, struct store_job *job, ef_status rc)
+{
+    job->rc = rc;
+    job->state = JOB_OVER;
+    http_close(multi, job);
+    /* the caller's to free, where it was asked for */
+    if (rc != EF_OK || !job->keep)
+        ef_buf_free(&job->answer);
+}
+
+/* One attempt, from a clean slate: what an earlier one left is forgotten,
+ * but for the bytes that a get has already handed over.
  * The transfer begins with the next curl_multi_perform. */
 static void
 http_start(CURLM *multi, struct store_job *job, const struct store_opts *o)
 {
-    if (!http_open(job, o) ||
-        curl_multi_add_handle(multi, job->easy) != CURLM_OK) {
-        http_close(multi, job);
-        job->rc = reject_memory(&job->err);
-    }
+    ef_status rc;
+
+    job->head = (struct http_head){.after = -1, .length = EF_UNKNOWN};
+    job->err = (ef_err){0};
+    job->accepted = job->failed = job->retry = job->timeout = 0;
+    job->at = 0;
+    job->answer.n = 0;
+    if (job->got == 0)
+        job->total = EF_UNKNOWN;
+    job->tries++;
+    job->state = JOB_OPEN;
+    rc = http_open(job, o);
+    if (rc == EF_OK && curl_multi_add_handle(multi, job->easy) != CURLM_OK)
+        rc = reject_memory(&job->err);
+    if (rc != EF_OK)
+        store_over(multi, job, rc);
 }
 
-/* Take what finished off the list; how many jobs that were. Each gets its
- * rc, and its handle is closed.
+/* --- retries --- */
+
+/* The wait before a job's next attempt: some part of 1, 2, 4 ... s, which
+ * nobody can foretell, so that clients that failed together do not come back
+ * together; or what the store asked for. Source: AWS's standard mode. */
+static int64_t
+http_backoff_ms(const struct store_job *job)
+{
+    int64_t most = (int64_t)1000 << (job->tries - 1), wait;
+    uint32_t r = 0;
+
+    most = most < HTTP_MAX_BACKOFF_MS ? most : HTTP_MAX_BACKOFF_MS;
+    /* without random bytes all of it is waited for */
+    if (getrandom(&r, sizeof r, 0) != (ssize_t)sizeof r)
+        r = UINT32_MAX;
+    wait = (int64_t)((uint64_t)most * r >> 32);
+    if (job->head.after > 0 && wait < job->head.after * 1000)
+        wait = job->head.after * 1000;
+    return wait < HTTP_MAX_BACKOFF_MS ? wait : HTTP_MAX_BACKOFF_MS;
+}
+
+/* May what a get handed over stay, and the rest be asked for? Only of the
+ * very object, which an ETag proves; else all is forgotten, where that can
+ * be. */
+static int
+http_can_resume(struct store_job *job)
+{
+    if (job->method != STORE_GET || job->got == 0 || job->pin[0] != '\0')
+        return 1;
+    if (job->restart == NULL || job->restart(job->ctx, NULL) != EF_OK)
+        return 0;
+    job->got = 0;
+    return 1;
+}
+
+/* A get of a range may meet an object with nothing in it: no range of that
+ * can be given, and it is asked for as it is. */
+static int
+http_whole(struct store_job *job)
+{
+    if (job->method != STORE_GET || job->head.status != 416 || !job->ranged ||
+        job->from + job->got > 0)
+        return 0;
+    job->ranged = 0;
+    job->to = 0;
+    job->not_before = 0;
+    return 1;
+}
+
+/* The job has failed: again, or is that how it ends? 1: it waits. Tokens are
+ * spent by the command's jobs together, so that a store in trouble is not
+ * kept there. */
+static int
+http_retry(CURLM *multi, struct store_job *job, const struct store_opts *o)
+{
+    unsigned cost = job->timeout ? HTTP_TIMEOUT_COST : HTTP_RETRY_COST;
+    unsigned most = o->attempts != 0 ? o->attempts : HTTP_ATTEMPTS;
+
+    if (!http_whole(job)) {
+        if (!job->retry || job->failed || job->tries >= most ||
+            o->net->spent + cost > HTTP_QUOTA || !http_can_resume(job))
+            return 0;
+        o->net->spent += cost;
+        job->not_before = clock_ms() + http_backoff_ms(job);
+    }
+    http_close(multi, job);
+    job->state = JOB_WAITING;
+    return 1;
+}
+
+/* An attempt is over, with job->rc. A job that has more to do begins anew;
+ * each success gives a token back. */
+static void
+http_next(CURLM *multi, struct store_job *job, const struct store_opts *o)
+{
+    if (job->rc != EF_OK && http_retry(multi, job, o))
+        return;
+    if (job->rc != EF_OK || job->again == NULL) {
+        store_over(multi, job, job->rc);
+        return;
+    }
+    o->net->spent -= o->net->spent > 0;
+    http_close(multi, job);
+    job->done += job->method == STORE_GET ? job->got : job->size;
+    job->got = job->at = job->size = 0;
+    job->tries = 0;
+    job->not_before = 0;
+    job->state = JOB_NEW;
+}
+
+/* --- the loop --- */
+
+/* Take what finished off the list.
  * Callbacks are called from here too: `end`, where the tag is checked. */
-static size_t
-http_collect(CURLM *multi, struct store_job *jobs, size_t n)
+static void
+http_collect(CURLM *multi, struct store_job *jobs, size_t n,
+             const struct store_opts *o)
 {
     CURLMsg *msg;
-    size_t i, ended = 0;
+    size_t i;
     int left;
 
     while ((msg = curl_multi_info_read(multi, &left)) != NULL) {
@@ -7889,71 +8816,105 @@ http_collect(CURLM *multi, struct store_job *jobs, size_t n)
             ;
         if (i < n) { /* as it is: nobody else has handles in multi */
             http_finish(&jobs[i], code);
-            http_close(multi, &jobs[i]);
-            ended++;
+            http_next(multi, &jobs[i], o);
         }
     }
-    return ended;
 }
 
-/* End transfers that have not moved a byte for too long; how many. libcurl's
- * own limit works on an average speed, which takes its time to fall. While
- * connecting CURLOPT_CONNECTTIMEOUT counts instead.
+/* End transfers that have not moved a byte for too long, and all of them
+ * when the time is over. libcurl's own limit works on an average speed, which
+ * takes its time to fall. While connecting CURLOPT_CONNECTTIMEOUT counts
+ * instead.
  * Fails:   EF_E_NETWORK in the job. Downloads of other jobs go on, unless
  * all_or_nothing.
  * Tests: tests/run.bats ("a slow transfer is not a stalled one"). */
-static size_t
-http_give_up(CURLM *multi, struct store_job *jobs, size_t n, long stall_sec)
+static void
+http_give_up(CURLM *multi, struct store_job *jobs, size_t n,
+             const struct store_opts *o)
 {
     int64_t now = clock_ms();
-    size_t i, ended = 0;
+    size_t i;
 
     for (i = 0; i < n; i++) {
-        /* stall_sec is 86400 at most: no overflow in milliseconds */
-        if (jobs[i].easy == NULL || jobs[i].connecting ||
-            now - jobs[i].moved < stall_sec * 1000)
+        struct store_job *job = &jobs[i];
+
+        if (job->state != JOB_OVER && o->deadline != 0 && now >= o->deadline) {
+            store_over(multi, job,
+                       reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
+                              "not done within --max-time"));
             continue;
-        jobs[i].rc = reject(&jobs[i].err, EF_E_NETWORK, EF_NOWHERE,
-                            "the server stopped: no byte for as long as "
-                            "--stall allows");
-        http_close(multi, &jobs[i]);
-        ended++;
+        }
+        /* stall_sec is 86400 at most: no overflow in milliseconds */
+        if (job->state != JOB_OPEN || job->connecting ||
+            now - job->moved < o->stall_sec * 1000)
+            continue;
+        job->timeout = 1;
+        job->rc = http_passing(
+            job, reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
+                        "the server stopped: no byte for as long as "
+                        "--stall allows"));
+        http_next(multi, job, o);
     }
-    return ended;
 }
 
 /* How long the loop may sleep when no socket wakes it: with BearSSL 1 ms
  * while any connection is being made (see http_on_socket), else 100 ms,
- * after which o->stop is looked at.
+ * after which o->stop is looked at; or until the next retry.
  * curl_multi_poll may return sooner, and may sleep less on its own account.
  * Tests: tests/static.bats ("50 handshakes", "10 runs of two handshakes"). */
 static int
 http_wait_ms(const struct store_job *jobs, size_t n)
 {
+    int64_t now = clock_ms(), wait = 100, left;
     size_t i;
 
-    for (i = 0; i < n && http_is_bearssl(); i++)
-        if (jobs[i].easy != NULL && jobs[i].connecting)
+    for (i = 0; i < n; i++) {
+        left = jobs[i].not_before - now;
+        if (jobs[i].state == JOB_WAITING && jobs[i].not_before != 0 &&
+            left < wait)
+            wait = left > 1 ? left : 1;
+        if (jobs[i].state == JOB_OPEN && jobs[i].connecting &&
+            http_is_bearssl())
             return 1;
-    return 100;
+    }
+    return (int)wait;
 }
 
-/* Bytes of all jobs together. Downloads have no size, so that a total of 0
- * says it is not known.
+/* Sleep until something can be done: a socket moves, or what a job waits for
+ * can be read. */
+static void
+http_sleep(CURLM *multi, const struct store_job *jobs, size_t n)
+{
+    struct curl_waitfd more = {.events = CURL_WAIT_POLLIN};
+    size_t i;
+
+    for (i = 0; i < n; i++)
+        if (jobs[i].state == JOB_WAITING && jobs[i].wait_fd > 0)
+            more.fd = jobs[i].wait_fd - 1;
+    curl_multi_poll(multi, &more, more.fd > 0 ? 1 : 0, http_wait_ms(jobs, n),
+                    NULL);
+}
+
+/* Bytes of all jobs together. A get's size is not known here: a total of 0
+ * says so, unless the caller knows better.
  * So uploads have a total, and downloads only count up. */
 static void
-http_tick(const struct store_job *jobs, size_t n, struct ef_progress *progress)
+http_tick(const struct store_job *jobs, size_t n, const struct store_opts *o)
 {
-    uint64_t done = 0, total = 0;
+    uint64_t done = 0, total = o->net->total;
     size_t i;
 
     /* at may fall back to 0 where a request is repeated: so may done */
     for (i = 0; i < n; i++) {
-        done += jobs[i].put ? jobs[i].at : jobs[i].got;
-        total += jobs[i].size;
+        if (jobs[i].state == JOB_OVER && jobs[i].again != NULL)
+            done += jobs[i].done;
+        else
+            done += jobs[i].done +
+                    (jobs[i].method == STORE_GET ? jobs[i].got : jobs[i].at);
+        total += o->net->total == 0 ? jobs[i].size : 0;
     }
-    if (progress != NULL)
-        progress->tick(progress, done, total);
+    if (o->progress != NULL)
+        o->progress->tick(o->progress, done, total);
 }
 
 /* --- file:// --- */
@@ -7994,9 +8955,9 @@ store_file_get(struct store_job *job, const char *path,
 
     while (rc == EF_OK && !job->probe &&
            (n = file_read_full(fd, buf, sizeof buf)) > 0) {
-        job->got += (uint64_t)n;
         rc = job->sink(job->ctx, slice(buf, (size_t)n), &job->err);
         job->failed = rc != EF_OK;
+        job->got += (uint64_t)n;
         /* a large file takes long, and store_run's loop does not come by */
         if (rc == EF_OK && o->stop != NULL && *o->stop) {
             job->failed = 1;
@@ -8051,70 +9012,125 @@ store_file(struct store_job *job, const struct store_opts *o)
 
     job->rc = store_file_path(&path, job->url, &job->err);
     if (job->rc == EF_OK)
-        job->rc = job->put ? store_file_put(job, (const char *)path.p)
-                           : store_file_get(job, (const char *)path.p, o);
+        job->rc = job->method == STORE_PUT
+                      ? store_file_put(job, (const char *)path.p)
+                      : store_file_get(job, (const char *)path.p, o);
     /* job->failed: the sink, or a signal, not the file */
     if (job->rc == EF_E_IO && !job->failed)
         job->rc = job->err.code = EF_E_NETWORK;
     ef_buf_free(&path);
 }
 
+/* Connections that were kept are closed. Safe on zeros, and twice. */
+static void
+store_end(struct store_net *net)
+{
+    if (net->multi != NULL)
+        curl_multi_cleanup(net->multi);
+    net->multi = NULL;
+}
+
+/* A job that is not under way: is it its turn? Asks what is next, or waits,
+ * or begins. */
+static void
+store_step(CURLM *multi, struct store_job *job, const struct store_opts *o)
+{
+    int more = 1;
+
+    if (job->again != NULL && job->tries == 0) {
+        job->state = JOB_WAITING;
+        job->not_before = 0;
+        more = job->again(job->ctx, job);
+    }
+    /* again() says what went wrong in err */
+    if (more == 0)
+        store_over(multi, job, job->err.msg != NULL ? job->err.code : EF_OK);
+    if (more <= 0 || clock_ms() < job->not_before)
+        return;
+    if (job->url != NULL && strncmp(job->url, "file:", 5) == 0) {
+        store_file(job, o);
+        store_over(multi, job, job->rc);
+    } else {
+        http_start(multi, job, o);
+    }
+}
+
+/* One turn: begin what may begin, let libcurl work, see what is over. 1 when
+ * there is nothing left to do: all is over, or the first failure is and ends
+ * the rest. */
+static int
+store_turn(struct store_job *jobs, size_t n, int all_or_nothing,
+           const struct store_opts *o)
+{
+    CURLM *multi = o->net->multi;
+    size_t i, active = 0, over = 0;
+    int running, failed = 0;
+
+    for (i = 0; i < n; i++)
+        active += jobs[i].state == JOB_OPEN || jobs[i].state == JOB_WAITING;
+    for (i = 0; i < n; i++) {
+        int fresh = jobs[i].state == JOB_NEW;
+
+        if (jobs[i].state == JOB_OPEN || jobs[i].state == JOB_OVER ||
+            (fresh && active >= HTTP_MAX_PARALLEL))
+            continue;
+        store_step(multi, &jobs[i], o);
+        active += fresh && jobs[i].state != JOB_OVER;
+    }
+    /* its result is not needed: what fails shows in a job, or as a stall */
+    curl_multi_perform(multi, &running);
+    http_collect(multi, jobs, n, o);
+    http_give_up(multi, jobs, n, o);
+    http_tick(jobs, n, o);
+    for (i = 0; i < n; i++) {
+        over += jobs[i].state == JOB_OVER;
+        failed |= jobs[i].state == JOB_OVER && jobs[i].rc != EF_OK;
+    }
+    return over == n || (failed && all_or_nothing);
+}
+
 /* Run n transfers, a few at a time. With all_or_nothing the first failure
  * ends the rest. Every job has its own rc and err afterwards; the result is
  * the first failure in the order of jobs, or EF_OK.
  *
- * EF_E_INTERNAL marks a job that has no outcome yet: it is what `active`
- * counts, and what is left in a job that was not tried. A handle is open
- * exactly while its job is under way; all are closed on return.
- * Pre:     no job has run before; URLs passed ef_location_check and their
- * scheme store_check_scheme. cli_main called http_init.
+ * EF_E_INTERNAL is left in a job that has no outcome of its own: it was not
+ * tried, or not to its end. A handle is open exactly while its job is under
+ * way; all are closed on return, and connections are kept in o->net.
+ * Pre:     jobs are JOB_NEW; URLs passed ef_location_check and their scheme
+ * store_check_scheme. cli_main called http_init.
  * Fails:   as http_finish and store_file; EF_E_IO after a signal.
  * Limits:  HTTP_MAX_PARALLEL. Tests: tests/run.bats ("side by side", "the
  * others get theirs", "ended by a signal while an input arrives"). */
 static ef_status
 store_run(struct store_job *jobs, size_t n, int all_or_nothing,
-          const struct store_opts *o)
+          const struct store_opts *opts)
 {
-    CURLM *multi = curl_multi_init();
-    size_t i, next = 0, active = 0;
-    int running, failed = 0, stopped = 0;
+    struct store_net own = {NULL, 0, 0};
+    struct store_opts o = *opts;
+    size_t i;
+    int stopped = 0;
 
-    for (i = 0; i < n; i++)
-        jobs[i].rc = multi == NULL
-                         ? reject_memory(&jobs[i].err)
-                         : reject(&jobs[i].err, EF_E_INTERNAL, EF_NOWHERE,
-                                  "not tried, because of the other failure");
-    while (multi != NULL && !stopped && !(failed && all_or_nothing) &&
-           (next < n || active > 0)) {
-        /* file:// jobs are over when store_file returns, and never active */
-        while (next < n && active < HTTP_MAX_PARALLEL) {
-            struct store_job *job = &jobs[next++];
-
-            if (strncmp(job->url, "file:", 5) == 0)
-                store_file(job, o);
-            else
-                http_start(multi, job, o);
-            active += job->easy != NULL && job->rc == EF_E_INTERNAL;
-            failed |= job->easy == NULL && job->rc != EF_OK;
-        }
-        /* its result is not needed: what fails shows in a job, or as a stall */
-        curl_multi_perform(multi, &running);
-        active -= http_collect(multi, jobs, n);
-        active -= http_give_up(multi, jobs, next, o->stall_sec);
-        for (i = 0; i < next; i++)
-            failed |= jobs[i].easy == NULL && jobs[i].rc != EF_OK;
-        http_tick(jobs, n, o->progress);
-        if (active > 0 && !(failed && all_or_nothing))
-            curl_multi_poll(multi, NULL, 0, http_wait_ms(jobs, next), NULL);
-        stopped = o->stop != NULL && *o->stop;
+    o.net = o.net != NULL ? o.net : &own;
+    if (o.net->multi == NULL)
+        o.net->multi = curl_multi_init();
+    while (o.net->multi != NULL && n > 0 && !stopped &&
+           !store_turn(jobs, n, all_or_nothing, &o)) {
+        http_sleep(o.net->multi, jobs, n);
+        stopped = o.stop != NULL && *o.stop;
     }
     for (i = 0; i < n; i++) {
-        if (stopped && jobs[i].rc == EF_E_INTERNAL)
-            jobs[i].rc = reject(&jobs[i].err, EF_E_IO, EF_NOWHERE,
-                                "stopped by a signal");
-        http_close(multi, &jobs[i]);
+        if (jobs[i].state == JOB_OVER)
+            continue;
+        jobs[i].err = (ef_err){0};
+        store_over(o.net->multi, &jobs[i],
+                   o.net->multi == NULL ? reject_memory(&jobs[i].err)
+                   : stopped ? reject(&jobs[i].err, EF_E_IO, EF_NOWHERE,
+                                      "stopped by a signal")
+                             : reject(&jobs[i].err, EF_E_INTERNAL, EF_NOWHERE,
+                                      "not tried, because of the other "
+                                      "failure"));
     }
-    curl_multi_cleanup(multi);
+    store_end(&own);
     for (i = 0; i < n; i++) /* a real failure goes before "not tried" */
         if (jobs[i].rc != EF_OK && jobs[i].rc != EF_E_INTERNAL)
             return jobs[i].rc;
@@ -8124,18 +9140,1264 @@ store_run(struct store_job *jobs, size_t n, int all_or_nothing,
     return EF_OK;
 }
 
+/* The one failure that a command tells of jobs that all worked at the same
+ * thing: the first that has rc, the status store_run chose. */
+static ef_status
+store_first_error(const struct store_job *jobs, size_t n, ef_status rc,
+                  ef_err *err)
+{
+    size_t i;
+
+    for (i = 0; i < n; i++)
+        if (rc != EF_OK && jobs[i].rc == rc) {
+            if (err != NULL)
+                *err = jobs[i].err;
+            return rc;
+        }
+    return rc;
+}
+
+/* --- a sealed object, on its way to a file --- */
+
+/* What libcurl hands over at most; larger pieces are taken in parts. */
+#define STORE_PIECE_BYTES 16384
+
+/* One input on its way: decrypted as it arrives, named when its tag holds.
+ * begun tells whether there is something to undo. */
+struct store_input {
+    const unsigned char *key; /* EF_KEY_BYTES, secret */
+    ef_buf path;              /* where it will stand, with a NUL */
+    int flags;                /* of enum file_flags */
+    unsigned char *scratch; /* STORE_PIECE_BYTES, shared: one piece at a time */
+    ef_gcm *gcm;
+    ef_open open;
+    struct file_out out;
+    int begun; /* gcm, open and out are in use */
+};
+
+/* At the first byte, so that only transfers under way hold a key schedule
+ * and a file. store_input_free undoes it, also when it failed half way.
+ * Secret:  round keys, in in->gcm. The file is 0600 and has no name yet. */
+static ef_status
+store_input_begin(struct store_input *in, ef_err *err)
+{
+    in->gcm = ef_gcm_new(in->key, NULL);
+    if (in->gcm == NULL)
+        return reject_memory(err);
+    ef_open_init(&in->open, in->gcm);
+    /* before the file: a failed begin leaves out closed, and safe to abort */
+    in->begun = 1;
+    return file_out_begin(&in->out, buf_cstr(&in->path), in->flags, err);
+}
+
+/* UNTRUSTED: ciphertext. The file it goes to has no name yet, so what is
+ * written here before its tag is seen can be read by nobody else.
+ * Secret:  plaintext in scratch, one for all inputs: it is written out
+ * before the next piece comes, and wiped by who owns it.
+ * Fails:   EF_E_IO (a full disk), EF_E_LIMIT, EF_E_MEMORY.
+ * Fuzz: fuzz/fuzz_container.c. Tests: tests/run.bats. */
+static ef_status
+store_input_sink(void *ctx, ef_slice piece, ef_err *err)
+{
+    struct store_input *in = ctx;
+    ef_status rc = in->begun ? EF_OK : store_input_begin(in, err);
+    size_t n, out_n;
+
+    while (rc == EF_OK && piece.n > 0) {
+        /* scratch has room for as many bytes as are pushed: ef_open_push gives
+         * out no more than it takes in, tail included */
+        n = piece.n < STORE_PIECE_BYTES ? piece.n : STORE_PIECE_BYTES;
+        rc = ef_open_push(&in->open, in->scratch, &out_n, slice(piece.p, n),
+                          err);
+        if (rc == EF_OK)
+            rc = with_file(err,
+                           file_write_full(in->out.fd, in->scratch, out_n, err),
+                           buf_cstr(&in->path));
+        piece = slice_from(piece, n);
+    }
+    return rc;
+}
+
+/* The object comes once more, from its first byte: what was written is
+ * forgotten. Fails: EF_E_IO. */
+static ef_status
+store_input_restart(void *ctx, ef_err *err)
+{
+    struct store_input *in = ctx;
+
+    if (!in->begun)
+        return EF_OK;
+    ef_open_init(&in->open, in->gcm);
+    if (ftruncate(in->out.fd, 0) != 0 || lseek(in->out.fd, 0, SEEK_SET) != 0)
+        return reject_sys(err, EF_E_IO, "cannot write");
+    return EF_OK;
+}
+
+/* An output that has no name yet vanishes; round keys are wiped. Safe at
+ * any time, and twice.
+ * Post:    in->begun is 0; path and scratch are the caller's. */
+static void
+store_input_free(struct store_input *in)
+{
+    if (in->begun)
+        file_out_abort(&in->out);
+    ef_gcm_free(in->gcm);
+    in->gcm = NULL;
+    in->begun = 0;
+}
+
+/* All has come. The one place where an input gets its name, and only after
+ * its tag has verified.
+ * Post:    the key schedule is gone in any case.
+ * Fails:   EF_E_AUTH, EF_E_FORMAT (fewer than 28 bytes), EF_E_IO.
+ * Tests: tests/run.bats ("a tampered input, exit 3, nothing runs"). */
+static ef_status
+store_input_end(void *ctx, ef_err *err)
+{
+    struct store_input *in = ctx;
+    /* a body of no bytes never came to the sink */
+    ef_status rc = in->begun ? EF_OK : store_input_begin(in, err);
+
+    if (rc == EF_OK)
+        rc = ef_open_end(&in->open, err);
+    if (rc == EF_OK) {
+        rc = file_out_commit(&in->out, buf_cstr(&in->path), err);
+        /* commit has closed out, also when it failed */
+        in->begun = 0;
+    }
+    store_input_free(in);
+    return rc;
+}
+
+/* --- sealing what is sent --- */
+
+/* A dataset file made as it is sent: the nonce, text_n bytes of what read
+ * gives, the tag. Each time it is asked from 0 it is another message, under a
+ * nonce of its own: so the same nonce never covers two, even where the text
+ * changes in between.
+ * Secret:  round keys, in gcm, which is the caller's. */
+struct store_seal {
+    ef_status (*read)(void *ctx, uint64_t at, unsigned char *buf, size_t n,
+                      ef_err *err);
+    void *ctx;
+    uint64_t text_n;
+    ef_gcm *gcm;
+    unsigned char nonce[EF_NONCE_BYTES], tag[EF_TAG_BYTES];
+};
+
+/* n bytes of the dataset file from at: a job's source. Asked in order; from
+ * 0 again when the request is repeated.
+ * Nonce, text and tag may each be cut anywhere by n.
+ * Secret:  buf has plaintext for a moment, before it is encrypted in place.
+ * Fails:   as read, and EF_E_INTERNAL without random bytes for the nonce. */
+static ef_status
+store_seal_source(void *ctx, uint64_t at, unsigned char *buf, size_t n,
+                  ef_err *err)
+{
+    struct store_seal *s = ctx;
+    uint64_t body_end = EF_NONCE_BYTES + s->text_n;
+    ef_status rc = EF_OK;
+
+    if (at == 0) {
+        rc = crypt_nonce(s->nonce, err);
+        ef_gcm_start(s->gcm, s->nonce, NULL, 0);
+    }
+    for (; n > 0 && at < EF_NONCE_BYTES; at++, n--)
+        *buf++ = s->nonce[at];
+    if (rc == EF_OK && n > 0 && at < body_end) {
+        size_t k = body_end - at < n ? (size_t)(body_end - at) : n;
+
+        /* at is past the nonce: no underflow */
+        rc = s->read(s->ctx, at - EF_NONCE_BYTES, buf, k, err);
+        if (rc == EF_OK)
+            rc = ef_gcm_crypt(s->gcm, buf, k, 1, err);
+        /* what could not be sealed is plaintext */
+        if (rc != EF_OK)
+            ef_wipe(buf, k);
+        at += k;
+        buf += k;
+        n -= k;
+    }
+    /* all of the text is sealed; the tag stays for the calls that follow */
+    if (n > 0 && at == body_end)
+        ef_gcm_tag(s->gcm, s->tag);
+    for (; n > 0 && at < body_end + EF_TAG_BYTES; at++, n--)
+        *buf++ = s->tag[at - body_end];
+    return rc;
+}
+
+/* --- get: one object to a file --- */
+
+/* More than this goes in parts, each of STORE_PART_BYTES, as AWS's own tools
+ * have it (theirs begin at 8 MiB; one request is quicker than several where
+ * it takes less than a second). */
+#define STORE_WHOLE_BYTES (UINT64_C(64) << 20)
+#define STORE_PART_BYTES (UINT64_C(8) << 20)
+_Static_assert(STORE_PART_BYTES % 16 == 0, "parts are whole blocks");
+
+/* Plaintext of one range at a time: whole blocks. */
+#define GET_BUFFER_BYTES ((size_t)64 << 10)
+
+/* Where an object is: a URL, or what a request for it is signed with.
+ * Secret: both. The texts are the caller's. */
+struct store_place {
+    const char *url;      /* https, http or file; NULL: s3 */
+    const ef_presign *s3; /* NULL: url */
+};
+
+/* What is known of the object, from the first answer's head on. */
+enum get_mode {
+    GET_UNKNOWN,
+    GET_STREAM, /* its bytes come in order, by one connection */
+    GET_RANGES  /* its ranges come side by side */
+};
+
+struct object_get;
+
+/* One connection's share of the work: a range at a time. */
+struct get_part {
+    struct object_get *g;
+    struct store_job *job;
+    /* GET_RANGES, with a key: what is not decrypted yet */
+    unsigned char *buf;  /* GET_BUFFER_BYTES, secret */
+    size_t n;            /* in buf: ciphertext */
+    uint64_t block;      /* of the message: buf begins with it */
+    unsigned char y[16]; /* GHASH of the range so far, from zero */
+};
+
+/* One `get`. key NULL: the object's bytes as they are. What comes is written
+ * to a file without a name, which gets its name when all of it is there and,
+ * with a key, authentic. */
+struct object_get {
+    const unsigned char *key;
+    struct store_input in; /* the file; with a key, what decrypts in order */
+    struct store_net *net;
+    enum get_mode mode;
+    int stream;           /* the output takes bytes in order alone */
+    uint64_t total, next; /* GET_RANGES: its size; what was not asked for */
+    char pin[EF_MAX_ETAG_BYTES + 1];
+    unsigned char nonce[EF_NONCE_BYTES], tag[EF_TAG_BYTES];
+    unsigned char sum[16]; /* GHASH of the ranges that are complete */
+    unsigned char *bufs;   /* all parts' */
+    struct get_part part[HTTP_MAX_PARALLEL];
+    struct store_job job[HTTP_MAX_PARALLEL];
+};
+
+/* Bytes of a dataset file before its ciphertext; none without a key. */
+static uint64_t
+get_head(const struct object_get *g)
+{
+    return g->key != NULL ? EF_NONCE_BYTES : 0;
+}
+
+/* The first range: it is a whole number of blocks behind the nonce. */
+static uint64_t
+get_first(const struct object_get *g)
+{
+    return STORE_WHOLE_BYTES + get_head(g);
+}
+
+/* n bytes to the output's file at offset at. */
+static ef_status
+get_write(struct object_get *g, const unsigned char *p, size_t n, uint64_t at,
+          ef_err *err)
+{
+    while (n > 0) {
+        ssize_t k = pwrite(g->in.out.fd, p, n, (off_t)at);
+
+        if (k < 0 && errno == EINTR)
+            continue;
+        if (k <= 0)
+            return with_file(err, reject_sys(err, EF_E_IO, "cannot write"),
+                             buf_cstr(&g->in.path));
+        p += k;
+        n -= (size_t)k;
+        at += (uint64_t)k;
+    }
+    return EF_OK;
+}
+
+/* Decrypt what the part has, and write it to its place in the file without a
+ * name. Each range has a GHASH of its own, which get_range_end puts in place.
+ * Secret:  buf: plaintext from here on, until the next bytes come. */
+static ef_status
+get_flush(struct get_part *part, ef_err *err)
+{
+    struct object_get *g = part->g;
+    uint64_t at = part->block * 16;
+    size_t n = part->n;
+
+    gcm_ghash(g->in.gcm, part->y, part->buf, n);
+    gcm_ctr(g->in.gcm, part->block + 1, part->buf, n);
+    part->block += (n + 15) / 16;
+    part->n = 0;
+    return get_write(g, part->buf, n, at, err);
+}
+
+/* UNTRUSTED: one piece of a sealed object's range, at offset at of it. Nonce
+ * and tag are kept, the rest is decrypted by whole blocks.
+ * Pre:     no range but the first has bytes of the nonce, none but the last
+ * bytes of the tag, and the nonce was there before another range began.
+ * Fuzz: fuzz/fuzz_container.c. Tests: tests/storage.bats. */
+static ef_status
+get_sealed(struct get_part *part, uint64_t at, ef_slice piece, ef_err *err)
+{
+    struct object_get *g = part->g;
+    uint64_t end = g->total - EF_TAG_BYTES;
+    ef_status rc = EF_OK;
+
+    for (; piece.n > 0 && at < EF_NONCE_BYTES; at++) {
+        g->nonce[at] = piece.p[0];
+        piece = slice_from(piece, 1);
+        if (at == EF_NONCE_BYTES - 1)
+            ef_gcm_start(g->in.gcm, g->nonce, NULL, 0);
+    }
+    while (rc == EF_OK && piece.n > 0 && at < end) {
+        size_t n = GET_BUFFER_BYTES - part->n;
+
+        n = n < piece.n ? n : piece.n;
+        n = n < end - at ? n : (size_t)(end - at);
+        memcpy(part->buf + part->n, piece.p, n);
+        part->n += n;
+        at += n;
+        piece = slice_from(piece, n);
+        if (part->n == GET_BUFFER_BYTES)
+            rc = get_flush(part, err);
+    }
+    for (; piece.n > 0 && at < g->total; at++) {
+        g->tag[at - end] = piece.p[0];
+        piece = slice_from(piece, 1);
+    }
+    return rc;
+}
+
+/* The first piece has come: how shall the rest come? Side by side, where it
+ * is large, can be pinned, and can be written anywhere. */
+static void
+get_decide(struct object_get *g, const struct store_job *job)
+{
+    int known = job->total != EF_UNKNOWN && job->pin[0] != '\0';
+
+    g->net->total = job->total != EF_UNKNOWN ? job->total : 0;
+    g->total = job->total;
+    g->mode = GET_STREAM;
+    g->next = job->to != 0 && job->to < job->total ? job->to : job->total;
+    memcpy(g->pin, job->pin, sizeof g->pin);
+    if (g->stream || !known || job->to == 0 ||
+        job->total < get_first(g) + STORE_PART_BYTES)
+        return;
+    g->mode = GET_RANGES;
+}
+
+/* UNTRUSTED: a piece of the object. The first decides what becomes of all.
+ * Fuzz: fuzz/fuzz_container.c. Tests: tests/storage.bats, tests/network.bats.
+ */
+static ef_status
+get_sink(void *ctx, ef_slice piece, ef_err *err)
+{
+    struct get_part *part = ctx;
+    struct object_get *g = part->g;
+    uint64_t at = part->job->from + part->job->got;
+
+    if (g->mode == GET_UNKNOWN)
+        get_decide(g, part->job);
+    if (g->mode == GET_RANGES && g->key != NULL) {
+        /* ef_open_push has this check for what comes in order */
+        if (g->total - EF_OVERHEAD_BYTES > EF_MAX_PLAINTEXT_BYTES)
+            return gcm_room(0, g->total - EF_OVERHEAD_BYTES, err);
+        return get_sealed(part, at, piece, err);
+    }
+    if (g->key != NULL)
+        return store_input_sink(&g->in, piece, err);
+    if (!g->stream)
+        return get_write(g, piece.p, piece.n, at, err);
+    return with_file(err, file_write_full(g->in.out.fd, piece.p, piece.n, err),
+                     buf_cstr(&g->in.path));
+}
+
+/* The object comes again from its first byte. What a pipe has is gone. */
+static ef_status
+get_restart(void *ctx, ef_err *err)
+{
+    struct get_part *part = ctx;
+    struct object_get *g = part->g;
+
+    if (g->stream)
+        return reject(err, EF_E_NETWORK, EF_NOWHERE,
+                      "the connection was cut, and the output cannot begin "
+                      "anew");
+    g->mode = GET_UNKNOWN;
+    return store_input_restart(&g->in, err);
+}
+
+/* A range is complete: its GHASH, times H to the power of the blocks that
+ * follow it, is its share of the whole. The shares may come in any order.
+ * Source: SP 800-38D section 6.4: GHASH is a polynomial in H. */
+static ef_status
+get_range_end(void *ctx, ef_err *err)
+{
+    struct get_part *part = ctx;
+    struct object_get *g = part->g;
+    unsigned char power[16];
+    ef_status rc = EF_OK;
+    uint64_t blocks;
+    size_t i;
+
+    if (g->mode != GET_RANGES || g->key == NULL)
+        return EF_OK;
+    if (part->n > 0)
+        rc = get_flush(part, err);
+    blocks = (g->total - EF_OVERHEAD_BYTES + 15) / 16;
+    gcm_power(g->in.gcm, power, blocks - part->block);
+    gcm_multiply(g->in.gcm, part->y, power);
+    for (i = 0; i < 16; i++)
+        g->sum[i] ^= part->y[i];
+    ef_wipe(power, sizeof power);
+    return rc;
+}
+
+/* The next range of g->total, for part. What would leave less than a tag
+ * behind it takes the rest as well, so that no tag is cut. */
+static void
+get_range(struct object_get *g, struct get_part *part, uint64_t most)
+{
+    struct store_job *job = part->job;
+
+    job->from = g->next;
+    job->to = job->from + most;
+    if (job->to > g->total || g->total - job->to <= EF_TAG_BYTES)
+        job->to = g->total;
+    job->ranged = 1;
+    memcpy(job->pin, g->pin, sizeof job->pin);
+    g->next = job->to;
+    part->n = 0;
+    part->block = (job->from - get_head(g)) / 16;
+    memset(part->y, 0, sizeof part->y);
+}
+
+/* store_job's again: what a connection asks for next. The first begins with
+ * the first range, or all where the output takes no ranges; the others wait
+ * for what its answer says. */
+static int
+get_again(void *ctx, struct store_job *job)
+{
+    struct get_part *part = ctx;
+    struct object_get *g = part->g;
+
+    if (job == &g->job[0] && g->mode == GET_UNKNOWN) {
+        /* an object of no bytes had no piece: it is over */
+        if (job->head.status != 0)
+            return 0;
+        job->ranged = !g->stream;
+        job->to = g->stream ? 0 : get_first(g);
+        return 1;
+    }
+    if (g->mode == GET_UNKNOWN ||
+        (g->mode == GET_RANGES && g->key != NULL && g->next > 0 &&
+         g->job[0].done + g->job[0].got < EF_NONCE_BYTES))
+        return -1;
+    if (g->next >= g->total || (g->mode == GET_STREAM && job != &g->job[0]))
+        return 0;
+    get_range(g, part, g->mode == GET_STREAM ? g->total : STORE_PART_BYTES);
+    return 1;
+}
+
+/* All ranges are there: is the message authentic? The sum of all GHASHes
+ * takes the place of the one that was never computed in order.
+ * Secret:  the computed tag, wiped. Fails: EF_E_AUTH. */
+static ef_status
+get_verify(struct object_get *g, ef_err *err)
+{
+    unsigned char tag[EF_TAG_BYTES];
+    int same;
+
+    memcpy(g->in.gcm->y, g->sum, sizeof g->sum);
+    g->in.gcm->n = g->total - EF_OVERHEAD_BYTES;
+    ef_gcm_tag(g->in.gcm, tag);
+    same = ef_equal(tag, g->tag, sizeof tag);
+    ef_wipe(tag, sizeof tag);
+    return same ? EF_OK : open_auth_failed(err);
+}
+
+/* All has come: the verdict, and the name; or the file goes to the caller. */
+static ef_status
+get_finish(struct object_get *g, int *spool, ef_err *err)
+{
+    ef_status rc = EF_OK;
+
+    if (spool != NULL) {
+        if (lseek(g->in.out.fd, 0, SEEK_SET) != 0)
+            return reject_sys(err, EF_E_IO, "cannot read");
+        *spool = g->in.out.fd;
+        g->in.out.fd = -1;
+        return EF_OK;
+    }
+    if (g->key != NULL && g->mode != GET_RANGES)
+        return store_input_end(&g->in, err);
+    if (g->key != NULL)
+        rc = get_verify(g, err);
+    if (rc == EF_OK) {
+        rc = file_out_commit(&g->in.out, buf_cstr(&g->in.path), err);
+        g->in.begun = 0;
+    }
+    return rc;
+}
+
+/* Standard output cannot take back what it got: a sealed object goes to a file
+ * without a name in folder first, as it is. It is ciphertext. */
+static ef_status
+get_spool(struct object_get *g, const char *folder, ef_err *err)
+{
+    g->in.out = (struct file_out){.dir = -1};
+    g->in.begun = 1;
+    g->in.out.fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (g->in.out.fd < 0)
+        return with_hint(
+            err,
+            with_file(err,
+                      reject_sys(err, EF_E_IO,
+                                 "no room to keep the input until its tag "
+                                 "is checked"),
+                      folder),
+            "name a file for the output, or set TMPDIR");
+    return EF_OK;
+}
+
+/* Everything a get needs before its first request. Post: object_get_free may
+ * come, whatever this gives. */
+static ef_status
+get_begin(struct object_get *g, const struct store_place *from, int spool,
+          ef_err *err)
+{
+    static const unsigned char none[EF_KEY_BYTES];
+    size_t i, parts = HTTP_MAX_PARALLEL;
+    ef_status rc;
+
+    /* a gcm even without a key: it is never used then */
+    g->in.key = g->key != NULL ? g->key : none;
+    g->bufs = ef_secret_alloc(parts * GET_BUFFER_BYTES, NULL);
+    if (g->bufs == NULL)
+        return reject_memory(err);
+    g->in.scratch = g->bufs;
+    rc = spool ? get_spool(g, buf_cstr(&g->in.path), err)
+               : store_input_begin(&g->in, err);
+    g->stream = rc == EF_OK && g->in.out.stream;
+    for (i = 0; i < parts; i++) {
+        g->part[i] = (struct get_part){
+            .g = g, .job = &g->job[i], .buf = g->bufs + i * GET_BUFFER_BYTES};
+        g->job[i] = (struct store_job){.url = from->url,
+                                       .s3 = from->s3,
+                                       .sink = get_sink,
+                                       .end = get_range_end,
+                                       .again = get_again,
+                                       .ctx = &g->part[i]};
+    }
+    g->job[0].restart = get_restart;
+    return rc;
+}
+
+/* One object to path (NULL: standard output; no key then), whole or not at
+ * all; or to a file without a name in the folder path, which *spool becomes.
+ * Secret: key. path is a name as file_out_begin takes it.
+ * Fails:   as store_run; EF_E_AUTH; EF_E_IO.
+ * Tests: tests/storage.bats, tests/network.bats. */
+static ef_status
+object_get(const char *path, int flags, int *spool, const unsigned char *key,
+           const struct store_place *from, const struct store_opts *o,
+           ef_err *err)
+{
+    struct object_get *g = calloc(1, sizeof *g);
+    size_t n = HTTP_MAX_PARALLEL;
+    ef_status rc;
+
+    if (g == NULL)
+        return reject_memory(err);
+    g->key = key;
+    g->net = o->net;
+    g->in.flags = flags;
+    ef_buf_str(&g->in.path, path != NULL ? path : "-");
+    rc = file_end_name(&g->in.path, err);
+    if (rc == EF_OK)
+        rc = get_begin(g, from, spool != NULL, err);
+    /* a file comes in one piece, by nobody's connection */
+    if (from->url != NULL && strncmp(from->url, "file:", 5) == 0) {
+        g->job[0].again = NULL;
+        n = 1;
+    }
+    if (rc == EF_OK) {
+        rc = store_run(g->job, n, 1, o);
+        rc = store_first_error(g->job, n, rc, err);
+    }
+    if (rc == EF_OK)
+        rc = get_finish(g, spool, err);
+    store_input_free(&g->in);
+    ef_secret_free(g->bufs, HTTP_MAX_PARALLEL * GET_BUFFER_BYTES);
+    ef_buf_free(&g->in.path);
+    free(g);
+    return rc;
+}
+
+/* --- put: a file, or what a pipe gives, to an object --- */
+
+/* Parts that are sent from memory, side by side: what cannot be read twice.
+ * Half of 64 MiB, which is all that a command may take. */
+#define PUT_BUFFERS 4
+/* What a URL takes from a pipe: it needs the size before the first byte. */
+#define PUT_PIPE_BYTES (UINT64_C(32) << 20)
+#define PUT_SCRATCH_BYTES ((size_t)64 << 10)
+
+struct object_put;
+
+/* One connection's share of the work: a part at a time. */
+struct put_part {
+    struct object_put *p;
+    struct store_job *job;
+    unsigned number;    /* from 1, as S3 counts */
+    unsigned char *buf; /* what is sent, or NULL: from the file */
+    size_t n;           /* of buf */
+    uint64_t at;        /* in the file, where buf is NULL */
+    char text[32];      /* "partNumber=1" */
+};
+
+/* One `put`. Either the size is known and the file can be read anywhere, or
+ * it comes in order, sealed on its way, into buffers of a part's size. */
+struct object_put {
+    int fd;
+    const char *name; /* the file's, for messages */
+    int seekable;     /* a regular file */
+    uint64_t text_n;  /* its size, where seekable */
+    struct stat before;
+    const unsigned char *key; /* NULL: as it is */
+    const struct store_place *to;
+    const struct store_opts *o;
+    uint64_t part_bytes;
+    ef_buf upload;            /* "uploadId=...", with a NUL; "": no parts */
+    char *etag[EF_MAX_PARTS]; /* of the parts that are there; ours to free */
+    unsigned parts;           /* given out so far */
+    uint64_t next;            /* seekable: the file's next byte */
+    /* what comes in order */
+    ef_gcm *gcm;
+    struct store_seal seal;
+    unsigned char *scratch; /* PUT_SCRATCH_BYTES, secret */
+    unsigned char *bufs;    /* PUT_BUFFERS of STORE_PART_BYTES: ciphertext, or
+                               what is sent as it is */
+    size_t bufs_n;
+    struct put_part *filler; /* whose buffer is being filled; or NULL */
+    int begun, over;         /* the nonce is out; the tag as well */
+    unsigned tail;           /* bytes of the tag that are out */
+    struct put_part part[HTTP_MAX_PARALLEL];
+    struct store_job job[HTTP_MAX_PARALLEL];
+};
+
+/* n bytes of the file at offset at, which it must still have.
+ * Fails: EF_E_IO, also where the file has become shorter. */
+static ef_status
+put_read(void *ctx, uint64_t at, unsigned char *buf, size_t n, ef_err *err)
+{
+    struct object_put *p = ctx;
+
+    while (n > 0) {
+        ssize_t k = pread(p->fd, buf, n, (off_t)at);
+
+        if (k < 0 && errno == EINTR)
+            continue;
+        if (k < 0)
+            return with_file(err, reject_sys(err, EF_E_IO, "cannot read"),
+                             p->name);
+        if (k == 0)
+            return with_file(err,
+                             reject(err, EF_E_IO, EF_NOWHERE,
+                                    "the file became shorter while it was "
+                                    "sent"),
+                             p->name);
+        buf += k;
+        n -= (size_t)k;
+        at += (uint64_t)k;
+    }
+    return EF_OK;
+}
+
+/* A job's source: a part of the file, or of its buffer. */
+static ef_status
+put_source(void *ctx, uint64_t at, unsigned char *buf, size_t n, ef_err *err)
+{
+    struct put_part *part = ctx;
+
+    if (part->buf == NULL)
+        return put_read(part->p, part->at + at, buf, n, err);
+    memcpy(buf, part->buf + at, n);
+    return EF_OK;
+}
+
+/* Is the file still what it was? What was sent could be half of each.
+ * Fails: EF_E_IO. Tests: tests/network.bats. */
+static ef_status
+put_unchanged(const struct object_put *p, ef_err *err)
+{
+    struct stat now;
+
+    if (!p->seekable)
+        return EF_OK;
+    if (fstat(p->fd, &now) != 0)
+        return with_file(err, reject_sys(err, EF_E_IO, "cannot read"), p->name);
+    if (now.st_size == p->before.st_size &&
+        now.st_mtim.tv_sec == p->before.st_mtim.tv_sec &&
+        now.st_mtim.tv_nsec == p->before.st_mtim.tv_nsec)
+        return EF_OK;
+    return with_file(
+        err,
+        reject(err, EF_E_IO, EF_NOWHERE, "the file changed while it was sent"),
+        p->name);
+}
+
+/* --- what comes in order --- */
+
+/* Can something be read at once? A pipe's writer may take its time, and other
+ * parts are under way. */
+static int
+put_is_ready(const struct object_put *p)
+{
+    struct pollfd wait = {.fd = p->fd, .events = POLLIN};
+
+    return p->seekable || poll(&wait, 1, 0) != 0;
+}
+
+/* Up to PUT_SCRATCH_BYTES of the file go into the part's buffer, sealed where
+ * there is a key. Nothing more to read: p->over.
+ * Secret:  scratch. Fails: EF_E_IO, EF_E_LIMIT past GCM's. */
+static ef_status
+put_fill_some(struct object_put *p, struct put_part *part, ef_err *err)
+{
+    size_t room = STORE_PART_BYTES - part->n;
+    ef_status rc = EF_OK;
+    ssize_t k;
+
+    room = room < PUT_SCRATCH_BYTES ? room : PUT_SCRATCH_BYTES;
+    do
+        k = read(p->fd, p->scratch, room);
+    while (k < 0 && errno == EINTR);
+    if (k < 0)
+        return with_file(err, reject_sys(err, EF_E_IO, "cannot read"), p->name);
+    if (k == 0)
+        p->over = 1;
+    else if (p->key != NULL)
+        rc = ef_gcm_crypt(p->gcm, p->scratch, (size_t)k, 1, err);
+    if (rc == EF_OK) {
+        memcpy(part->buf + part->n, p->scratch, (size_t)k);
+        part->n += (size_t)k;
+    }
+    return rc;
+}
+
+/* The nonce goes first, and the tag last; the tag may stand across the end of
+ * a part. */
+static void
+put_add_nonce(struct object_put *p, struct put_part *part)
+{
+    memcpy(part->buf, p->seal.nonce, EF_NONCE_BYTES);
+    part->n = EF_NONCE_BYTES;
+    ef_gcm_start(p->gcm, p->seal.nonce, NULL, 0);
+}
+
+/* As put_add_nonce. p->tail counts what is out. */
+static void
+put_add_tag(struct object_put *p, struct put_part *part)
+{
+    if (p->tail == 0 && part->n < STORE_PART_BYTES)
+        ef_gcm_tag(p->gcm, p->seal.tag);
+    while (p->tail < EF_TAG_BYTES && part->n < STORE_PART_BYTES)
+        part->buf[part->n++] = p->seal.tag[p->tail++];
+}
+
+/* Fill the part's buffer as far as can be. *full: it is, or all is in it.
+ * Fails:   as put_fill_some; EF_E_INTERNAL without random bytes. */
+static ef_status
+put_fill(struct object_put *p, struct put_part *part, int *full, ef_err *err)
+{
+    ef_status rc = EF_OK;
+
+    if (!p->begun && p->key != NULL) {
+        rc = crypt_nonce(p->seal.nonce, err);
+        put_add_nonce(p, part);
+    }
+    p->begun = 1;
+    while (rc == EF_OK && !p->over && part->n < STORE_PART_BYTES) {
+        if (!put_is_ready(p)) {
+            *full = 0;
+            return EF_OK;
+        }
+        rc = put_fill_some(p, part, err);
+    }
+    if (rc == EF_OK && p->over && p->key != NULL)
+        put_add_tag(p, part);
+    *full = 1;
+    return rc;
+}
+
+/* Is there anything left for another part? */
+static int
+put_is_over(const struct object_put *p)
+{
+    return p->over && (p->key == NULL || p->tail == EF_TAG_BYTES);
+}
+
+/* --- parts --- */
+
+/* A part is stored; its ETag is what the object is put together from.
+ * Fails:   EF_E_NETWORK without one, EF_E_MEMORY. UNTRUSTED: the ETag, which
+ * ef_etag_parse has seen. Fuzz: fuzz/fuzz_http.c. */
+static ef_status
+put_part_end(void *ctx, ef_err *err)
+{
+    struct put_part *part = ctx;
+    char **etag = &part->p->etag[part->number - 1];
+
+    if (part->job->head.etag[0] == '\0')
+        return reject(err, EF_E_NETWORK, EF_NOWHERE,
+                      "the store gave a part no ETag");
+    free(*etag);
+    *etag = strdup(part->job->head.etag);
+    return *etag != NULL ? EF_OK : reject_memory(err);
+}
+
+/* The part has its bytes: number it, and set the request up. */
+static int
+put_number(struct object_put *p, struct put_part *part, uint64_t n)
+{
+    struct store_job *job = part->job;
+
+    if (p->parts == EF_MAX_PARTS) {
+        (void)with_hint(&job->err,
+                        reject(&job->err, EF_E_LIMIT, EF_NOWHERE,
+                               "more than EF_MAX_PARTS (10000) parts of 8 "
+                               "MiB come through the pipe"),
+                        "put a file instead: its size is known, and its parts "
+                        "may be larger");
+        return 0;
+    }
+    part->number = ++p->parts;
+    snprintf(part->text, sizeof part->text, "partNumber=%u", part->number);
+    job->query[0] = part->text;
+    job->query[1] = buf_cstr(&p->upload);
+    job->query_n = 2;
+    job->size = n;
+    return 1;
+}
+
+/* store_job's again, for parts of a file that can be read anywhere. */
+static int
+put_again_file(void *ctx, struct store_job *job)
+{
+    struct put_part *part = ctx;
+    struct object_put *p = part->p;
+    uint64_t n = p->text_n - p->next;
+
+    (void)job;
+    n = n < p->part_bytes ? n : p->part_bytes;
+    if (n == 0)
+        return 0;
+    part->at = p->next;
+    p->next += n;
+    return put_number(p, part, n);
+}
+
+/* The same for what comes in order: one part at a time is filled, the others
+ * wait for it. */
+static int
+put_again_order(void *ctx, struct store_job *job)
+{
+    struct put_part *part = ctx;
+    struct object_put *p = part->p;
+    int full = 0;
+
+    job->wait_fd = 0;
+    if (p->filler != NULL && p->filler != part)
+        return -1;
+    if (p->filler == NULL) {
+        if (put_is_over(p))
+            return 0;
+        part->n = 0;
+        p->filler = part;
+    }
+    if (put_fill(p, part, &full, &job->err) != EF_OK) {
+        p->filler = NULL;
+        p->over = 1;
+        p->tail = EF_TAG_BYTES;
+        return 0;
+    }
+    job->wait_fd = p->fd + 1;
+    if (!full)
+        return -1;
+    p->filler = NULL;
+    return part->n > 0 ? put_number(p, part, part->n) : 0;
+}
+
+/* One request about the upload: its beginning, its end. job->answer has what
+ * the store said. */
+static ef_status
+put_ask(struct object_put *p, struct store_job *job, const struct store_opts *o,
+        ef_err *err)
+{
+    ef_status rc;
+
+    job->s3 = p->to->s3;
+    job->keep = 1;
+    rc = store_run(job, 1, 1, o);
+    return store_first_error(job, 1, rc, err);
+}
+
+/* UNTRUSTED: the answer. An upload begins with a name that the store gives
+ * it. Fails: EF_E_NETWORK. Fuzz: fuzz/fuzz_xml.c. */
+static ef_status
+put_initiate(struct object_put *p, ef_err *err)
+{
+    struct store_job job = {.method = STORE_POST, .query = {"uploads="}};
+    int found = 0;
+    ef_status rc;
+
+    job.query_n = 1;
+    rc = put_ask(p, &job, p->o, err);
+    ef_buf_str(&p->upload, "uploadId=");
+    if (rc == EF_OK &&
+        (ef_xml_get(&p->upload, &found, "InitiateMultipartUploadResult",
+                    "UploadId", buf_slice(&job.answer), NULL) != EF_OK ||
+         !found || p->upload.n > 1024))
+        rc = reject(err, EF_E_NETWORK, EF_NOWHERE,
+                    "the store's answer cannot be read: no UploadId");
+    (void)buf_cstr(&p->upload);
+    if (rc == EF_OK)
+        rc = buf_status(&p->upload, err);
+    /* nothing that could be aborted */
+    if (rc != EF_OK)
+        p->upload.n = 0;
+    ef_buf_free(&job.answer);
+    return rc;
+}
+
+/* A job's source: the list of parts. */
+static ef_status
+put_list_source(void *ctx, uint64_t at, unsigned char *buf, size_t n,
+                ef_err *err)
+{
+    const ef_buf *list = ctx;
+
+    (void)err;
+    memcpy(buf, list->p + at, n);
+    return EF_OK;
+}
+
+/* The list that puts the object together, in the order of numbers. */
+static void
+put_list(const struct object_put *p, ef_buf *list)
+{
+    unsigned i, k;
+
+    ef_buf_str(list, "<CompleteMultipartUpload>");
+    for (i = 0; i < p->parts; i++) {
+        buf_printf(list, "<Part><PartNumber>%u</PartNumber><ETag>", i + 1);
+        /* what XML has other uses for; ef_etag_parse lets them pass */
+        for (k = 0; p->etag[i][k] != '\0'; k++)
+            if (strchr("<>&", p->etag[i][k]) != NULL)
+                buf_printf(list, "&#%d;", p->etag[i][k]);
+            else
+                ef_buf_byte(list, (unsigned char)p->etag[i][k]);
+        ef_buf_str(list, "</ETag></Part>");
+    }
+    ef_buf_str(list, "</CompleteMultipartUpload>");
+}
+
+/* Was the upload put together after all? The answer may have been lost, and
+ * the second request found nothing left to do. The object that is there now
+ * must be of parts, as many as were sent. */
+static int
+put_is_complete(struct object_put *p)
+{
+    struct store_job job = {.s3 = p->to->s3, .probe = 1};
+    char end[16];
+    size_t n;
+
+    snprintf(end, sizeof end, "-%u\"", p->parts);
+    if (store_run(&job, 1, 1, p->o) != EF_OK)
+        return 0;
+    n = strlen(job.head.etag);
+    return n > strlen(end) && strcmp(job.head.etag + n - strlen(end), end) == 0;
+}
+
+/* UNTRUSTED: the answer, which may be an error although its status is 200.
+ * Fails:   EF_E_NETWORK. Fuzz: fuzz/fuzz_xml.c. Tests: tests/network.bats. */
+static ef_status
+put_complete(struct object_put *p, ef_err *err)
+{
+    ef_buf list = {0}, etag = {0};
+    struct store_job job = {.method = STORE_POST,
+                            .source = put_list_source,
+                            .ctx = &list,
+                            .query_n = 1};
+    int found = 0;
+    ef_status rc;
+
+    job.query[0] = buf_cstr(&p->upload);
+    put_list(p, &list);
+    job.size = list.n;
+    rc = buf_status(&list, err);
+    if (rc == EF_OK)
+        rc = put_ask(p, &job, p->o, err);
+    if (rc == EF_E_NETWORK && job.head.status == 404 && job.tries > 1 &&
+        put_is_complete(p))
+        rc = EF_OK;
+    else if (rc == EF_OK &&
+             (ef_xml_get(&etag, &found, "CompleteMultipartUploadResult", "ETag",
+                         buf_slice(&job.answer), NULL) != EF_OK ||
+              !found))
+        rc = reject(err, EF_E_NETWORK, EF_NOWHERE,
+                    "the store's answer cannot be read: is the object there?");
+    ef_buf_free(&job.answer);
+    ef_buf_free(&list);
+    ef_buf_free(&etag);
+    return rc;
+}
+
+/* Parts that are not put together would be stored, and billed, for ever. The
+ * signal or the time limit that ended the upload does not end this. */
+static void
+put_abort(struct object_put *p, ef_err *err)
+{
+    struct store_job job = {.method = STORE_DELETE, .query_n = 1};
+    struct store_opts o = *p->o;
+
+    o.stop = NULL;
+    o.progress = NULL;
+    o.deadline = clock_ms() + HTTP_CONNECT_SEC * 1000;
+    job.query[0] = buf_cstr(&p->upload);
+    if (put_ask(p, &job, &o, NULL) != EF_OK && job.head.status != 404 &&
+        err != NULL)
+        err->hint = "parts that were sent are still stored: end the upload "
+                    "with aws s3api abort-multipart-upload, or try again";
+    ef_buf_free(&job.answer);
+}
+
+/* In parts: begun, sent, put together; or aborted.
+ * Fails:   as store_run. Tests: tests/storage.bats, tests/network.bats. */
+static ef_status
+put_parts(struct object_put *p, ef_err *err)
+{
+    size_t i, n = p->bufs != NULL ? PUT_BUFFERS : HTTP_MAX_PARALLEL;
+    ef_status rc = put_initiate(p, err);
+
+    if (rc != EF_OK)
+        return rc;
+    for (i = 0; i < n; i++) {
+        p->part[i].p = p;
+        p->part[i].job = &p->job[i];
+        if (p->bufs != NULL)
+            p->part[i].buf = p->bufs + i * STORE_PART_BYTES;
+        p->job[i] = (struct store_job){
+            .s3 = p->to->s3,
+            .method = STORE_PUT,
+            .source = put_source,
+            .end = put_part_end,
+            .again = p->bufs != NULL ? put_again_order : put_again_file,
+            .ctx = &p->part[i]};
+    }
+    rc = store_run(p->job, n, 1, p->o);
+    rc = store_first_error(p->job, n, rc, err);
+    if (rc == EF_OK)
+        rc = put_unchanged(p, err);
+    if (rc == EF_OK)
+        rc = put_complete(p, err);
+    if (rc != EF_OK)
+        put_abort(p, err);
+    return rc;
+}
+
+/* --- one request --- */
+
+/* In one PUT of n bytes from source.
+ * Fails:   as store_run. */
+static ef_status
+put_whole(struct object_put *p,
+          ef_status (*source)(void *, uint64_t, unsigned char *, size_t,
+                              ef_err *),
+          void *ctx, uint64_t n, ef_err *err)
+{
+    struct store_job *job = &p->job[0];
+    ef_status rc;
+
+    *job = (struct store_job){.url = p->to->url,
+                              .s3 = p->to->s3,
+                              .method = STORE_PUT,
+                              .source = source,
+                              .ctx = ctx,
+                              .size = n};
+    rc = store_run(job, 1, 1, p->o);
+    rc = store_first_error(job, 1, rc, err);
+    return rc == EF_OK ? put_unchanged(p, err) : rc;
+}
+
+/* A file whose size is known: one request where it is small enough, or where
+ * its place takes no other. */
+static ef_status
+put_file(struct object_put *p, ef_err *err)
+{
+    uint64_t n = p->text_n + (p->key != NULL ? EF_OVERHEAD_BYTES : 0);
+    struct put_part *part = &p->part[0];
+
+    p->o->net->total = n;
+    if (p->to->url != NULL && strncmp(p->to->url, "http", 4) == 0 &&
+        n > EF_MAX_PUT_BYTES)
+        return with_hint(
+            err,
+            with_file(err,
+                      reject(err, EF_E_LIMIT, EF_NOWHERE,
+                             "larger than EF_MAX_PUT_BYTES (5 GiB), which one "
+                             "request may have"),
+                      p->name),
+            "put it to s3://BUCKET/KEY, with keys: that sends parts");
+    part->p = p;
+    if (p->to->s3 != NULL && n > STORE_WHOLE_BYTES)
+        return put_parts(p, err);
+    p->seal.read = put_read;
+    p->seal.ctx = p;
+    p->seal.text_n = p->text_n;
+    p->seal.gcm = p->gcm;
+    return p->key != NULL ? put_whole(p, store_seal_source, &p->seal, n, err)
+                          : put_whole(p, put_source, part, n, err);
+}
+
+/* What a pipe gives: the first part is read before anything is sent. It may
+ * be all there is. A URL needs to know that it is: all the buffers are filled
+ * for it.
+ * Fails:   EF_E_LIMIT where a URL would need more. */
+static ef_status
+put_pipe(struct object_put *p, ef_err *err)
+{
+    struct put_part *part = &p->part[0];
+    size_t i, n = 0;
+    int full;
+    ef_status rc = EF_OK;
+
+    for (i = 0; i < PUT_BUFFERS && rc == EF_OK && !put_is_over(p) &&
+                (i == 0 || p->to->s3 == NULL);
+         i++) {
+        p->part[i].p = p;
+        p->part[i].buf = p->bufs + i * STORE_PART_BYTES;
+        for (full = 0; rc == EF_OK && !full;) {
+            rc = put_fill(p, &p->part[i], &full, err);
+            if (rc == EF_OK && !full)
+                file_wait(p->fd, POLLIN);
+        }
+        n += p->part[i].n;
+    }
+    if (rc != EF_OK)
+        return rc;
+    if (put_is_over(p))
+        /* the buffers stand side by side: they are one */
+        return put_whole(p, put_source, part, n, err);
+    if (p->to->s3 == NULL)
+        return with_hint(err,
+                         reject(err, EF_E_LIMIT, EF_NOWHERE,
+                                "a URL takes no more than 32 MiB from a "
+                                "pipe: its size must be known"),
+                         "put a file, or put to s3://BUCKET/KEY, with keys");
+    /* the part is full: put_again_order gives it a number first */
+    p->filler = part;
+    return put_parts(p, err);
+}
+
+/* What a put needs for its kind of input. */
+static ef_status
+put_begin(struct object_put *p, ef_err *err)
+{
+    uint64_t n;
+    int large;
+
+    if (fstat(p->fd, &p->before) != 0)
+        return with_file(err, reject_sys(err, EF_E_IO, "cannot read"), p->name);
+    p->seekable = S_ISREG(p->before.st_mode);
+    p->text_n = p->seekable ? (uint64_t)p->before.st_size : 0;
+    /* half open pipes of a terminal's aside, a file may be at its middle */
+    if (p->seekable && lseek(p->fd, 0, SEEK_CUR) > 0)
+        p->seekable = 0;
+    n = (p->text_n + EF_MAX_PARTS - 1) / EF_MAX_PARTS;
+    p->part_bytes = n > STORE_PART_BYTES ? n : STORE_PART_BYTES;
+    large = p->text_n > STORE_WHOLE_BYTES - EF_OVERHEAD_BYTES;
+    if (p->key != NULL) {
+        if (p->text_n > EF_MAX_PLAINTEXT_BYTES)
+            return with_file(err, gcm_room(0, p->text_n, err), p->name);
+        p->gcm = ef_gcm_new(p->key, NULL);
+        if (p->gcm == NULL)
+            return reject_memory(err);
+    }
+    if (p->seekable && (p->key == NULL || !large || p->to->s3 == NULL))
+        return EF_OK;
+    p->bufs_n = PUT_BUFFERS * STORE_PART_BYTES;
+    p->bufs = malloc(p->bufs_n);
+    p->scratch = ef_secret_alloc(PUT_SCRATCH_BYTES, NULL);
+    return p->bufs != NULL && p->scratch != NULL ? EF_OK : reject_memory(err);
+}
+
+/* fd's bytes become one object, whole or not at all; name is for messages.
+ * key NULL: as they are; else as a dataset file.
+ * Secret:  key; the file's text, in scratch.
+ * Fails:   as store_run; EF_E_IO, EF_E_LIMIT.
+ * Tests: tests/storage.bats, tests/network.bats. */
+static ef_status
+object_put(const struct store_place *to, int fd, const char *name,
+           const unsigned char *key, const struct store_opts *o, ef_err *err)
+{
+    struct object_put *p = calloc(1, sizeof *p);
+    size_t i;
+    ef_status rc;
+
+    if (p == NULL)
+        return reject_memory(err);
+    p->fd = fd;
+    p->name = name;
+    p->key = key;
+    p->to = to;
+    p->o = o;
+    rc = put_begin(p, err);
+    if (rc == EF_OK)
+        rc = p->seekable ? put_file(p, err) : put_pipe(p, err);
+    for (i = 0; i < p->parts; i++)
+        free(p->etag[i]);
+    ef_gcm_free(p->gcm);
+    ef_secret_free(p->scratch, PUT_SCRATCH_BYTES);
+    if (p->bufs != NULL)
+        ef_wipe(p->bufs, p->bufs_n);
+    free(p->bufs);
+    ef_buf_free(&p->upload);
+    ef_wipe(p, sizeof *p);
+    free(p);
+    return rc;
+}
+
 /* --- where AWS keeps keys and settings --- */
+
+/* In the order of botocore: a profile that is named; else keys in the
+ * environment; a profile's keys in the credentials file, those that a program
+ * prints (credential_process), those in the configuration file; a container's;
+ * the instance's. Keys that are got by assuming a role or by signing on are
+ * another tool's business: where a profile asks for them nothing else is
+ * taken. */
 
 /* A token has no published limit; those of STS have 1 to 4 KiB. A longer one
  * is refused, never cut. */
 #define AWS_TEXT_BYTES 8192 /* one value; session tokens are the longest */
+/* What a program or a server gives: three values and some names. */
+#define AWS_ANSWER_BYTES (4 * AWS_TEXT_BYTES)
+#define AWS_PROCESS_MS 60000 /* for the program */
+#define AWS_MAX_WORDS 64     /* of its command line */
 
 /* Keys and settings of one profile, NUL-terminated, no more than one value
  * each. In ef_secret_alloc memory. An empty string: not there. */
 struct aws_profile {
     char access_key[256], secret_key[256], token[AWS_TEXT_BYTES];
-    char region[64], endpoint[1024];
-    int found; /* a file has the profile */
+    char region[64], endpoint[1024], addressing[16];
+    char process[4096]; /* credential_process */
+    char services[256]; /* the section with endpoints of its own */
+    const char *from;   /* where the keys are from, for -v; NULL: none */
+    int found;          /* a file has the profile */
 };
 
 /* A variable of the environment, and where its value goes: cap bytes at out,
@@ -8144,6 +10406,14 @@ struct aws_variable {
     char *out;
     size_t cap;
     const char *name;
+};
+
+/* One of the two files: its text, in secret memory, and its name. section is
+ * the profile's in it. */
+struct aws_file {
+    unsigned char *text;
+    size_t n;
+    ef_buf path, section;
 };
 
 /* A configuration file, named by a variable or at its usual place. Missing
@@ -8155,84 +10425,85 @@ struct aws_variable {
  * Fails:   EF_E_IO, EF_E_LIMIT. Tests: tests/presign.bats ("where the key
  * pair comes from"). */
 static ef_status
-aws_read_file(unsigned char *text, size_t *n, ef_buf *path,
-              const char *variable, const char *usual, ef_err *err)
+aws_read_file(struct aws_file *f, const char *variable, const char *usual,
+              ef_err *err)
 {
     const char *name = getenv(variable), *home = getenv("HOME");
 
-    *n = 0;
     if (name != NULL && name[0] != '\0' && name[0] != '~')
-        ef_buf_str(path, name);
+        ef_buf_str(&f->path, name);
     else if (home != NULL) {
-        ef_buf_str(path, home);
-        ef_buf_str(path, name != NULL && name[0] == '~' ? name + 1 : usual);
+        ef_buf_str(&f->path, home);
+        ef_buf_str(&f->path, name != NULL && name[0] == '~' ? name + 1 : usual);
     }
     /* with neither the variable nor HOME path is "", which is no file */
-    if (file_end_name(path, err) != EF_OK)
+    if (file_end_name(&f->path, err) != EF_OK)
         return EF_E_MEMORY;
     /* missing is usual, and EACCES is a folder on the way; where it can't be
      * told for another reason, opening it says why */
-    if (access(buf_cstr(path), F_OK) != 0 &&
+    if (access(buf_cstr(&f->path), F_OK) != 0 &&
         (errno == ENOENT || errno == ENOTDIR || errno == EACCES))
         return EF_OK;
-    return file_read_small(text, EF_MAX_INI_BYTES + 1, n, buf_cstr(path),
+    return file_read_small(f->text, EF_MAX_INI_BYTES + 1, &f->n,
+                           buf_cstr(&f->path),
                            "larger than EF_MAX_INI_BYTES (1048576)", err);
 }
 
-/* UNTRUSTED: text. name of [section] into out, unless out has a value
- * already; *found where the section exists.
- * Secret:  out is in the caller's secret memory, as is text.
+/* UNTRUSTED: value. It becomes out, a C string of less than cap bytes.
+ * Secret:  out is in the caller's secret memory, as is value.
  * Fails:   EF_E_LIMIT for a value of cap bytes or more: a cut key would sign
- * something else. EF_E_FORMAT as ef_ini_get.
- * Fuzz: fuzz/fuzz_aws.c. Tests: vectors/ini.txt, tests/presign.bats. */
+ * something else. EF_E_FORMAT for a NUL. Fuzz: fuzz/fuzz_aws.c. */
 static ef_status
-aws_value(char *out, size_t cap, int *found, const char *section,
-          const char *name, ef_slice text, ef_err *err)
+aws_keep(char *out, size_t cap, ef_slice value, ef_err *err)
 {
-    ef_slice value;
-    int here = 0;
-    ef_status rc = ef_ini_get(&value, &here, section, name, text, err);
-
-    *found |= here;
-    if (rc != EF_OK || out[0] != '\0' || value.p == NULL)
-        return rc;
     if (value.n >= cap)
         return reject(err, EF_E_LIMIT, EF_NOWHERE, "a value is too long");
     /* it would end there, as a C string, and be another's */
     if (slice_find(value, 0) < value.n)
         return reject(err, EF_E_FORMAT, EF_NOWHERE, "a value has a NUL byte");
     /* value.n < cap, so there is room for the NUL */
-    memcpy(out, value.p, value.n);
+    if (value.n > 0)
+        memcpy(out, value.p, value.n);
     out[value.n] = '\0';
     return EF_OK;
 }
 
-/* UNTRUSTED: text. Settings that decide about the keys, and that encflow
- * does not follow: signing with other keys than AWS's tools would is worse
- * than not at all. They are looked for in the wanted section alone.
+/* UNTRUSTED: text. name of [section] into out, or its part sub, unless out
+ * has a value already; *found where the section exists.
+ * Fails:   as aws_keep and ef_ini_get.
+ * Fuzz: fuzz/fuzz_aws.c. Tests: vectors/ini.txt, tests/credentials.bats. */
+static ef_status
+aws_value(char *out, size_t cap, int *found, const char *section,
+          const char *name, const char *sub, ef_slice text, ef_err *err)
+{
+    ef_slice value;
+    int here = 0;
+    ef_status rc =
+        ef_ini_get_part(&value, &here, section, name, sub, text, err);
+
+    *found |= here;
+    if (rc != EF_OK || out[0] != '\0' || value.p == NULL)
+        return rc;
+    return aws_keep(out, cap, value, err);
+}
+
+/* UNTRUSTED: text. Any of names in the section, which encflow does not follow
+ * and may not ignore. Values of "false" say that a thing is off.
  * Fails:   EF_E_USAGE naming the setting. Fuzz: fuzz/fuzz_aws.c.
  * Tests: tests/presign.bats ("a profile that is missing or incomplete"). */
 static ef_status
-aws_refuse_roles(const char *section, ef_slice text, ef_err *err)
+aws_refuse(const char *section, const char *const *names, size_t n,
+           const char *sub_of, ef_slice text, ef_err *err)
 {
-    static const char *const names[] = {"role_arn",
-                                        "source_profile",
-                                        "credential_source",
-                                        "mfa_serial",
-                                        "sso_session",
-                                        "sso_start_url",
-                                        "web_identity_token_file",
-                                        "login_session",
-                                        "services",
-                                        "use_fips_endpoint",
-                                        "use_dualstack_endpoint"};
     ef_slice value;
     ef_status rc = EF_OK;
     size_t i;
 
-    for (i = 0; i < sizeof names / sizeof names[0] && rc == EF_OK; i++) {
-        rc = ef_ini_get(&value, NULL, section, names[i], text, err);
-        if (rc == EF_OK && value.p != NULL)
+    for (i = 0; i < n && rc == EF_OK; i++) {
+        rc = ef_ini_get_part(&value, NULL, section,
+                             sub_of != NULL ? sub_of : names[i],
+                             sub_of != NULL ? names[i] : NULL, text, err);
+        if (rc == EF_OK && value.p != NULL && !slice_is_name(value, "false"))
             rc = with_hint(err,
                            with_where(err,
                                       reject(err, EF_E_USAGE, EF_NOWHERE,
@@ -8246,10 +10517,67 @@ aws_refuse_roles(const char *section, ef_slice text, ef_err *err)
     return rc;
 }
 
-/* UNTRUSTED: text. One file's keys (an id and its secret, never mixed with
- * another file's) and settings. The credentials file is read first, and what
- * it sets stays: so a second file's id is only taken where there is none.
- * Of a token's two names the old one wins, as in botocore.
+/* UNTRUSTED: text. Settings that decide about the keys: signing with other
+ * keys than AWS's tools would is worse than not at all.
+ * Fuzz: fuzz/fuzz_aws.c. */
+static ef_status
+aws_refuse_roles(const char *section, ef_slice text, ef_err *err)
+{
+    static const char *const names[] = {"role_arn",
+                                        "source_profile",
+                                        "credential_source",
+                                        "mfa_serial",
+                                        "sso_session",
+                                        "sso_start_url",
+                                        "web_identity_token_file",
+                                        "login_session"};
+
+    return aws_refuse(section, names, sizeof names / sizeof names[0], NULL,
+                      text, err);
+}
+
+/* UNTRUSTED: text. Settings that change the host, and so what is signed.
+ * Fuzz: fuzz/fuzz_aws.c. */
+static ef_status
+aws_refuse_hosts(const char *section, ef_slice text, ef_err *err)
+{
+    static const char *const names[] = {"use_fips_endpoint",
+                                        "use_dualstack_endpoint"};
+    static const char *const parts[] = {"use_accelerate_endpoint",
+                                        "use_dualstack_endpoint"};
+    ef_status rc = aws_refuse(section, names, 2, NULL, text, err);
+
+    return rc == EF_OK ? aws_refuse(section, parts, 2, "s3", text, err) : rc;
+}
+
+/* UNTRUSTED: text. One file's settings; what an earlier one set stays. A
+ * services section is named here, and read by aws_service.
+ * Fuzz: fuzz/fuzz_aws.c. Tests: tests/credentials.bats. */
+static ef_status
+aws_settings(struct aws_profile *p, const char *section, ef_slice text,
+             ef_err *err)
+{
+    const struct {
+        char *out;
+        size_t cap;
+        const char *name, *sub;
+    } list[] = {{p->region, sizeof p->region, "region", NULL},
+                {p->endpoint, sizeof p->endpoint, "endpoint_url", NULL},
+                {p->addressing, sizeof p->addressing, "s3", "addressing_style"},
+                {p->process, sizeof p->process, "credential_process", NULL},
+                {p->services, sizeof p->services, "services", NULL}};
+    ef_status rc = aws_refuse_hosts(section, text, err);
+    size_t i;
+
+    for (i = 0; i < sizeof list / sizeof list[0] && rc == EF_OK; i++)
+        rc = aws_value(list[i].out, list[i].cap, &p->found, section,
+                       list[i].name, list[i].sub, text, err);
+    return rc;
+}
+
+/* UNTRUSTED: text. One file's keys, never mixed with another file's: an id
+ * and its secret, both there, or neither. Of a token's two names the old one
+ * wins, as in botocore.
  * Fails:   EF_E_FORMAT for an id without its secret, and as its parts.
  * Secret:  p, which is the caller's.
  * Fuzz: fuzz/fuzz_aws.c. Tests: tests/presign.bats. */
@@ -8257,31 +10585,23 @@ static ef_status
 aws_from_file(struct aws_profile *p, const char *section, ef_slice text,
               ef_err *err)
 {
-    int keys = p->access_key[0] == '\0', found = 0;
-    ef_status rc = aws_refuse_roles(section, text, err);
+    int found = 0;
+    ef_status rc;
 
-    if (rc == EF_OK && keys)
-        rc = aws_value(p->access_key, sizeof p->access_key, &found, section,
-                       "aws_access_key_id", text, err);
+    rc = aws_value(p->access_key, sizeof p->access_key, &found, section,
+                   "aws_access_key_id", NULL, text, err);
     /* secret and token come from the file that the id comes from */
-    keys = keys && p->access_key[0] != '\0';
-    if (rc == EF_OK && keys)
-        rc = aws_value(p->secret_key, sizeof p->secret_key, &found, section,
-                       "aws_secret_access_key", text, err);
-    if (rc == EF_OK && keys)
-        rc = aws_value(p->token, sizeof p->token, &found, section,
-                       "aws_security_token", text, err);
-    if (rc == EF_OK && keys)
-        rc = aws_value(p->token, sizeof p->token, &found, section,
-                       "aws_session_token", text, err);
+    if (rc != EF_OK || p->access_key[0] == '\0')
+        return rc;
+    rc = aws_value(p->secret_key, sizeof p->secret_key, &found, section,
+                   "aws_secret_access_key", NULL, text, err);
     if (rc == EF_OK)
-        rc = aws_value(p->region, sizeof p->region, &found, section, "region",
-                       text, err);
+        rc = aws_value(p->token, sizeof p->token, &found, section,
+                       "aws_security_token", NULL, text, err);
     if (rc == EF_OK)
-        rc = aws_value(p->endpoint, sizeof p->endpoint, &found, section,
-                       "endpoint_url", text, err);
-    p->found |= found;
-    if (rc == EF_OK && keys && p->secret_key[0] == '\0')
+        rc = aws_value(p->token, sizeof p->token, &found, section,
+                       "aws_session_token", NULL, text, err);
+    if (rc == EF_OK && p->secret_key[0] == '\0')
         rc = reject(err, EF_E_FORMAT, EF_NOWHERE,
                     "this profile has an access key id without its secret");
     return rc;
@@ -8343,54 +10663,583 @@ aws_env_keys(struct aws_profile *p, ef_err *err)
                         slice_str(p->access_key[0] == '\0'
                                       ? "AWS_ACCESS_KEY_ID"
                                       : "AWS_SECRET_ACCESS_KEY"));
+    /* a token by itself belongs to keys from elsewhere */
+    if (rc == EF_OK && p->access_key[0] == '\0')
+        p->token[0] = '\0';
     return rc;
 }
 
-/* The keys and settings of profile. As with AWS's tools a named profile goes
- * before keys in the environment; `default`, where no file has it, means the
- * environment. In the credentials file a section is [NAME], in the
- * configuration file [profile NAME], but [default].
- * Secret:  both files pass through text, wiped; path and section have none.
- * Post:    p has a whole pair, or none: section 16 says so to the user.
- * Fails:   as its parts. Tests: tests/presign.bats ("where the key pair
- * comes from", "a credentials file that does not parse"). */
+/* --- keys that somebody else keeps --- */
+
+/* UNTRUSTED: doc. A member that is a text, into out; missing is "".
+ * Fails:   as aws_keep. Fuzz: fuzz/fuzz_keys.c. */
 static ef_status
-aws_load(struct aws_profile *p, const char *profile, ef_err *err)
+aws_member(const ef_json *doc, const char *name, char *out, size_t cap,
+           ef_err *err)
 {
-    size_t n, text_n = EF_MAX_INI_BYTES + 1;
-    unsigned char *text = ef_secret_alloc(text_n, NULL);
-    ef_buf path = {0}, section = {0};
+    uint32_t node = ef_json_member(doc, 0, slice_str(name));
+    ef_buf text = {0};
     ef_status rc;
 
-    memset(p, 0, sizeof *p);
-    if (text == NULL)
-        return reject_memory(err);
-    rc = aws_read_file(text, &n, &path, "AWS_SHARED_CREDENTIALS_FILE",
-                       "/.aws/credentials", err);
+    out[0] = '\0';
+    if (node == EF_JSON_NONE || doc->nodes[node].type != EF_JSON_STRING)
+        return EF_OK;
+    ef_json_string(doc, node, &text);
+    rc = buf_status(&text, err);
     if (rc == EF_OK)
-        rc = aws_from_file(p, profile, slice(text, n), err);
-    with_where(err, rc, buf_slice(&path));
-    /* the configuration file's name comes into the same buffer */
-    path.n = 0;
-    /* the one name that the configuration file has without "profile " */
-    if (strcmp(profile, "default") != 0)
-        ef_buf_str(&section, "profile ");
-    ef_buf_str(&section, profile);
+        rc = aws_keep(out, cap, buf_slice(&text), err);
+    ef_buf_free(&text);
+    return with_where(err, rc, slice_str(name));
+}
+
+/* UNTRUSTED: json: what a program, a container's or an instance's service
+ * says. token is that one's name for the session token. What has expired is
+ * refused; an expiry that is written in another way is the store's to judge.
+ * Secret:  p, the caller's; json, the caller's to wipe.
+ * Fails:   EF_E_FORMAT for no JSON and for keys that are not there,
+ * EF_E_POLICY for keys that have expired.
+ * Fuzz: fuzz/fuzz_keys.c. Tests: tests/credentials.bats. */
+static ef_status
+aws_keys(struct aws_profile *p, const char *token, ef_slice json, int64_t now,
+         ef_err *err)
+{
+    char expires[64];
+    int64_t end;
+    ef_json doc;
+    ef_status rc = ef_json_parse(&doc, json, err);
+
     if (rc == EF_OK)
-        rc = file_end_name(&section, err);
+        rc = aws_member(&doc, "AccessKeyId", p->access_key,
+                        sizeof p->access_key, err);
     if (rc == EF_OK)
-        rc = aws_read_file(text, &n, &path, "AWS_CONFIG_FILE", "/.aws/config",
-                           err);
+        rc = aws_member(&doc, "SecretAccessKey", p->secret_key,
+                        sizeof p->secret_key, err);
     if (rc == EF_OK)
-        rc = aws_from_file(p, buf_cstr(&section), slice(text, n), err);
-    with_where(err, rc, buf_slice(&path));
-    ef_secret_free(text, text_n);
-    ef_buf_free(&path);
-    ef_buf_free(&section);
-    /* a profile that was asked for by name is never replaced */
-    if (rc != EF_OK || p->found || strcmp(profile, "default") != 0)
+        rc = aws_member(&doc, token, p->token, sizeof p->token, err);
+    if (rc == EF_OK)
+        rc = aws_member(&doc, "Expiration", expires, sizeof expires, err);
+    ef_json_free(&doc);
+    if (rc != EF_OK)
         return rc;
-    return aws_env_keys(p, err);
+    if (p->access_key[0] == '\0' || p->secret_key[0] == '\0')
+        return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                      "there is no AccessKeyId with a SecretAccessKey in it");
+    if (ef_time_parse(&end, slice_str(expires), NULL) == EF_OK && end <= now)
+        return reject(err, EF_E_POLICY, EF_NOWHERE,
+                      "the keys it gives have expired");
+    return EF_OK;
+}
+
+/* UNTRUSTED: text, the user's own, and changed in place. Words as a shell
+ * takes them: quotes, and a backslash; nothing is expanded. word has room for
+ * AWS_MAX_WORDS and a NULL.
+ * Fails:   EF_E_FORMAT. Fuzz: fuzz/fuzz_keys.c. */
+static ef_status
+aws_words(char *text, char **word, ef_err *err)
+{
+    char *in = text, *out = text, quote = '\0';
+    size_t n = 0;
+    int open = 0; /* a word has begun, perhaps an empty one */
+
+    for (; *in != '\0'; in++) {
+        char c = *in;
+
+        if (quote == '\0' && (c == ' ' || c == '\t' || c == '\n')) {
+            if (open)
+                *out++ = '\0';
+            open = 0;
+            continue;
+        }
+        if (!open && n == AWS_MAX_WORDS)
+            return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                          "credential_process has more than 64 words");
+        if (!open)
+            word[n++] = out;
+        open = 1;
+        if (c == quote)
+            quote = '\0';
+        else if (quote == '\0' && (c == '"' || c == '\''))
+            quote = c;
+        else if (c == '\\' && in[1] != '\0' &&
+                 (quote == '\0' ||
+                  (quote == '"' && (in[1] == '"' || in[1] == '\\'))))
+            *out++ = *++in;
+        else
+            *out++ = c;
+    }
+    *out = '\0';
+    word[n] = NULL;
+    if (quote != '\0' || n == 0)
+        return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                      "credential_process is empty, or a quote does not end");
+    return EF_OK;
+}
+
+/* In the child: the program, with its output in the pipe and nothing to read:
+ * standard input may be data. Signals are as they were for us at first. */
+static void
+aws_process_child(char **word, int out)
+{
+    int in = open("/dev/null", O_RDONLY);
+
+    (void)signal(SIGPIPE, SIG_DFL);
+    if (in >= 0 && dup2(in, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0)
+        execvp(word[0], word);
+    _exit(127);
+}
+
+/* All that comes through the pipe, up to AWS_ANSWER_BYTES, in time.
+ * Secret:  buf. Fails: EF_E_IO, EF_E_LIMIT. */
+static ef_status
+aws_process_read(int fd, unsigned char *buf, size_t *n, int64_t end,
+                 ef_err *err)
+{
+    struct pollfd wait = {.fd = fd, .events = POLLIN};
+    ssize_t k = 1;
+
+    for (*n = 0; k != 0;) {
+        int64_t left = end - clock_ms();
+
+        if (left <= 0 || poll(&wait, 1, (int)left) == 0)
+            return reject(err, EF_E_IO, EF_NOWHERE,
+                          "the program did not end in time");
+        k = read(fd, buf + *n, AWS_ANSWER_BYTES - *n);
+        if (k < 0 && errno != EINTR)
+            return reject_sys(err, EF_E_IO, "cannot read");
+        *n += k > 0 ? (size_t)k : 0;
+        if (*n == AWS_ANSWER_BYTES)
+            return reject(err, EF_E_LIMIT, EF_NOWHERE,
+                          "the program prints more than 32768 bytes");
+    }
+    return EF_OK;
+}
+
+/* Run it, and take what it prints. Its stderr is ours. It is ended where it
+ * takes too long or prints too much.
+ * Fails:   EF_E_IO: it failed, as its own message should tell. */
+static ef_status
+aws_process_run(char **word, unsigned char *buf, size_t *n, int64_t end,
+                ef_err *err)
+{
+    int pipe_fd[2], status = 0;
+    ef_status rc;
+    pid_t pid;
+
+    if (pipe2(pipe_fd, O_CLOEXEC) != 0)
+        return reject_sys(err, EF_E_IO, "cannot start a program");
+    pid = fork();
+    if (pid == 0)
+        aws_process_child(word, pipe_fd[1]);
+    rc = pid < 0 ? reject_sys(err, EF_E_IO, "cannot start a program") : EF_OK;
+    close(pipe_fd[1]);
+    if (rc == EF_OK)
+        rc = aws_process_read(pipe_fd[0], buf, n, end, err);
+    close(pipe_fd[0]);
+    if (rc != EF_OK && pid > 0)
+        kill(pid, SIGKILL);
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (rc != EF_OK || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
+        return rc;
+    (void)reject(err, EF_E_IO, EF_NOWHERE,
+                 "the program failed, with exit status");
+    err->detail =
+        WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return EF_E_IO;
+}
+
+/* UNTRUSTED: json, what the program printed: a document of version 1.
+ * Fails:   EF_E_FORMAT. Fuzz: fuzz/fuzz_keys.c. */
+static ef_status
+aws_process_version(ef_slice json, ef_err *err)
+{
+    ef_json doc;
+    uint32_t node;
+    ef_status rc = ef_json_parse(&doc, json, err);
+
+    if (rc == EF_OK) {
+        node = ef_json_member(&doc, 0, slice_str("Version"));
+        if (node == EF_JSON_NONE || doc.nodes[node].type != EF_JSON_NUMBER ||
+            !slice_is(slice(json.p + doc.nodes[node].at, doc.nodes[node].n),
+                      "1"))
+            rc = reject(err, EF_E_FORMAT, EF_NOWHERE,
+                        "credential_process did not print a document of "
+                        "Version 1");
+    }
+    ef_json_free(&doc);
+    return rc;
+}
+
+/* p->process prints the keys.
+ * Fails:   as its parts, naming the setting. Tests: tests/credentials.bats. */
+static ef_status
+aws_from_process(struct aws_profile *p, const struct store_opts *o, ef_err *err)
+{
+    char *word[AWS_MAX_WORDS + 1];
+    unsigned char *buf = ef_secret_alloc(AWS_ANSWER_BYTES, NULL);
+    int64_t end = clock_ms() + AWS_PROCESS_MS;
+    size_t n = 0;
+    ef_status rc =
+        buf == NULL ? reject_memory(err) : aws_words(p->process, word, err);
+
+    if (o->deadline != 0 && o->deadline < end)
+        end = o->deadline;
+    if (rc == EF_OK)
+        rc = aws_process_run(word, buf, &n, end, err);
+    if (rc == EF_OK)
+        rc = aws_process_version(slice(buf, n), err);
+    if (rc == EF_OK)
+        rc = aws_keys(p, "SessionToken", slice(buf, n), (int64_t)time(NULL),
+                      err);
+    ef_secret_free(buf, AWS_ANSWER_BYTES);
+    p->from = "credential_process";
+    return with_where(err, rc, slice_str("credential_process"));
+}
+
+/* One request to a service that gives keys, near and without a proxy.
+ * Secret:  the answer, in job->answer, the caller's to free. */
+static ef_status
+aws_ask(struct store_job *job, const struct store_opts *opts, long sec,
+        unsigned attempts, ef_err *err)
+{
+    struct store_opts o = *opts;
+    ef_status rc;
+
+    o.direct = 1;
+    o.connect_sec = o.stall_sec = sec;
+    o.attempts = attempts;
+    o.progress = NULL;
+    job->keep = 1;
+    rc = store_run(job, 1, 1, &o);
+    return store_first_error(job, 1, rc, err);
+}
+
+/* A container's service may be on this machine, or at one of AWS's own
+ * addresses; elsewhere its token would not be safe over plain http.
+ * Fails:   EF_E_POLICY, and as ef_location_check. */
+static ef_status
+aws_container_check(ef_slice url, ef_err *err)
+{
+    static const char *const near[] = {"localhost",      "127.0.0.1",
+                                       "[::1]",          "169.254.170.2",
+                                       "169.254.170.23", "[fd00:ec2::23]"};
+    ef_scheme scheme;
+    ef_slice host;
+    int64_t port;
+    size_t i;
+    ef_status rc = ef_location_check(&scheme, url, err);
+
+    if (rc != EF_OK || scheme == EF_SCHEME_HTTPS)
+        return rc;
+    url = slice_from(url, 7);
+    url.n = slice_find(store_public(url), '/');
+    for (i = 0; i < sizeof near / sizeof near[0]; i++)
+        if (scheme == EF_SCHEME_HTTP &&
+            url_authority(url, &host, &port, NULL) == EF_OK &&
+            slice_is_name(host, near[i]))
+            return EF_OK;
+    return reject(err, EF_E_POLICY, EF_NOWHERE,
+                  "keys are asked for over http:// on this machine or at "
+                  "AWS's own addresses alone");
+}
+
+/* The token that the service wants to see, from a file or a variable: line
+ * becomes a header line, or "".
+ * Secret:  line. Fails: EF_E_IO, EF_E_LIMIT, EF_E_FORMAT. */
+static ef_status
+aws_container_token(char *line, size_t cap, ef_err *err)
+{
+    static const char head[] = "Authorization: ";
+    const char *file = getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
+    size_t n = 0, skip = sizeof head - 1;
+    ef_status rc = EF_OK;
+
+    line[0] = line[skip] = '\0';
+    if (file != NULL && file[0] != '\0')
+        rc = file_read_small((unsigned char *)line + skip, cap - skip - 1, &n,
+                             file, "the token is too long", err);
+    else
+        rc = aws_from_env(line + skip, cap - skip,
+                          "AWS_CONTAINER_AUTHORIZATION_TOKEN", err);
+    if (rc != EF_OK)
+        return rc;
+    n = n > 0 ? n : strlen(line + skip);
+    n = slice_trim_end(slice(line + skip, n)).n;
+    line[skip + n] = '\0';
+    if (n > 0 && !sig_is_visible(line + skip) &&
+        strpbrk(line + skip, "\r\n") != NULL)
+        return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                      "the container's token has more than one line");
+    if (n > 0)
+        memcpy(line, head, skip);
+    return EF_OK;
+}
+
+/* What ECS or EKS gives to a container; nothing where its variables are not
+ * set.
+ * Fails:   EF_E_NETWORK where the service does not answer.
+ * Tests: tests/credentials.bats. */
+static ef_status
+aws_from_container(struct aws_profile *p, const struct store_opts *o,
+                   ef_err *err)
+{
+    const char *relative = getenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
+    const char *full = getenv("AWS_CONTAINER_CREDENTIALS_FULL_URI");
+    char *line = ef_secret_alloc(AWS_TEXT_BYTES, NULL);
+    struct store_job job = {.method = STORE_GET};
+    ef_buf url = {0};
+    ef_status rc = line == NULL ? reject_memory(err) : EF_OK;
+
+    if (relative != NULL && relative[0] != '\0') {
+        ef_buf_str(&url, "http://169.254.170.2");
+        ef_buf_str(&url, relative);
+    } else if (full != NULL) {
+        ef_buf_str(&url, full);
+    }
+    if (rc == EF_OK && url.n > 0) {
+        job.url = buf_cstr(&url);
+        rc = file_end_name(&url, err);
+        if (rc == EF_OK)
+            rc = aws_container_check(buf_slice(&url), err);
+        if (rc == EF_OK)
+            rc = aws_container_token(line, AWS_TEXT_BYTES, err);
+        job.header = rc == EF_OK && line[0] != '\0' ? line : NULL;
+        if (rc == EF_OK)
+            rc = aws_ask(&job, o, 2, 0, err);
+        if (rc == EF_OK)
+            rc = aws_keys(p, "Token", buf_slice(&job.answer),
+                          (int64_t)time(NULL), err);
+        p->from = "the container's service";
+    }
+    with_where(err, rc, slice_str("AWS_CONTAINER_CREDENTIALS_FULL_URI"));
+    ef_buf_free(&job.answer);
+    ef_buf_free(&url);
+    ef_secret_free(line, AWS_TEXT_BYTES);
+    return rc;
+}
+
+/* base is the instance's service. 0: it is off, or no address at all. */
+static int
+aws_instance_base(ef_buf *base)
+{
+    const char *off = getenv("AWS_EC2_METADATA_DISABLED");
+    const char *mode = getenv("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE");
+    const char *set = getenv("AWS_EC2_METADATA_SERVICE_ENDPOINT");
+
+    if (off != NULL && strcasecmp(off, "true") == 0)
+        return 0;
+    if (set != NULL && set[0] != '\0')
+        ef_buf_str(base, set);
+    else if (mode != NULL && strcasecmp(mode, "ipv6") == 0)
+        ef_buf_str(base, "http://[fd00:ec2::254]");
+    else
+        ef_buf_str(base, "http://169.254.169.254");
+    while (base->n > 0 && base->p[base->n - 1] == '/')
+        base->n--;
+    return slice_has_prefix(buf_slice(base), "http://");
+}
+
+/* Ask the instance's service for path; job->answer has it. Its token goes in
+ * a header, as version 2 wants it. Version 1, which has none, is not used:
+ * any program that can be made to fetch a URL could read it. */
+static ef_status
+aws_instance_ask(struct store_job *job, const ef_buf *base, ef_slice path,
+                 const struct store_opts *o, ef_err *err)
+{
+    const char *text = getenv("AWS_METADATA_SERVICE_TIMEOUT");
+    const char *tries = getenv("AWS_METADATA_SERVICE_NUM_ATTEMPTS");
+    int64_t sec = slice_number(slice_str(text != NULL ? text : "1"));
+    int64_t most = slice_number(slice_str(tries != NULL ? tries : "1"));
+    ef_buf url = {0};
+    ef_status rc;
+
+    ef_buf_add(&url, base->p, base->n);
+    ef_buf_add(&url, path.p, path.n);
+    rc = file_end_name(&url, err);
+    job->url = buf_cstr(&url);
+    if (rc == EF_OK)
+        rc = aws_ask(
+            job, o, sec >= 1 && sec <= 60 ? (long)sec : 1,
+            most >= 1 && most <= HTTP_MAX_ATTEMPTS ? (unsigned)most : 1, err);
+    ef_buf_free(&url);
+    return rc;
+}
+
+/* UNTRUSTED: name, the first line of what the service lists: a role's name.
+ * path gets where its keys are. 0: it is none. Fuzz: fuzz/fuzz_keys.c. */
+static int
+aws_instance_role(ef_buf *path, ef_slice name)
+{
+    name = slice_trim(slice(name.p, slice_find(name, '\n')));
+    ef_buf_str(path, "/latest/meta-data/iam/security-credentials/");
+    ef_percent_encode(path, name, 0);
+    return name.n > 0 && name.n <= 128;
+}
+
+/* The keys of the instance's role, by version 2 of its metadata service. Where
+ * nobody answers, or there is no role, there are none; what answers with
+ * something else than keys is an error.
+ * Secret:  token and answers, wiped. Tests: tests/credentials.bats. */
+static ef_status
+aws_from_instance(struct aws_profile *p, const struct store_opts *o,
+                  ef_err *err)
+{
+    struct store_job ask = {.method = STORE_PUT,
+                            .header = "x-aws-ec2-metadata-token-ttl-seconds:"
+                                      "21600"};
+    struct store_job list = {.method = STORE_GET}, keys = {.method = STORE_GET};
+    ef_buf base = {0}, line = {0}, role = {0};
+    ef_status rc = EF_OK;
+    int ok = aws_instance_base(&base) &&
+             aws_instance_ask(&ask, &base, slice_str("/latest/api/token"), o,
+                              NULL) == EF_OK;
+
+    ef_buf_str(&line, "x-aws-ec2-metadata-token: ");
+    ef_buf_add(&line, ask.answer.p, ask.answer.n);
+    list.header = keys.header = buf_cstr(&line);
+    /* a token is one word: what is not would add headers */
+    ok = ok && !line.failed && ask.answer.n > 0 &&
+         sig_is_visible(list.header + 26) &&
+         aws_instance_ask(&list, &base,
+                          slice_str("/latest/meta-data/iam/"
+                                    "security-credentials/"),
+                          o, NULL) == EF_OK;
+    if (ok && aws_instance_role(&role, buf_slice(&list.answer)) &&
+        aws_instance_ask(&keys, &base, buf_slice(&role), o, NULL) == EF_OK) {
+        rc = aws_keys(p, "Token", buf_slice(&keys.answer), (int64_t)time(NULL),
+                      err);
+        p->from = "the instance's service";
+    }
+    with_where(err, rc, slice_str("EC2 instance metadata"));
+    ef_buf_free(&ask.answer);
+    ef_buf_free(&list.answer);
+    ef_buf_free(&keys.answer);
+    ef_buf_free(&base);
+    ef_buf_free(&line);
+    ef_buf_free(&role);
+    return rc;
+}
+
+/* --- all of them --- */
+
+/* Which profile, and whether its name was given: then the environment's keys
+ * do not count. */
+struct aws_choice {
+    const char *name;
+    int named;    /* by an option or argument */
+    int optional; /* it need not exist: "default" */
+};
+
+/* The section of a profile in the credentials file is [NAME], in the
+ * configuration file [profile NAME], but [default]. botocore takes a name in
+ * quotes as the shell would: ["profile "my prof""] is tried where the plain
+ * form is not there. */
+static ef_status
+aws_sections(struct aws_file f[2], const char *profile, ef_err *err)
+{
+    int found = 0;
+    ef_slice value;
+    ef_status rc;
+
+    ef_buf_str(&f[0].section, profile);
+    if (strcmp(profile, "default") != 0)
+        ef_buf_str(&f[1].section, "profile ");
+    ef_buf_str(&f[1].section, profile);
+    if (file_end_name(&f[0].section, err) != EF_OK ||
+        file_end_name(&f[1].section, err) != EF_OK)
+        return EF_E_MEMORY;
+    rc = ef_ini_get(&value, &found, buf_cstr(&f[1].section), "region",
+                    slice(f[1].text, f[1].n), err);
+    if (rc != EF_OK || found)
+        return with_where(err, rc, buf_slice(&f[1].path));
+    f[1].section.n = 0;
+    buf_printf(&f[1].section, "profile \"%s\"", profile);
+    return file_end_name(&f[1].section, err);
+}
+
+/* Settings that have a section of their own: [services NAME], in it the part
+ * endpoint_url of s3. It goes before the profile's endpoint_url. */
+static ef_status
+aws_service(struct aws_profile *p, const struct aws_file *f, ef_err *err)
+{
+    ef_buf section = {0};
+    char *own = p->endpoint;
+    char kept[sizeof p->endpoint];
+    int found = 0;
+    ef_status rc;
+
+    if (p->services[0] == '\0')
+        return EF_OK;
+    memcpy(kept, own, sizeof kept);
+    own[0] = '\0';
+    ef_buf_str(&section, "services ");
+    ef_buf_str(&section, p->services);
+    rc = file_end_name(&section, err);
+    if (rc == EF_OK)
+        rc = aws_value(own, sizeof p->endpoint, &found, buf_cstr(&section),
+                       "s3", "endpoint_url", slice(f->text, f->n), err);
+    if (own[0] == '\0')
+        memcpy(own, kept, sizeof kept);
+    ef_buf_free(&section);
+    return with_where(err, rc, buf_slice(&f->path));
+}
+
+/* Web identity in the environment is a role's: it is asked for before any
+ * file. Fails: EF_E_USAGE. */
+static ef_status
+aws_refuse_identity(ef_err *err)
+{
+    const char *file = getenv("AWS_WEB_IDENTITY_TOKEN_FILE");
+
+    if (file == NULL || file[0] == '\0')
+        return EF_OK;
+    return with_hint(err,
+                     with_where(err,
+                                reject(err, EF_E_USAGE, EF_NOWHERE,
+                                       "this way to get keys is not "
+                                       "supported"),
+                                slice_str("AWS_WEB_IDENTITY_TOKEN_FILE")),
+                     "put keys into the environment with: aws configure "
+                     "export-credentials --format env");
+}
+
+/* The keys, from the first place that has any. Both files are read, and their
+ * settings are in p.
+ * Fails:   as the places. Tests: tests/credentials.bats. */
+static ef_status
+aws_find_keys(struct aws_profile *p, const struct aws_choice *choice,
+              struct aws_file f[2], const struct store_opts *o, ef_err *err)
+{
+    ef_status rc = EF_OK;
+    size_t i;
+
+    if (!choice->named || (choice->optional && !p->found))
+        rc = aws_env_keys(p, err);
+    if (rc != EF_OK || p->access_key[0] != '\0') {
+        p->from = "the environment";
+        return rc;
+    }
+    for (i = 0; i < 2 && rc == EF_OK; i++)
+        rc = with_where(err,
+                        aws_refuse_roles(buf_cstr(&f[i].section),
+                                         slice(f[i].text, f[i].n), err),
+                        buf_slice(&f[i].path));
+    if (rc == EF_OK && (!choice->named || choice->optional))
+        rc = aws_refuse_identity(err);
+    p->from = "a file";
+    for (i = 0; i < 2 && rc == EF_OK && p->access_key[0] == '\0'; i++) {
+        if (i == 1 && p->process[0] != '\0')
+            return aws_from_process(p, o, err);
+        rc = with_where(err,
+                        aws_from_file(p, buf_cstr(&f[i].section),
+                                      slice(f[i].text, f[i].n), err),
+                        buf_slice(&f[i].path));
+    }
+    if (rc == EF_OK && p->access_key[0] == '\0')
+        rc = aws_from_container(p, o, err);
+    if (rc == EF_OK && p->access_key[0] == '\0')
+        rc = aws_from_instance(p, o, err);
+    return rc;
 }
 
 /* The environment's settings go before the profile's; of two variables the
@@ -8401,6 +11250,7 @@ aws_load(struct aws_profile *p, const char *profile, ef_err *err)
 static ef_status
 aws_environment(struct aws_profile *p, ef_err *err)
 {
+    const char *ignore = getenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
     const struct aws_variable list[] = {
         {p->region, sizeof p->region, "AWS_DEFAULT_REGION"},
         {p->region, sizeof p->region, "AWS_REGION"},
@@ -8411,6 +11261,59 @@ aws_environment(struct aws_profile *p, ef_err *err)
     /* "us-east-1" and its NUL */
     if (p->region[0] == '\0')
         memcpy(p->region, "us-east-1", 10);
+    if (ignore != NULL && strcasecmp(ignore, "true") == 0)
+        p->endpoint[0] = '\0';
+    return rc;
+}
+
+/* The keys and settings that choice means.
+ * Secret:  both files pass through text, wiped; path and section have none.
+ * Post:    p has a whole pair, or none: section 16 says so to the user.
+ * Fails:   as its parts. EF_E_USAGE for a profile that is nowhere.
+ * Tests: tests/credentials.bats, tests/presign.bats ("where the key pair
+ * comes from", "a credentials file that does not parse"). */
+static ef_status
+aws_load(struct aws_profile *p, const struct aws_choice *choice,
+         const struct store_opts *o, ef_err *err)
+{
+    struct aws_file f[2] = {{0}, {0}};
+    size_t i, text_n = EF_MAX_INI_BYTES + 1;
+    ef_status rc;
+
+    memset(p, 0, sizeof *p);
+    f[0].text = ef_secret_alloc(text_n, NULL);
+    f[1].text = ef_secret_alloc(text_n, NULL);
+    rc = f[0].text == NULL || f[1].text == NULL ? reject_memory(err) : EF_OK;
+    if (rc == EF_OK)
+        rc = aws_read_file(&f[0], "AWS_SHARED_CREDENTIALS_FILE",
+                           "/.aws/credentials", err);
+    if (rc == EF_OK)
+        rc = aws_read_file(&f[1], "AWS_CONFIG_FILE", "/.aws/config", err);
+    if (rc == EF_OK)
+        rc = aws_sections(f, choice->name, err);
+    for (i = 0; i < 2 && rc == EF_OK; i++)
+        rc = with_where(err,
+                        aws_settings(p, buf_cstr(&f[i].section),
+                                     slice(f[i].text, f[i].n), err),
+                        buf_slice(&f[i].path));
+    if (rc == EF_OK)
+        rc = aws_service(p, &f[1], err);
+    if (rc == EF_OK && !p->found && !choice->optional)
+        rc = with_hint(err,
+                       with_where(err,
+                                  reject(err, EF_E_USAGE, EF_NOWHERE,
+                                         "there is no such profile"),
+                                  slice_str(choice->name)),
+                       "~/.aws/credentials or ~/.aws/config should have it");
+    if (rc == EF_OK)
+        rc = aws_find_keys(p, choice, f, o, err);
+    if (rc == EF_OK)
+        rc = aws_environment(p, err);
+    for (i = 0; i < 2; i++) {
+        ef_secret_free(f[i].text, text_n);
+        ef_buf_free(&f[i].path);
+        ef_buf_free(&f[i].section);
+    }
     return rc;
 }
 
@@ -10106,101 +13009,6 @@ run_work_end(struct run_work *w, ef_err *err)
 
 /* --- inputs --- */
 
-/* What libcurl hands over at most; larger pieces are taken in parts. */
-#define RUN_PIECE_BYTES 16384
-
-/* One input on its way: decrypted as it arrives, named when its tag holds.
- * begun tells whether there is something to undo. */
-struct run_input {
-    const struct run_dataset *set;
-    ef_buf path;            /* WORK/NAME */
-    unsigned char *scratch; /* RUN_PIECE_BYTES, shared: one piece at a time */
-    ef_gcm *gcm;
-    ef_open open;
-    struct file_out out;
-    int begun; /* gcm, open and out are in use */
-};
-
-/* At the first byte, so that only transfers under way hold a key schedule
- * and a file. run_input_free undoes it, also when it failed half way.
- * Secret:  round keys, in in->gcm. The file is 0600 and has no name yet. */
-static ef_status
-run_input_begin(struct run_input *in, ef_err *err)
-{
-    in->gcm = ef_gcm_new(in->set->cred->key, NULL);
-    if (in->gcm == NULL)
-        return reject_memory(err);
-    ef_open_init(&in->open, in->gcm);
-    /* before the file: a failed begin leaves out closed, and safe to abort */
-    in->begun = 1;
-    /* WORK was empty and names are unique: nothing is replaced */
-    return file_out_begin(&in->out, buf_cstr(&in->path), FILE_PRIVATE, err);
-}
-
-/* UNTRUSTED: ciphertext. The file it goes to has no name yet, so what is
- * written here before its tag is seen can be read by nobody else.
- * Secret:  plaintext in scratch, one for all inputs: it is written out
- * before the next piece comes, and wiped by run_fetch.
- * Fails:   EF_E_IO (a full disk), EF_E_LIMIT, EF_E_MEMORY.
- * Fuzz: fuzz/fuzz_container.c. Tests: tests/run.bats. */
-static ef_status
-run_input_sink(void *ctx, ef_slice piece, ef_err *err)
-{
-    struct run_input *in = ctx;
-    ef_status rc = in->begun ? EF_OK : run_input_begin(in, err);
-    size_t n, out_n;
-
-    while (rc == EF_OK && piece.n > 0) {
-        /* scratch has room for as many bytes as are pushed: ef_open_push gives
-         * out no more than it takes in, tail included */
-        n = piece.n < RUN_PIECE_BYTES ? piece.n : RUN_PIECE_BYTES;
-        rc = ef_open_push(&in->open, in->scratch, &out_n, slice(piece.p, n),
-                          err);
-        if (rc == EF_OK)
-            rc = with_file(err,
-                           file_write_full(in->out.fd, in->scratch, out_n, err),
-                           buf_cstr(&in->path));
-        piece = slice_from(piece, n);
-    }
-    return rc;
-}
-
-/* An output that has no name yet vanishes; round keys are wiped. Safe at
- * any time, and twice.
- * Post:    in->begun is 0; path and scratch are run_fetch's. */
-static void
-run_input_free(struct run_input *in)
-{
-    if (in->begun)
-        file_out_abort(&in->out);
-    ef_gcm_free(in->gcm);
-    in->gcm = NULL;
-    in->begun = 0;
-}
-
-/* All has come. The one place where an input gets its name, and only after
- * its tag has verified.
- * Post:    the key schedule is gone in any case.
- * Fails:   EF_E_AUTH, EF_E_FORMAT (fewer than 28 bytes), EF_E_IO.
- * Tests: tests/run.bats ("a tampered input, exit 3, nothing runs"). */
-static ef_status
-run_input_end(void *ctx, ef_err *err)
-{
-    struct run_input *in = ctx;
-    /* a body of no bytes never came to the sink */
-    ef_status rc = in->begun ? EF_OK : run_input_begin(in, err);
-
-    if (rc == EF_OK)
-        rc = ef_open_end(&in->open, err);
-    if (rc == EF_OK) {
-        rc = file_out_commit(&in->out, buf_cstr(&in->path), err);
-        /* commit has closed out, also when it failed */
-        in->begun = 0;
-    }
-    run_input_free(in);
-    return rc;
-}
-
 /* The failure of one of jobs that is to be told, with its location: the
  * first that has rc, the status store_run chose.
  * EF_OK is passed through. */
@@ -10229,18 +13037,20 @@ run_first_error(const struct store_job *jobs, size_t n, ef_status rc,
  * Fails:   as store_run; err names the dataset. Tests: tests/run.bats
  * ("what a server can do to an input", "inputs are fetched side by side"). */
 static ef_status
-run_fetch(const struct run_port *port, struct run_input *inputs,
+run_fetch(const struct run_port *port, struct store_input *inputs,
           const char *work, const struct store_opts *o, ef_err *err)
 {
     struct store_job *jobs = calloc(port->n, sizeof *jobs);
-    unsigned char *scratch = ef_secret_alloc(RUN_PIECE_BYTES, NULL);
+    unsigned char *scratch = ef_secret_alloc(STORE_PIECE_BYTES, NULL);
     ef_status rc = EF_OK;
     size_t i;
 
     if (jobs == NULL || scratch == NULL)
         rc = reject_memory(err);
     for (i = 0; i < port->n && rc == EF_OK; i++) {
-        inputs[i].set = &port->set[i];
+        inputs[i].key = port->set[i].cred->key;
+        /* WORK was empty and names are unique: nothing is replaced */
+        inputs[i].flags = FILE_PRIVATE;
         inputs[i].scratch = scratch;
         ef_buf_str(&inputs[i].path, work);
         ef_buf_str(&inputs[i].path, "/");
@@ -10249,8 +13059,9 @@ run_fetch(const struct run_port *port, struct run_input *inputs,
         (void)buf_cstr(&inputs[i].path);
         rc = buf_status(&inputs[i].path, err);
         jobs[i].url = port->set[i].url;
-        jobs[i].sink = run_input_sink;
-        jobs[i].end = run_input_end;
+        jobs[i].sink = store_input_sink;
+        jobs[i].end = store_input_end;
+        jobs[i].restart = store_input_restart;
         jobs[i].ctx = &inputs[i];
     }
     if (rc == EF_OK) {
@@ -10259,8 +13070,8 @@ run_fetch(const struct run_port *port, struct run_input *inputs,
         rc = run_first_error(jobs, port->n, rc, port, err);
     }
     for (i = 0; i < port->n; i++)
-        run_input_free(&inputs[i]);
-    ef_secret_free(scratch, RUN_PIECE_BYTES);
+        store_input_free(&inputs[i]);
+    ef_secret_free(scratch, STORE_PIECE_BYTES);
     free(jobs);
     return rc;
 }
@@ -11077,51 +13888,14 @@ run_returncode(const struct run_app *app)
 
 /* --- outputs --- */
 
-/* A result being sealed while it is sent. A nonce and a context for each
- * output: two datasets may have the same key. */
-struct run_output {
-    const ef_result *result;
-    uint64_t text_n; /* size of the result's JSON */
-    ef_gcm *gcm;
-    unsigned char nonce[EF_NONCE_BYTES], tag[EF_TAG_BYTES];
-};
-
-/* n bytes of the dataset file from at. Asked in order; from 0 again when the
- * request is repeated, with the same bytes: one nonce, one message.
- * Nonce, JSON and tag may each be cut anywhere by n.
- * Secret:  buf has the result's plaintext for a moment, before it is
- * encrypted in place.
- * Pre:     o->result stays as it is until every output is delivered.
- * Fails:   never in practice: a result is far below GCM's limit. */
+/* n bytes of the result's text from at: what store_seal seals. */
 static ef_status
-run_output_source(void *ctx, uint64_t at, unsigned char *buf, size_t n,
-                  ef_err *err)
+run_output_read(void *ctx, uint64_t at, unsigned char *buf, size_t n,
+                ef_err *err)
 {
-    struct run_output *o = ctx;
-    uint64_t body_end = EF_NONCE_BYTES + o->text_n;
-    ef_status rc = EF_OK;
-
-    /* the first time, or all over again: same nonce, same plaintext */
-    if (at == 0)
-        ef_gcm_start(o->gcm, o->nonce, NULL, 0);
-    for (; n > 0 && at < EF_NONCE_BYTES; at++, n--)
-        *buf++ = o->nonce[at];
-    if (n > 0 && at < body_end) {
-        size_t k = body_end - at < n ? (size_t)(body_end - at) : n;
-
-        /* at is past the nonce: no underflow */
-        ef_result_read(o->result, at - EF_NONCE_BYTES, buf, k);
-        rc = ef_gcm_crypt(o->gcm, buf, k, 1, err);
-        at += k;
-        buf += k;
-        n -= k;
-    }
-    /* all of the JSON is sealed; the tag stays for the calls that follow */
-    if (n > 0 && at == body_end)
-        ef_gcm_tag(o->gcm, o->tag);
-    for (; n > 0 && at < body_end + EF_TAG_BYTES; at++, n--)
-        *buf++ = o->tag[at - body_end];
-    return rc;
+    (void)err;
+    ef_result_read(ctx, at, buf, n);
+    return EF_OK;
 }
 
 /* Seal the result to every output and put it; one failure does not keep the
@@ -11134,20 +13908,21 @@ run_deliver(const struct run_port *port, const ef_result *result,
             const struct store_opts *o, ef_err *err)
 {
     struct store_job *jobs = calloc(port->n, sizeof *jobs);
-    struct run_output *outs = calloc(port->n, sizeof *outs);
+    struct store_seal *outs = calloc(port->n, sizeof *outs);
     ef_status rc = jobs == NULL || outs == NULL ? reject_memory(err) : EF_OK;
     size_t i;
 
     for (i = 0; i < port->n && rc == EF_OK; i++) {
-        outs[i].result = result;
+        outs[i].read = run_output_read;
+        outs[i].ctx = (void *)(uintptr_t)result;
         outs[i].text_n = ef_result_size(result);
         /* all at once, so that memory runs out before anything is sent */
         outs[i].gcm = ef_gcm_new(port->set[i].cred->key, NULL);
-        rc = outs[i].gcm == NULL ? reject_memory(err)
-                                 : crypt_nonce(outs[i].nonce, err);
+        if (outs[i].gcm == NULL)
+            rc = reject_memory(err);
         jobs[i].url = port->set[i].url;
-        jobs[i].put = 1;
-        jobs[i].source = run_output_source;
+        jobs[i].method = STORE_PUT;
+        jobs[i].source = store_seal_source;
         jobs[i].ctx = &outs[i];
         /* known beforehand, so that a PUT has a Content-Length */
         jobs[i].size = outs[i].text_n + EF_OVERHEAD_BYTES;
@@ -11196,7 +13971,7 @@ struct run_job {
  * Example: ["/bin/encflow", "describe", "-c", "DESCRIPTION", "/job/a", 0].
  * A path that begins with '-' cannot be: WORK is absolute. */
 static char **
-run_argv(const struct run_job *job, const struct run_input *inputs, size_t n)
+run_argv(const struct run_job *job, const struct store_input *inputs, size_t n)
 {
     static const char *const own[] = {"describe", "-c", "DESCRIPTION", NULL};
     size_t k = 0, i, head = 4;
@@ -11227,7 +14002,7 @@ run_argv(const struct run_job *job, const struct run_input *inputs, size_t n)
  * Tests: tests/run.bats ("the application's environment is clean"). */
 static ef_status
 run_middle(struct run_app *app, const struct run_job *job,
-           const struct run_input *inputs, size_t n, ef_err *err)
+           const struct store_input *inputs, size_t n, ef_err *err)
 {
     static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:"
                          "/usr/bin:/sbin:/bin";
@@ -11281,7 +14056,7 @@ static ef_status
 run_datasets(const struct run_job *job, const struct run_port *in,
              const struct run_port *out, ef_err *err)
 {
-    struct run_input *inputs = calloc(in->n, sizeof *inputs);
+    struct store_input *inputs = calloc(in->n, sizeof *inputs);
     struct run_app app = {.cage = {.ruleset = -1}};
     ef_result result;
     ef_status rc = inputs == NULL
@@ -11415,12 +14190,16 @@ enum cli_option {
     /* what may be reached, and how */
     CLI_ONLINE,
     CLI_CACERT,
+    CLI_PROXY,
     CLI_STALL,
+    CLI_CONNECT,
+    CLI_MAX_TIME,
     CLI_ALLOW_HTTP,
     CLI_ALLOW_FILE,
     CLI_ALLOW_NET,
     /* presign's */
     CLI_SIGV2,
+    CLI_PROFILE,
     CLI_REGION,
     CLI_ENDPOINT,
     CLI_ADDRESSING,
@@ -11439,6 +14218,7 @@ enum cli_option {
     CLI_OUTPUT,
     CLI_WORK,
     CLI_TIMEOUT,
+    CLI_SHARD,
     /* how many there are: the size of the tables */
     CLI_OPTIONS
 };
@@ -11492,6 +14272,15 @@ static const struct cli_spelling {
     [CLI_STALL] = {"", "--stall", "S",
                    "give a transfer up after S seconds without a byte "
                    "(default 60)"},
+    /* unix and vsock are sockets on which a proxy speaks CONNECT. */
+    [CLI_PROXY] = {"", "--proxy", "URL",
+                   "go through http://HOST:PORT, unix://PATH or "
+                   "vsock://CID:PORT"},
+    [CLI_CONNECT] = {"", "--connect-timeout", "S",
+                     "give a connection up after S seconds (default 30)"},
+    /* Retries and waits count, too. */
+    [CLI_MAX_TIME] = {"", "--max-time", "S",
+                      "give everything up after S seconds (default: never)"},
     /* What is off by default is switched on one by one: there is no option
      * that means all three. */
     [CLI_ALLOW_HTTP] = {"", "--allow-http", NULL,
@@ -11503,6 +14292,9 @@ static const struct cli_spelling {
     /* Version 4 is the default, whatever the region. */
     [CLI_SIGV2] = {"", "--sigv2", NULL,
                    "sign with Signature Version 2, as old regions accept it"},
+    /* Goes before keys in the environment, as with AWS's tools. */
+    [CLI_PROFILE] = {"", "--profile", "NAME",
+                     "whose keys (default: AWS_PROFILE, default)"},
     /* Part of what is signed: a wrong one is refused by the store only. */
     [CLI_REGION] = {"", "--region", "REGION",
                     "the bucket's region (default: AWS_REGION, the profile, "
@@ -11548,6 +14340,10 @@ static const struct cli_spelling {
     /* Of the application alone; a transfer has --stall. */
     [CLI_TIMEOUT] = {"", "--timeout", "S",
                      "end the application after S seconds (default: never)"},
+    /* For array jobs; the engines' own variables do the same. */
+    [CLI_SHARD] = {"", "--shard", "I/N",
+                   "take the I-th of N shares of the inputs, I from 0 "
+                   "(default: the array job's own)"},
 };
 
 /* What a command line says. All texts are argv's, which outlives it; the
@@ -11973,7 +14769,8 @@ static int
 cli_crypt(struct cli *c, int seal)
 {
     struct cli_progress progress;
-    struct crypt_job job = {.in = c->value[CLI_IN], .out = c->value[CLI_OUT]};
+    struct crypt_job job = {
+        .in = c->value[CLI_IN], .out = c->value[CLI_OUT], .fd = -1};
     unsigned char *key;
     const char *tmpdir = getenv("TMPDIR");
     long threads, cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -12528,23 +15325,55 @@ cli_load_dataset(struct run_dataset *d, const char *path, int *has_location,
     return rc;
 }
 
-/* What transfers may do: https always; http and file only where their
- * options say so. A signal ends a transfer through cli_stop.
- * Pre: c outlives the result, which points to --cacert's value. */
-static struct store_opts
-cli_store_opts(const struct cli *c, long stall)
-{
-    struct store_opts o = {.schemes = EF_SCHEME_HTTPS,
-                           .cacert = c->value[CLI_CACERT],
-                           .stall_sec = stall,
-                           .stop = &cli_stop};
+/* Connections of this process, closed by cli_main. */
+static struct store_net cli_net;
 
+/* How often a request may be tried: AWS's own variable. 0 (and a message)
+ * where it is no such number; unset is the default. */
+static int
+cli_attempts(unsigned *out)
+{
+    const char *text = getenv("AWS_MAX_ATTEMPTS");
+    int64_t n = text != NULL && text[0] != '\0' ? slice_number(slice_str(text))
+                                                : HTTP_ATTEMPTS;
+
+    *out = (unsigned)n;
+    if (n >= 1 && n <= HTTP_MAX_ATTEMPTS)
+        return 1;
+    (void)cli_usage("AWS_MAX_ATTEMPTS takes a number from 1 to 10, not", text);
+    return 0;
+}
+
+/* What transfers may do: https always; http and file only where their
+ * options say so. A signal ends a transfer through cli_stop. 0, or an exit
+ * status after a message.
+ * Pre: c outlives *o, which points to --cacert's and --proxy's values. */
+static int
+cli_store_opts(const struct cli *c, struct store_opts *o)
+{
+    ef_err err = {0};
+    long max;
+
+    *o = (struct store_opts){.schemes = EF_SCHEME_HTTPS,
+                             .cacert = c->value[CLI_CACERT],
+                             .net = &cli_net,
+                             .stop = &cli_stop};
     /* NULL, too, for commands that do not take the option */
     if (c->value[CLI_ALLOW_HTTP] != NULL)
-        o.schemes |= EF_SCHEME_HTTP;
+        o->schemes |= EF_SCHEME_HTTP;
     if (c->value[CLI_ALLOW_FILE] != NULL)
-        o.schemes |= EF_SCHEME_FILE;
-    return o;
+        o->schemes |= EF_SCHEME_FILE;
+    if (!cli_number(c, CLI_STALL, 1, 86400, 60, &o->stall_sec) ||
+        !cli_number(c, CLI_CONNECT, 1, 86400, HTTP_CONNECT_SEC,
+                    &o->connect_sec) ||
+        !cli_number(c, CLI_MAX_TIME, 1, 31536000, 0, &max) ||
+        !cli_attempts(&o->attempts))
+        return ef_exit_status(EF_E_USAGE);
+    o->deadline = max > 0 ? clock_ms() + max * 1000 : 0;
+    if (c->value[CLI_PROXY] != NULL &&
+        http_proxy_parse(&o->proxy, c->value[CLI_PROXY], &err) != EF_OK)
+        return cli_fail(&err);
+    return 0;
 }
 
 /* Ask for one byte of the object: does the storage accept the URL? An HTTP
@@ -12554,11 +15383,11 @@ cli_store_opts(const struct cli *c, long stall)
  * Fails: EF_E_NETWORK, EF_E_POLICY (a redirect), EF_E_IO.
  * Tests: vectors/commands.txt (check-online-file), tests/data.bats. */
 static ef_status
-cli_try_online(const struct cli *c, const struct run_dataset *d, ef_err *err)
+cli_try_online(const struct store_opts *o, const struct run_dataset *d,
+               ef_err *err)
 {
-    struct store_opts o = cli_store_opts(c, 60);
     struct store_job job = {.url = d->url, .probe = 1};
-    ef_status rc = store_run(&job, 1, 1, &o);
+    ef_status rc = store_run(&job, 1, 1, o);
 
     /* the job's own account, not only its status */
     if (rc != EF_OK)
@@ -12685,15 +15514,20 @@ cli_query_of(const struct run_dataset *d)
 static int
 cli_credentials_check(struct cli *c)
 {
-    struct run_port port = {calloc(1, sizeof *port.set), 1};
-    struct run_dataset *d = port.set;
+    struct run_port port = {NULL, 1};
+    struct run_dataset *d;
+    struct store_opts o;
     ef_presigned signature = {0, 0, 0};
     char expires[EF_TIME_BYTES] = "";
     ef_buf allow = {0};
     ef_err err = {0};
     ef_status rc;
-    int has_location = 0, online = c->value[CLI_ONLINE] != NULL, status = 0;
+    int has_location = 0, online = c->value[CLI_ONLINE] != NULL;
+    int status = cli_store_opts(c, &o);
 
+    if (status != 0)
+        return status;
+    d = port.set = calloc(1, sizeof *port.set);
     if (d == NULL)
         /* run_port_free then finds nothing to free */
         port.n = 0;
@@ -12710,7 +15544,7 @@ cli_credentials_check(struct cli *c)
         rc = ef_presigned_parse(&signature, cli_query_of(d), &err);
     ef_time_format(expires, signature.expires, 0);
     if (rc == EF_OK && has_location)
-        rc = store_check_scheme(d->scheme, cli_store_opts(c, 60).schemes, &err);
+        rc = store_check_scheme(d->scheme, o.schemes, &err);
     if (rc == EF_OK && signature.version != 0 &&
         signature.expires <= cli_now()) {
         rc = with_hint(&err,
@@ -12722,7 +15556,7 @@ cli_credentials_check(struct cli *c)
     }
     /* last: nothing is sent for what is known to be bad */
     if (rc == EF_OK && online)
-        rc = cli_try_online(c, d, &err);
+        rc = cli_try_online(&o, d, &err);
     if (rc == EF_OK && has_location) {
         cli_allowlist(&allow, d);
         rc = buf_status(&allow, &err);
@@ -12744,6 +15578,22 @@ cli_credentials_check(struct cli *c)
 
 /* --- presign --- */
 
+/* botocore's addressing_style; NULL is our own default, the regional host. 0:
+ * there is no such style, and *out is the default. */
+static int
+cli_addressing(const char *style, ef_addressing *out)
+{
+    /* in the order of ef_addressing; "" is our default and has no name */
+    static const char *const styles[] = {"", "auto", "virtual", "path"};
+    size_t i;
+
+    *out = EF_ADDR_REGIONAL;
+    for (i = 1; style != NULL && i < 4; i++)
+        if (strcmp(style, styles[i]) == 0)
+            *out = (ef_addressing)i;
+    return style == NULL || *out != EF_ADDR_REGIONAL;
+}
+
 /* What the arguments say, into *p: method, life, time, addressing, extra
  * parameters. 0, or an exit status after a message. Nothing secret is read
  * yet.
@@ -12757,9 +15607,6 @@ cli_credentials_check(struct cli *c)
 static int
 cli_presign_fields(struct cli *c, ef_presign *p, ef_err *err)
 {
-    /* in the order of ef_addressing, which i becomes; "" is our default
-     * and has no name */
-    static const char *const styles[] = {"", "auto", "virtual", "path"};
     const char *style = c->value[CLI_ADDRESSING];
     int64_t seconds = slice_number(slice_str(c->args[4]));
     size_t i;
@@ -12782,13 +15629,9 @@ cli_presign_fields(struct cli *c, ef_presign *p, ef_err *err)
         return cli_usage("--at takes seconds since 1970, 20130524T000000Z or "
                          "2013-05-24T00:00:00Z, not",
                          c->value[CLI_AT]);
-    for (i = 1; style != NULL && i < 4 && strcmp(style, styles[i]) != 0;)
-        i++;
-    if (style != NULL && i == 4)
+    if (!cli_addressing(style, &p->addressing))
         return cli_usage("--addressing takes virtual, path or auto, not",
                          style);
-    /* i is 1 to 3 here */
-    p->addressing = style != NULL ? (ef_addressing)i : EF_ADDR_REGIONAL;
     for (i = 0; i < c->query_n; i++)
         /* VALUE may be empty, and have a '=' of its own; NAME ends at the
          * first */
@@ -12907,13 +15750,14 @@ cli_presign_print(const struct cli *c, const ef_presign *p, const ef_buf *url)
  * Fails: EF_E_USAGE without keys or with a setting like role_arn;
  * EF_E_FORMAT, EF_E_LIMIT, EF_E_IO for the files. Their text is
  * aws_from_file's to distrust (fuzz/fuzz_aws.c).
- * Tests: tests/presign.bats ("where the key pair comes from", "region and
- * endpoint, the most particular setting wins"). */
+ * Tests: tests/credentials.bats, tests/presign.bats ("where the key pair comes
+ * from", "region and endpoint, the most particular setting wins"). */
 static ef_status
-cli_presign_profile(struct cli *c, struct aws_profile *s, ef_presign *p,
-                    ef_err *err)
+cli_profile(struct cli *c, const struct aws_choice *choice,
+            const struct store_opts *o, struct aws_profile *s, ef_presign *p,
+            ef_err *err)
 {
-    ef_status rc = aws_load(s, c->args[0], err);
+    ef_status rc = aws_load(s, choice, o, err);
 
     /* a file with an id has its secret, too (aws_from_file) */
     if (rc == EF_OK && s->access_key[0] == '\0')
@@ -12921,12 +15765,10 @@ cli_presign_profile(struct cli *c, struct aws_profile *s, ef_presign *p,
                        with_where(err,
                                   reject(err, EF_E_USAGE, EF_NOWHERE,
                                          "no access key for this profile"),
-                                  slice_str(c->args[0])),
+                                  slice_str(choice->name)),
                        "~/.aws/credentials or ~/.aws/config needs it; for "
                        "`default`, AWS_ACCESS_KEY_ID and "
                        "AWS_SECRET_ACCESS_KEY will do");
-    if (rc == EF_OK)
-        rc = aws_environment(s, err);
     p->access_key = s->access_key;
     p->secret_key = s->secret_key;
     /* an empty token would be signed as one */
@@ -12936,6 +15778,12 @@ cli_presign_profile(struct cli *c, struct aws_profile *s, ef_presign *p,
     p->endpoint = c->value[CLI_ENDPOINT] != NULL ? c->value[CLI_ENDPOINT]
                   : s->endpoint[0] != '\0'       ? s->endpoint
                                                  : NULL;
+    if (rc == EF_OK && p->addressing == EF_ADDR_REGIONAL)
+        (void)cli_addressing(s->addressing, &p->addressing);
+    if (rc == EF_OK)
+        /* the id goes with every request; the secret is nowhere */
+        cli_say(c, "keys of profile %s from %s, access key id %s, region %s",
+                choice->name, s->from, p->access_key, p->region);
     return rc;
 }
 
@@ -12957,12 +15805,18 @@ cli_presign(struct cli *c)
     ef_buf url = {0}, bucket = {0}, key = {0};
     ef_err err = {0};
     ef_status rc;
+    struct store_opts o;
+    struct aws_choice choice = {c->args[0], 1,
+                                strcmp(c->args[0], "default") == 0};
     int status = cli_presign_fields(c, &p, &err);
 
+    if (status == 0)
+        status = cli_store_opts(c, &o);
     if (status != 0)
         return status;
     s = ef_secret_alloc(sizeof *s, NULL);
-    rc = s == NULL ? reject_memory(&err) : cli_presign_profile(c, s, &p, &err);
+    rc = s == NULL ? reject_memory(&err)
+                   : cli_profile(c, &choice, &o, s, &p, &err);
     if (rc == EF_OK)
         rc =
             cli_presign_key(c->args[2], slice_str(c->args[3]),
@@ -12974,9 +15828,6 @@ cli_presign(struct cli *c)
         rc = bucket.failed ? reject_memory(&err)
                            : ef_presign_url(&url, NULL, &p, &err);
     if (rc == EF_OK) {
-        /* the id is in the URL anyway; the secret is nowhere */
-        cli_say(c, "keys of profile %s, access key id %s, region %s",
-                c->args[0], p.access_key, p.region);
         cli_presign_notes(c, &p);
         status = cli_presign_print(c, &p, &url);
     } else {
@@ -12987,6 +15838,323 @@ cli_presign(struct cli *c)
     ef_buf_free(&key);
     /* p points into it: p is not used behind this line */
     ef_secret_free(s, sizeof *s);
+    return status;
+}
+
+/* --- put and get --- */
+
+/* What put and get share: where the object is, and the keys for it. Everything
+ * that place points to is owned here; cli_object_free. */
+struct cli_object {
+    struct store_opts o;
+    struct store_place place;
+    struct aws_profile *aws; /* secret memory; NULL: a URL */
+    ef_presign s3;
+    ef_buf bucket, key;
+    unsigned char *url;      /* EF_MAX_LOCATION_BYTES + 2, secret memory */
+    unsigned char *data_key; /* EF_KEY_BYTES, secret memory; NULL: no -K */
+};
+
+/* Safe on zeros. */
+static void
+cli_object_free(struct cli_object *t)
+{
+    ef_secret_free(t->aws, sizeof *t->aws);
+    ef_secret_free(t->url, EF_MAX_LOCATION_BYTES + 2);
+    ef_secret_free(t->data_key, EF_KEY_BYTES);
+    ef_buf_free(&t->bucket);
+    ef_buf_free(&t->key);
+}
+
+/* The last part of a path or key: "a/b.csv" -> "b.csv". */
+static ef_slice
+cli_last_part(ef_slice path)
+{
+    size_t i = path.n;
+
+    while (i > 0 && path.p[i - 1] != '/')
+        i--;
+    return slice_from(path, i);
+}
+
+/* arg is s3://BUCKET/KEY. A key that is a folder's, or none, gets the name of
+ * the file that is put.
+ * Fails: EF_E_USAGE. Tests: tests/storage.bats. */
+static ef_status
+cli_object_key(struct cli_object *t, const char *arg, const char *file,
+               ef_err *err)
+{
+    ef_slice rest = slice_from(slice_str(arg), 5), name = {NULL, 0};
+    size_t n = slice_find(rest, '/');
+
+    ef_buf_add(&t->bucket, rest.p, n);
+    rest = slice_from(rest, n + 1);
+    ef_buf_add(&t->key, rest.p, rest.n);
+    if (rest.n == 0 || rest.p[rest.n - 1] == '/') {
+        if (file != NULL && !file_is_std(file))
+            name = cli_last_part(slice_str(file));
+        if (name.n == 0)
+            return with_where(err,
+                              reject(err, EF_E_USAGE, EF_NOWHERE,
+                                     "an object's key is missing"),
+                              slice_str(arg));
+        ef_buf_add(&t->key, name.p, name.n);
+    }
+    if (file_end_name(&t->bucket, err) != EF_OK)
+        return EF_E_MEMORY;
+    return buf_status(&t->key, err);
+}
+
+/* An object of S3's: the keys for it, and whether its host may be reached. */
+static ef_status
+cli_object_s3(struct cli *c, struct cli_object *t, const char *arg,
+              const char *file, ef_err *err)
+{
+    const char *named = c->value[CLI_PROFILE];
+    const char *old = getenv("AWS_DEFAULT_PROFILE");
+    const char *env = getenv("AWS_PROFILE");
+    struct aws_choice choice = {"default", named != NULL, 0};
+    ef_status rc = cli_object_key(t, arg, file, err);
+
+    if (rc != EF_OK)
+        return rc;
+    env = old != NULL && old[0] != '\0' ? old : env;
+    if (named != NULL)
+        choice.name = named;
+    else if (env != NULL && env[0] != '\0')
+        choice.name = env;
+    else
+        choice.optional = 1;
+    t->aws = ef_secret_alloc(sizeof *t->aws, NULL);
+    if (t->aws == NULL)
+        return reject_memory(err);
+    rc = cli_profile(c, &choice, &t->o, t->aws, &t->s3, err);
+    if (rc != EF_OK)
+        return rc;
+    t->s3.bucket = buf_cstr(&t->bucket);
+    t->s3.key = buf_slice(&t->key);
+    t->place.s3 = &t->s3;
+    if (t->s3.endpoint != NULL && strncmp(t->s3.endpoint, "http:", 5) == 0)
+        rc = with_where(err,
+                        store_check_scheme(EF_SCHEME_HTTP, t->o.schemes, err),
+                        slice_str(t->s3.endpoint));
+    return rc;
+}
+
+/* A URL, from the command line or from standard input: what is presigned is
+ * better not in the list of arguments.
+ * Fails: EF_E_USAGE for what is neither; as ef_location_check. */
+static ef_status
+cli_object_url(struct cli_object *t, const char *arg, ef_err *err)
+{
+    ef_slice url;
+    ef_scheme scheme;
+    ef_status rc;
+
+    if (!file_is_std(arg) && strstr(arg, "://") == NULL)
+        return with_where(err,
+                          reject(err, EF_E_USAGE, EF_NOWHERE,
+                                 "neither s3://BUCKET/KEY, https:// nor "
+                                 "file://"),
+                          slice_str(arg));
+    t->url = ef_secret_alloc(EF_MAX_LOCATION_BYTES + 2, NULL);
+    if (t->url == NULL)
+        return reject_memory(err);
+    rc = cli_read_url(t->url, &url, arg, err);
+    if (rc == EF_OK)
+        rc = ef_location_check(&scheme, url, err);
+    if (rc == EF_OK)
+        rc = store_check_scheme(scheme, t->o.schemes, err);
+    if (rc == EF_OK) {
+        memmove(t->url, url.p, url.n);
+        t->url[url.n] = '\0';
+        t->place.url = (const char *)t->url;
+    }
+    return with_where(err, rc, store_public(url));
+}
+
+/* Where arg is, and all that a transfer needs. file: the other argument. 0,
+ * or an exit status after a message.
+ * Secret: t. Fails: as its parts; nothing is sent, but for keys. */
+static int
+cli_object_open(struct cli *c, struct cli_object *t, const char *arg,
+                const char *file)
+{
+    ef_err err = {0};
+    ef_status rc = EF_OK;
+    int status = cli_store_opts(c, &t->o);
+
+    if (status != 0)
+        return status;
+    if (!cli_addressing(c->value[CLI_ADDRESSING], &t->s3.addressing))
+        return cli_usage("--addressing takes virtual, path or auto, not",
+                         c->value[CLI_ADDRESSING]);
+    if (c->value[CLI_KEY] != NULL) {
+        t->data_key = ef_secret_alloc(EF_KEY_BYTES, NULL);
+        rc = t->data_key == NULL
+                 ? reject_memory(&err)
+                 : file_read_key(t->data_key, c->value[CLI_KEY], &err);
+    }
+    if (rc == EF_OK)
+        rc = strncmp(arg, "s3://", 5) == 0
+                 ? cli_object_s3(c, t, arg, file, &err)
+                 : cli_object_url(t, arg, &err);
+    return rc == EF_OK ? 0 : cli_fail(&err);
+}
+
+/* The object's name, for messages: what the user wrote, without a query. */
+static ef_slice
+cli_object_name(const struct cli_object *t, const char *arg)
+{
+    if (t->place.url != NULL)
+        return store_public(slice_str(t->place.url));
+    return slice_str(arg);
+}
+
+/* Upload a file, or standard input.
+ * In order: options, the key, the keys for S3, the file; then it is sent.
+ * Secret: t; what is read, while it is sealed.
+ * Fails: 1 for the file, 2 for options and keys, 4 for what is too large, 5
+ * for a scheme, 6 for the storage. Nothing is stored then; of an upload in
+ * parts none stays.
+ * Tests: tests/storage.bats, tests/network.bats. */
+static int
+cli_put(struct cli *c)
+{
+    struct cli_progress progress;
+    struct cli_object t = {.aws = NULL};
+    const char *file = c->args[0], *to = c->args[1];
+    ef_err err = {0};
+    ef_status rc;
+    int fd = -1, status;
+
+    if (file_is_std(file) && file_is_std(to))
+        return cli_usage("the URL and the data can't both come from standard "
+                         "input",
+                         NULL);
+    if (c->value[CLI_KEY] != NULL && file_is_std(c->value[CLI_KEY]) &&
+        (file_is_std(file) || file_is_std(to)))
+        return cli_usage("the key and the data can't both come from standard "
+                         "input",
+                         NULL);
+    status = cli_object_open(c, &t, to, file);
+    if (status == 0) {
+        rc = file_open(&fd, file, &err);
+        t.o.progress = cli_progress(&progress, c);
+        if (rc == EF_OK)
+            rc = object_put(&t.place, fd, file, t.data_key, &t.o, &err);
+        cli_progress_end(&progress);
+        with_where(&err, rc, cli_object_name(&t, to));
+        file_close(fd);
+        status = rc == EF_OK ? 0 : cli_fail(&err);
+    }
+    cli_object_free(&t);
+    return status;
+}
+
+/* Where the object is to stand: in a folder under its own name.
+ * UNTRUSTED: the name, where the URL came from somebody else: it is one
+ * file's, and cannot climb. Fails: EF_E_FORMAT. Fuzz: fuzz/fuzz_cli.c. */
+static ef_status
+cli_get_path(ef_buf *path, const struct cli_object *t, const char *to,
+             ef_err *err)
+{
+    struct stat st;
+    ef_slice name;
+    size_t n;
+    ef_status rc = EF_OK;
+
+    ef_buf_str(path, to);
+    if (stat(to, &st) != 0 || !S_ISDIR(st.st_mode))
+        return file_end_name(path, err);
+    ef_buf_byte(path, '/');
+    n = path->n;
+    if (t->place.url != NULL)
+        rc = ef_percent_decode(
+            path, cli_last_part(store_public(slice_str(t->place.url))), 0, err);
+    else {
+        name = cli_last_part(buf_slice(&t->key));
+        ef_buf_add(path, name.p, name.n);
+    }
+    if (rc == EF_OK)
+        rc = file_end_name(path, err);
+    if (rc == EF_OK)
+        rc = ef_name_check(slice_from(buf_slice(path), n), err);
+    return with_where(err, rc, buf_slice(path));
+}
+
+/* To standard output, or what else takes bytes in order alone: a sealed
+ * object is kept as it is until its tag has been seen (crypt_open_stream). */
+static ef_status
+cli_get_stream(struct cli *c, struct cli_object *t, const char *to, ef_err *err)
+{
+    const char *tmpdir = getenv("TMPDIR");
+    struct crypt_job job = {
+        .out = to, .key = t->data_key, .fd = -1, .threads = 1};
+    int flags = c->value[CLI_FORCE] != NULL ? 0 : FILE_BINARY;
+    ef_status rc;
+
+    if (t->data_key == NULL)
+        return object_get(to, flags, NULL, NULL, &t->place, &t->o, err);
+    job.flags = flags;
+    job.tmpdir = tmpdir != NULL && tmpdir[0] != '\0' ? tmpdir : "/tmp";
+    rc = object_get(job.tmpdir, 0, &job.fd, NULL, &t->place, &t->o, err);
+    return rc == EF_OK ? crypt_file(&job, 0, err) : rc;
+}
+
+/* Is to something that is not replaced, but written to? */
+static int
+cli_is_stream(const char *to)
+{
+    struct stat st;
+
+    return file_is_std(to) ||
+           (stat(to, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode));
+}
+
+/* Download an object to a file, or to standard output.
+ * In order: options, the key, the keys for S3, the file's place; then it
+ * comes.
+ * Secret: t; with -K what comes, from when it is decrypted.
+ * Fails: as cli_put, and 3 for a tag. No file is there then, and an older one
+ * is untouched; to standard output nothing was written with -K.
+ * Tests: tests/storage.bats, tests/network.bats. */
+static int
+cli_get(struct cli *c)
+{
+    struct cli_progress progress;
+    struct cli_object t = {.aws = NULL};
+    const char *from = c->args[0], *to = c->argc > 1 ? c->args[1] : "-";
+    int flags = c->value[CLI_KEY] != NULL ? FILE_PRIVATE : 0;
+    ef_buf path = {0};
+    ef_err err = {0};
+    ef_status rc;
+    int status;
+
+    if (c->value[CLI_KEY] != NULL && file_is_std(c->value[CLI_KEY]) &&
+        file_is_std(from))
+        return cli_usage("the key and the URL can't both come from standard "
+                         "input",
+                         NULL);
+    if (file_is_std(to) && cli_guarded(c))
+        return cli_refuse_terminal("an object");
+    status = cli_object_open(c, &t, from, NULL);
+    if (status == 0) {
+        t.o.progress = cli_progress(&progress, c);
+        if (cli_is_stream(to)) {
+            rc = cli_get_stream(c, &t, to, &err);
+        } else {
+            rc = cli_get_path(&path, &t, to, &err);
+            if (rc == EF_OK)
+                rc = object_get(buf_cstr(&path), flags, NULL, t.data_key,
+                                &t.place, &t.o, &err);
+        }
+        cli_progress_end(&progress);
+        with_where(&err, rc, cli_object_name(&t, from));
+        status = rc == EF_OK ? 0 : cli_fail(&err);
+    }
+    ef_buf_free(&path);
+    cli_object_free(&t);
     return status;
 }
 
@@ -13398,12 +16566,14 @@ cli_run(struct cli *c)
     ef_buf work = {0};
     ef_err err = {0};
     ef_status rc = EF_OK;
-    long stall;
+    int status;
 
     /* 0 stands for never, and is what no --timeout means */
-    if (!cli_number(c, CLI_TIMEOUT, 1, 31536000, 0, &job.timeout_sec) ||
-        !cli_number(c, CLI_STALL, 1, 86400, 60, &stall))
+    if (!cli_number(c, CLI_TIMEOUT, 1, 31536000, 0, &job.timeout_sec))
         return ef_exit_status(EF_E_USAGE);
+    status = cli_store_opts(c, &job.store);
+    if (status != 0)
+        return status;
     /* not our describe: somebody's variable was empty */
     if (c->after != NULL && c->after[0] == NULL)
         return cli_usage("a command should follow --", NULL);
@@ -13417,7 +16587,6 @@ cli_run(struct cli *c)
         ef_name_check(slice_str(job.output), NULL) != EF_OK)
         return cli_usage("a port is one folder's name", NULL);
     job.allow_net = c->value[CLI_ALLOW_NET] != NULL;
-    job.store = cli_store_opts(c, stall);
     job.store.progress = cli_progress(&progress, c);
     /* self outlives the run: it is this function's */
     job.self = cli_self(self);
@@ -13457,6 +16626,18 @@ cli_result_sink(void *ctx, ef_slice piece, ef_err *err)
     return buf_status(data, err);
 }
 
+/* It comes again from its first byte. */
+static ef_status
+cli_result_restart(void *ctx, ef_err *err)
+{
+    ef_buf *data = ctx;
+
+    (void)err;
+    ef_wipe(data->p, data->n);
+    data->n = 0;
+    return EF_OK;
+}
+
 /* All bytes of the result, sealed or plain, into data. from is a URL if it
  * has "://" in it, else a file; NULL or "-" is standard input. Nothing is
  * decrypted or parsed yet.
@@ -13466,10 +16647,13 @@ cli_result_sink(void *ctx, ef_slice piece, ef_err *err)
  * EF_E_LIMIT, EF_E_MEMORY for both.
  * Tests: tests/data.bats (result), vectors/commands.txt (result-*, http-*). */
 static ef_status
-cli_result_read(struct cli *c, ef_buf *data, const char *from, ef_err *err)
+cli_result_read(const struct store_opts *o, ef_buf *data, const char *from,
+                ef_err *err)
 {
-    struct store_opts o = cli_store_opts(c, 60);
-    struct store_job job = {.url = from, .sink = cli_result_sink, .ctx = data};
+    struct store_job job = {.url = from,
+                            .sink = cli_result_sink,
+                            .restart = cli_result_restart,
+                            .ctx = data};
     ef_slice url = slice_str(from != NULL ? from : "");
     ef_scheme scheme;
     size_t n = 0;
@@ -13487,9 +16671,9 @@ cli_result_read(struct cli *c, ef_buf *data, const char *from, ef_err *err)
     /* as run checks a dataset's: no user, no control character */
     rc = ef_location_check(&scheme, url, err);
     if (rc == EF_OK)
-        rc = store_check_scheme(scheme, o.schemes, err);
+        rc = store_check_scheme(scheme, o->schemes, err);
     if (rc == EF_OK) {
-        rc = store_run(&job, 1, 1, &o);
+        rc = store_run(&job, 1, 1, o);
         if (rc != EF_OK)
             *err = job.err;
     }
@@ -13579,9 +16763,13 @@ cli_result(struct cli *c)
     ef_result r = {0, {NULL, 0}, {NULL, 0}};
     /* where the JSON begins in data: behind the nonce, if there is one */
     size_t skip = c->value[CLI_KEY] != NULL ? EF_NONCE_BYTES : 0;
-    int status = 0, json = c->value[CLI_JSON] != NULL;
-    ef_status rc = cli_result_read(c, &data, from, &err);
+    struct store_opts o;
+    int status = cli_store_opts(c, &o), json = c->value[CLI_JSON] != NULL;
+    ef_status rc;
 
+    if (status != 0)
+        return status;
+    rc = cli_result_read(&o, &data, from, &err);
     if (rc == EF_OK)
         rc = cli_result_open(&data, c->value[CLI_KEY], &err);
     if (rc == EF_OK && json)
@@ -13921,14 +17109,14 @@ static const struct cli_command cli_commands[] = {
      0,
      0,
      {CLI_URL, CLI_KEY, CLI_FOLDER, CLI_FORCE}},
-    /* no --stall: one byte is asked for, and 60 s without it end that */
     {"credentials check",
      "[--online] FILE|DIR",
      "check credentials; say when they expire and what they reach",
      cli_credentials_check,
      1,
      1,
-     {CLI_ONLINE, CLI_CACERT, CLI_ALLOW_HTTP, CLI_ALLOW_FILE, CLI_JSON}},
+     {CLI_ONLINE, CLI_CACERT, CLI_PROXY, CLI_STALL, CLI_CONNECT, CLI_MAX_TIME,
+      CLI_ALLOW_HTTP, CLI_ALLOW_FILE, CLI_JSON}},
     /* five arguments, in the order of the reference's script */
     {"presign",
      "PROFILE download|upload S3DIR FILE SECONDS",
@@ -13938,6 +17126,25 @@ static const struct cli_command cli_commands[] = {
      5,
      {CLI_SIGV2, CLI_REGION, CLI_ENDPOINT, CLI_ADDRESSING, CLI_QUERY,
       CLI_ENCODED, CLI_AT, CLI_JSON}},
+    /* one file, one object; DST may be a folder or a prefix */
+    {"put",
+     "[-K KEYFILE] SRC DST",
+     "upload a file, encrypted on its way with -K",
+     cli_put,
+     2,
+     2,
+     {CLI_KEY, CLI_PROFILE, CLI_REGION, CLI_ENDPOINT, CLI_ADDRESSING, CLI_PROXY,
+      CLI_STALL, CLI_CONNECT, CLI_MAX_TIME, CLI_ALLOW_HTTP, CLI_ALLOW_FILE,
+      CLI_CACERT}},
+    {"get",
+     "[-K KEYFILE] SRC [DST]",
+     "download an object, decrypted on its way with -K",
+     cli_get,
+     1,
+     2,
+     {CLI_KEY, CLI_PROFILE, CLI_REGION, CLI_ENDPOINT, CLI_ADDRESSING, CLI_PROXY,
+      CLI_STALL, CLI_CONNECT, CLI_MAX_TIME, CLI_ALLOW_HTTP, CLI_ALLOW_FILE,
+      CLI_CACERT, CLI_FORCE}},
     /* every argument is a file, so there is no upper bound */
     {"describe",
      "[-c COLUMN]... FILE...",
@@ -13953,8 +17160,9 @@ static const struct cli_command cli_commands[] = {
      cli_run,
      0,
      0,
-     {CLI_PORTS, CLI_INPUT, CLI_OUTPUT, CLI_WORK, CLI_TIMEOUT, CLI_STALL,
-      CLI_ALLOW_NET, CLI_ALLOW_HTTP, CLI_ALLOW_FILE, CLI_CACERT}},
+     {CLI_PORTS, CLI_INPUT, CLI_OUTPUT, CLI_WORK, CLI_TIMEOUT, CLI_SHARD,
+      CLI_PROXY, CLI_STALL, CLI_CONNECT, CLI_MAX_TIME, CLI_ALLOW_NET,
+      CLI_ALLOW_HTTP, CLI_ALLOW_FILE, CLI_CACERT}},
     /* FILE or URL may be missing: standard input */
     {"result",
      "[-K KEYFILE] [FILE|URL]",
@@ -13962,8 +17170,8 @@ static const struct cli_command cli_commands[] = {
      cli_result,
      0,
      1,
-     {CLI_KEY, CLI_CACERT, CLI_ALLOW_HTTP, CLI_ALLOW_FILE, CLI_JSON,
-      CLI_FORCE}},
+     {CLI_KEY, CLI_CACERT, CLI_PROXY, CLI_STALL, CLI_CONNECT, CLI_MAX_TIME,
+      CLI_ALLOW_HTTP, CLI_ALLOW_FILE, CLI_JSON, CLI_FORCE}},
     /* no input at all */
     {"selftest",
      "",
@@ -14369,12 +17577,13 @@ cli_main(int argc, char **argv)
         return cli_help();
     if (strcmp(argv[1], "--version") == 0)
         return cli_version();
-    cli_signals(strcmp(argv[1], "run") == 0);
+    cli_signals(strcmp(argv[1], "run") == 0 || strcmp(argv[1], "put") == 0);
     if (!http_init()) {
         (void)reject_memory(&err);
         return cli_fail(&err);
     }
     status = cli_dispatch(argc, argv);
+    store_end(&cli_net);
     curl_global_cleanup();
     return status;
 }

@@ -385,6 +385,14 @@ EF_MUST_CHECK ef_status ef_ini_get(ef_slice *value, int *found,
                                    const char *section, const char *name,
                                    ef_slice text, ef_err *err);
 
+/* The same for a part of name's value, "sub = x" in an indented line below a
+ * name that has none of its own. EF_E_FORMAT also where such a line below name
+ * has no delimiter. sub NULL: ef_ini_get. */
+EF_MUST_CHECK ef_status ef_ini_get_part(ef_slice *value, int *found,
+                                        const char *section, const char *name,
+                                        const char *sub, ef_slice text,
+                                        ef_err *err);
+
 /* ----------------------------------------------------------------------- *
  * 7. AES-256-GCM (SP 800-38D)                                             *
  * ----------------------------------------------------------------------- */

@@ -74,7 +74,7 @@ fetched() {
 # slice N I COUNT: what share I of COUNT has of in-1..in-N.
 slice() {
     local from=$(($1 * $2 / $3)) to=$(($1 * ($2 + 1) / $3))
-    by_name in "$1" | sed -n "$((from + 1)),${to}p"
+    by_name in "$1" | head -n "$to" | tail -n +"$((from + 1))"
 }
 
 # takes I COUNT [OPTION...]: a job of the settings around does what share I
@@ -103,6 +103,8 @@ refuses() {
         words+=("$1")
         shift
     done
+    [ $# -eq 0 ] || shift
+    rm -f store/*
     job "$@" -- true
     fails 2 "${words[@]}" || return 1
     [[ $output != *"Retrieved dataset"* && -z $(ls -A store) ]]
@@ -112,8 +114,7 @@ refuses() {
 answer() { "$ENCFLOW" result -K "$KEYS/out" "$1"; }
 
 @test "shard: for N from 1 to 45, each of 40 inputs is in one share" {
-    local n i seen tried=0 all
-    all=$(by_name in 40)
+    local n i tried=0
     inputs 40
     for n in {1..45}; do
         outputs "$n"
@@ -122,7 +123,7 @@ answer() { "$ENCFLOW" result -K "$KEYS/out" "$1"; }
             [[ " 1 2 7 8 39 40 41 " != *" $n "* ]]; then
             continue
         fi
-        seen=
+        : >seen
         for ((i = 0; i < n; i++)); do
             job --shard "$i/$n" -- true
             [ "$status" -eq 0 ] || {
@@ -130,11 +131,10 @@ answer() { "$ENCFLOW" result -K "$KEYS/out" "$1"; }
                 return 1
             }
             diff <(fetched) <(slice 40 "$i" "$n")
-            seen+=$(fetched)${seen:+$'\n'}
+            fetched >>seen
             tried=$((tried + 1))
         done
-        seen=$(printf %s "$seen" | sed '/^$/d' | LC_ALL=C sort)
-        diff <(echo "$seen") <(echo "$all")
+        LC_ALL=C sort seen | diff - <(by_name in 40)
         diff <(LC_ALL=C ls store) <(by_name out "$n")
         rm store/*
     done
@@ -316,6 +316,7 @@ slurm_up() {
 # Tasks write to task.N.out; `ended` then tells how they ended.
 array() {
     local i
+    export ENCFLOW
     id=$(sbatch --parsable --array="$1" --output=task.%a.out task)
     for ((i = 0; i < 600; i++)); do
         [ -n "$(squeue --noheader --jobs="$id" 2>/dev/null)" ] || return 0
@@ -328,9 +329,14 @@ array() {
 
 # ended: a line "NUMBER STATE STATUS" for every task, in order.
 ended() {
-    scontrol --oneliner show job "$id" | sed -n \
-        's/.*ArrayTaskId=\([0-9]*\) .*JobState=\([A-Z]*\).* ExitCode=\([0-9]*\):.*/\1 \2 \3/p' |
-        sort -n
+    scontrol --oneliner show job "$id" | awk '{
+        for (i = 1; i <= NF; i++) {
+            at = index($i, "=")
+            value[substr($i, 1, at - 1)] = substr($i, at + 1)
+        }
+        sub(/:.*/, "", value["ExitCode"])
+        print value["ArrayTaskId"], value["JobState"], value["ExitCode"]
+    }' | sort -n
 }
 
 # The task: the application prints a checksum for each of its inputs.

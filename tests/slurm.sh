@@ -92,7 +92,7 @@ SlurmdParameters=config_overrides
 ReturnToService=2
 MinJobAge=300
 KillWait=1
-NodeName=node NodeHostname=$(hostname -s) NodeAddr=127.0.0.1 CPUs=8 State=UNKNOWN
+NodeName=node NodeHostname=$(hostname -s) NodeAddr=127.0.0.1 CPUs=8
 PartitionName=test Nodes=node Default=YES MaxTime=10 State=UP
 END
 }
@@ -129,24 +129,28 @@ start() {
             echo "$SLURM_CONF"
             return
         }
-        end slurmd
-        end slurmctld
+        end slurmd slurmctld
     done
     tail -n 20 log/* >&2
     end munged
     give_up "no node came up in $1"
 }
 
-# end NAME: by its pid, and wait until it is gone.
+# end NAME...: by their pids, and wait until they are gone.
 end() {
-    [ -e "$1.pid" ] || return 0
-    kill "$(<"$1.pid")" 2>/dev/null || true
-    for ((i = 0; i < 100; i++)); do
-        alive "$1" || break
-        sleep 0.1
+    local name i
+    for name; do
+        [ ! -e "$name.pid" ] || kill "$(<"$name.pid")" 2>/dev/null || true
     done
-    ! alive "$1" || kill -KILL "$(<"$1.pid")" 2>/dev/null || true
-    rm -f "$1.pid"
+    for name; do
+        [ -e "$name.pid" ] || continue
+        for ((i = 0; i < 100; i++)); do
+            alive "$name" || break
+            sleep 0.1
+        done
+        kill -KILL "$(<"$name.pid")" 2>/dev/null || true
+        rm -f "$name.pid"
+    done
 }
 
 no_jobs() { [ -z "$(squeue -h)" ]; }
@@ -159,9 +163,7 @@ stop() {
         scancel --full --user="$(id -un)" 2>/dev/null || true
         until_true no_jobs || true
     fi
-    end slurmd
-    end slurmctld
-    end munged
+    end slurmd slurmctld munged
 }
 
 case ${1-} in

@@ -3,19 +3,23 @@
 
     swift.py FOLDER
 
-Starts Swift's proxy, account, container and object server (Debian packages
-swift-proxy swift-account swift-container swift-object), each a process of
-its own on a port of 127.0.0.1 that the kernel picks, all of their files in
-FOLDER, as the user that calls. Prints the endpoint's URL once the bucket
-`store` exists there. Ends, and ends the four, at SIGTERM and when its
-parent or one of the four ends.
+Starts Swift's proxy, account, container and object server (all of them are
+in Debian's python3-swift), each a process of its own on a port of 127.0.0.1
+that the kernel picks, all of their files in FOLDER, as the user that calls.
+Prints the endpoint's URL once the bucket `store` exists there. Ends, and
+ends the four, at SIGTERM and when its parent or one of the four ends.
 
     key id   test:tester        region   eu-north-1
     secret   testing            bucket   store
 
-FOLDER/proxy.log has one line for each S3 request: method, path with query,
-status, bytes received, bytes sent. What Swift has to say beside that is in
-FOLDER/*.log too.
+The bucket is also reached as http://store.localhost:PORT. FOLDER/proxy.log
+has one line for each S3 request, written when all of the answer is sent:
+
+    proxy-server: METHOD PATH STATUS RECEIVED SENT START END HEADERS (...)
+
+PATH with the query, percent-encoded as a whole; bytes of both bodies; times
+in seconds; HEADERS are those that the tests want to know, percent-encoded.
+What Swift has to say beside that is in FOLDER/*.log too.
 """
 
 import base64
@@ -29,18 +33,21 @@ import signal
 import socket
 import sys
 import time
+import traceback
 from email.utils import formatdate
 
 del sys.path[0]  # where this file would be taken for the package swift
 from eventlet import greenio
 from swift.common import utils, wsgi
+from swift.common.middleware import memcache
 from swift.common.ring import RingBuilder
 from swift.obj import server as object_server
 
 KEY_ID, SECRET, REGION, BUCKET = "test:tester", "testing", "eu-north-1", "store"
 
-# No paths but FOLDER's, no syslog, no memcached, one worker. The S3 requests
-# are logged where they come in, before s3api makes Swift's requests of them.
+# One worker each, no paths but FOLDER's. The S3 requests are logged where they
+# come in, before s3api makes Swift's requests of them. Timeouts are for a slow
+# machine, and a server that once failed is not shunned: there is no other.
 SWIFT_CONF = """
 [swift-hash]
 swift_hash_path_suffix = suffix
@@ -71,8 +78,16 @@ workers = 0
 swift_dir = {folder}
 log_level = INFO
 [pipeline:main]
-pipeline = catch_errors gatekeeper proxy-logging bulk s3api tempauth slo dlo
-    proxy-server
+pipeline = catch_errors gatekeeper cache proxy-logging listing_formats bulk
+    s3api tempauth copy slo dlo versioned_writes proxy-server
+[filter:cache]
+use = egg:swift#memcache
+[filter:listing_formats]
+use = egg:swift#listing_formats
+[filter:copy]
+use = egg:swift#copy
+[filter:versioned_writes]
+use = egg:swift#versioned_writes
 [filter:catch_errors]
 use = egg:swift#catch_errors
 [filter:gatekeeper]
@@ -80,12 +95,16 @@ use = egg:swift#gatekeeper
 [filter:proxy-logging]
 use = egg:swift#proxy_logging
 log_msg_template = {{method}} {{path}} {{status_int}} {{bytes_recvd}} \
-{{bytes_sent}}
+{{bytes_sent}} {{start_time}} {{end_time}} {{headers}}
+access_log_headers = true
+access_log_headers_only = Host, Content-Length, Transfer-Encoding, Range,
+    If-Match, X-Amz-Security-Token
 [filter:bulk]
 use = egg:swift#bulk
 [filter:s3api]
 use = egg:swift#s3api
 location = {region}
+storage_domain = localhost
 max_upload_part_num = 10000
 [filter:tempauth]
 use = egg:swift#tempauth
@@ -98,8 +117,21 @@ use = egg:swift#dlo
 [app:proxy-server]
 use = egg:swift#proxy
 account_autocreate = true
+node_timeout = 60
+conn_timeout = 10
+error_suppression_limit = 1000000
 """
 NAMES = ("proxy", "account", "container", "object")
+
+
+class NoCache:
+    """Stands for memcached, which tempauth insists on: it holds nothing."""
+
+    def __init__(self, *_, **__):
+        pass
+
+    def __getattr__(self, _):
+        return lambda *_, **__: None
 
 
 def end_with_parent(parent):
@@ -139,17 +171,22 @@ def configure(folder, ports):
         ring.get_ring().save(os.path.join(folder, name + ".ring.gz"))
 
 
-def serve(name, folder, sock, parent):
+def serve(name, folder, socks, parent):
     """The life of one of the four, in its own process."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
     end_with_parent(parent)
-    log = os.open(os.path.join(folder, name + ".log"),
-                  os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    for number in (1, 2):
-        os.dup2(log, number)
-    # Swift binds, changes its user, logs and syncs for a real machine room.
-    utils.ThreadSafeSysLogHandler = lambda **_: logging.StreamHandler()
+    sock = socks.pop(name)
+    for other in socks.values():
+        other.close()
+    log = os.path.join(folder, name + ".log")
+    with open(log, "a") as file:  # what is said before Swift has its logger
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    # Swift binds, changes its user, logs, caches and syncs as for a data
+    # centre.
+    utils.ThreadSafeSysLogHandler = lambda **_: logging.FileHandler(log)
+    memcache.MemcacheRing = NoCache
     wsgi.drop_privileges = lambda _: None
     wsgi.get_socket = lambda _: greenio.GreenSocket(sock)
     os.fsync = os.fdatasync = lambda _: None
@@ -199,9 +236,10 @@ def main():
         pid = os.fork()
         if pid == 0:
             try:
-                serve(name, folder, socks[name], parent)
-            finally:
-                os._exit(1)
+                serve(name, folder, socks, parent)
+            except BaseException:
+                traceback.print_exc()
+            os._exit(1)
         children.append(pid)
     for sock in socks.values():
         sock.close()

@@ -1,0 +1,1165 @@
+#!/usr/bin/env bats
+# What a network, a store and a proxy can do to put, get and run: resets,
+# stalls, lies and storms (chaos.py), proxies (connect_proxy.py), signals.
+# Whatever happens, the exit status says it, no part of a file, no temporary
+# one and no half upload is left, and what can be mended is.
+#
+# Most tests are tables whose rows run side by side, each in a folder and
+# against a bucket of its own.
+
+# shellcheck disable=SC2030,SC2031 # every row is a process of its own
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+    load common
+    load servers
+    local ports tests=$BATS_TEST_DIRNAME
+    make_certificates
+    serve chaos "$PYTHON" "$tests/chaos.py" \
+        "$SERVERS/tls/good.pem" "$SERVERS/tls/good.key"
+    export PROXIES=$SERVERS/proxies
+    mkdir "$PROXIES"
+    serve proxy "$PYTHON" "$tests/connect_proxy.py" "$PROXIES"
+    ports=$(port_in chaos)
+    export CHAOS=http://localhost:${ports% *}
+    export CHAOS_TLS=https://localhost:${ports#* }
+    port_in proxy
+    od -An -tx1 -N32 /dev/urandom | tr -d ' \n' >"$SERVERS/key"
+    head -c 100000 /dev/urandom >"$SERVERS/small"
+    head -c 12 /dev/urandom >"$SERVERS/tiny"
+    head -c 73400320 /dev/urandom >"$SERVERS/big" # 9 parts, 9 ranges
+    ref seal "$SERVERS/key" <"$SERVERS/small" >"$SERVERS/sealed"
+    ref seal "$SERVERS/key" <"$SERVERS/big" >"$SERVERS/bigsealed"
+    local name
+    for name in small tiny big sealed bigsealed; do
+        curl -sSf -T "$SERVERS/$name" "$CHAOS/_seed/$name"
+    done
+}
+
+teardown_file() {
+    load common
+    load servers
+    stop_servers
+}
+
+setup() {
+    load common
+    load servers
+    common_setup
+    export AWS_ACCESS_KEY_ID=AKIDEXAMPLE AWS_SESSION_TOKEN=NEVERSHOWNTOKEN
+    export AWS_SECRET_ACCESS_KEY=NEVERSHOWNSECRET
+    export AWS_REGION=eu-west-1
+    QUERY='X-Amz-Expires=60&X-Amz-Signature=NEVERSHOWN'
+    S3=(--allow-http --endpoint-url "$CHAOS")
+    ROWS=0
+    PIDS=() NAMES=()
+    newrow
+}
+
+ref() { "$PYTHON" "$BATS_TEST_DIRNAME/reference.py" "$@"; }
+
+# proxy NAME: the URL of that proxy of connect_proxy.py, over TCP.
+proxy() {
+    local names=(pass deny fail auth garbage flood close reset hang drip)
+    local ports i
+    read -r -a ports <"$SERVERS/proxy.out"
+    for i in "${!names[@]}"; do
+        [ "${names[i]}" != "$1" ] || echo "http://127.0.0.1:${ports[i]}"
+    done
+}
+
+# ------------------------------------------------------------------- rows
+
+# A folder and a bucket for what comes next.
+newrow() {
+    ROWS=$((ROWS + 1))
+    BUCKET=b$BATS_TEST_NUMBER-$ROWS
+    ROW=$BATS_TEST_TMPDIR/$ROWS
+    export TMPDIR=$ROW/tmp # a temporary file has nowhere to hide
+    mkdir -p "$ROW/out" "$TMPDIR"
+    cd "$ROW" || return 1
+}
+
+# row NAME COMMAND...: in the background, some at a time.
+row() {
+    local name=$1
+    shift
+    newrow
+    ("$@") >report 2>&1 3>&- &
+    PIDS+=("$!") NAMES+=("$name")
+    if [ $((${#PIDS[@]} % ${LANES:-10})) -eq 0 ]; then
+        wait "${PIDS[@]}" || true # the verdict is asked for later
+    fi
+}
+
+# rows COUNT: the verdict on all rows, which were to be COUNT.
+rows() {
+    local i bad=0
+    for i in "${!PIDS[@]}"; do
+        wait "${PIDS[i]}" && continue
+        cat "$BATS_TEST_TMPDIR/$((i + 2))/report"
+        printf '^^^ row "%s"\n' "${NAMES[i]}"
+        bad=$((bad + 1))
+    done
+    if [ "$bad" -gt 0 ] || [ "${#PIDS[@]}" -ne "$1" ]; then
+        echo "$bad of ${#PIDS[@]} rows failed; $1 rows were to be"
+        return 1
+    fi
+}
+
+# ------------------------------------------------- the server's side of it
+
+# plan RULE: what happens to the requests of this row's bucket, as chaos.py
+# has it; without the outermost braces.
+plan() {
+    curl -sSf --data-binary "[{$1}]" "$CHAOS/_plan/$BUCKET"
+}
+
+log() { curl -sSf "$CHAOS/_log/$BUCKET"; }
+
+# seen N|N-M [REGEX]: so many requests matched.
+seen() {
+    local count
+    log >log
+    count=$(grep -cE -e "${2-.}" log) || true
+    if [ "$count" -lt "${1%-*}" ] || [ "$count" -gt "${1#*-}" ]; then
+        printf '%s requests match "%s", not %s:\n' "$count" "${2-.}" "$1"
+        cat log
+        return 1
+    fi
+}
+
+# logged REGEX: for `soon`
+logged() { log | grep -qE -e "$1"; }
+
+# empty FOLDER...: nothing in there, hidden or not.
+empty() {
+    if [ -n "$(ls -A "$@" | grep -v ':$')" ]; then
+        echo "left behind:"
+        ls -lAR "$@"
+        return 1
+    fi
+}
+
+no_uploads() {
+    curl -sSf "$CHAOS/_uploads/$BUCKET" >uploads || return 1
+    if [ -s uploads ]; then
+        echo "uploads were left:"
+        cat uploads
+        log
+        return 1
+    fi
+}
+
+# at_store FILE [KEY]: the object KEY is FILE, whole, and nothing else is.
+at_store() {
+    curl -sSf -o stored "$CHAOS/_object/$BUCKET/${2-key}" || return 1
+    same "$1" stored || return 1
+    rm stored
+    no_uploads
+}
+
+# not_at_store: nothing came to be.
+not_at_store() {
+    if curl -sSf -o /dev/null "$CHAOS/_object/$BUCKET/key" 2>/dev/null; then
+        echo "an object came to be"
+        return 1
+    fi
+    no_uploads
+}
+
+# ------------------------------------------------------------ our side of it
+
+# talk ARG...: encflow; sets status and output (its messages); its standard
+# output goes to the file stdout. No secret may be told, no control character
+# shown.
+talk() {
+    status=0
+    timeout -k 2 50 "$ENCFLOW" "$@" >stdout 2>said || status=$?
+    output=$(<said)
+    if grep -aE 'NEVERSHOWN|Signature=|Credential=|AWS4-HMAC' said; then
+        echo '^^^ tells a secret'
+        return 1
+    fi
+    if [[ ${output//$'\n'/} == *[[:cntrl:]]* ]]; then
+        printf 'control characters were shown: %q\n' "$output"
+        return 1
+    fi
+}
+
+# fetch OBJECT PLAN [OPTION...]: get it to out/file.
+fetch() {
+    local object=$1
+    plan "$2" || return 1
+    shift 2
+    talk get "${S3[@]}" "$@" "s3://$BUCKET/$object" out/file
+}
+
+# send FILE PLAN [OPTION...]: put it as key.
+send() {
+    local file=$1
+    plan "$2" || return 1
+    shift 2
+    talk put "${S3[@]}" "$@" "$SERVERS/$file" "s3://$BUCKET/key"
+}
+
+# arrived FILE: the last get went well, and left this and nothing else.
+arrived() {
+    fails 0 || return 1
+    same "$SERVERS/$1" out/file || return 1
+    rm out/file
+    empty out "$TMPDIR"
+}
+
+# undone STATUS WORDS: the last command failed so, and left nothing here.
+undone() {
+    # shellcheck disable=SC2086
+    fails "$1" $2 || return 1
+    empty out "$TMPDIR"
+}
+
+# The four kinds of rows. REQUESTS is N or N-M; TRIES is AWS_MAX_ATTEMPTS.
+
+# get_heals OBJECT PLAN REQUESTS [OPTION...]
+get_heals() {
+    local object=$1 plan=$2 requests=$3
+    export AWS_MAX_ATTEMPTS=${TRIES:-2}
+    shift 3
+    fetch "$object" "$plan" "$@" && arrived "$object" && seen "$requests"
+}
+
+# get_fails OBJECT PLAN REQUESTS STATUS WORDS [OPTION...]
+get_fails() {
+    local object=$1 plan=$2 requests=$3 want=$4 words=$5
+    export AWS_MAX_ATTEMPTS=${TRIES:-1}
+    shift 5
+    fetch "$object" "$plan" "$@" && undone "$want" "$words" &&
+        seen "$requests"
+}
+
+# put_heals FILE PLAN REQUESTS [OPTION...]
+put_heals() {
+    local file=$1 plan=$2 requests=$3
+    export AWS_MAX_ATTEMPTS=${TRIES:-2}
+    shift 3
+    send "$file" "$plan" "$@" && fails 0 && at_store "$SERVERS/$file" &&
+        seen "$requests" && empty out "$TMPDIR"
+}
+
+# put_fails FILE PLAN REQUESTS STATUS WORDS [OPTION...]
+put_fails() {
+    local file=$1 plan=$2 requests=$3 want=$4 words=$5
+    export AWS_MAX_ATTEMPTS=${TRIES:-1}
+    shift 5
+    send "$file" "$plan" "$@" && undone "$want" "$words" && not_at_store &&
+        seen "$requests"
+}
+
+# table KIND OBJECT: the rows of standard input, NAME|PLAN|REQUESTS|...: the
+# arguments of KIND, the last being options, with blanks between them.
+table() {
+    local kind=$1 object=$2 name plan requests want words options
+    while IFS='|' read -r name plan requests want words options; do
+        case $kind in
+        *_heals) # has no STATUS|WORDS
+            # shellcheck disable=SC2086
+            row "$name" "$kind" "$object" "$plan" "$requests" $want
+            ;;
+        *)
+            # shellcheck disable=SC2086
+            row "$name" "$kind" "$object" "$plan" "$requests" "$want" \
+                "$words" $options
+            ;;
+        esac
+    done
+}
+
+# soon CONDITION...: wait up to 10 s for a command to succeed.
+soon() {
+    local i
+    for ((i = 0; i < 200; i++)); do
+        if "$@"; then
+            return 0
+        fi
+        sleep 0.05
+    done
+    echo "did not come true: $*"
+    return 1
+}
+
+# took LEAST MOST COMMAND...: and it takes so many seconds.
+took() {
+    local least=$1 most=$2 from=${EPOCHREALTIME/./} spent
+    shift 2
+    "$@" || return 1
+    spent=$(((${EPOCHREALTIME/./} - from) / 1000))
+    if [ "$spent" -lt $((least * 1000)) ] ||
+        [ "$spent" -gt $((most * 1000)) ]; then
+        echo "took $spent ms, not $least to $most s: $*"
+        return 1
+    fi
+}
+
+# ----------------------------------------------------------- one request
+
+@test "get: a failure that passes is mended by one more request" {
+    table get_heals small <<'END'
+reset, no answer|"first":1,"cut":-1,"then":"reset"|2
+closed, no answer|"first":1,"cut":-1|2
+reset behind the head|"first":1,"cut":0,"then":"reset"|2
+reset midway|"first":1,"cut":50000,"then":"reset"|2
+closed midway|"first":1,"cut":50000|2
+closed before the last byte|"first":1,"cut":99999|2
+stall, no answer|"first":1,"cut":-1,"then":"stall"|2|--stall 1
+stall midway|"first":1,"cut":50000,"then":"stall"|2|--stall 1
+Content-Length too long|"first":1,"length":7,"cut":100000|2
+not HTTP|"first":1,"headers":{"Content-Length":"x"}|2
+408|"first":1,"status":408|2
+429|"first":1,"status":429,"code":"TooManyRequests"|2
+500|"first":1,"status":500,"code":"InternalError"|2
+502|"first":1,"status":502,"body":"<html>bad gateway</html>"|2
+503|"first":1,"status":503,"code":"SlowDown"|2
+503, a reset in the answer|"first":1,"status":503,"cut":9,"then":"reset"|2
+504|"first":1,"status":504,"body":""|2
+400 RequestTimeout|"first":1,"status":400,"code":"RequestTimeout"|2
+400 Throttling|"first":1,"status":400,"code":"ThrottlingException"|2
+END
+    rows 19
+}
+
+@test "get: a download that broke goes on where it was, and on one version" {
+    resumes() {
+        get_heals small "\"first\":1,\"cut\":50000,\"then\":\"$1\"" 2 \
+            --stall 1 || return 1
+        local etag from
+        etag=$(md5sum <"$SERVERS/small")
+        # with a reset some bytes may be lost that had been on their way
+        sed -nE '2s/.* range=bytes=([0-9]+)-[0-9]* if-match="([^"]*)" .*/\1 \2/p' \
+            log >resumed
+        read -r from tag <resumed || { cat log; return 1; }
+        [ "$tag" = "${etag%% *}" ] || { cat log; return 1; }
+        [ "$from" -gt 0 ] && [ "$from" -le 50000 ] || { cat log; return 1; }
+    }
+    row reset resumes reset
+    row close resumes close
+    row stall resumes stall
+    # twice, and each time further
+    TRIES=3 row twice get_heals small '"first":2,"cut":30000' 3
+    # nothing was there to go on from
+    row "at once" get_heals small '"first":1,"cut":0' 2
+    rows 5
+}
+
+@test "get: where a download can't go on, it begins again or ends, never mixes" {
+    # mixed PLAN: equal to the old or the new object, or exit 6 and nothing
+    mixed() {
+        export AWS_MAX_ATTEMPTS=3
+        fetch small "$1" --stall 1 || return 1
+        if [ "$status" -eq 0 ]; then
+            cmp -s "$SERVERS/small" out/file || {
+                curl -sSf -o now "$CHAOS/_object/$BUCKET/small"
+                same now out/file || { log; return 1; }
+            }
+            rm out/file
+        else
+            fails 6 || return 1
+        fi
+        empty out "$TMPDIR"
+    }
+    broken='"nth":1,"cut":50000'
+    row "changed: 412" mixed "$broken},{\"nth\":2,\"replace\":\"~\""
+    row "changed, If-Match overlooked" mixed \
+        "$broken},{\"nth\":2,\"replace\":\"~\",\"overlook\":true"
+    row "changed to shorter, If-Match overlooked" mixed \
+        "$broken},{\"nth\":2,\"replace\":\"short\",\"overlook\":true"
+    row "changed, If-Match and Range overlooked" mixed \
+        "$broken},{\"nth\":2,\"replace\":\"~\",\"overlook\":true,\"whole\":true"
+    row "changed, no ETag in the second answer" mixed \
+        "$broken},{\"nth\":2,\"replace\":\"~\",\"overlook\":true,\"headers\":{\"ETag\":null}"
+    row "a weak ETag" mixed \
+        "$broken},{\"headers\":{\"ETag\":\"W/\\\"x\\\"\"}"
+    row "no ETag" mixed "$broken},{\"headers\":{\"ETag\":null}"
+    row "no quotes" mixed "$broken},{\"headers\":{\"ETag\":\"abc\"}"
+    row "two ETags" mixed \
+        "$broken},{\"headers\":{\"ETag\":[\"\\\"a\\\"\",\"\\\"b\\\"\"]}"
+    row "an ETag of 2000 bytes" mixed \
+        "$broken},{\"headers\":{\"ETag\":\"\\\"$(printf %02000d 0)\\\"\"}"
+    row "Range overlooked: 200 and all of it" mixed \
+        "$broken},{\"nth\":2,\"whole\":true"
+    row "another range" mixed \
+        "$broken},{\"nth\":2,\"headers\":{\"Content-Range\":\"bytes 0-49999/100000\"}"
+    row "a range that is shifted by one" mixed \
+        "$broken},{\"nth\":2,\"headers\":{\"Content-Range\":\"bytes 50001-99999/100000\"}"
+    row "another total" mixed \
+        "$broken},{\"nth\":2,\"headers\":{\"Content-Range\":\"bytes 50000-99999/200000\"}"
+    row "no range named" mixed \
+        "$broken},{\"nth\":2,\"headers\":{\"Content-Range\":null}"
+    row "a range named twice" mixed \
+        "$broken},{\"nth\":2,\"headers\":{\"Content-Range\":[\"bytes 50000-99999/100000\",\"bytes 0-49999/100000\"]}"
+    row "a range that is no range" mixed \
+        "$broken},{\"nth\":2,\"headers\":{\"Content-Range\":\"bytes x\"}"
+    row "416" mixed "$broken},{\"nth\":2,\"status\":416,\"code\":\"InvalidRange\""
+    row "206 with no body" mixed "$broken},{\"nth\":2,\"cut\":0"
+    row "204" mixed "$broken},{\"nth\":2,\"status\":204"
+    rows 20
+}
+
+@test "get: a failure that stays ends it, exit 6, the file is not there" {
+    table get_fails small <<'END'
+reset, no answer|"cut":-1,"then":"reset"|1|6|small
+closed, no answer|"cut":-1|1|6|small
+reset midway|"cut":50000,"then":"reset"|1|6|small
+half a body|"cut":50000|1|6|small
+stall, no answer|"cut":-1,"then":"stall"|1|6|stall|--stall 1
+stall midway|"cut":50000,"then":"stall"|1|6|stall|--stall 1
+Content-Length too long|"length":7,"cut":100000|1|6|small
+400|"status":400,"code":"InvalidRequest"|1|6|InvalidRequest 400
+401|"status":401,"body":""|1|6|401
+403|"status":403,"code":"AccessDenied"|1|6|AccessDenied 403
+403, no body|"status":403,"body":""|1|6|403
+404|"status":404,"code":"NoSuchKey"|1|6|NoSuchKey 404
+404, no XML|"status":404,"body":"<html><br>nothing</html>"|1|6|404
+410|"status":410,"body":"gone"|1|6|410
+416|"status":416,"code":"InvalidRange"|1|6|416
+429|"status":429,"code":"TooManyRequests"|1|6|TooManyRequests 429
+500|"status":500,"code":"InternalError"|1|6|InternalError 500
+501|"status":501,"code":"NotImplemented"|1|6|NotImplemented 501
+503|"status":503,"code":"SlowDown","message":"Please reduce your request rate."|1|6|SlowDown 503
+204|"status":204|1|6|small
+304|"status":304|1|6|304
+999|"status":999|1|6|999
+garbage in place of XML|"status":403,"body":"\u0001<<&&\u001b[31m\u0000"|1|6|403
+XML that has no end|"status":403,"body":"<Error><Code>Access"|1|6|403
+a code with an escape|"status":403,"code":"&#27;[31mRed"|1|6|403
+a message of two lines|"status":403,"code":"A","message":"one\n\ntwo\u0085"|1|6|403
+a DOCTYPE|"status":403,"body":"<!DOCTYPE a [<!ENTITY b \"c\">]><Error><Code>&b;</Code></Error>"|1|6|403
+1 MiB of headers|"padding":1048576|1|6|small
+END
+    # errors that are large, or say less than they promise
+    local large
+    large=$(head -c 100000 /dev/zero | tr '\0' x)
+    row "100 kB of message" get_fails small \
+        "\"status\":403,\"code\":\"A\",\"message\":\"$large\"" 1 6 403
+    row "an error that is cut" get_fails small \
+        '"status":403,"code":"AccessDenied","cut":60' 1 6 403
+    row "an error that stalls" get_fails small \
+        '"status":403,"code":"AccessDenied","cut":60,"then":"stall"' 1 6 "" \
+        --stall 1
+    rows 31
+}
+
+@test "get: attempts are counted: three, or as many as AWS_MAX_ATTEMPTS says" {
+    counts() { # COUNT PLAN: so many requests in all
+        fetch small "$2" && undone 6 503 && seen "$1"
+    }
+    storm='"status":503,"code":"SlowDown"'
+    now='"headers":{"Retry-After":"0"}'
+    row "three" counts 3 "$storm"
+    row "three, Retry-After: 0" counts 3 "$storm,$now"
+    AWS_MAX_ATTEMPTS=1 row "one" counts 1 "$storm"
+    AWS_MAX_ATTEMPTS=2 row "two" counts 2 "$storm"
+    TRIES=3 row "what is refused is not asked for again" get_fails small \
+        '"status":403,"code":"AccessDenied"' 1 6 AccessDenied
+    TRIES=3 row "nor is what is missing" get_fails none '"x":1' 1 6 NoSuchKey
+    TRIES=3 row "a storm of two" get_heals small "$storm,\"first\":2" 3
+    rows 7
+}
+
+@test "get: Retry-After is waited for, in seconds and as a date" {
+    storm='"first":1,"status":503,"code":"SlowDown"'
+    date=$(LC_ALL=C date -u -d '+4 seconds' '+%a, %d %b %Y %H:%M:%S GMT')
+    row "seconds" took 2 6 get_heals small \
+        "$storm,\"headers\":{\"Retry-After\":\"2\"}" 2
+    row "a date" took 1 8 get_heals small \
+        "$storm,\"headers\":{\"Retry-After\":\"$date\"}" 2
+    # it is no number: as if it were not there
+    row "neither" took 0 3 get_heals small \
+        "$storm,\"headers\":{\"Retry-After\":\"-1 soon\"}" 2
+    row "a date that has passed" took 0 3 get_heals small "$storm,\
+\"headers\":{\"Retry-After\":\"Sun, 06 Nov 1994 08:49:37 GMT\"}" 2
+    # an hour is more than it waits for
+    TRIES=2 row "an hour" took 0 5 get_fails small \
+        "$storm,\"headers\":{\"Retry-After\":\"3600\"}" 1 6 "" --max-time 2
+    rows 5
+}
+
+@test "get: a slow head or body is not a stall, and --max-time ends it" {
+    # 12 bytes, one each 0.2 s: 2.4 s
+    row "a slow body" took 2 6 get_heals tiny '"slow_body":0.2' 1 --stall 1
+    row "a slow head" get_heals tiny '"slow_head":0.005' 1 --stall 1
+    row "a slow body, --max-time" took 1 4 get_fails small \
+        '"slow_body":0.2' 1 6 max-time --max-time 1 --stall 60
+    row "a slow head, --max-time" took 1 4 get_fails tiny \
+        '"slow_head":0.2' 1 6 max-time --max-time 1 --stall 60
+    row "a stall, --max-time" took 1 4 get_fails small \
+        '"cut":9,"then":"stall"' 1 6 max-time --max-time 1 --stall 60
+    # and it counts over all attempts
+    TRIES=10 row "a storm, --max-time" took 1 4 get_fails small \
+        '"status":503,"code":"SlowDown"' 1-20 6 "" --max-time 1
+    row "slow put, --max-time" took 1 4 put_fails small \
+        '"take":1,"then":"stall"' 1 6 max-time --max-time 1 --stall 60
+    rows 7
+}
+
+@test "get: what S3's refusals mean is hinted at" {
+    far='"headers":{"Date":"Sun, 06 Nov 1994 08:49:37 GMT"}'
+    table get_fails small <<END
+clock|"status":403,"code":"RequestTimeTooSkewed",$far|1|6|RequestTimeTooSkewed hint: clock
+region, 301|"status":301,"code":"PermanentRedirect","extra":{"Endpoint":"store.s3.eu-west-3.amazonaws.com"},"headers":{"x-amz-bucket-region":"eu-west-3"}|1|6|hint: eu-west-3
+region, 307|"status":307,"code":"TemporaryRedirect","extra":{"Endpoint":"store.s3.eu-west-3.amazonaws.com"},"headers":{"x-amz-bucket-region":"eu-west-3","Location":"$CHAOS/_object/x/small"}|1|6|hint: eu-west-3
+region, 400|"status":400,"code":"AuthorizationHeaderMalformed","extra":{"Region":"eu-west-3"}|1|6|hint: eu-west-3
+token|"status":400,"code":"ExpiredToken"|1|6|ExpiredToken hint: token
+signature|"status":403,"code":"SignatureDoesNotMatch"|1|6|SignatureDoesNotMatch hint:
+key id|"status":403,"code":"InvalidAccessKeyId"|1|6|InvalidAccessKeyId hint:
+bucket|"status":404,"code":"NoSuchBucket"|1|6|NoSuchBucket hint: bucket
+END
+    table put_fails small <<END
+clock, put|"status":403,"code":"RequestTimeTooSkewed",$far|1|6|hint: clock
+region, put|"status":307,"code":"TemporaryRedirect","extra":{"Endpoint":"store.s3.eu-west-3.amazonaws.com"},"headers":{"x-amz-bucket-region":"eu-west-3","Location":"$CHAOS/$BUCKET/key"}|1|6|hint: eu-west-3
+token, put|"status":400,"code":"ExpiredToken"|1|6|ExpiredToken hint: token
+END
+    expired() { # get or put by a presigned URL whose time is over
+        plan '"status":403,"code":"AccessDenied","message":"Request has expired"'
+        local url="$CHAOS/$BUCKET/small?$QUERY"
+        if [ "$1" = get ]; then
+            talk get --allow-http "$url" out/file
+        else
+            talk put --allow-http "$SERVERS/small" "$url"
+        fi && undone 6 "AccessDenied hint: expired"
+    }
+    row "expired URL, get" expired get
+    row "expired URL, put" expired put
+    # a region of the server's making gets no way into what is shown
+    row "an odd region" get_fails small '"status":301,"code":"A","headers":{"x-amz-bucket-region":"a\u001b[31m"}' 1 6 301
+    rows 14
+}
+
+@test "get: the name or the server that is not there" {
+    away() { # STATUS-WORDS URL [OPTION...]
+        local words=$1 url=$2
+        shift 2
+        export AWS_MAX_ATTEMPTS=1
+        talk get --allow-http --endpoint-url "$url" "$@" s3://b/key out/file &&
+            undone 6 "$words" || return 1
+        talk put --allow-http --endpoint-url "$url" "$@" \
+            "$SERVERS/small" s3://b/key && undone 6 "$words"
+    }
+    # no resolver is asked for a label of 64 bytes: it cannot be
+    row "no such name" away resolve \
+        "http://$(printf 'a%.0s' {1..64}).invalid"
+    row "refused" away connect "http://localhost:$(free_port)"
+    row "no TLS there" away "" "https://localhost:${CHAOS##*:}" --cacert "$CA"
+    row "TLS, nobody speaks" took 1 8 away "" \
+        "https://localhost:$(proxy hang | sed 's/.*://')" --connect-timeout 1
+    row "an authority that is not ours" away ertificate "$CHAOS_TLS"
+    row "another name" away ertificate "${CHAOS_TLS/localhost/127.0.0.1}" \
+        --cacert "$CA"
+    # with retries it takes its time, and ends all the same
+    again() {
+        took 0 6 talk get --allow-http \
+            --endpoint-url "http://localhost:$(free_port)" s3://b/key out/f &&
+            undone 6 connect
+    }
+    row "refused, three times" again
+    rows 7
+}
+
+@test "get: an old file stays as it was when the new one does not come" {
+    old() {
+        export AWS_MAX_ATTEMPTS=1
+        echo old >out/file
+        fetch "$1" "$2" --force --stall 1 && fails 6 || return 1
+        [ "$(cat out/file)" = old ] && [ "$(ls -A out)" = file ] &&
+            empty "$TMPDIR"
+    }
+    row "half" old small '"cut":50000'
+    row "refused" old small '"status":403,"code":"AccessDenied"'
+    row "a range is missing" old big '"range":"=16777216-","cut":999'
+    rows 3
+}
+
+@test "put: a failure that passes is mended by one more request" {
+    table put_heals small <<'END'
+reset, half the body|"first":1,"take":50000,"then":"reset"|2
+closed, half the body|"first":1,"take":50000|2
+stall, half the body|"first":1,"take":50000,"then":"stall"|2|--stall 1
+no answer, though it was done|"first":1,"cut":-1|2
+reset, though it was done|"first":1,"cut":-1,"then":"reset"|2
+half an answer|"first":1,"cut":0,"length":9|1-2
+stall, though it was done|"first":1,"cut":-1,"then":"stall"|2|--stall 1
+500|"first":1,"status":500,"code":"InternalError"|2
+503|"first":1,"status":503,"code":"SlowDown"|2
+503 before the body is read|"first":1,"status":503,"code":"SlowDown","early":true|2
+429|"first":1,"status":429,"code":"TooManyRequests"|2
+400 RequestTimeout|"first":1,"status":400,"code":"RequestTimeout"|2
+END
+    rows 12
+}
+
+@test "put: a failure that stays ends it, exit 6, no object is there" {
+    table put_fails small <<'END'
+reset|"take":50000,"then":"reset"|1|6|key
+closed|"take":50000|1|6|key
+stall, nothing is read|"take":0,"then":"stall"|1|6|stall|--stall 1
+stall, no answer|"status":200,"cut":-1,"then":"stall"|1|6|stall|--stall 1
+403|"status":403,"code":"AccessDenied"|1|6|AccessDenied 403
+403 before the body is read|"status":403,"code":"AccessDenied","early":true|1|6|403
+404|"status":404,"code":"NoSuchBucket"|1|6|NoSuchBucket 404
+411|"status":411,"code":"MissingContentLength"|1|6|MissingContentLength
+503|"status":503,"code":"SlowDown"|1|6|SlowDown 503
+garbage|"status":500,"body":"\u0001<<&&\u001b[31m\u0000"|1|6|500
+302|"status":302,"headers":{"Location":"http://localhost/"},"body":""|1|6|302
+1 MiB of headers|"status":200,"padding":1048576|1|6|key
+END
+    table put_fails big <<'END'
+200 before the body is read|"query":"uploads","status":200,"body":"","early":true|1|6|key
+END
+    rows 13
+}
+
+# ------------------------------------------------------ parts and ranges
+
+@test "connections: at most eight, and used again for parts and ranges" {
+    counted() { # PREFIX OF URL, [OPTION...]
+        S3=(--endpoint-url "$1" --allow-http --cacert "$CA")
+        shift
+        truncate -s 160M sparse # 20 parts
+        plan '"query":"partNumber","wait":0.1},{"method":"GET","wait":0.1'
+        talk put "${S3[@]}" "$@" sparse "s3://$BUCKET/key" &&
+            fails 0 && at_store sparse || return 1
+        seen 22 && seen 20 'PUT .*partNumber' && seen 20 'length=8388608 '
+        parallel || return 1
+        plan '"method":"GET","wait":0.1'
+        curl -sSf -T sparse "$CHAOS/$BUCKET/key"
+        talk get "${S3[@]}" "$@" "s3://$BUCKET/key" out/file &&
+            fails 0 && same sparse out/file || return 1
+        rm sparse out/file
+        seen 20-21 GET && seen 19-21 'range=bytes=.* if-match="' && parallel
+    }
+    # parallel: by the last log, eight requests at most, more than three,
+    # over eight connections at most
+    parallel() {
+        local peak connections
+        grep -v 'length=167772160' log >ours # that was curl
+        peak=$(sed 's/.*active=//' ours | sort -n | tail -n 1)
+        connections=$(sed 's/.*conn=\([0-9]*\) .*/\1/' ours | sort -u | wc -l)
+        if [ "$peak" -gt 8 ] || [ "$peak" -lt 4 ] ||
+            [ "$connections" -gt 8 ]; then
+            echo "$peak in parallel, $connections connections"
+            cat ours
+            return 1
+        fi
+    }
+    LANES=2
+    row http counted "$CHAOS"
+    row "https, a proxy" counted "$CHAOS_TLS" --proxy "unix://$PROXIES/pass"
+    rows 2
+}
+
+@test "get: ranges that fail are mended one by one" {
+    LANES=2
+    third='"range":"=16777216-","first":1'
+    # the third of nine: one more request
+    table get_heals big <<END
+reset|$third,"cut":1000000,"then":"reset"|10-11
+closed|$third,"cut":1000000|10-11
+no answer|$third,"cut":-1|10-11
+stall|$third,"cut":1000000,"then":"stall"|10-11|--stall 1
+too long|$third,"length":7,"cut":8388608|10-11
+503|$third,"status":503,"code":"SlowDown"|10-11
+the first one|"first":1,"cut":1000000|10-11
+all of them once|"range":"-[0-8]","first":8,"status":500,"code":"InternalError"|10-19
+END
+    sealed() {
+        export AWS_MAX_ATTEMPTS=2
+        fetch bigsealed "$third,\"cut\":1000000" -K "$SERVERS/key" &&
+            arrived big && seen 10-11
+    }
+    row "with a key" sealed
+    rows 9
+}
+
+@test "get: ranges of another version, or others than asked for: never mixed" {
+    LANES=2
+    third='"range":"=16777216-"'
+    table get_fails big <<END
+changed: 412|$third,"replace":"~"|1-9|6|chang
+changed, If-Match overlooked|$third,"replace":"~"},{"overlook":true|1-9|6|chang
+another ETag|$third,"headers":{"ETag":"\"other\""}|1-9|6|chang
+half a range|$third,"cut":1000000|1-9|6|big
+a shifted range|$third,"headers":{"Content-Range":"bytes 16777217-25165824/73400320"}|1-9|6|range
+a total that grew|$third,"headers":{"Content-Range":"bytes 16777216-25165823/73400321"}|1-9|6|big
+no Content-Range|$third,"headers":{"Content-Range":null}|1-9|6|range
+403 Request has expired|$third,"status":403,"code":"AccessDenied","message":"Request has expired"|1-9|6|403
+404|$third,"status":404,"code":"NoSuchKey"|1-9|6|404
+204|$third,"status":204|1-9|6|big
+END
+    # a range that is answered by all of it: either it is understood, or not
+    whole() {
+        export AWS_MAX_ATTEMPTS=1
+        fetch big "$1" || return 1
+        if [ "$status" -eq 0 ]; then
+            arrived big
+        else
+            undone 6 ""
+        fi
+    }
+    row "the third is all" whole "$third,\"whole\":true"
+    row "a duplicate Content-Range" whole "$third,\"headers\":{\"Content-Range\":[\"bytes 16777216-25165823/73400320\",\"bytes 0-8388607/73400320\"]}"
+    rows 12
+}
+
+@test "get: a store without ranges or ETags is read in one go" {
+    LANES=2
+    row "no ranges" get_heals big '"whole":true' 1-2
+    row "no ETag" get_heals big '"headers":{"ETag":null}' 1-11
+    row "a weak ETag" get_heals big '"headers":{"ETag":"W/\"a\""}' 1-11
+    rows 3
+}
+
+@test "get -K: plaintext appears only when the tag holds" {
+    tagged() { # STATUS PLAN: to a file, and to standard output
+        export AWS_MAX_ATTEMPTS=1
+        fetch sealed "$2" -K "$SERVERS/key" && undone "$1" "" || return 1
+        plan "$2"
+        talk get "${S3[@]}" -K "$SERVERS/key" "s3://$BUCKET/sealed" -
+        fails "$1" && [ ! -s stdout ] && empty out "$TMPDIR"
+    }
+    row "changed" tagged 3 '"replace":"~"'
+    row "shorter than a tag" tagged 4 '"replace":"short"'
+    row "shorter" tagged 3 '"replace":"'"$(printf %050d 0)"'"'
+    row "half" tagged 6 '"cut":50000'
+    row "half, said to be all" tagged 3 '"length":-50000,"cut":50028'
+    row "reset" tagged 6 '"cut":50000,"then":"reset"'
+    heals() {
+        export AWS_MAX_ATTEMPTS=2
+        fetch sealed "$1" -K "$SERVERS/key" && arrived small && seen 2
+    }
+    row "mended" heals '"first":1,"cut":50000'
+    rows 7
+}
+
+@test "put: parts that fail are mended one by one" {
+    LANES=2
+    part='"query":"partNumber=3(&|$)","first":1'
+    # POST uploads, nine parts, POST: 11
+    table put_heals big <<END
+reset|$part,"take":1000000,"then":"reset"|12
+closed|$part,"take":1000000|12
+stall|$part,"take":1000000,"then":"stall"|12|--stall 1
+no answer, though it was done|$part,"cut":-1|12
+503|$part,"status":503,"code":"SlowDown"|12
+503 before the body is read|$part,"status":503,"code":"SlowDown","early":true|12
+no upload is made at first|"query":"uploads","first":1,"status":503,"code":"SlowDown"|12
+Complete: 503|"method":"POST","query":"uploadId","first":1,"status":503,"code":"SlowDown"|12
+Complete: 200 and an error|"method":"POST","query":"uploadId","first":1,"body":"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>InternalError</Code><Message>We encountered an internal error. Please try again.</Message></Error>"|12
+Complete: blanks while it waits|"method":"POST","query":"uploadId","done":true,"body":"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n          <CompleteMultipartUploadResult><Key>key</Key><ETag>&quot;a-9&quot;</ETag></CompleteMultipartUploadResult>","slow_body":0.005|11|--stall 1
+an odd upload id|"query":"uploads","upload":"a+b/c=d&e f%2F?\u00e9"|11
+END
+    sealed() {
+        plan "$part,\"take\":1000000"
+        talk put "${S3[@]}" -K "$SERVERS/key" "$1" "s3://$BUCKET/key"
+        fails 0 && no_uploads && seen 12 || return 1
+        curl -sSf "$CHAOS/_object/$BUCKET/key" |
+            ref open "$SERVERS/key" | cmp - "$SERVERS/big"
+    }
+    row "with a key" sealed "$SERVERS/big"
+    piped() {
+        plan "$part,\"take\":1000000"
+        talk put "${S3[@]}" - "s3://$BUCKET/key" <"$SERVERS/big"
+        fails 0 && seen 12 && at_store "$SERVERS/big"
+    }
+    row "from standard input" piped
+    rows 13
+}
+
+@test "put: a Complete whose answer was lost" {
+    # It was done; asked again, S3 may not know the upload any more. That is
+    # no proof of either: the object itself is.
+    LANES=2
+    lost() {
+        export AWS_MAX_ATTEMPTS=3
+        send big "\"method\":\"POST\",\"query\":\"uploadId\",\"first\":1,$1" \
+            --stall 1 && fails 0 && at_store "$SERVERS/big"
+    }
+    row "closed" lost '"cut":-1'
+    row "reset" lost '"cut":-1,"then":"reset"'
+    row "stall" lost '"cut":-1,"then":"stall"'
+    row "half" lost '"cut":50'
+    rows 4
+}
+
+@test "put: a failure that stays aborts the upload" {
+    LANES=2
+    part='"query":"partNumber=3(&|$)"'
+    table put_fails big <<END
+reset|$part,"take":1000000,"then":"reset"|3-12|6|key
+stall|$part,"take":1000000,"then":"stall"|3-12|6|stall|--stall 1
+403|$part,"status":403,"code":"AccessDenied"|3-12|6|AccessDenied 403
+403 before the body is read|$part,"status":403,"code":"AccessDenied","early":true|3-12|6|AccessDenied
+503|$part,"status":503,"code":"SlowDown"|3-12|6|SlowDown
+NoSuchUpload|$part,"status":404,"code":"NoSuchUpload"|3-12|6|NoSuchUpload
+no ETag of a part|$part,"headers":{"ETag":null}|3-12|6|ETag
+an ETag that would break the XML|$part,"headers":{"ETag":"</ETag><&"}|3-12|6|ETag
+Complete: 200 and an error|"method":"POST","query":"uploadId","body":"<Error><Code>InternalError</Code></Error>"|12|6|InternalError
+Complete: refused|"method":"POST","query":"uploadId","status":400,"code":"InvalidPart"|12|6|InvalidPart
+Complete: garbage|"method":"POST","query":"uploadId","body":"<<<"|12|6|key
+Complete: nothing|"method":"POST","query":"uploadId","body":""|12|6|key
+Complete: 1 MiB of headers|"method":"POST","query":"uploadId","status":200,"padding":1048576|12|6|key
+END
+    # nothing can be sent where no upload was made
+    table put_fails big <<'END'
+no upload|"query":"uploads","status":403,"code":"AccessDenied"|1|6|AccessDenied
+upload: garbage|"query":"uploads","body":"\u0001<<&&"|1|6|key
+upload: another document|"query":"uploads","body":"<Other><UploadId>a</UploadId></Other>"|1|6|key
+upload: no id|"query":"uploads","body":"<InitiateMultipartUploadResult><Key>k</Key></InitiateMultipartUploadResult>"|1|6|key
+upload: an empty id|"query":"uploads","body":"<InitiateMultipartUploadResult><UploadId></UploadId></InitiateMultipartUploadResult>"|1|6|key
+upload: an error in a 200|"query":"uploads","body":"<Error><Code>InternalError</Code></Error>"|1|6|key
+upload: half an answer|"query":"uploads","status":200,"body":"<Initiate","length":99,"cut":9|1|6|key
+END
+    rows 20
+}
+
+@test "put: the abort itself is tried again, and its failure is said" {
+    LANES=2
+    part='"query":"partNumber=3(&|$)","status":403,"code":"AccessDenied"'
+    TRIES=3 row "503, then done" put_fails big \
+        "$part},{\"method\":\"DELETE\",\"first\":1,\"status\":503,\"code\":\"SlowDown\"" \
+        4-13 6 AccessDenied
+    left() {
+        export AWS_MAX_ATTEMPTS=1
+        send big "$part},{\"method\":\"DELETE\",\"status\":403,\"code\":\"AccessDenied\"" &&
+            fails 6 AccessDenied bort
+    }
+    row "refused" left
+    rows 2
+}
+
+@test "put: over 5 GiB by one request is refused before it begins" {
+    truncate -s 5368709121 huge
+    plan ''
+    run timeout 20 "$ENCFLOW" put --allow-http huge "$CHAOS/$BUCKET/key?$QUERY"
+    fails 4 hint: s3://
+    seen 0
+    # 5 GiB itself is not, nor is more in parts
+    truncate -s 5368709120 huge
+    plan '"status":403,"code":"AccessDenied","early":true'
+    run timeout 20 "$ENCFLOW" put --allow-http huge "$CHAOS/$BUCKET/key?$QUERY"
+    fails 6 AccessDenied
+    seen 1 length=5368709120
+    truncate -s 5368709121 huge
+    run timeout 20 "$ENCFLOW" put "${S3[@]}" huge "s3://$BUCKET/key"
+    fails 6 AccessDenied
+    seen 1 'POST .* uploads'
+}
+
+# -------------------------------------------------------------------- signals
+
+# ended_by SIGNAL STATUS REGEX ARG...: encflow ARG..., until a request matches
+# REGEX, then SIGNAL.
+ended_by() {
+    local signal=$1 want=$2 regex=$3 pid
+    shift 3
+    # a background process of a script ignores INT unless told otherwise
+    env --default-signal=INT "$ENCFLOW" "$@" >stdout 2>said &
+    pid=$!
+    soon logged "$regex" || { cat said; kill -KILL $pid; return 1; }
+    sleep 0.2 # in the middle of it
+    kill -"$signal" "$pid"
+    status=0
+    wait "$pid" || status=$?
+    output=$(<said)
+    fails "$want" && empty out "$TMPDIR"
+}
+
+@test "signals: an upload is aborted, nothing is left" {
+    LANES=3
+    stopped() { # SIGNAL STATUS FILE PLAN REGEX
+        plan "$4"
+        took 0 8 ended_by "$1" "$2" "$5" put "${S3[@]}" "$SERVERS/$3" \
+            "s3://$BUCKET/key" && not_at_store
+    }
+    parts='"query":"partNumber=[3-9]","take":5000000,"then":"stall"'
+    local signal
+    for signal in INT:130 TERM:143 HUP:129; do
+        row "$signal" stopped "${signal%:*}" "${signal#*:}" big \
+            "$parts" 'PUT .*partNumber=3'
+    done
+    row "TERM while it completes" stopped TERM 143 big \
+        '"method":"POST","query":"uploadId","status":200,"cut":-1,"then":"stall"' \
+        'POST .*uploadId'
+    row "TERM while it begins" stopped TERM 143 big \
+        '"query":"uploads","status":200,"cut":-1,"then":"stall"' \
+        'POST .*uploads'
+    row "TERM, one request" stopped TERM 143 small \
+        '"take":9,"then":"stall"' PUT
+    rows 6
+}
+
+@test "signals: a download leaves nothing, even if it is killed" {
+    LANES=4
+    stopped() { # SIGNAL STATUS OBJECT PLAN [OPTION...]
+        local signal=$1 want=$2 object=$3
+        plan "$4"
+        shift 4
+        took 0 8 ended_by "$signal" "$want" GET get "${S3[@]}" "$@" \
+            "s3://$BUCKET/$object" out/file
+    }
+    stall='"cut":5000,"then":"stall"'
+    local signal
+    for signal in INT:130 TERM:143 KILL:137; do
+        row "$signal" stopped "${signal%:*}" "${signal#*:}" small "$stall"
+        row "$signal, ranges" stopped "${signal%:*}" "${signal#*:}" big \
+            "\"range\":\"=16777216-\",$stall"
+        row "$signal, with a key" stopped "${signal%:*}" "${signal#*:}" \
+            sealed "$stall" -K "$SERVERS/key"
+        # while it waits before it tries again
+        row "$signal, waiting" stopped "${signal%:*}" "${signal#*:}" small \
+            '"status":503,"code":"SlowDown","headers":{"Retry-After":"19"}'
+    done
+    rows 12
+}
+
+# -------------------------------------------------------------------- proxies
+
+# target TLS: what the proxy is told, host and port.
+target() { echo "${1#*://}"; }
+
+# through [OPTION...]: put and get small by the proxy that PROXY_LOG is of;
+# BASE is the endpoint.
+through() {
+    S3=(--allow-http --cacert "$CA" --endpoint-url "$BASE")
+    send small '' "$@" && fails 0 && at_store "$SERVERS/small" || return 1
+    fetch small '' "$@" && arrived small
+}
+
+# proxied COUNT REGEX: the good proxy saw so many connections to REGEX.
+proxied() {
+    local count
+    count=$(grep -cE -e "$2" "$PROXIES/pass.log") || true
+    [ "$count" -ge "${1%-*}" ] && [ "$count" -le "${1#*-}" ] || {
+        echo "the proxy saw $count of $2, not $1:"
+        cat "$PROXIES/pass.log"
+        return 1
+    }
+}
+
+@test "proxy: http://, unix://, the environment; https, http; names it knows" {
+    : >"$PROXIES/pass.log"
+    : >"$PROXIES/pass.head"
+    local plain=${CHAOS#*//} tls=${CHAOS_TLS#*//} pass
+    pass=$(proxy pass)
+    BASE=$CHAOS_TLS row "http://, https" through --proxy "$pass"
+    BASE=$CHAOS_TLS row "unix://, https" through --proxy "unix://$PROXIES/pass"
+    rows 2
+    proxied 4 "^CONNECT $tls HTTP/1.1"
+    # a name only the proxy knows
+    local port=${CHAOS##*:}
+    BASE=http://unix.invalid:$port row "unix://, a name" through \
+        --proxy "unix://$PROXIES/pass"
+    BASE=http://tcp.invalid:$port row "http://, a name" through --proxy "$pass"
+    BASE=$CHAOS row "unix://, http" through --proxy "unix://$PROXIES/pass"
+    rows 5
+    proxied 2 "^CONNECT unix.invalid:$port HTTP/1.1"
+    proxied 2 "^CONNECT $plain HTTP/1.1"
+    proxied 2 "tcp.invalid:$port" # CONNECT, or the whole URL
+    # what was signed is the store's, not the proxy's
+    grep -a . "$PROXIES/pass.head" | tr -d '\r' | sed -n \
+        '/^CONNECT/,/^User-Agent/p' >head
+    if grep -aiE 'authorization|x-amz|AKIDEXAMPLE' <(sed -n '/^CONNECT/,/^[A-Z]* /p' \
+        "$PROXIES/pass.head" | grep -v '^[A-Z]* http:'); then
+        echo '^^^ the proxy was told'
+        return 1
+    fi
+}
+
+@test "proxy: the environment's, and no_proxy" {
+    local deny pass tls=${CHAOS_TLS#*//}
+    deny=$(proxy deny) pass=$(proxy pass)
+    : >"$PROXIES/pass.log"
+    BASE=$CHAOS_TLS
+    https_proxy=$pass row "https_proxy" through
+    rows 1
+    proxied 2 "^CONNECT $tls HTTP/1.1"
+    all_proxy=$pass row "all_proxy" through
+    rows 2
+    proxied 4 "^CONNECT $tls HTTP/1.1"
+    # an option goes before the environment
+    https_proxy=$deny row "--proxy, https_proxy" through --proxy "$pass"
+    https_proxy=$deny row "unix, https_proxy" through \
+        --proxy "unix://$PROXIES/pass"
+    rows 4
+    proxied 8 "^CONNECT $tls HTTP/1.1"
+    # and no_proxy before either
+    https_proxy=$deny no_proxy=localhost row "no_proxy" through
+    https_proxy=$deny NO_PROXY=localhost row "NO_PROXY" through
+    https_proxy=$deny no_proxy='*' row "no_proxy=*" through
+    no_proxy=localhost row "no_proxy, --proxy" through --proxy "$deny"
+    no_proxy=localhost row "no_proxy, unix" through \
+        --proxy "unix://$PROXIES/deny"
+    https_proxy=$pass no_proxy=localhost.elsewhere,host row \
+        "no_proxy of others" through
+    rows 10
+    proxied 10 "^CONNECT $tls HTTP/1.1"
+}
+
+@test "proxy: one that refuses, fails, lies, leaves or hangs" {
+    spoiled() { # PROXY WORDS [OPTION...]
+        local proxy=$1 words=$2
+        shift 2
+        export AWS_MAX_ATTEMPTS=1
+        S3=(--allow-http --cacert "$CA" --endpoint-url "$CHAOS_TLS"
+            --proxy "$proxy")
+        fetch small '' "$@" && undone 6 "$words" || return 1
+        send small '' "$@" && undone 6 "$words" && not_at_store && seen 0
+    }
+    local mode words
+    for mode in deny:403 fail:502 auth:407 garbage: flood: close: reset:; do
+        words="proxy ${mode#*:}"
+        mode=${mode%:*}
+        row "$mode" spoiled "$(proxy "$mode")" "$words"
+        row "$mode, unix" spoiled "unix://$PROXIES/$mode" "$words"
+    done
+    for mode in hang drip; do
+        row "$mode" took 2 8 spoiled "$(proxy $mode)" "" --connect-timeout 1
+        row "$mode, unix" took 2 8 spoiled "unix://$PROXIES/$mode" "" \
+            --connect-timeout 1
+    done
+    row "nobody there" spoiled "http://127.0.0.1:$(free_port)" proxy
+    row "no such socket" spoiled "unix://$PROXIES/none" proxy
+    row "no such name" spoiled \
+        "http://$(printf 'a%.0s' {1..64}).invalid:1" proxy
+    row "no socket" spoiled "unix://$PROXIES/pass.log" proxy
+    rows 22
+}
+
+@test "proxy: a failure that passes is mended" {
+    # the proxy lets it through, the store breaks it
+    mended() {
+        S3=(--allow-http --cacert "$CA" --endpoint-url "$CHAOS_TLS")
+        get_heals small '"first":1,"cut":50000,"then":"reset"' 2 "$@" || return 1
+        put_heals small '"first":1,"take":50000,"then":"reset"' 2 "$@"
+    }
+    row "http" mended --proxy "$(proxy pass)"
+    row "unix" mended --proxy "unix://$PROXIES/pass"
+    rows 2
+}
+
+@test "proxy: URLs that are none" {
+    wrong() {
+        talk get "${S3[@]}" --proxy "$1" s3://b/key out/file
+        undone 2 proxy
+    }
+    local url
+    # vsock: these never come to open one
+    for url in '' ftp://127.0.0.1:1 http:// http://127.0.0.1:99999 unix:// \
+        vsock: vsock://3 vsock://x:1 vsock://3:x vsock://3: vsock://:8000 \
+        vsock://4294967296:1 vsock://3:4294967296 \
+        "unix:///$(printf 'a%.0s' {1..200})" localhost; do
+        row "$url" wrong "$url"
+    done
+    rows 15
+}
+
+# ------------------------------------------------------------------------ run
+
+# dataset PORT NAME URL
+dataset() {
+    mkdir -p "ports/$1/$2"
+    printf %s "$3" | "$ENCFLOW" credentials make --url - -K "$SERVERS/key" \
+        -o "ports/$1/$2"
+}
+
+# job PLAN [OPTION...]: the application says how its input is called by its
+# checksum.
+job() {
+    plan "$1"
+    shift
+    dataset input in "$CHAOS/$BUCKET/sealed?$QUERY" &&
+        dataset output out "$CHAOS/$BUCKET/key?$QUERY" || return 1
+    talk run --ports ports --work "$PWD/work" --allow-http "$@" -- \
+        /bin/sh -c 'sha256sum <"$1"' sh
+}
+
+# delivered: and the application had the right input.
+delivered() {
+    fails 0 && [ ! -e work ] || return 1
+    curl -sSf "$CHAOS/_object/$BUCKET/key" | ref open "$SERVERS/key" |
+        "$PYTHON" -c 'import base64, hashlib, json, sys
+result = json.load(sys.stdin)
+digest = hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest()
+assert base64.b64decode(result["stdout"]).decode().startswith(digest), result
+' "$SERVERS/small" && empty "$TMPDIR"
+}
+
+@test "run: an input or an output that fails twice, then comes" {
+    twice() { # PLAN REQUESTS
+        job "\"first\":2,$1" --stall 1 && delivered && seen "$2"
+    }
+    local get='"method":"GET"' put='"method":"PUT"'
+    row "in: 503" twice "$get,\"status\":503,\"code\":\"SlowDown\"" 4
+    row "in: reset" twice "$get,\"cut\":40000,\"then\":\"reset\"" 4
+    row "in: closed" twice "$get,\"cut\":40000" 4
+    row "in: stall" twice "$get,\"cut\":40000,\"then\":\"stall\"" 4
+    row "in: no answer" twice "$get,\"cut\":-1" 4
+    row "in: no ETag" twice "$get,\"cut\":40000},{\"headers\":{\"ETag\":null}" 4
+    row "in: Range overlooked" twice "$get,\"cut\":40000},{\"whole\":true" 4
+    row "out: 503" twice "$put,\"status\":503,\"code\":\"SlowDown\"" 4
+    row "out: 500 before it is read" twice \
+        "$put,\"status\":500,\"code\":\"InternalError\",\"early\":true" 4
+    row "out: reset" twice "$put,\"take\":100,\"then\":\"reset\"" 4
+    row "out: no answer" twice "$put,\"cut\":-1" 4
+    row "out: stall" twice "$put,\"take\":100,\"then\":\"stall\"" 4
+    resumed() {
+        twice "$get,\"cut\":40000" 4 || return 1
+        seen 2 'GET .* range=bytes=[1-9][0-9]*-[0-9]* if-match="[0-9a-f]{32}"'
+    }
+    row "in: resumes by Range and If-Match" resumed
+    rows 13
+}
+
+@test "run: an input that changes or does not come: nothing runs" {
+    spoiled() { # STATUS PLAN
+        job "$2" --stall 1 || return 1
+        [[ $status =~ ^$1$ ]] || fails "$1" || return 1
+        [[ $output != *"Running script"* ]] && not_at_store &&
+            [ ! -e work ] && empty "$TMPDIR"
+    }
+    local get='"method":"GET"' cut='"nth":1,"cut":40000'
+    row "changed: 412" spoiled [36] "$cut},{\"nth\":2,\"replace\":\"~\""
+    row "changed, overlooked" spoiled [36] \
+        "$cut},{\"nth\":2,\"replace\":\"~\",\"overlook\":true"
+    row "shifted" spoiled [36] "$cut},{\"nth\":2,\"headers\":\
+{\"Content-Range\":\"bytes 0-60027/100028\"}"
+    row "503 for ever" spoiled 6 "$get,\"status\":503,\"code\":\"SlowDown\""
+    row "never whole" spoiled 6 "$get,\"cut\":40000},{\"whole\":true"
+    row "403" spoiled 6 "$get,\"status\":403,\"code\":\"AccessDenied\""
+    rows 6
+}
+
+@test "run, result, credentials check: by a proxy, with retries" {
+    : >"$PROXIES/pass.log"
+    local unix=unix://$PROXIES/pass
+    job '"first":1,"status":503,"code":"SlowDown"' --proxy "$unix"
+    delivered
+    proxied 2-3 "^CONNECT ${CHAOS#*//} HTTP/1.1"
+    talk result -K "$SERVERS/key" --allow-http --proxy "$unix" \
+        "$CHAOS/$BUCKET/key?$QUERY"
+    fails 0
+    grep -E '^[0-9a-f]{64}' stdout
+    talk credentials check --online --allow-http --proxy "$unix" \
+        ports/input/in
+    fails 0
+    proxied 4-5 "^CONNECT ${CHAOS#*//} HTTP/1.1"
+    seen 5
+    # and one that is not there is missed
+    export AWS_MAX_ATTEMPTS=1
+    for command in "result -K $SERVERS/key $CHAOS/$BUCKET/key?$QUERY" \
+        "credentials check --online ports/input/in"; do
+        # shellcheck disable=SC2086
+        talk $command --allow-http --proxy "unix://$PROXIES/none"
+        fails 6 proxy
+    done
+    seen 5
+}
