@@ -6545,6 +6545,7 @@ sig_v4_headers(struct sig_work *w, const ef_presign *p, ef_buf *headers)
             ? "host;x-amz-content-sha256;x-amz-date;x-amz-security-token"
             : "host;x-amz-content-sha256;x-amz-date";
     char date[EF_TIME_BYTES];
+    size_t start = headers->n; /* what the caller has there is not signed */
 
     ef_time_format(date, p->now, 1);
     ef_buf_str(headers, "x-amz-content-sha256:UNSIGNED-PAYLOAD\nx-amz-date:");
@@ -6555,7 +6556,7 @@ sig_v4_headers(struct sig_work *w, const ef_presign *p, ef_buf *headers)
         ef_buf_str(headers, p->token);
         ef_buf_byte(headers, '\n');
     }
-    sig_v4_finish(w, p, date, buf_slice(headers), names);
+    sig_v4_finish(w, p, date, slice_from(buf_slice(headers), start), names);
     ef_buf_str(headers, "Authorization:AWS4-HMAC-SHA256 Credential=");
     ef_buf_str(headers, p->access_key);
     buf_printf(headers, "/%.8s/%s/s3/aws4_request, SignedHeaders=%s, ", date,
@@ -6951,10 +6952,10 @@ http_digits(ef_slice text, size_t *at, uint64_t *out)
 {
     size_t start = *at;
 
-    for (*out = 0; *at < text.n && is_digit(text.p[*at]); ++*at)
-        if (*at - start < 18)
-            *out = *out * 10 + (uint64_t)(text.p[*at] - '0');
-    return *at > start && *at - start <= 18;
+    for (*out = 0; *at < text.n && is_digit(text.p[*at]) && *at - start < 18;
+         ++*at)
+        *out = *out * 10 + (uint64_t)(text.p[*at] - '0');
+    return *at > start;
 }
 
 /* UNTRUSTED: text at *at. One byte, c. Fuzz: fuzz/fuzz_range.c. */
@@ -7106,6 +7107,8 @@ xml_name(struct xml_reader *r, ef_slice *name)
         /* a name begins with no digit */
         if (r->at == start && is_digit(c))
             break;
+        if (r->at - start == XML_NAME_BYTES)
+            return xml_reject(r, "a name of more than 64 bytes");
         r->at++;
         c = xml_peek(r);
     }
@@ -7113,8 +7116,6 @@ xml_name(struct xml_reader *r, ef_slice *name)
     if (name->n == 0)
         return xml_reject(r, "not a name, or markup that S3 does not use "
                              "(a DOCTYPE, a comment, CDATA)");
-    if (name->n > XML_NAME_BYTES)
-        return xml_reject(r, "a name of more than 64 bytes");
     return EF_OK;
 }
 
@@ -9586,8 +9587,10 @@ get_again(void *ctx, struct store_job *job)
 
     if (job == &g->job[0] && g->mode == GET_UNKNOWN) {
         /* an object of no bytes had no piece: it is over */
-        if (job->head.status != 0)
+        if (job->head.status != 0) {
+            g->mode = GET_STREAM;
             return 0;
+        }
         job->ranged = !g->stream;
         job->to = g->stream ? 0 : get_first(g);
         return 1;

@@ -1,8 +1,10 @@
 /*
- * Target   presigned URLs (section 10): ef_presign_url.
+ * Target   presigned URLs and signed requests (section 10): ef_presign_url,
+ *          ef_sign_request.
  * Input    lines: bucket, region, endpoint, token, access key, parameters with
- *          tabs between them; then the object's key, to the end | flags, how
- *          long the secret is, expiry, time, which allocation fails
+ *          tabs between them; then the object's key, to the end | flags (with
+ *          the request's method), how long the secret is, expiry, time, which
+ *          allocation fails
  * Claims   a server that has the URL, the secret and its own bucket's name
  *          alone (OpenSSL's SHA-256 and HMAC) finds the signature right, SigV4
  *          and SigV2, and the time, expiry, token, key and parameters that were
@@ -11,15 +13,20 @@
  *          secret is not in it; a refusal says of what; without memory the URL
  *          is the same or EF_E_MEMORY. Where a parameter bears a name that the
  *          signature has itself, the store judges, and what is read back is
- *          not claimed.
- * Covers   ef_presign_url ef_sha256 ef_hmac_sha256 ef_hmac_sha1 sig_hmac
- *          sig_place_free sig_is_label sig_is_virtual sig_check_bucket
- *          sig_suffix sig_in_aws sig_place_aws sig_is_address
+ *          not claimed. In headers: the same of the URL, which has the caller's
+ *          parameters alone, and the lines are those that such a server wants,
+ *          of visible characters and line ends; whatever the expiry and the
+ *          version are.
+ * Covers   ef_presign_url ef_sign_request ef_sha256 ef_hmac_sha256
+ *          ef_hmac_sha1 sig_hmac sig_place_free sig_is_label sig_is_virtual
+ *          sig_check_bucket sig_suffix sig_in_aws sig_place_aws sig_is_address
  *          sig_place_endpoint sig_query_free sig_query_add sig_query_str
  *          sig_query_extra sig_buf_cmp sig_pair_cmp sig_query_print
  *          sig_work_free sig_work_failed sig_hex sig_v4_canonical sig_v4_sign
- *          sig_v4 sig_v2_append_resources sig_v2 sig_check sig_stage
- * Seeds    vectors/sigv4.txt vectors/sigv2.txt   Dict  fuzz/dict/presign.dict
+ *          sig_v4_finish sig_v4 sig_v4_headers sig_v2_append_resources sig_v2
+ *          sig_check sig_stage sig_begin sig_end sig_is_visible
+ * Seeds    vectors/sigv4.txt vectors/sigv2.txt vectors/sigv4_headers.txt
+ * Dict     fuzz/dict/presign.dict
  */
 #include <openssl/hmac.h>
 #include <strings.h>
@@ -116,14 +123,14 @@ take_apart(struct request *r, ef_slice url)
 
     r->tls = strcmp(cut(&rest, ':'), "https") == 0;
     FUZZ_ASSERT(rest[0] == '/' && rest[1] == '/' && strlen(rest) > 2);
-    query = strchr(rest + 2, '?');
-    FUZZ_ASSERT(query != NULL);
-    *query++ = '\0';
-    r->path = strchr(rest + 2, '/');
+    rest += 2; /* "//" */
+    query = rest + strcspn(rest, "?");
+    if (*query != '\0')
+        *query++ = '\0';
+    r->path = strchr(rest, '/');
     FUZZ_ASSERT(r->path != NULL);
-    memmove(rest, rest + 2, (size_t)(r->path - rest) - 2);
-    r->path[-2] = '\0';
-    r->host = rest;
+    r->host = memmove(rest - 1, rest, (size_t)(r->path - rest));
+    r->path[-1] = '\0';
     for (c = r->host; *c != '\0'; c++)
         *c = (char)tolower((unsigned char)*c);
     port = strrchr(r->host, ':');
@@ -208,41 +215,48 @@ add_hex(struct text *t, const unsigned char *p, size_t n)
 
 /* --- Signature Version 4 --- */
 
+/* headers: besides the host's; names: of those that are signed. */
 static void
-v4_canonical(struct text *t, const struct request *r, const char *method)
+v4_canonical(struct text *t, const struct request *r, const char *method,
+             const char *headers, const char *names)
 {
+    int in_query = strcmp(names, "host") == 0;
     char *sorted[PARAMETERS + 8];
     size_t i, n = 0;
 
     for (i = 0; i < r->n; i++)
-        if (strncmp(r->pair[i], "X-Amz-Signature=", 16) != 0)
+        if (!in_query || strncmp(r->pair[i], "X-Amz-Signature=", 16) != 0)
             sorted[n++] = r->pair[i];
     qsort(sorted, n, sizeof sorted[0], by_name);
     add_str(t, method);
     add_str(t, "\n");
     add_str(t, r->path);
+    add_str(t, "\n");
     for (i = 0; i < n; i++) {
-        add_str(t, i == 0 ? "\n" : "&");
+        add_str(t, i == 0 ? "" : "&");
         add_str(t, sorted[i]);
     }
     add_str(t, "\nhost:");
     add_str(t, r->host);
-    add_str(t, "\n\nhost\nUNSIGNED-PAYLOAD");
+    add_str(t, "\n");
+    add_str(t, headers);
+    add_str(t, "\n");
+    add_str(t, names);
+    add_str(t, "\nUNSIGNED-PAYLOAD");
 }
 
+/* The signature of a canonical request, in hex. */
 static void
-v4_verify(const struct request *r, const ef_presign *p, ef_slice canonical)
+v4_signature(struct text *hex, const struct text *canonical,
+             const ef_presign *p, const char *scope)
 {
-    static struct text t, sign, hex;
+    static struct text sign;
     unsigned char key[32];
-    char date[32], scope[512], text[512];
+    char date[32], text[512];
 
-    t.n = sign.n = hex.n = 0;
-    v4_canonical(&t, r, p->method);
-    FUZZ_ASSERT(twin_same(canonical, t.s, t.n));
-    EVP_Digest(t.s, t.n, key, NULL, EVP_sha256(), NULL);
+    sign.n = hex->n = 0;
+    EVP_Digest(canonical->s, canonical->n, key, NULL, EVP_sha256(), NULL);
     stamp(date, p->now);
-    snprintf(scope, sizeof scope, "%.8s/%s/s3/aws4_request", date, p->region);
     snprintf(text, sizeof text, "AWS4-HMAC-SHA256\n%s\n%s\n", date, scope);
     add_str(&sign, text);
     add_hex(&sign, key, 32);
@@ -253,9 +267,22 @@ v4_verify(const struct request *r, const ef_presign *p, ef_slice canonical)
     hmac(key, key, 32, "s3");
     hmac(key, key, 32, "aws4_request");
     hmac(key, key, 32, sign.s);
-    add_hex(&hex, key, 32);
+    add_hex(hex, key, 32);
+}
+
+static void
+v4_verify(const struct request *r, const ef_presign *p, ef_slice canonical)
+{
+    static struct text t, hex;
+    char date[32], scope[512], text[32];
+
+    t.n = 0;
+    v4_canonical(&t, r, p->method, "", "host");
+    FUZZ_ASSERT(twin_same(canonical, t.s, t.n));
+    stamp(date, p->now);
+    snprintf(scope, sizeof scope, "%.8s/%s/s3/aws4_request", date, p->region);
+    v4_signature(&hex, &t, p, scope);
     only_is(r, "X-Amz-Signature", hex.s);
-    date[8] = 'T';
     only_is(r, "X-Amz-Algorithm", "AWS4-HMAC-SHA256");
     only_is(r, "X-Amz-Date", date);
     snprintf(text, sizeof text, "%lld", (long long)p->expires);
@@ -267,6 +294,44 @@ v4_verify(const struct request *r, const ef_presign *p, ef_slice canonical)
     add_str(&t, "/");
     add_str(&t, scope);
     only_is(r, "X-Amz-Credential", t.s);
+}
+
+/* The lines that a server wants to have. */
+static void
+v4_verify_headers(const struct request *r, const ef_presign *p,
+                  ef_slice canonical, ef_slice headers)
+{
+    static struct text t, hex, lines;
+    const char *names = p->token == NULL
+                            ? "host;x-amz-content-sha256;x-amz-date"
+                            : "host;x-amz-content-sha256;x-amz-date;"
+                              "x-amz-security-token";
+    char date[32], scope[512];
+
+    t.n = lines.n = 0;
+    stamp(date, p->now);
+    snprintf(scope, sizeof scope, "%.8s/%s/s3/aws4_request", date, p->region);
+    add_str(&lines, "x-amz-content-sha256:UNSIGNED-PAYLOAD\nx-amz-date:");
+    add_str(&lines, date);
+    add_str(&lines, "\n");
+    if (p->token != NULL) {
+        add_str(&lines, "x-amz-security-token:");
+        add_str(&lines, p->token);
+        add_str(&lines, "\n");
+    }
+    v4_canonical(&t, r, p->method, lines.s, names);
+    FUZZ_ASSERT(twin_same(canonical, t.s, t.n));
+    v4_signature(&hex, &t, p, scope);
+    add_str(&lines, "Authorization:AWS4-HMAC-SHA256 Credential=");
+    add_str(&lines, p->access_key);
+    add_str(&lines, "/");
+    add_str(&lines, scope);
+    add_str(&lines, ", SignedHeaders=");
+    add_str(&lines, names);
+    add_str(&lines, ", Signature=");
+    add_str(&lines, hex.s);
+    add_str(&lines, "\n");
+    FUZZ_ASSERT(twin_same(headers, lines.s, lines.n));
 }
 
 /* --- Signature Version 2 --- */
@@ -462,6 +527,36 @@ verify(ef_slice url, const ef_presign *p, ef_slice canonical)
     free(r.text);
 }
 
+/* The URL, its lines, and that nothing in them can end a line or a value. */
+static void
+verify_request(ef_slice url, ef_slice headers, const ef_presign *p,
+               ef_slice canonical)
+{
+    char *text = fuzz_string(url.p, url.n);
+    struct request r = {0};
+    ef_scheme scheme;
+    ef_status rc = ef_location_check(&scheme, url, NULL);
+    size_t i;
+
+    FUZZ_ASSERT(rc == (url.n > EF_MAX_LOCATION_BYTES ? EF_E_LIMIT : EF_OK));
+    FUZZ_ASSERT(strlen(text) == url.n);
+    FUZZ_ASSERT((strchr(text, '?') != NULL) == (p->query_n > 0));
+    take_apart(&r, url);
+    FUZZ_ASSERT(r.n == p->query_n);
+    verify_path(&r, p);
+    verify_parameters(&r, p);
+    v4_verify_headers(&r, p, canonical, headers);
+    for (i = 0; i < headers.n; i++)
+        FUZZ_ASSERT(headers.p[i] == '\n' ||
+                    (headers.p[i] >= ' ' && headers.p[i] < 0x7f));
+    if (strlen(p->secret_key) >= 16)
+        FUZZ_ASSERT(strstr(text, p->secret_key) == NULL &&
+                    memmem(headers.p, headers.n, p->secret_key,
+                           strlen(p->secret_key)) == NULL);
+    free(text);
+    free(r.text);
+}
+
 static int
 is_nameless(const char *s, size_t n)
 {
@@ -517,6 +612,59 @@ presign(const ef_presign *p, unsigned long starve)
     ef_buf_free(&hex);
 }
 
+static int
+is_visible(const char *s)
+{
+    size_t n = 0;
+
+    while (s[n] != '\0' && isgraph((unsigned char)s[n]))
+        n++;
+    return n > 0 && s[n] == '\0';
+}
+
+static void
+sign_request(const ef_presign *p, unsigned long starve)
+{
+    ef_buf url = {0}, headers = {0}, canonical = {0}, sign = {0}, hex = {0};
+    ef_buf again = {0}, lines = {0};
+    ef_sign_stages stages = {&canonical, &sign, &hex};
+    ef_presign last = *p;
+    ef_err err = {0};
+    ef_status rc = ef_sign_request(&url, &headers, &stages, p, &err), other;
+    int visible =
+        is_visible(p->access_key) && (p->token == NULL || is_visible(p->token));
+
+    if (rc == EF_OK) {
+        FUZZ_ASSERT(visible);
+        verify_request(twin_slice(url.p, url.n),
+                       twin_slice(headers.p, headers.n), p,
+                       twin_slice(canonical.p, canonical.n));
+    } else {
+        fuzz_refused(rc, &err, TEXT_BYTES);
+        FUZZ_ASSERT(url.n == 0 && headers.n == 0);
+        FUZZ_ASSERT(err.where[0] != '\0' || has_nameless(p) || !visible);
+    }
+    last.expires = -p->expires;
+    last.sigv2 = !p->sigv2;
+    ef_buf_str(&lines, "a:b\n");
+    fuzz_alloc_left = starve;
+    other = ef_sign_request(&again, &lines, NULL, &last, NULL);
+    fuzz_alloc_left = 0;
+    FUZZ_ASSERT(other == rc || other == EF_E_MEMORY);
+    if (other == EF_OK) {
+        FUZZ_ASSERT(twin_same(twin_slice(url.p, url.n), again.p, again.n));
+        FUZZ_ASSERT(twin_same(twin_slice(headers.p, headers.n), lines.p + 4,
+                              lines.n - 4));
+    }
+    ef_buf_free(&url);
+    ef_buf_free(&headers);
+    ef_buf_free(&again);
+    ef_buf_free(&lines);
+    ef_buf_free(&canonical);
+    ef_buf_free(&sign);
+    ef_buf_free(&hex);
+}
+
 /* Digits that no input holds by chance; as many as asked for. */
 static void
 make_secret(char out[256], const uint8_t *data, size_t size, size_t n)
@@ -533,7 +681,8 @@ make_secret(char out[256], const uint8_t *data, size_t size, size_t n)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char *const methods[] = {"GET", "PUT"};
+    static const char *const methods[] = {"GET", "PUT", "HEAD", "POST",
+                                          "DELETE"};
     const char *parameters[PARAMETERS];
     struct fuzz_in in = {data, size};
     uint8_t flags = fuzz_byte(&in), secret_n = fuzz_byte(&in);
@@ -561,6 +710,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     p.now = (int64_t)now << 6 | (starve & 63);
     FUZZ_REACHED();
     presign(&p, starve);
+    p.method = methods[(flags >> 4) % 5];
+    sign_request(&p, starve);
     free(text);
     return 0;
 }

@@ -239,6 +239,49 @@ def time_seeds():
         yield r["id"], seed(r["text"], (r.get("time") or 0).to_bytes(8, "big"))
 
 
+def http_date_seeds():
+    for r in records("http_dates.txt"):
+        at = (r.get("time") or 0) & (1 << 64) - 1
+        now = r["now"] & (1 << 64) - 1
+        yield r["id"], seed(r["text"], at.to_bytes(8, "big"),
+                            now.to_bytes(8, "big"))
+
+
+def range_seeds():
+    for name in ("content_ranges.txt", "etags.txt"):
+        for r in records(name):
+            yield name[:-4] + "-" + r["id"], r["text"]
+
+
+# fuzz_xml.c's lists: a record that wants something else gets the first.
+XML_ROOTS = (b"Error", b"Result", b"a:b", b"Code")
+XML_NAMES = (b"Code", b"UploadId", b"x:y", b"_b-c.d")
+
+
+def xml_seed(text, root, name, starve=0, stretch=0):
+    which = 4 * XML_ROOTS.index(root) + XML_NAMES.index(name)
+    return seldom(text, which | stretch, starve)
+
+
+def xml_seeds():
+    for r in records("xml.txt"):
+        root = r["root"] if r["root"] in XML_ROOTS else XML_ROOTS[0]
+        name = r["name"] if r["name"] in XML_NAMES else XML_NAMES[0]
+        yield r["id"], xml_seed(r["text"], root, name)
+    for i, text in enumerate((b"<Error><Code>1</Code></Error>", b"<Error>",
+                              b"<?xml ", b"<Error a='")):
+        yield "long-%d" % i, xml_seed(text, b"Error", b"Code", 0, 0xc0)
+        yield "too-long-%d" % i, xml_seed(text, b"Error", b"Code", 0, 0xd1)
+    long = b"<Error><Code>" + b"v" * 700 + b"</Code></Error>"
+    for n in range(1, 4):
+        yield "no-memory-%d" % n, xml_seed(long, b"Error", b"Code", n)
+
+
+def shard_seeds():
+    for r in records("shards.txt"):
+        yield r["id"], r["text"]
+
+
 def query_seeds():
     for r in records("presigned.txt"):
         yield r["id"], r["query"]
@@ -250,18 +293,20 @@ def query_seeds():
 
 def presign_seeds():
     styles = ("regional", "auto", "virtual", "path")
-    for name in ("sigv2.txt", "sigv4.txt"):
+    methods = ("GET", "PUT", "HEAD", "POST", "DELETE")
+    for name in ("sigv2.txt", "sigv4.txt", "sigv4_headers.txt"):
         for i, r in enumerate(records(name)):
             query = b"\t".join((r.get("query") or b"").splitlines())
             text = b"\n".join([r["bucket"], r.get("region") or b"",
                                r.get("endpoint") or b"", r.get("token") or b"",
                                r["access"], query, r["key"]])
             flags = ((name == "sigv2.txt") | (r["method"] == "PUT") << 1 |
-                     styles.index(r["addressing"]) << 2)
+                     styles.index(r["addressing"]) << 2 |
+                     methods.index(r["method"]) << 4)
             now = max(r["now"], 0) >> 6 & 0xffffffff
             yield name[:-4] + "-" + r["id"], seed(
-                text, flags, i % 120, u32(max(r["expires"], 0) % 700000),
-                u32(now), i % 60)
+                text, flags, i % 120,
+                u32(max(r.get("expires", 60), 0) % 700000), u32(now), i % 60)
 
 
 def describe_seed(text, i, which=None):
@@ -469,6 +514,10 @@ TARGETS = {
     "location": location_seeds,
     "name": name_seeds,
     "time": time_seeds,
+    "http_date": http_date_seeds,
+    "range": range_seeds,
+    "xml": xml_seeds,
+    "shard": shard_seeds,
     "query": query_seeds,
     "presign": presign_seeds,
     "describe": describe_seeds,

@@ -23,11 +23,12 @@ All rules that match a request are laid over each other. A rule is an object:
     method, path, query, range    regular expressions that must be found in
                                   the request's
     first: K  or  nth: K          only the first K such requests; the K-th
+    once: true                    only the first of those that are the same
 
-    status, code, message, extra  an XML error in place of doing it; extra
-                                  has more elements. Other statuses than
-                                  errors work as well
-    body                          the answer's body in place of the own one
+    error: "STATUS CODE MESSAGE"  an XML error in place of doing it
+    extra                         more elements for it: {"Region": "..."}
+    status, body                  any answer in place of doing it; the body
+                                  is empty where none is given
     done: true                    it is done all the same
     headers                       of the answer: {"ETag": null} takes one
                                   away, a list says it more than once
@@ -38,7 +39,7 @@ All rules that match a request are laid over each other. A rule is an object:
     upload: ID                    what CreateMultipartUpload gives
     overlook: true                If-Match is overlooked
     early: true                   the answer comes before the request's body
-                                  is read
+                                  is read; for a status below 400 it never is
     wait: S                       seconds before the answer
     slow_head, slow_body: S       seconds before each byte
     padding: N                    N more bytes of answer headers
@@ -74,6 +75,7 @@ class Bucket:
     def __init__(self, rules):
         self.rules = rules
         self.counts = [0] * len(rules)
+        self.met = set()
         self.objects = dict(SEEDS)  # KEY: (data, ETag)
         self.uploads = {}  # upload id: (KEY, {number: (data, MD5)})
         self.made = 0
@@ -85,9 +87,9 @@ def stored(data):
     return memoryview(data), '"%s"' % hashlib.md5(data).hexdigest()
 
 
-def error_xml(code, message, extra=()):
+def error_xml(code, message, extra):
     more = "".join("<%s>%s</%s>" % (name, escape(text), name)
-                   for name, text in dict(extra).items())
+                   for name, text in extra.items())
     return (DECLARATION + "<Error><Code>%s</Code><Message>%s</Message>%s"
             "<RequestId>4442587FB7D0A2F9</RequestId></Error>"
             % (code, escape(message), more)).encode()
@@ -101,7 +103,7 @@ class Answer:
                         for name, value in headers.items()}
 
 
-def error(status, code, message="no more is known", extra=()):
+def error(status, code, message="no more is known", extra={}):
     return Answer(status, error_xml(code, message, extra),
                   Content_Type="application/xml")
 
@@ -162,9 +164,12 @@ class Chaos(BaseHTTPRequestHandler):
                    for name, text in seen.items() if name in rule):
                 self.here.counts[at] += 1
                 count = self.here.counts[at]
+                this = (at, *seen.values())
                 if (count <= rule.get("first", count)
-                        and count == rule.get("nth", count)):
+                        and count == rule.get("nth", count)
+                        and not ("once" in rule and this in self.here.met)):
                     merged.update(rule)
+                self.here.met.add(this)
         return merged
 
     def note(self, path):
@@ -190,21 +195,20 @@ class Chaos(BaseHTTPRequestHandler):
         if "replace" in rule:
             self.replace(rule["replace"].encode())
         data = b"" if rule.get("early") else self.body()
-        override = "status" in rule or "body" in rule
+        override = {"error", "status", "body"} & set(rule)
         if not override or rule.get("done"):
             answer = self.perform(data, rule)
-        if override:
-            status = rule.get("status", 200)
-            answer = Answer(status) if status < 400 and "code" not in rule \
-                else error(status, rule.get("code", "Trouble"),
-                           rule.get("message", "planned"),
-                           rule.get("extra", ()))
-            if "body" in rule:
-                answer.body = memoryview(rule["body"].encode())
+        if "error" in rule:
+            status, code, message = (rule["error"] + "  ").split(" ", 2)
+            answer = error(int(status), code, message.strip() or "as planned",
+                           rule.get("extra", {}))
+        elif override:
+            answer = Answer(rule.get("status", 200),
+                            rule.get("body", "").encode())
         time.sleep(rule.get("wait", 0))
         self.send(answer, rule)
         if rule.get("early"):
-            self.linger()
+            self.linger(answer.status)
 
     def replace(self, data):
         with LOCK:
@@ -234,11 +238,13 @@ class Chaos(BaseHTTPRequestHandler):
                                           socket.TCP_INFO, 1)
         return info[0] != 1
 
-    def linger(self):
+    def linger(self, status):
         """Closing at once with bytes unread would be a reset."""
         self.connection.shutdown(socket.SHUT_WR)
         self.connection.settimeout(3)
-        while self.connection.recv(PIECE):
+        if status < 400:
+            time.sleep(2)
+        while status >= 400 and self.connection.recv(PIECE):
             pass
         raise Gone
 
@@ -363,7 +369,7 @@ class Chaos(BaseHTTPRequestHandler):
 
     def create(self, rule):
         self.here.made += 1
-        upload = "upload-%d.%s" % (self.here.made, "Vx_-" * 20)
+        upload = "upload-%d.%s" % (self.here.made, "Vx_-")
         upload = rule.get("upload", upload)
         self.here.uploads[upload] = (self.key, {})
         return xml("InitiateMultipartUploadResult", Bucket=self.bucket,

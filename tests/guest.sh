@@ -97,6 +97,8 @@ done
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
         -keyout ca.key -out ca.pem -days 2 -subj "/CN=test CA" \
         -addext "keyUsage = critical, keyCertSign"
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+        -keyout other.key -out other.pem -days 2 -subj "/CN=another CA"
     openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
         -keyout good.key -out good.csr -subj /CN=origin.test
     openssl x509 -req -in good.csr -CA ca.pem -CAkey ca.key -CAcreateserial \
@@ -152,7 +154,8 @@ while read -r name; do
     n=$((n + 1))
     tr -d '\r' <console | grep -aqF "PASS $name (" ||
         give_up "no PASS for \"$name\"; see build/guest/console"
-done < <(sed -n 's/^ *check("\([^"]*\)".*/\1/p' "$TESTS/guest_init.c")
+done < <(tr '\n' ' ' <"$TESTS/guest_init.c" | grep -oE 'check\( *"[^"]*"' |
+    cut -d '"' -f 2)
 if [ "$n" -eq 0 ] ||
     ! tr -d '\r' <console | grep -aqx "DONE $n passed, 0 failed"; then
     give_up "$n checks, but: $(grep -a ^DONE console)"

@@ -293,19 +293,19 @@ static void
 without_proxy(void)
 {
     check("get: a kernel without AF_VSOCK",
-          encflow(6, "vsock", "get", PROXY, "--allow-http", HTTP "object",
+          encflow(6, "connect", "get", PROXY, "--allow-http", HTTP "object",
                   "/work/none", NULL) &&
               absent("/work/none"));
     load("/modules/vsock.ko");
     load("/modules/vmw_vsock_virtio_transport_common.ko");
     load("/modules/vsock_loopback.ko");
     check("get: no proxy on that port",
-          encflow(6, "vsock", "get", PROXY, "--allow-http", HTTP "object",
+          encflow(6, "connect", "get", PROXY, "--allow-http", HTTP "object",
                   "/work/none", NULL) &&
               absent("/work/none"));
     check("run: no proxy on that port",
-          encflow(6, "vsock", "run", PROXY, "--allow-http", "--ports", "/ports",
-                  "--work", "/work/in", "--", "/init", "cat", NULL) &&
+          encflow(6, "connect", "run", PROXY, "--allow-http", "--ports",
+                  "/ports", "--work", "/work/in", "--", "/init", "cat", NULL) &&
               absent("/store/result.enc"));
 }
 
@@ -326,10 +326,10 @@ get_and_put(void)
               same("/store/object", "/store/stored") &&
               asked("localhost:8080", 1));
     check(
-        "get: TLS, a name that only the proxy knows",
+        "get: TLS, a name that the proxy knows",
         encflow(0, NULL, "get", PROXY, CA, HTTPS "object", "/work/tls", NULL) &&
             same("/store/object", "/work/tls") && asked("origin.test:8443", 1));
-    check("put: TLS, a name that only the proxy knows",
+    check("put: TLS, a name that the proxy knows",
           encflow(0, NULL, "put", PROXY, CA, "/store/object",
                   HTTPS "stored-tls", NULL) &&
               same("/store/object", "/store/stored-tls") &&
@@ -352,8 +352,8 @@ static void
 refusals(void)
 {
     check("get: a certificate that nobody vouches for",
-          encflow(6, "certificate", "get", PROXY, HTTPS "object", "/work/none",
-                  NULL) &&
+          encflow(6, "certificate", "get", PROXY, "--cacert", "/tls/other.pem",
+                  HTTPS "object", "/work/none", NULL) &&
               absent("/work/none") && asked("origin.test:8443", 1));
     check("get: a target that the proxy refuses",
           encflow(6, "403", "get", PROXY, "--allow-http",
@@ -372,6 +372,10 @@ refusals(void)
 static void
 whole_job(void)
 {
+    check("credentials check --online: through the proxy",
+          encflow(0, NULL, "credentials", "check", "--online", PROXY,
+                  "--allow-http", "/ports/input/text", NULL) &&
+              asked("localhost:8080", 1));
     check("run: inputs and result through the proxy",
           encflow(0, NULL, "run", PROXY, "--allow-http", "--ports", "/ports",
                   "--work", "/work/in", "--", "/init", "cat", NULL) &&

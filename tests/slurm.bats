@@ -366,7 +366,7 @@ END
     outputs 8
     task
     array 0-7
-    cat task.*.out
+    grep -hEv '^(Retrieved|Writing)' task.*.out || true
     diff <(ended) <(printf '%d COMPLETED 0\n' {0..7})
     for i in {0..7}; do
         [ "$(grep -c '^Retrieved dataset' "task.$i.out")" -eq 5 ]
@@ -383,7 +383,7 @@ END
     outputs 4
     task
     array 10-25:5
-    cat task.*.out
+    grep -hEv '^(Retrieved|Writing)' task.*.out || true
     diff <(ended) <(printf '%d COMPLETED 0\n' 10 15 20 25)
     [ -z "$(answer store/out-1)" ]
     cat <(answer store/out-2) <(answer store/out-3) <(answer store/out-4) |
@@ -398,7 +398,7 @@ END
     dataset input in-5 "file://$PWD/spoiled"
     task
     array 0-3
-    cat task.*.out
+    grep -hEv '^(Retrieved|Writing)' task.*.out || true
     diff <(ended) <(printf '%s\n' '0 COMPLETED 0' '1 COMPLETED 0' \
         '2 FAILED 3' '3 COMPLETED 0')
     diff <(ls store) <(printf 'out-%d\n' 1 2 4)

@@ -1226,6 +1226,46 @@ check_presign(const struct vec_rec *r, const ef_presign *p)
     ef_buf_free(&signature);
 }
 
+/* In headers. How long a presigned URL lives, and which version, are not
+ * looked at; what the caller's buffers hold already stays. */
+static void
+check_request(const struct vec_rec *r, const ef_presign *p)
+{
+    ef_buf url = {0}, headers = {0}, canonical = {0}, to_sign = {0};
+    ef_buf signature = {0}, more = {0}, lines = {0};
+    ef_sign_stages stages = {&canonical, &to_sign, &signature};
+    ef_presign other = *p;
+    ef_err err = {0};
+    ef_status rc;
+
+    other.sigv2 = 1;
+    other.expires = -1;
+    ef_buf_str(&more, "u");
+    ef_buf_str(&lines, "h:1\n");
+    rc = ef_sign_request(&url, &headers, &stages, p, &err);
+    if (CHECK_STATUS(rc, vec_status(r, "expect"), &err)) {
+        CHECK_INT(ef_sign_request(&more, &lines, NULL, &other, NULL), rc);
+        if (rc != EF_OK) {
+            CHECK_REFUSAL(r, &err);
+        } else {
+            CHECK_BUF(canonical, vec_bytes(r, "canonical"));
+            CHECK_BUF(to_sign, vec_bytes(r, "to_sign"));
+            CHECK_BUF(signature, vec_bytes(r, "signature"));
+            CHECK_BUF(url, vec_bytes(r, "url"));
+            CHECK_BUF(headers, vec_bytes(r, "headers"));
+            CHECK_BYTES(more.p + 1, more.n - 1, vec_bytes(r, "url"));
+            CHECK_BYTES(lines.p + 4, lines.n - 4, vec_bytes(r, "headers"));
+        }
+    }
+    ef_buf_free(&url);
+    ef_buf_free(&headers);
+    ef_buf_free(&canonical);
+    ef_buf_free(&to_sign);
+    ef_buf_free(&signature);
+    ef_buf_free(&more);
+    ef_buf_free(&lines);
+}
+
 static void
 each_sigv(const struct vec_rec *r)
 {
@@ -1251,8 +1291,12 @@ each_sigv(const struct vec_rec *r)
     p.addressing = addressing(vec_word(r, "addressing"));
     p.sigv2 = strstr(r->path, "sigv2") != NULL;
     p.now = vec_int(r, "now");
-    p.expires = vec_int(r, "expires");
-    check_presign(r, &p);
+    if (vec_knows(r, "expires")) {
+        p.expires = vec_int(r, "expires");
+        check_presign(r, &p);
+    } else {
+        check_request(r, &p);
+    }
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         free(s[i]);
 }
@@ -1276,6 +1320,20 @@ test_sigv2(void **state)
 {
     (void)state;
     vec_run("vectors/sigv2.txt", sigv_fields, each_sigv);
+    done();
+}
+
+static const char request_fields[] =
+    "id source why? expect:status at:int? where:text? msg:text? method "
+    "bucket:text key:text region:text? endpoint:text? addressing "
+    "access:text secret:text token:text? now:int query:text? "
+    "canonical:text? to_sign:text? signature:text? url:text? headers:text?";
+
+static void
+test_sigv4_headers(void **state)
+{
+    (void)state;
+    vec_run("vectors/sigv4_headers.txt", request_fields, each_sigv);
     done();
 }
 
@@ -1432,6 +1490,226 @@ test_times(void **state)
 {
     (void)state;
     vec_run("vectors/times.txt", time_fields, each_time);
+    done();
+}
+
+/* ----------------------------------------------------------------------- *
+ * Vectors: what a server answers, and an array job's shares               *
+ * ----------------------------------------------------------------------- */
+
+static void
+each_http_date(const struct vec_rec *r)
+{
+    ef_slice in = vec_bytes(r, "text");
+    int64_t t = -7, now = vec_int(r, "now");
+    ef_err err = {0};
+    ef_status rc;
+
+    rec = r;
+    rc = ef_http_date_parse(&t, in, now, &err);
+    if (!CHECK_STATUS(rc, vec_status(r, "expect"), &err))
+        return;
+    if (rc == EF_OK) {
+        CHECK_INT(t, vec_int(r, "time"));
+    } else {
+        CHECK_REFUSAL(r, &err);
+        CHECK_INT(ef_http_date_parse(&t, in, now, NULL), rc);
+    }
+}
+
+static const char http_date_fields[] =
+    "id source why? expect:status msg:text? text:text now:int time:int?";
+
+static void
+test_http_dates(void **state)
+{
+    (void)state;
+    vec_run("vectors/http_dates.txt", http_date_fields, each_http_date);
+    done();
+}
+
+static void
+each_content_range(const struct vec_rec *r)
+{
+    ef_slice in = vec_bytes(r, "text");
+    ef_content_range out = {9, 9, 9, 9};
+    ef_err err = {0};
+    ef_status rc;
+
+    rec = r;
+    rc = ef_content_range_parse(&out, in, &err);
+    if (!CHECK_STATUS(rc, vec_status(r, "expect"), &err))
+        return;
+    if (rc != EF_OK) {
+        CHECK_REFUSAL(r, &err);
+        CHECK_INT(ef_content_range_parse(&out, in, NULL), rc);
+        return;
+    }
+    CHECK_INT(out.satisfied, vec_int(r, "satisfied"));
+    CHECK_INT(vec_has(r, "first") && vec_has(r, "last"), out.satisfied);
+    CHECK_INT(out.first, vec_int(r, "first")); /* 0 where it is not given */
+    CHECK_INT(out.last, vec_int(r, "last"));
+    CHECK_INT(out.total != EF_UNKNOWN, vec_has(r, "total"));
+    if (vec_has(r, "total"))
+        CHECK_INT(out.total, vec_int(r, "total"));
+}
+
+static const char content_range_fields[] =
+    "id source why? expect:status at:int? msg:text? text:text "
+    "satisfied:int? first:int? last:int? total:int?";
+
+static void
+test_content_ranges(void **state)
+{
+    (void)state;
+    vec_run("vectors/content_ranges.txt", content_range_fields,
+            each_content_range);
+    done();
+}
+
+static void
+each_etag(const struct vec_rec *r)
+{
+    ef_slice in = vec_bytes(r, "text"), tag = {NULL, 9};
+    int weak = 9;
+    ef_err err = {0};
+    ef_status rc;
+
+    rec = r;
+    rc = ef_etag_parse(&tag, &weak, in, &err);
+    if (!CHECK_STATUS(rc, vec_status(r, "expect"), &err))
+        return;
+    if (rc != EF_OK) {
+        CHECK_REFUSAL(r, &err);
+        CHECK_INT(ef_etag_parse(&tag, &weak, in, NULL), rc);
+        return;
+    }
+    CHECK_INT(weak, vec_int(r, "weak"));
+    CHECK_BYTES(tag.p, tag.n, vec_bytes(r, "tag"));
+    CHECK(tag.p >= in.p && tag.p + tag.n == in.p + in.n);
+}
+
+static const char etag_fields[] =
+    "id source why? expect:status at:int? msg:text? text:text tag:text? "
+    "weak:int?";
+
+static void
+test_etags(void **state)
+{
+    (void)state;
+    vec_run("vectors/etags.txt", etag_fields, each_etag);
+    done();
+}
+
+/* The value is appended: what value held stays before it. */
+static void
+check_xml(const struct vec_rec *r, const char *root, const char *name,
+          ef_slice in)
+{
+    ef_buf value = {0}, again = {0};
+    int found = 9;
+    ef_err err = {0};
+    ef_status rc;
+
+    ef_buf_str(&again, "before");
+    rc = ef_xml_get(&value, &found, root, name, in, &err);
+    if (CHECK_STATUS(rc, vec_status(r, "expect"), &err)) {
+        CHECK_INT(ef_xml_get(&again, &found, root, name, in, NULL), rc);
+        if (rc != EF_OK) {
+            CHECK_REFUSAL(r, &err);
+            CHECK_INT(found, 0);
+        } else {
+            CHECK_INT(found, vec_int(r, "found"));
+            CHECK_INT(found, vec_has(r, "value"));
+            CHECK_BUF(value, vec_bytes(r, "value"));
+            CHECK_BYTES(again.p, 6, text("before"));
+            CHECK_BYTES(again.p + 6, again.n - 6, vec_bytes(r, "value"));
+        }
+    }
+    ef_buf_free(&value);
+    ef_buf_free(&again);
+}
+
+static void
+each_xml(const struct vec_rec *r)
+{
+    char *root = vec_string(r, "root"), *name = vec_string(r, "name");
+    ef_slice in = vec_bytes(r, "text");
+    size_t blanks = (size_t)vec_int(r, "blanks");
+    unsigned char *all = block(in.n + blanks);
+
+    rec = r;
+    if (in.n > 0)
+        memcpy(all, in.p, in.n);
+    memset(all + in.n, ' ', blanks);
+    check_xml(r, root, name, slice(all, in.n + blanks));
+    free(all);
+    free(root);
+    free(name);
+}
+
+static const char xml_fields[] =
+    "id source why? expect:status at:int? msg:text? root:text name:text "
+    "found:int? value:text? blanks:int? text:text";
+
+static void
+test_xml(void **state)
+{
+    (void)state;
+    vec_run("vectors/xml.txt", xml_fields, each_xml);
+    done();
+}
+
+static void
+each_shard(const struct vec_rec *r)
+{
+    ef_slice in = vec_bytes(r, "text");
+    uint32_t index = 9, count = 9;
+    ef_err err = {0};
+    ef_status rc;
+
+    rec = r;
+    rc = ef_shard_parse(&index, &count, in, &err);
+    if (!CHECK_STATUS(rc, vec_status(r, "expect"), &err))
+        return;
+    if (rc != EF_OK) {
+        CHECK_REFUSAL(r, &err);
+        CHECK_INT(ef_shard_parse(&index, &count, in, NULL), rc);
+        return;
+    }
+    CHECK_INT(index, vec_int(r, "index"));
+    CHECK_INT(count, vec_int(r, "count"));
+}
+
+static const char shard_fields[] =
+    "id source why? expect:status msg:text? text:text index:int? count:int?";
+
+static void
+test_shards(void **state)
+{
+    (void)state;
+    vec_run("vectors/shards.txt", shard_fields, each_shard);
+    done();
+}
+
+/* An empty slice may have no address. */
+static void
+test_no_answer(void **state)
+{
+    ef_slice none = {NULL, 0}, tag;
+    ef_content_range range;
+    ef_buf value = {0};
+    uint32_t index, count;
+    int64_t t;
+    int found;
+
+    (void)state;
+    CHECK_INT(ef_http_date_parse(&t, none, 0, NULL), EF_E_FORMAT);
+    CHECK_INT(ef_content_range_parse(&range, none, NULL), EF_E_FORMAT);
+    CHECK_INT(ef_etag_parse(&tag, &found, none, NULL), EF_E_FORMAT);
+    CHECK_INT(ef_xml_get(&value, &found, "a", "b", none, NULL), EF_E_FORMAT);
+    CHECK_INT(ef_shard_parse(&index, &count, none, NULL), EF_E_FORMAT);
+    CHECK_INT(value.n, 0);
     done();
 }
 
@@ -3003,6 +3281,27 @@ feed_documents(ef_slice in)
     CHECK(ok <= 2);
 }
 
+static void
+feed_answers(ef_slice in)
+{
+    ef_content_range range;
+    ef_buf value = {0};
+    ef_slice tag;
+    uint32_t index, count;
+    int64_t t;
+    int found;
+    ef_err err = {0};
+    unsigned ok = 0;
+
+    ok += ef_http_date_parse(&t, in, 0, &err) == EF_OK;
+    ok += ef_content_range_parse(&range, in, &err) == EF_OK;
+    ok += ef_etag_parse(&tag, &found, in, &err) == EF_OK;
+    ok += ef_shard_parse(&index, &count, in, &err) == EF_OK;
+    ok += ef_xml_get(&value, &found, "Error", "Code", in, &err) == EF_OK;
+    ef_buf_free(&value);
+    CHECK(ok <= 1);
+}
+
 static unsigned long guard_inputs;
 static void (*guard_feed)(ef_slice in);
 
@@ -3055,6 +3354,11 @@ test_guard_pages(void **state)
     guard_run("vectors/describe.txt", describe_fields, feed_csv);
     guard_run("vectors/credentials.txt", credentials_fields, feed_documents);
     guard_run("vectors/result.txt", result_fields, feed_documents);
+    guard_run("vectors/http_dates.txt", http_date_fields, feed_answers);
+    guard_run("vectors/content_ranges.txt", content_range_fields, feed_answers);
+    guard_run("vectors/etags.txt", etag_fields, feed_answers);
+    guard_run("vectors/xml.txt", xml_fields, feed_answers);
+    guard_run("vectors/shards.txt", shard_fields, feed_answers);
     guard_close();
     printf("    %lu inputs before a guard page\n", guard_inputs);
     done();
@@ -3098,12 +3402,19 @@ main(void)
         cmocka_unit_test(test_hmac),
         cmocka_unit_test(test_sigv4),
         cmocka_unit_test(test_sigv2),
+        cmocka_unit_test(test_sigv4_headers),
         cmocka_unit_test(test_time),
         cmocka_unit_test(test_utf8_vectors),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_locations),
         cmocka_unit_test(test_presigned),
         cmocka_unit_test(test_times),
+        cmocka_unit_test(test_http_dates),
+        cmocka_unit_test(test_content_ranges),
+        cmocka_unit_test(test_etags),
+        cmocka_unit_test(test_xml),
+        cmocka_unit_test(test_shards),
+        cmocka_unit_test(test_no_answer),
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_statuses),
         cmocka_unit_test(test_describe),

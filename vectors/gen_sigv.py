@@ -1,5 +1,5 @@
-"""sigv4.txt and sigv2.txt: against botocore, which is asked for the whole URL
-and watched while it signs.
+"""sigv4.txt, sigv2.txt, sigv4_headers.txt: against botocore, which is asked for
+the whole URL, or to sign a request's headers, and watched while it signs.
 
 encflow's own default (addressing = regional) is botocore's virtual style
 where the bucket's name can be a host label, else its path style; path style
@@ -14,8 +14,10 @@ from urllib.parse import quote
 for name in list(os.environ):
     if name.startswith("AWS_"):
         del os.environ[name]
+# botocore's own signers, which can be watched: not awscrt's, where it is there
 os.environ.update(AWS_CONFIG_FILE="/dev/null", AWS_EC2_METADATA_DISABLED="true",
-                  AWS_SHARED_CREDENTIALS_FILE="/dev/null")
+                  AWS_SHARED_CREDENTIALS_FILE="/dev/null",
+                  BOTO_DISABLE_CRT="true")
 
 import botocore.auth  # noqa: E402
 import botocore.awsrequest  # noqa: E402
@@ -156,6 +158,34 @@ def sign_any(version, r):
     return dict({k: v.encode() for k, v in seen.items()}, url=url.encode())
 
 
+HEADERS = ("x-amz-content-sha256", "x-amz-date", "x-amz-security-token",
+           "Authorization")
+
+
+def sign_headers(r):
+    """botocore's signature in headers, of the place that it presigns for; the
+    parameters stay in their order in the URL, and are sorted to be signed."""
+    place = sign(4, dict(r, method="GET", query=None, expires=60))["url"]
+    place = place.decode().partition("?")[0]
+    given = "&".join("=".join(quote(x, "-._~") for x in item.split("=", 1))
+                     for item in (r.get("query") or b"").decode().splitlines())
+    url = place + ("?" + given if given else "")
+    signer = botocore.auth.S3SigV4Auth(
+        botocore.credentials.Credentials(
+            r["access"].decode(), r["secret"].decode(),
+            r["token"].decode() if r.get("token") else None),
+        "s3", r["region"].decode())
+    request = botocore.awsrequest.AWSRequest(r["method"], url=url)
+    request.context["client_config"] = Config(
+        s3={"payload_signing_enabled": False})
+    seen.clear()
+    signer.add_auth(request)
+    lines = "".join("%s:%s\n" % (name, request.headers[name])
+                    for name in HEADERS if name in request.headers)
+    return dict({k: v.encode() for k, v in seen.items()}, url=url.encode(),
+                headers=lines.encode())
+
+
 def known(r):
     """Are all parameters those of an operation that sign() asks for?"""
     return all(item.split("=")[0] in NAMES
@@ -175,6 +205,16 @@ def check(version):
             else:
                 need(version == 2 and name == "canonical", "lacks " + name)
     return one
+
+
+def check_headers(r):
+    if r["expect"] != "ok":
+        need(r["expect"] in ("EF_E_FORMAT", "EF_E_LIMIT", "EF_E_POLICY"),
+             "expect")
+        return
+    got = sign_headers(r)
+    for name in ("canonical", "to_sign", "signature", "url", "headers"):
+        need(got[name] == r[name], "%s is %r" % (name, got[name]))
 
 
 KEYS = ("test.txt", "a b", "a+b", "100%", "a%20b", "~a~", "a//b", "a/../b",
@@ -243,6 +283,45 @@ def make(version):
     return some
 
 
+REQUESTS = (("GET", None), ("HEAD", None), ("PUT", None),
+            ("POST", "uploads="), ("PUT", "partNumber=%d\nuploadId=%s"),
+            ("PUT", "uploadId=%s\npartNumber=%d"), ("POST", "uploadId=%s"),
+            ("DELETE", "uploadId=%s"), ("GET", "versionId=%s"))
+
+
+def make_headers():
+    """What an upload in parts and a download ask for."""
+    rnd = random.Random("sigv4 headers")
+    for i in range(60):
+        method, text = REQUESTS[i % len(REQUESTS)]
+        values = {"%s": rnd.choice(("x.y_z-~", "VXBs/A+=", "2~abc", "a b")),
+                  "%d": str(rnd.randrange(1, 10001))}
+        r = dict(source="botocore", expect="ok", method=method, access=ACCESS,
+                 secret=SECRET, addressing=rnd.choice(("regional", "path")),
+                 bucket=rnd.choice(BUCKETS), key=KEYS[i % len(KEYS)],
+                 region=rnd.choice(REGIONS), now=rnd.randrange(0, 4102444800))
+        if text is not None:
+            r["query"] = re.sub("%[sd]", lambda m: values[m[0]], text)
+        if i % 4 == 1:
+            r["token"] = "IQoJb3JpZ2lu/Y2+VjE=" * rnd.randrange(1, 4)
+        if i % 5 == 2:
+            r["endpoint"] = rnd.choice(ENDPOINTS)
+        if i % 5 == 3:
+            r["bucket"] = rnd.choice(ODD[:5])
+        if i % 7 == 3:
+            r["addressing"] = rnd.choice(("auto", "virtual"))
+        if i % 7 == 6:
+            r["access"] = "AKIDEXAMPLE"
+            r["secret"] = "%032x/+=" % rnd.getrandbits(128)
+        for name in ("access", "secret", "token", "bucket", "key", "region",
+                     "endpoint", "query"):
+            if r.get(name) is not None:
+                r[name] = r[name].encode()
+        r.update(sign_headers(r))
+        yield r
+
+
 if __name__ == "__main__":
     refresh("sigv4.txt", check(4), make(4))
     refresh("sigv2.txt", check(2), make(2))
+    refresh("sigv4_headers.txt", check_headers, make_headers)
