@@ -12493,25 +12493,28 @@ run_named(ef_err *err, ef_status rc, const struct run_dataset *d)
     return rc;
 }
 
-/* Wipes as it frees. Also for a port that was read half: what a dataset
- * does not have yet is NULL. The port is empty afterwards.
+/* Wipes as it frees. What a dataset does not have yet is NULL. */
+static void
+run_dataset_free(struct run_dataset *d)
+{
+    if (d->cred != NULL)
+        ef_credentials_free(d->cred);
+    /* ef_credentials_free wiped what it held; this gives the pages back */
+    ef_secret_free(d->cred, sizeof *d->cred);
+    ef_secret_free(d->url, d->url_n + 1);
+    ef_buf_free(&d->location);
+    free(d->name);
+}
+
+/* Also for a port that was read half. The port is empty afterwards.
  * Safe on zeros, and twice. */
 static void
 run_port_free(struct run_port *port)
 {
     size_t i;
 
-    for (i = 0; i < port->n; i++) {
-        struct run_dataset *d = &port->set[i];
-
-        if (d->cred != NULL)
-            ef_credentials_free(d->cred);
-        /* ef_credentials_free wiped what it held; this gives the pages back */
-        ef_secret_free(d->cred, sizeof *d->cred);
-        ef_secret_free(d->url, d->url_n + 1);
-        ef_buf_free(&d->location);
-        free(d->name);
-    }
+    for (i = 0; i < port->n; i++)
+        run_dataset_free(&port->set[i]);
     free(port->set);
     *port = (struct run_port){NULL, 0};
 }
@@ -13951,6 +13954,7 @@ enum run_event {
     RUN_STARTING,
     RUN_WRITING, /* detail: location */
     RUN_COMPLETE,
+    RUN_NO_INPUTS, /* in this share */
     RUN_NO_LANDLOCK,
     RUN_OLD_LANDLOCK,
     RUN_LEFT_PLAINTEXT /* detail: work folder; the run failed as well */
@@ -13965,6 +13969,7 @@ struct run_job {
     const char *self; /* path of this program */
     long timeout_sec; /* 0: none */
     int allow_net;
+    uint32_t shard, shards; /* the share, from 0; of how many: 1, all */
     struct store_opts store;
     void (*note)(enum run_event event, ef_slice detail);
 };
@@ -14059,9 +14064,10 @@ static ef_status
 run_datasets(const struct run_job *job, const struct run_port *in,
              const struct run_port *out, ef_err *err)
 {
-    struct store_input *inputs = calloc(in->n, sizeof *inputs);
+    /* one more: a share may have none, and calloc of nothing may be NULL */
+    struct store_input *inputs = calloc(in->n + 1, sizeof *inputs);
     struct run_app app = {.cage = {.ruleset = -1}};
-    ef_result result;
+    ef_result result = {0, {NULL, 0}, {NULL, 0}};
     ef_status rc = inputs == NULL
                        ? reject_memory(err)
                        : run_fetch(in, inputs, job->work, &job->store, err);
@@ -14069,12 +14075,16 @@ run_datasets(const struct run_job *job, const struct run_port *in,
 
     for (i = 0; i < in->n && rc == EF_OK; i++)
         job->note(RUN_RETRIEVED, store_public(buf_slice(&in->set[i].location)));
-    if (rc == EF_OK)
+    /* no inputs, nothing to do: the receiver is told so all the same */
+    if (rc == EF_OK && in->n == 0)
+        job->note(RUN_NO_INPUTS, slice("", 0));
+    else if (rc == EF_OK)
         rc = run_middle(&app, job, inputs, in->n, err);
     if (rc == EF_OK) {
         /* views: the buffers stay until every output is delivered */
-        result = (ef_result){run_returncode(&app), buf_slice(&app.out_text),
-                             buf_slice(&app.err_text)};
+        if (in->n > 0)
+            result = (ef_result){run_returncode(&app), buf_slice(&app.out_text),
+                                 buf_slice(&app.err_text)};
         for (i = 0; i < out->n; i++)
             job->note(RUN_WRITING,
                       store_public(buf_slice(&out->set[i].location)));
@@ -14086,6 +14096,52 @@ run_datasets(const struct run_job *job, const struct run_port *in,
     ef_buf_free(&app.out_text);
     ef_buf_free(&app.err_text);
     return rc;
+}
+
+/* Of port's datasets those from lo to hi - 1 stay; the others' credentials go
+ * at once. */
+static void
+run_port_keep(struct run_port *port, size_t lo, size_t hi)
+{
+    struct run_port rest = {port->set + hi, port->n - hi};
+    size_t i;
+
+    for (i = 0; i < lo; i++)
+        run_dataset_free(&port->set[i]);
+    for (i = 0; i < rest.n; i++)
+        run_dataset_free(&rest.set[i]);
+    memmove(port->set, port->set + lo, (hi - lo) * sizeof *port->set);
+    port->n = hi - lo;
+}
+
+/* The job's share: a run of the inputs in the order of their names, and the
+ * output of its number. Shares differ by one input at most, and each input is
+ * in exactly one: the bounds of the I-th are n * I / N and n * (I + 1) / N.
+ * Example: 5 inputs in 3 shares are 1, 2 and 2.
+ * Fails:   EF_E_USAGE where there is not an output for each share: two would
+ * write over one another. Tests: tests/slurm.bats. */
+static ef_status
+run_share(const struct run_job *job, struct run_port *in, struct run_port *out,
+          ef_err *err)
+{
+    /* 1024 datasets and 10000 shares at most: no overflow */
+    size_t i = job->shard, n = job->shards;
+
+    if (n <= 1)
+        return EF_OK;
+    if (out->n != n) {
+        (void)with_hint(err,
+                        reject(err, EF_E_USAGE, EF_NOWHERE,
+                               "each share needs an output dataset of its "
+                               "own, and there are"),
+                        "make as many as there are shares; or --shard 0/1 "
+                        "takes all inputs to all outputs");
+        err->detail = (long)out->n;
+        return EF_E_USAGE;
+    }
+    run_port_keep(in, in->n * i / n, in->n * (i + 1) / n);
+    run_port_keep(out, i, i + 1);
+    return EF_OK;
 }
 
 /* The command `run`: everything is checked before anything is fetched, and
@@ -14109,6 +14165,8 @@ run_job(const struct run_job *job, ef_err *err)
     if (rc == EF_OK)
         rc = run_port_read(&out, job->ports, job->output, job->store.schemes,
                            err);
+    if (rc == EF_OK)
+        rc = run_share(job, &in, &out, err);
     if (rc == EF_OK)
         rc = run_work_begin(&work, err);
     if (rc == EF_OK)
@@ -16438,6 +16496,7 @@ cli_run_note(enum run_event event, ef_slice detail)
         [RUN_RETRIEVED] = "Retrieved dataset from location: ",
         [RUN_STARTING] = "Running script",
         [RUN_WRITING] = "Writing output to location: ",
+        [RUN_NO_INPUTS] = "No inputs in this share",
         [RUN_COMPLETE] = "Execution complete"};
     ef_err shown = {0}; /* only for its escaping */
 
@@ -16544,6 +16603,79 @@ cli_default_work(ef_buf *work, const char *ports, ef_err *err)
     return buf_status(work, err);
 }
 
+/* An array job's variables: which task this is, where they begin, by which
+ * step they go on, and how many there are. NULL: not told, 0 or 1. */
+static const struct cli_array {
+    const char *index, *first, *step, *count;
+} cli_arrays[] = {
+    /* a Kubernetes Indexed Job; the second is the manifest's to set */
+    {"JOB_COMPLETION_INDEX", NULL, NULL, "JOB_COMPLETIONS"},
+    {"AWS_BATCH_JOB_ARRAY_INDEX", NULL, NULL, "AWS_BATCH_JOB_ARRAY_SIZE"},
+    {"SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_STEP",
+     "SLURM_ARRAY_TASK_COUNT"},
+};
+
+/* A variable's number, or fallback where it has no name or is not set; -1 for
+ * what is no number. */
+static int64_t
+cli_env_number(const char *name, int64_t fallback)
+{
+    const char *text = name != NULL ? getenv(name) : NULL;
+
+    return text == NULL ? fallback : slice_number(slice_str(text));
+}
+
+/* The share that an engine's variables say. A task that cannot know its share
+ * must not take all: the others would, too. 0, or 2 after a message.
+ * Source: the engines' manuals. Tests: tests/slurm.bats. */
+static int
+cli_array_share(const struct cli_array *a, struct run_job *job)
+{
+    int64_t first = cli_env_number(a->first, 0);
+    int64_t step = cli_env_number(a->step, 1);
+    int64_t count = cli_env_number(a->count, -1);
+    int64_t i = cli_env_number(a->index, -1);
+    char text[64];
+
+    if (count < 0)
+        return cli_usage("an array job's share cannot be told without a "
+                         "number in",
+                         a->count);
+    if (step < 1 || first < 0 || i < first || (i - first) % step != 0)
+        return cli_usage("not a task of an array job whose indices have one "
+                         "distance (--shard I/N says which share):",
+                         a->index);
+    snprintf(text, sizeof text, "%lld/%lld", (long long)((i - first) / step),
+             (long long)count);
+    if (ef_shard_parse(&job->shard, &job->shards, slice_str(text), NULL) !=
+        EF_OK)
+        return cli_usage("an array job's share is beyond its size:", text);
+    return 0;
+}
+
+/* Which share of the inputs: --shard's, else an array job's, else all. 0, or
+ * 2 after a message. */
+static int
+cli_share(const struct cli *c, struct run_job *job)
+{
+    ef_err err = {0};
+    size_t i;
+
+    job->shards = 1;
+    if (c->value[CLI_SHARD] != NULL) {
+        if (ef_shard_parse(&job->shard, &job->shards,
+                           slice_str(c->value[CLI_SHARD]), &err) == EF_OK)
+            return 0;
+        with_where(&err, err.code, slice_str(c->value[CLI_SHARD]));
+        err.code = EF_E_USAGE;
+        return cli_fail(&err);
+    }
+    for (i = 0; i < sizeof cli_arrays / sizeof cli_arrays[0]; i++)
+        if (getenv(cli_arrays[i].index) != NULL)
+            return cli_array_share(&cli_arrays[i], job);
+    return 0;
+}
+
 /* In order: the numbers, a command behind "--", the ports' names; then the
  * work folder's path; then run_job, which checks all documents before it
  * fetches anything.
@@ -16575,6 +16707,8 @@ cli_run(struct cli *c)
     if (!cli_number(c, CLI_TIMEOUT, 1, 31536000, 0, &job.timeout_sec))
         return ef_exit_status(EF_E_USAGE);
     status = cli_store_opts(c, &job.store);
+    if (status == 0)
+        status = cli_share(c, &job);
     if (status != 0)
         return status;
     /* not our describe: somebody's variable was empty */
