@@ -10250,11 +10250,12 @@ put_file(struct object_put *p, ef_err *err)
         n > EF_MAX_PUT_BYTES)
         return with_hint(
             err,
-            with_file(err,
-                      reject(err, EF_E_LIMIT, EF_NOWHERE,
-                             "larger than EF_MAX_PUT_BYTES (5 GiB), which one "
-                             "request may have"),
-                      p->name),
+            with_file(
+                err,
+                reject(err, EF_E_LIMIT, EF_NOWHERE,
+                       "larger than EF_MAX_PUT_BYTES (5368709120), which one "
+                       "request may have"),
+                p->name),
             "put it to s3://BUCKET/KEY, with keys: that sends parts");
     part->p = p;
     if (p->to->s3 != NULL && n > STORE_WHOLE_BYTES)

@@ -9,7 +9,8 @@ the second TLS, and prints both on one line. Objects are in memory, paths are
 so that many tests can share one server:
 
     PUT  /_seed/KEY       an object that every bucket has
-    POST /_plan/BUCKET    a JSON list of rules; forgets all else of BUCKET
+    POST /_plan/BUCKET    a JSON list of rules; forgets all else of BUCKET,
+                          which is all that DELETE does
     GET  /_log/BUCKET     one line a request
     GET  /_uploads/BUCKET the open multipart uploads, one a line
     GET  /_object/BUCKET/KEY  the object, past the plan and the log
@@ -425,6 +426,9 @@ class Chaos(BaseHTTPRequestHandler):
         with LOCK:
             if what == "_seed":
                 SEEDS[name] = stored(data)
+                return Answer(200)
+            if what == "_plan" and self.command == "DELETE":
+                BUCKETS.pop(name, None)
                 return Answer(200)
             if what == "_plan":
                 BUCKETS[name] = Bucket(json.loads(bytes(data) or b"[]"))

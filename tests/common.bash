@@ -11,6 +11,9 @@ PYTHON=/usr/bin/python3 # Debian's: another one may come first in PATH
 common_setup() {
     unset "${!AWS_@}" http_proxy https_proxy all_proxy no_proxy
     export HOME=$BATS_TEST_TMPDIR LC_ALL=C.UTF-8 TZ=UTC
+    # Nothing is asked of an instance's service, and a failure is told at
+    # once: tests of either say so themselves.
+    export AWS_EC2_METADATA_DISABLED=true AWS_MAX_ATTEMPTS=1
     cd "$BATS_TEST_TMPDIR" || return 1
 }
 

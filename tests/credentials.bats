@@ -95,7 +95,7 @@ KEYS='{"Version":1,"AccessKeyId":"AKID","SecretAccessKey":"SECRETWORD",
 @test "credentials: a process that does not end is ended" {
     process 'echo $$ >pid; exec sleep 100'
     local start=$SECONDS
-    run "$ENCFLOW" "${GET[@]}" --max-time 2
+    run timeout 20 "$ENCFLOW" "${GET[@]}" --max-time 2
     [ $((SECONDS - start)) -lt 20 ]
     fails 1 credential_process
     # and it is gone, and waited for

@@ -742,6 +742,9 @@ instance("the token is refused with 400", NO_ROLE, boto3=NOTHING,
          asked=V2[:1])
 instance("an empty token", NO_ROLE, boto3=NOTHING, imds={"token": (200, "")},
          why="says it by an exception later")
+instance("a token that would be two headers", NO_ROLE,
+         boto3=Error("HTTPClientError"), asked=V2[:1],
+         imds={"token": (200, "THE-TOKEN\r\nX-More: b")})
 instance("no role", NO_ROLE, boto3=NOTHING, imds={"roles": (404, "none")},
          why="says it by an exception later", asked=V2[:2])
 instance("an empty list of roles", NO_ROLE, boto3=NOTHING,

@@ -153,6 +153,9 @@ class Botocore:
     """botocore with a clock that stands still and no network in reach."""
 
     def __init__(self):
+        # Where awscrt is installed (awscli brings it) botocore signs with
+        # that instead, which has a clock of its own.
+        os.environ["BOTO_DISABLE_CRT"] = "true"
         import botocore.auth
         import botocore.session
         import botocore.signers

@@ -68,8 +68,9 @@ on() {
     esac
 }
 
-put() { "$ENCFLOW" put --allow-http "$@"; }
-get() { "$ENCFLOW" get --allow-http "$@"; }
+# Whatever hangs is to fail its test, not the run of all.
+put() { timeout -k 5 60 "$ENCFLOW" put --allow-http "$@"; }
+get() { timeout -k 5 60 "$ENCFLOW" get --allow-http "$@"; }
 ref() { "$PYTHON" "$ROOT/tests/reference.py" "$@"; }
 aws() { /usr/bin/aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }
 s3cmd() {
