@@ -10387,7 +10387,8 @@ object_put(const struct store_place *to, int fd, const char *name,
 
 /* A token has no published limit; those of STS have 1 to 4 KiB. A longer one
  * is refused, never cut. */
-#define AWS_TEXT_BYTES 8192 /* one value; session tokens are the longest */
+#define AWS_TEXT_BYTES                                                         \
+    ((size_t)8192) /* one value; session tokens are the longest */
 /* What a program or a server gives: three values and some names. */
 #define AWS_ANSWER_BYTES (4 * AWS_TEXT_BYTES)
 #define AWS_PROCESS_MS 60000 /* for the program */
@@ -13047,7 +13048,7 @@ static ef_status
 run_fetch(const struct run_port *port, struct store_input *inputs,
           const char *work, const struct store_opts *o, ef_err *err)
 {
-    struct store_job *jobs = calloc(port->n, sizeof *jobs);
+    struct store_job *jobs = calloc(port->n + 1, sizeof *jobs);
     unsigned char *scratch = ef_secret_alloc(STORE_PIECE_BYTES, NULL);
     ef_status rc = EF_OK;
     size_t i;
@@ -13914,8 +13915,9 @@ static ef_status
 run_deliver(const struct run_port *port, const ef_result *result,
             const struct store_opts *o, ef_err *err)
 {
-    struct store_job *jobs = calloc(port->n, sizeof *jobs);
-    struct store_seal *outs = calloc(port->n, sizeof *outs);
+    /* one more than there are: calloc of nothing may be NULL */
+    struct store_job *jobs = calloc(port->n + 1, sizeof *jobs);
+    struct store_seal *outs = calloc(port->n + 1, sizeof *outs);
     ef_status rc = jobs == NULL || outs == NULL ? reject_memory(err) : EF_OK;
     size_t i;
 
@@ -14065,7 +14067,7 @@ static ef_status
 run_datasets(const struct run_job *job, const struct run_port *in,
              const struct run_port *out, ef_err *err)
 {
-    /* one more: a share may have none, and calloc of nothing may be NULL */
+    /* one more, as in run_deliver: a share may have no inputs */
     struct store_input *inputs = calloc(in->n + 1, sizeof *inputs);
     struct run_app app = {.cage = {.ruleset = -1}};
     ef_result result = {0, {NULL, 0}, {NULL, 0}};

@@ -51,6 +51,17 @@ run() {
     "$encflow" run -q --ports ports --work "$DIR/work" --allow-file \
         --allow-http --cacert "$CA" "$@"
 }
+s3() { # put or get with these keys at $URL
+    command=$1
+    shift
+    AWS_ACCESS_KEY_ID=AKIDEXAMPLE AWS_SECRET_ACCESS_KEY=secret \
+        "$encflow" "$command" --allow-http --endpoint-url "$URL" \
+        --addressing path "$@"
+}
+config() { # lines of the configuration file, for the default profile
+    mkdir .aws
+    printf '%s\n' '[default]' "$@" >.aws/config
+}
 """
 
 # Less memory than a command needs: the C library has a limit for that, the
@@ -68,7 +79,7 @@ class Failed(Exception):
 
 def read_request(conn, body=True):
     """The whole request; without body, its head only; of TLS the start."""
-    data = b""
+    data = bytearray()
     while b"\r\n\r\n" not in data:
         piece = conn.recv(65536)
         if not piece or piece[0] == 0x16:
@@ -84,8 +95,25 @@ def read_request(conn, body=True):
     return data
 
 
+def parse_answers(script):
+    """[(regular expression of a request's head, answer)]. Without a line
+    "> EXPRESSION", which begins an answer, there is one, for all requests."""
+    if not script.startswith(b"> "):
+        script = b"> \n" + script
+    # what would be long here
+    script = re.sub(rb"%\{(\d+)\}", lambda m: b"x" * int(m[1]), script)
+    parts = re.split(rb"(?m)^> (.*)\n", script)[1:]
+    answers = []
+    for expression, answer in zip(parts[::2], parts[1::2]):
+        head, end, body = answer.partition(b"\n\n")
+        answers.append((expression,
+                        (head + end).replace(b"\n", b"\r\n") + body))
+    return answers
+
+
 class Server:
-    """Gives every request the same answer, in one of a few manners:
+    """Gives every request the same answer, or the first whose expression is
+    found in its head, in one of a few manners:
 
     plain   reads the request, answers, closes
     hang    the same, but keeps the connection open
@@ -94,15 +122,14 @@ class Server:
     full    takes no connection: its queue is full
     """
 
-    def __init__(self, answer, manner, tls=None):
-        head, end, body = answer.partition(b"\n\n")
-        self.answer = (head + end).replace(b"\n", b"\r\n") + body
+    def __init__(self, script, manner, tls=None):
+        self.answers = parse_answers(script)
         self.manner, self.tls = manner, tls
         self.socket = socket.socket()
         self.socket.bind(("127.0.0.1", 0))
         self.socket.listen(0 if manner == "full" else 16)
         self.port = self.socket.getsockname()[1]
-        self.held = []
+        self.held, self.thread = [], None
         if manner == "full":
             for _ in range(3):
                 s = socket.socket()
@@ -110,7 +137,8 @@ class Server:
                 s.connect_ex(("127.0.0.1", self.port))
                 self.held.append(s)
         else:
-            threading.Thread(target=self.serve, daemon=True).start()
+            self.thread = threading.Thread(target=self.serve, daemon=True)
+            self.thread.start()
 
     def serve(self):
         while True:
@@ -126,8 +154,11 @@ class Server:
         try:
             if self.tls:
                 conn = self.tls.wrap_socket(conn, server_side=True)
-            read_request(conn, self.manner != "early")
-            conn.sendall(self.answer)
+            request = read_request(conn, self.manner != "early")
+            conn.sendall(next((
+                answer for expression, answer in self.answers
+                if re.search(expression, request.partition(b"\r\n\r\n")[0])),
+                b""))
             if self.manner == "reset":
                 conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
                                 struct.pack("ii", 1, 0))
@@ -141,6 +172,10 @@ class Server:
         conn.close()
 
     def close(self):
+        if self.thread:
+            # it must not accept by a number that is another socket's by then
+            self.socket.shutdown(socket.SHUT_RDWR)
+            self.thread.join()
         self.socket.close()
         for s in self.held:
             s.close()
@@ -222,6 +257,8 @@ class Run:
         self.env = dict(
             {k: v for k, v in os.environ.items()
              if not k.startswith("AWS_") and not k.endswith("_proxy")},
+            # nothing leaves the machine, and nothing waits
+            AWS_EC2_METADATA_DISABLED="true", AWS_MAX_ATTEMPTS="1",
             HOME=self.folder, LC_ALL="C.UTF-8", TZ="UTC", DIR=self.folder,
             URL="http://127.0.0.1:%d" % self.servers[0].port,
             HOST="127.0.0.1:%d" % self.servers[0].port,

@@ -253,7 +253,7 @@ set_up(void)
     mkdir("/proc", 0755);
     mkdir("/sys", 0755);
     mkdir("/dev", 0755);
-    mkdir("/work", 0755);
+    mkdir("/got", 0755);
     mount("dev", "/dev", "devtmpfs", 0, NULL);
     console = open("/dev/console", O_RDWR);
     dup2(console, 0);
@@ -294,18 +294,18 @@ without_proxy(void)
 {
     check("get: a kernel without AF_VSOCK",
           encflow(6, "connect", "get", PROXY, "--allow-http", HTTP "object",
-                  "/work/none", NULL) &&
-              absent("/work/none"));
+                  "/got/none", NULL) &&
+              absent("/got/none"));
     load("/modules/vsock.ko");
     load("/modules/vmw_vsock_virtio_transport_common.ko");
     load("/modules/vsock_loopback.ko");
     check("get: no proxy on that port",
           encflow(6, "connect", "get", PROXY, "--allow-http", HTTP "object",
-                  "/work/none", NULL) &&
-              absent("/work/none"));
+                  "/got/none", NULL) &&
+              absent("/got/none"));
     check("run: no proxy on that port",
           encflow(6, "connect", "run", PROXY, "--allow-http", "--ports",
-                  "/ports", "--work", "/work/in", "--", "/init", "cat", NULL) &&
+                  "/ports", "--work", "/got/in", "--", "/init", "cat", NULL) &&
               absent("/store/result.enc"));
 }
 
@@ -314,8 +314,8 @@ get_and_put(void)
 {
     check("get: through the proxy",
           encflow(0, NULL, "get", PROXY, "--allow-http", HTTP "object",
-                  "/work/got", NULL) &&
-              same("/store/object", "/work/got") && asked("localhost:8080", 1));
+                  "/got/got", NULL) &&
+              same("/store/object", "/got/got") && asked("localhost:8080", 1));
     check("get: to standard output",
           encflow(0, NULL, "get", PROXY, "--allow-http", HTTP "object", "-",
                   NULL) &&
@@ -327,8 +327,8 @@ get_and_put(void)
               asked("localhost:8080", 1));
     check(
         "get: TLS, a name that the proxy knows",
-        encflow(0, NULL, "get", PROXY, CA, HTTPS "object", "/work/tls", NULL) &&
-            same("/store/object", "/work/tls") && asked("origin.test:8443", 1));
+        encflow(0, NULL, "get", PROXY, CA, HTTPS "object", "/got/tls", NULL) &&
+            same("/store/object", "/got/tls") && asked("origin.test:8443", 1));
     check("put: TLS, a name that the proxy knows",
           encflow(0, NULL, "put", PROXY, CA, "/store/object",
                   HTTPS "stored-tls", NULL) &&
@@ -338,14 +338,13 @@ get_and_put(void)
           encflow(0, NULL, "put", "-K", "/keys/in", PROXY, CA, "/store/object",
                   HTTPS "sealed", NULL) &&
               encflow(0, NULL, "get", "-K", "/keys/in", PROXY, CA,
-                      HTTPS "sealed", "/work/opened", NULL) &&
-              same("/store/object", "/work/opened") &&
+                      HTTPS "sealed", "/got/opened", NULL) &&
+              same("/store/object", "/got/opened") &&
               asked("origin.test:8443", 2));
     check("get: in ranges, each through the proxy",
           encflow(0, NULL, "get", PROXY, "--allow-http", HTTP "large",
-                  "/work/large", NULL) &&
-              same("/store/large", "/work/large") &&
-              asked("localhost:8080", 2));
+                  "/got/large", NULL) &&
+              same("/store/large", "/got/large") && asked("localhost:8080", 2));
 }
 
 static void
@@ -353,20 +352,20 @@ refusals(void)
 {
     check("get: a certificate that nobody vouches for",
           encflow(6, "certificate", "get", PROXY, "--cacert", "/tls/other.pem",
-                  HTTPS "object", "/work/none", NULL) &&
-              absent("/work/none") && asked("origin.test:8443", 1));
+                  HTTPS "object", "/got/none", NULL) &&
+              absent("/got/none") && asked("origin.test:8443", 1));
     check("get: a target that the proxy refuses",
           encflow(6, "403", "get", PROXY, "--allow-http",
-                  "http://elsewhere.test/object", "/work/none", NULL) &&
-              absent("/work/none") && asked("elsewhere.test:80", 1));
+                  "http://elsewhere.test/object", "/got/none", NULL) &&
+              absent("/got/none") && asked("elsewhere.test:80", 1));
     check("get: a target where nobody listens",
           encflow(6, "502", "get", PROXY, "--allow-http",
-                  "http://localhost:9/object", "/work/none", NULL) &&
-              absent("/work/none") && asked("localhost:9", 1));
+                  "http://localhost:9/object", "/got/none", NULL) &&
+              absent("/got/none") && asked("localhost:9", 1));
     check("get: http:// without --allow-http",
-          encflow(5, "--allow-http", "get", PROXY, HTTP "object", "/work/none",
+          encflow(5, "--allow-http", "get", PROXY, HTTP "object", "/got/none",
                   NULL) &&
-              absent("/work/none") && asked("", 0));
+              absent("/got/none") && asked("", 0));
 }
 
 static void
@@ -378,14 +377,14 @@ whole_job(void)
               asked("localhost:8080", 1));
     check("run: inputs and result through the proxy",
           encflow(0, NULL, "run", PROXY, "--allow-http", "--ports", "/ports",
-                  "--work", "/work/in", "--", "/init", "cat", NULL) &&
-              asked("localhost:8080", 2) && absent("/work/in"));
+                  "--work", "/got/in", "--", "/init", "cat", NULL) &&
+              asked("localhost:8080", 2) && absent("/got/in"));
     check("result: of that run", encflow(0, NULL, "result", "-K", "/keys/out",
                                          "/store/result.enc", NULL) &&
                                      same("/store/text", "/out"));
     check("run: TLS",
           encflow(0, NULL, "run", PROXY, CA, "--ports", "/ports-tls", "--work",
-                  "/work/in", "--", "/init", "cat", NULL) &&
+                  "/got/in", "--", "/init", "cat", NULL) &&
               asked("origin.test:8443", 2));
     check("result: TLS, through the proxy",
           encflow(0, NULL, "result", "-K", "/keys/out", PROXY, CA,

@@ -111,6 +111,40 @@ commands() { page | sed -n 's/^   encflow //p' | sed 's/, encflow /\n/g'; }
     [ "$count" -eq "$(grep -c '^ *\$ ' examples)" ]
 }
 
+@test "examples: the manifest of Kubernetes is a job that finds its shares" {
+    local i n args
+    section EXAMPLES | sed -n 's/^           //; /^apiVersion:/,/^$/p' >manifest
+    grep -qx '  completionMode: Indexed' manifest
+    n=$(sed -n 's/^  completions: //p' manifest)
+    [ "$n" -eq "$(sed -nE \
+        's/.*name: JOB_COMPLETIONS, value: "([0-9]+)".*/\1/p' manifest)" ]
+    # What a pod runs, over two lines, with folders that are here.
+    args=$(tr -d '\n' <manifest | sed -nE \
+        's/.*command: \[encflow, ([^]]*)\].*/\1/p' | tr -d ,)
+    args=${args/ \/ports/ ports} args=${args/ \/job/ $PWD/job}
+    [[ $args = "run --ports ports "*" application" ]]
+    printf %064d 1 >key
+    printf 'a\n' >text
+    "$ENCFLOW" enc -K key -in text -out text.enc
+    encflow credentials make -K key -o ports/input/a \
+        --url "file://$PWD/text.enc"
+    for ((i = 0; i < n; i++)); do
+        encflow credentials make -K key -o "ports/output/$i" \
+            --url "file://$PWD/answer.$i"
+    done
+    export JOB_COMPLETIONS=$n
+    for ((i = 0; i < n; i++)); do
+        # shellcheck disable=SC2086 # words
+        JOB_COMPLETION_INDEX=$i encflow ${args/run/run --allow-file} \
+            >log
+    done
+    # "application" is no program here: what tells the share with an input.
+    for ((i = 0; i < n; i++)); do
+        if encflow result -K key "answer.$i" >said 2>&1; then echo 0
+        else echo "$?"; fi
+    done | sort -n | same - <(yes 0 | head -n "$((n - 1))"; echo 127)
+}
+
 @test "limits: the page's numbers are those of encflow.h" {
     # #define EF_MAX_X VALUE: VALUE holds numbers, UINT64_C(), + - * <<, ().
     sed -nE 's/^#define (EF_MAX_[A-Z0-9_]+) +(.*)/\1 \2/p' \

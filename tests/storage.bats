@@ -92,12 +92,14 @@ listing() {
 }
 
 # logged COUNT METHOD KEY: that many requests for KEY (plain ASCII) in Swift's
-# log, whose lines come a moment after the answers.
+# log, whose lines come a moment after the answers. COUNT+ is "or more".
 logged() {
-    local i
+    local i most=${1%+}
+    [ "$most" = "$1" ] || most=10000
     for ((i = 0; i < 100; i++)); do
         grep -E "^proxy-server: $2 /store/$3(%3F[^ ]*)? " "$SWIFT_LOG" >lines
-        if [ "$(wc -l <lines)" -eq "$1" ]; then
+        if [ "$(wc -l <lines)" -ge "${1%+}" ] &&
+            [ "$(wc -l <lines)" -le "$most" ]; then
             cat lines
             return 0
         fi
@@ -232,12 +234,12 @@ leaves_nothing() {
     grep "partNumber%3D$PARTS\b.* 200 $((BIG % PART)) " parts
     parallel <parts
 
-    logged "$PARTS" GET big >ranges
-    [ "$(grep -c '^proxy-server: GET /store/big 206 ' ranges)" -eq "$PARTS" ]
-    [ "$(sums 6 <ranges)" -eq "$BIG" ]
+    logged 2+ GET big >ranges
+    lacks ranges ' 200 '
+    [ "$(sums 6 <ranges)" -ge "$BIG" ]
     # all but the first know which object it is
-    [ "$(grep -c "If-Match:%20%22[0-9a-f]*-$PARTS%22" ranges)" -ge \
-        $((PARTS - 1)) ]
+    [ "$(grep -c "If-Match:%20%22[0-9a-f]*-$PARTS%22" ranges)" -eq \
+        $(($(wc -l <ranges) - 1)) ]
     parallel <ranges
 }
 
@@ -470,7 +472,7 @@ blobs() { find "$SERVERS/swift/devices" -name '*.data' | wc -l; }
     begin gone-stdin - <pipe
     kill -HUP "$pid"
     aborted gone-stdin
-    kill "$writer"
+    kill "$writer" || true # it may have had SIGPIPE
     # and no signal at all: the file is not what it was
     begin gone-short long
     truncate -s 0 long
