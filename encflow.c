@@ -2890,6 +2890,9 @@ struct ini_reader {
      * a key stands above; it is the wanted one; the value is read in
      * different ways */
     size_t indent; /* of the last key, in blanks */
+    /* in Python's section for the defaults of all; the wanted name there */
+    int in_defaults;
+    uint64_t default_line;
     ef_err *err;
 };
 
@@ -2932,6 +2935,7 @@ ini_section(struct ini_reader *r, ef_slice line)
                            "a section has two closing brackets");
     r->begun = 1;
     r->in_wanted = slice_is(slice(line.p + 1, n - 1), r->section);
+    r->in_defaults = slice_is(slice(line.p + 1, n - 1), "DEFAULT");
     r->in_key = r->wanted_key = 0;
     if (r->in_wanted && r->sections++ > 0)
         return reject_line(r->err, EF_E_FORMAT, r->line, 0,
@@ -3078,6 +3082,8 @@ ini_key(struct ini_reader *r, ef_slice line)
                            "a name begins or ends with a blank that is not "
                            "trimmed by all readers");
     r->in_key = 1;
+    if (r->in_defaults && slice_is_name(slice_trim(slice(line.p, n)), r->name))
+        r->default_line = r->line;
     r->wanted_key = ini_is_wanted(r, slice(line.p, n));
     if (!r->wanted_key)
         return EF_OK;
@@ -3168,6 +3174,11 @@ ef_ini_get_part(ef_slice *value, int *found, const char *section,
                          "AWS's own tools read this value in different ways "
                          "(a comment, a colon, a second line, or a blank at "
                          "an end that not all of them trim)");
+    if (rc == EF_OK && r.value.p == NULL && r.sections > 0 &&
+        r.default_line > 0)
+        rc = reject_line(err, EF_E_FORMAT, r.default_line, 0,
+                         "only some of AWS's own tools read [DEFAULT] as "
+                         "defaults of all sections");
     if (rc != EF_OK)
         return rc;
     *value = r.value;
@@ -6939,7 +6950,7 @@ ef_presigned_parse(ef_presigned *out, ef_slice query, ef_err *err)
  * TLS is 1.2 or later and always verified. Only status 200 completes a
  * download; `end`, where the tag is checked, is called after that
  * alone. A transfer that stands still for stall_sec is given up, a
- * connection after 30 s or sooner. Nothing is retried here. */
+ * connection after 30 s or sooner. */
 
 /* --- fields of an answer's head --- */
 
@@ -7448,7 +7459,10 @@ struct http_proxy {
         struct sockaddr_vm vm;
     } to;
     socklen_t to_n;
+    struct curl_sockaddr *instead; /* what is to become `to`; or NULL */
 };
+_Static_assert(sizeof(struct sockaddr_un) <= sizeof(struct sockaddr_storage),
+               "libcurl has room for it");
 
 /* libcurl's name for the proxy behind a socket that is no TCP: an address
  * that no host has (class E), so that http_on_socket knows it again. */
@@ -7909,43 +7923,42 @@ http_on_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *a)
     return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
 }
 
-/* The same where a proxy has a socket that libcurl does not know: to the
- * proxy's made-up address it gets a connection that is up already. Others go
- * where they lead (NO_PROXY). A local connect is quick, and that to the
- * parent instance ends after 2 s by itself. */
+/* The same where the way leads through a proxy's socket of a kind that libcurl
+ * does not know. For the proxy's made-up address a socket of that kind is
+ * made; http_on_sockopt comes next, and gives the address that it is connected
+ * to. Others go where they lead (NO_PROXY).
+ * One thread makes all connections, so that to is of this one. */
 static curl_socket_t
 http_on_proxy_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *a)
 {
-    const struct http_proxy *proxy = ctx;
+    struct http_proxy *proxy = ctx;
     struct sockaddr_in in;
-    int fd;
 
     (void)purpose;
     memcpy(&in, &a->addr, sizeof in);
+    proxy->instead = NULL;
     if (a->family != AF_INET ||
         in.sin_addr.s_addr != htonl(HTTP_SOCKET_PROXY_IP))
         return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
-    fd = socket(proxy->to.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && connect(fd, &proxy->to.any, proxy->to_n) != 0) {
-        close(fd);
-        fd = CURL_SOCKET_BAD;
-    }
-    return fd;
+    proxy->instead = a;
+    return socket(proxy->to.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 }
 
-/* What http_on_proxy_socket gave for the proxy is connected; a socket of any
- * other kind is still to be. */
+/* The address that libcurl connects to, in its place: it prints an address
+ * before it calls this, and knows no other kind than its own to print. There
+ * is room: libcurl keeps a sockaddr_storage. It could be told that the socket
+ * is connected already, but libcurl 7.88 does not listen. */
 static int
 http_on_sockopt(void *ctx, curl_socket_t fd, curlsocktype purpose)
 {
-    const struct http_proxy *proxy = ctx;
-    int family = 0;
-    socklen_t n = sizeof family;
+    struct http_proxy *proxy = ctx;
 
+    (void)fd;
     (void)purpose;
-    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &n) == 0 &&
-        family == proxy->to.any.sa_family)
-        return CURL_SOCKOPT_ALREADY_CONNECTED;
+    if (proxy->instead != NULL) {
+        memcpy(&proxy->instead->addr, &proxy->to, proxy->to_n);
+        proxy->instead->addrlen = proxy->to_n;
+    }
     return CURL_SOCKOPT_OK;
 }
 
@@ -8285,7 +8298,8 @@ http_proxy_error(struct store_job *job, long status)
  * Fails:   EF_E_NETWORK; EF_E_POLICY where a redirect leads to a scheme that
  * CURLOPT_REDIR_PROTOCOLS_STR keeps out. */
 static ef_status
-http_curl_error(struct store_job *job, CURLcode code)
+http_curl_error(struct store_job *job, CURLcode code,
+                const struct store_opts *o)
 {
     static const struct {
         CURLcode code;
@@ -8323,6 +8337,9 @@ http_curl_error(struct store_job *job, CURLcode code)
     curl_easy_getinfo(job->easy, CURLINFO_HTTP_CONNECTCODE, &connect);
     if (connect >= 300)
         return http_proxy_error(job, connect);
+    if (code == CURLE_COULDNT_CONNECT && o->proxy.url != NULL)
+        return http_passing(job, reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
+                                        "cannot connect to the proxy"));
     for (i = 0; i < sizeof known / sizeof known[0]; i++)
         if (known[i].code == code) {
             job->retry = known[i].retry;
@@ -8374,7 +8391,7 @@ http_is_error_document(const struct store_job *job)
  * Tests: tests/run.bats ("what a server can do to an input", "an answer
  * before the result was sent is no delivery"). */
 static void
-http_finish(struct store_job *job, CURLcode code)
+http_finish(struct store_job *job, CURLcode code, const struct store_opts *o)
 {
     curl_off_t sent = 0;
     long status = job->head.status;
@@ -8388,7 +8405,7 @@ http_finish(struct store_job *job, CURLcode code)
              (code == CURLE_OK || code == CURLE_WRITE_ERROR))
         job->rc = EF_OK;
     else if (code != CURLE_OK)
-        job->rc = http_curl_error(job, code);
+        job->rc = http_curl_error(job, code, o);
     else if (status / 100 != 2)
         job->rc = http_answer_error(job);
     else if (job->keep)
@@ -8550,6 +8567,7 @@ static unsigned
 http_set_proxy(struct store_job *job, const struct store_opts *o)
 {
     CURL *e = job->easy;
+    struct http_proxy *proxy = (struct http_proxy *)(uintptr_t)&o->proxy;
     unsigned bad = 0;
 
     if (o->direct)
@@ -8563,10 +8581,10 @@ http_set_proxy(struct store_job *job, const struct store_opts *o)
     bad |= (unsigned)curl_easy_setopt(e, CURLOPT_HTTPPROXYTUNNEL, 1L);
     bad |= (unsigned)curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION,
                                       http_on_proxy_socket);
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, &o->proxy);
+    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, proxy);
     bad |=
         (unsigned)curl_easy_setopt(e, CURLOPT_SOCKOPTFUNCTION, http_on_sockopt);
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_SOCKOPTDATA, &o->proxy);
+    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_SOCKOPTDATA, proxy);
     return bad;
 }
 
@@ -8748,10 +8766,10 @@ http_can_resume(struct store_job *job)
 static int
 http_whole(struct store_job *job)
 {
-    if (job->method != STORE_GET || job->head.status != 416 || !job->ranged ||
-        job->from + job->got > 0)
+    if (job->method != STORE_GET || !job->ranged || job->from + job->got > 0 ||
+        (job->head.status != 416 && !job->unpinned))
         return 0;
-    job->ranged = 0;
+    job->ranged = job->unpinned = 0;
     job->to = 0;
     job->not_before = 0;
     return 1;
@@ -8816,7 +8834,7 @@ http_collect(CURLM *multi, struct store_job *jobs, size_t n,
         for (i = 0; i < n && jobs[i].easy != msg->easy_handle; i++)
             ;
         if (i < n) { /* as it is: nobody else has handles in multi */
-            http_finish(&jobs[i], code);
+            http_finish(&jobs[i], code, o);
             http_next(multi, &jobs[i], o);
         }
     }
@@ -9485,7 +9503,7 @@ get_decide(struct object_get *g, const struct store_job *job)
     g->next = job->to != 0 && job->to < job->total ? job->to : job->total;
     memcpy(g->pin, job->pin, sizeof g->pin);
     if (g->stream || !known || job->to == 0 ||
-        job->total < get_first(g) + STORE_PART_BYTES)
+        job->total <= get_first(g) + EF_TAG_BYTES)
         return;
     g->mode = GET_RANGES;
 }
@@ -10268,6 +10286,22 @@ put_file(struct object_put *p, ef_err *err)
                           : put_whole(p, put_source, part, n, err);
 }
 
+/* Nothing is under way: wait for the pipe's writer, a signal or the end of the
+ * time. Fails: EF_E_IO, EF_E_NETWORK. */
+static ef_status
+put_wait(const struct object_put *p, ef_err *err)
+{
+    struct pollfd wait = {.fd = p->fd, .events = POLLIN};
+
+    (void)poll(&wait, 1, 100);
+    if (p->o->stop != NULL && *p->o->stop)
+        return reject(err, EF_E_IO, EF_NOWHERE, "stopped by a signal");
+    if (p->o->deadline != 0 && clock_ms() >= p->o->deadline)
+        return reject(err, EF_E_NETWORK, EF_NOWHERE,
+                      "not done within --max-time");
+    return EF_OK;
+}
+
 /* What a pipe gives: the first part is read before anything is sent. It may
  * be all there is. A URL needs to know that it is: all the buffers are filled
  * for it.
@@ -10288,7 +10322,7 @@ put_pipe(struct object_put *p, ef_err *err)
         for (full = 0; rc == EF_OK && !full;) {
             rc = put_fill(p, &p->part[i], &full, err);
             if (rc == EF_OK && !full)
-                file_wait(p->fd, POLLIN);
+                rc = put_wait(p, err);
         }
         n += p->part[i].n;
     }
@@ -10300,7 +10334,7 @@ put_pipe(struct object_put *p, ef_err *err)
     if (p->to->s3 == NULL)
         return with_hint(err,
                          reject(err, EF_E_LIMIT, EF_NOWHERE,
-                                "a URL takes no more than 32 MiB from a "
+                                "a URL takes less than 32 MiB from a "
                                 "pipe: its size must be known"),
                          "put a file, or put to s3://BUCKET/KEY, with keys");
     /* the part is full: put_again_order gives it a number first */
@@ -10399,10 +10433,12 @@ object_put(const struct store_place *to, int fd, const char *name,
 struct aws_profile {
     char access_key[256], secret_key[256], token[AWS_TEXT_BYTES];
     char region[64], endpoint[1024], addressing[16];
-    char process[4096]; /* credential_process */
-    char services[256]; /* the section with endpoints of its own */
-    const char *from;   /* where the keys are from, for -v; NULL: none */
-    int found;          /* a file has the profile */
+    char process[4096];  /* credential_process */
+    char services[256];  /* the section with endpoints of its own */
+    char ignore[8];      /* ignore_configured_endpoint_urls */
+    char instance[1024]; /* ec2_metadata_service_endpoint */
+    const char *from;    /* where the keys are from, for -v; NULL: none */
+    int found;           /* a file has the profile */
 };
 
 /* A variable of the environment, and where its value goes: cap bytes at out,
@@ -10421,6 +10457,35 @@ struct aws_file {
     ef_buf path, section;
 };
 
+/* text with $NAME and ${NAME} of the environment put in, as AWS's CLI does; one
+ * that is not set stays as it is. */
+static void
+aws_expand(ef_buf *out, const char *text)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmno"
+                                  "pqrstuvwxyz0123456789_";
+
+    while (*text != '\0') {
+        size_t brace = text[0] == '$' && text[1] == '{';
+        size_t n = text[0] != '$' ? 0
+                   : brace        ? strcspn(text + 2, "}")
+                                  : strspn(text + 1, letters);
+        char name[128];
+        const char *value = NULL;
+
+        if (n > 0 && n < sizeof name && (!brace || text[2 + n] == '}')) {
+            memcpy(name, text + 1 + brace, n);
+            name[n] = '\0';
+            value = getenv(name);
+        }
+        if (value != NULL)
+            ef_buf_str(out, value);
+        else
+            ef_buf_add(out, text, 1);
+        text += value != NULL ? 1 + n + 2 * brace : 1;
+    }
+}
+
 /* A configuration file, named by a variable or at its usual place. Missing
  * is empty, and so is one below a folder that may not be searched: AWS's
  * tools see it the same way. path becomes its name, for messages.
@@ -10435,11 +10500,14 @@ aws_read_file(struct aws_file *f, const char *variable, const char *usual,
 {
     const char *name = getenv(variable), *home = getenv("HOME");
 
-    if (name != NULL && name[0] != '\0' && name[0] != '~')
-        ef_buf_str(&f->path, name);
-    else if (home != NULL) {
+    if (name != NULL && name[0] == '~' && (name[1] == '/' || !name[1])) {
+        ef_buf_str(&f->path, home != NULL ? home : "~");
+        aws_expand(&f->path, name + 1);
+    } else if (name != NULL && name[0] != '\0') {
+        aws_expand(&f->path, name);
+    } else if (home != NULL) {
         ef_buf_str(&f->path, home);
-        ef_buf_str(&f->path, name != NULL && name[0] == '~' ? name + 1 : usual);
+        ef_buf_str(&f->path, usual);
     }
     /* with neither the variable nor HOME path is "", which is no file */
     if (file_end_name(&f->path, err) != EF_OK)
@@ -10498,7 +10566,7 @@ aws_value(char *out, size_t cap, int *found, const char *section,
  * Tests: tests/presign.bats ("a profile that is missing or incomplete"). */
 static ef_status
 aws_refuse(const char *section, const char *const *names, size_t n,
-           const char *sub_of, ef_slice text, ef_err *err)
+           const char *sub_of, const char *hint, ef_slice text, ef_err *err)
 {
     ef_slice value;
     ef_status rc = EF_OK;
@@ -10516,8 +10584,7 @@ aws_refuse(const char *section, const char *const *names, size_t n,
                                              "not supported, and it would "
                                              "change what is signed"),
                                       slice_str(names[i])),
-                           "put keys into the environment with: aws configure "
-                           "export-credentials --format env");
+                           hint);
     }
     return rc;
 }
@@ -10538,6 +10605,8 @@ aws_refuse_roles(const char *section, ef_slice text, ef_err *err)
                                         "login_session"};
 
     return aws_refuse(section, names, sizeof names / sizeof names[0], NULL,
+                      "put keys into the environment with: aws configure "
+                      "export-credentials --format env",
                       text, err);
 }
 
@@ -10550,9 +10619,11 @@ aws_refuse_hosts(const char *section, ef_slice text, ef_err *err)
                                         "use_dualstack_endpoint"};
     static const char *const parts[] = {"use_accelerate_endpoint",
                                         "use_dualstack_endpoint"};
-    ef_status rc = aws_refuse(section, names, 2, NULL, text, err);
+    static const char hint[] = "name the host instead: --endpoint-url URL";
+    ef_status rc = aws_refuse(section, names, 2, NULL, hint, text, err);
 
-    return rc == EF_OK ? aws_refuse(section, parts, 2, "s3", text, err) : rc;
+    return rc == EF_OK ? aws_refuse(section, parts, 2, "s3", hint, text, err)
+                       : rc;
 }
 
 /* UNTRUSTED: text. One file's settings; what an earlier one set stays. A
@@ -10566,11 +10637,15 @@ aws_settings(struct aws_profile *p, const char *section, ef_slice text,
         char *out;
         size_t cap;
         const char *name, *sub;
-    } list[] = {{p->region, sizeof p->region, "region", NULL},
-                {p->endpoint, sizeof p->endpoint, "endpoint_url", NULL},
-                {p->addressing, sizeof p->addressing, "s3", "addressing_style"},
-                {p->process, sizeof p->process, "credential_process", NULL},
-                {p->services, sizeof p->services, "services", NULL}};
+    } list[] = {
+        {p->region, sizeof p->region, "region", NULL},
+        {p->endpoint, sizeof p->endpoint, "endpoint_url", NULL},
+        {p->addressing, sizeof p->addressing, "s3", "addressing_style"},
+        {p->process, sizeof p->process, "credential_process", NULL},
+        {p->services, sizeof p->services, "services", NULL},
+        {p->ignore, sizeof p->ignore, "ignore_configured_endpoint_urls", NULL},
+        {p->instance, sizeof p->instance, "ec2_metadata_service_endpoint",
+         NULL}};
     ef_status rc = aws_refuse_hosts(section, text, err);
     size_t i;
 
@@ -10645,6 +10720,26 @@ aws_from_vars(const struct aws_variable *list, size_t n, ef_err *err)
     return rc;
 }
 
+/* UNTRUSTED: text, NULL or when keys expire. A time of another form than
+ * RFC 3339's is the store's to judge. Fails: EF_E_POLICY. */
+static ef_status
+aws_check_expiry(const char *text, int64_t now, ef_err *err)
+{
+    ef_slice t = slice_str(text != NULL ? text : "");
+    char utc[64];
+    int64_t end;
+
+    /* the form of `aws configure export-credentials` */
+    if (t.n > 6 && t.n < sizeof utc && strcmp(text + t.n - 6, "+00:00") == 0) {
+        memcpy(utc, text, t.n - 6);
+        utc[t.n - 6] = 'Z';
+        t = slice((unsigned char *)utc, t.n - 5);
+    }
+    if (ef_time_parse(&end, t, NULL) == EF_OK && end <= now)
+        return reject(err, EF_E_POLICY, EF_NOWHERE, "the keys have expired");
+    return EF_OK;
+}
+
 /* Keys from the environment: an id and its secret, or neither. Half a pair
  * is refused: the other half would come from nowhere.
  * Secret:  the environment stays readable to the same user's processes;
@@ -10668,6 +10763,11 @@ aws_env_keys(struct aws_profile *p, ef_err *err)
                         slice_str(p->access_key[0] == '\0'
                                       ? "AWS_ACCESS_KEY_ID"
                                       : "AWS_SECRET_ACCESS_KEY"));
+    if (rc == EF_OK && p->access_key[0] != '\0')
+        rc = with_where(err,
+                        aws_check_expiry(getenv("AWS_CREDENTIAL_EXPIRATION"),
+                                         (int64_t)time(NULL), err),
+                        slice_str("AWS_CREDENTIAL_EXPIRATION"));
     /* a token by itself belongs to keys from elsewhere */
     if (rc == EF_OK && p->access_key[0] == '\0')
         p->token[0] = '\0';
@@ -10709,7 +10809,6 @@ aws_keys(struct aws_profile *p, const char *token, ef_slice json, int64_t now,
          ef_err *err)
 {
     char expires[64];
-    int64_t end;
     ef_json doc;
     ef_status rc = ef_json_parse(&doc, json, err);
 
@@ -10729,10 +10828,7 @@ aws_keys(struct aws_profile *p, const char *token, ef_slice json, int64_t now,
     if (p->access_key[0] == '\0' || p->secret_key[0] == '\0')
         return reject(err, EF_E_FORMAT, EF_NOWHERE,
                       "there is no AccessKeyId with a SecretAccessKey in it");
-    if (ef_time_parse(&end, slice_str(expires), NULL) == EF_OK && end <= now)
-        return reject(err, EF_E_POLICY, EF_NOWHERE,
-                      "the keys it gives have expired");
-    return EF_OK;
+    return aws_check_expiry(expires, now, err);
 }
 
 /* UNTRUSTED: text, the user's own, and changed in place. Words as a shell
@@ -10785,7 +10881,7 @@ aws_words(char *text, char **word, ef_err *err)
 static void
 aws_process_child(char **word, int out)
 {
-    int in = open("/dev/null", O_RDONLY);
+    int in = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
     (void)signal(SIGPIPE, SIG_DFL);
     if (in >= 0 && dup2(in, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0)
@@ -10797,7 +10893,7 @@ aws_process_child(char **word, int out)
  * Secret:  buf. Fails: EF_E_IO, EF_E_LIMIT. */
 static ef_status
 aws_process_read(int fd, unsigned char *buf, size_t *n, int64_t end,
-                 ef_err *err)
+                 const volatile sig_atomic_t *stop, ef_err *err)
 {
     struct pollfd wait = {.fd = fd, .events = POLLIN};
     ssize_t k = 1;
@@ -10805,9 +10901,13 @@ aws_process_read(int fd, unsigned char *buf, size_t *n, int64_t end,
     for (*n = 0; k != 0;) {
         int64_t left = end - clock_ms();
 
-        if (left <= 0 || poll(&wait, 1, (int)left) == 0)
+        if (left <= 0)
             return reject(err, EF_E_IO, EF_NOWHERE,
                           "the program did not end in time");
+        if (stop != NULL && *stop)
+            return reject(err, EF_E_IO, EF_NOWHERE, "stopped by a signal");
+        if (poll(&wait, 1, left < 100 ? (int)left : 100) <= 0)
+            continue;
         k = read(fd, buf + *n, AWS_ANSWER_BYTES - *n);
         if (k < 0 && errno != EINTR)
             return reject_sys(err, EF_E_IO, "cannot read");
@@ -10824,7 +10924,7 @@ aws_process_read(int fd, unsigned char *buf, size_t *n, int64_t end,
  * Fails:   EF_E_IO: it failed, as its own message should tell. */
 static ef_status
 aws_process_run(char **word, unsigned char *buf, size_t *n, int64_t end,
-                ef_err *err)
+                const volatile sig_atomic_t *stop, ef_err *err)
 {
     int pipe_fd[2], status = 0;
     ef_status rc;
@@ -10838,7 +10938,7 @@ aws_process_run(char **word, unsigned char *buf, size_t *n, int64_t end,
     rc = pid < 0 ? reject_sys(err, EF_E_IO, "cannot start a program") : EF_OK;
     close(pipe_fd[1]);
     if (rc == EF_OK)
-        rc = aws_process_read(pipe_fd[0], buf, n, end, err);
+        rc = aws_process_read(pipe_fd[0], buf, n, end, stop, err);
     close(pipe_fd[0]);
     if (rc != EF_OK && pid > 0)
         kill(pid, SIGKILL);
@@ -10880,17 +10980,19 @@ aws_process_version(ef_slice json, ef_err *err)
 static ef_status
 aws_from_process(struct aws_profile *p, const struct store_opts *o, ef_err *err)
 {
-    char *word[AWS_MAX_WORDS + 1];
+    char *word[AWS_MAX_WORDS + 1], text[sizeof p->process];
     unsigned char *buf = ef_secret_alloc(AWS_ANSWER_BYTES, NULL);
     int64_t end = clock_ms() + AWS_PROCESS_MS;
     size_t n = 0;
-    ef_status rc =
-        buf == NULL ? reject_memory(err) : aws_words(p->process, word, err);
+    ef_status rc;
 
+    /* a child finds zeros in secret memory; a command's line is none */
+    memcpy(text, p->process, sizeof text);
+    rc = buf == NULL ? reject_memory(err) : aws_words(text, word, err);
     if (o->deadline != 0 && o->deadline < end)
         end = o->deadline;
     if (rc == EF_OK)
-        rc = aws_process_run(word, buf, &n, end, err);
+        rc = aws_process_run(word, buf, &n, end, o->stop, err);
     if (rc == EF_OK)
         rc = aws_process_version(slice(buf, n), err);
     if (rc == EF_OK)
@@ -10916,7 +11018,11 @@ aws_ask(struct store_job *job, const struct store_opts *opts, long sec,
     o.progress = NULL;
     job->keep = 1;
     rc = store_run(job, 1, 1, &o);
-    return store_first_error(job, 1, rc, err);
+    (void)store_first_error(job, 1, rc, err);
+    /* hints are about objects and URLs: none of them helps here */
+    if (rc != EF_OK && err != NULL)
+        err->hint = NULL;
+    return rc;
 }
 
 /* A container's service may be on this machine, or at one of AWS's own
@@ -11016,7 +11122,10 @@ aws_from_container(struct aws_profile *p, const struct store_opts *o,
                           (int64_t)time(NULL), err);
         p->from = "the container's service";
     }
-    with_where(err, rc, slice_str("AWS_CONTAINER_CREDENTIALS_FULL_URI"));
+    with_where(err, rc,
+               slice_str(relative != NULL && relative[0] != '\0'
+                             ? "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
+                             : "AWS_CONTAINER_CREDENTIALS_FULL_URI"));
     ef_buf_free(&job.answer);
     ef_buf_free(&url);
     ef_secret_free(line, AWS_TEXT_BYTES);
@@ -11025,7 +11134,7 @@ aws_from_container(struct aws_profile *p, const struct store_opts *o,
 
 /* base is the instance's service. 0: it is off, or no address at all. */
 static int
-aws_instance_base(ef_buf *base)
+aws_instance_base(ef_buf *base, const struct aws_profile *p)
 {
     const char *off = getenv("AWS_EC2_METADATA_DISABLED");
     const char *mode = getenv("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE");
@@ -11035,6 +11144,8 @@ aws_instance_base(ef_buf *base)
         return 0;
     if (set != NULL && set[0] != '\0')
         ef_buf_str(base, set);
+    else if (p->instance[0] != '\0')
+        ef_buf_str(base, p->instance);
     else if (mode != NULL && strcasecmp(mode, "ipv6") == 0)
         ef_buf_str(base, "http://[fd00:ec2::254]");
     else
@@ -11095,7 +11206,7 @@ aws_from_instance(struct aws_profile *p, const struct store_opts *o,
     struct store_job list = {.method = STORE_GET}, keys = {.method = STORE_GET};
     ef_buf base = {0}, line = {0}, role = {0};
     ef_status rc = EF_OK;
-    int ok = aws_instance_base(&base) &&
+    int ok = aws_instance_base(&base, p) &&
              aws_instance_ask(&ask, &base, slice_str("/latest/api/token"), o,
                               NULL) == EF_OK;
 
@@ -11135,31 +11246,60 @@ struct aws_choice {
     int optional; /* it need not exist: "default" */
 };
 
-/* The section of a profile in the credentials file is [NAME], in the
- * configuration file [profile NAME], but [default]. botocore takes a name in
- * quotes as the shell would: ["profile "my prof""] is tried where the plain
- * form is not there. */
+/* UNTRUSTED: line of the configuration file. Does profile's section begin
+ * with it? *name becomes what is in the brackets. [profile NAME] has two words
+ * as a shell takes them, so that quotes and more blanks make no difference;
+ * the default profile is also [default].
+ * Fuzz: fuzz/fuzz_aws.c. Tests: tests/credentials.bats. */
+static int
+aws_is_section(ef_slice line, const char *profile, ef_slice *name)
+{
+    char text[512], *word[AWS_MAX_WORDS + 1];
+
+    if (line.n == 0 || line.p[0] != '[' || slice_find(line, 0) < line.n)
+        return 0;
+    *name = slice(line.p + 1, slice_find(line, ']') - 1);
+    if (strcmp(profile, "default") == 0 && slice_is(*name, profile))
+        return 1;
+    if (name->n >= sizeof text || !slice_has_prefix(*name, "profile"))
+        return 0;
+    memcpy(text, name->p, name->n);
+    text[name->n] = '\0';
+    return aws_words(text, word, NULL) == EF_OK && word[1] != NULL &&
+           word[2] == NULL && strcmp(word[0], "profile") == 0 &&
+           strcmp(word[1], profile) == 0;
+}
+
+/* The section of a profile in the credentials file is [NAME]; in the
+ * configuration file it is looked for, and may stand there once: of two
+ * spellings botocore takes the last, other readers the first.
+ * Fails:   EF_E_FORMAT with the second one's line. */
 static ef_status
 aws_sections(struct aws_file f[2], const char *profile, ef_err *err)
 {
-    int found = 0;
-    ef_slice value;
-    ef_status rc;
+    ef_slice rest = slice(f[1].text, f[1].n), name, first = {NULL, 0};
+    uint64_t line;
 
+    for (line = 1; rest.n > 0; line++) {
+        if (!aws_is_section(slice_trim(ini_line(&rest)), profile, &name))
+            continue;
+        if (first.p != NULL)
+            return with_where(
+                err,
+                reject_line(err, EF_E_FORMAT, line, 0,
+                            "this profile stands in the file twice"),
+                buf_slice(&f[1].path));
+        first = name;
+    }
     ef_buf_str(&f[0].section, profile);
-    if (strcmp(profile, "default") != 0)
-        ef_buf_str(&f[1].section, "profile ");
-    ef_buf_str(&f[1].section, profile);
+    if (first.p != NULL)
+        ef_buf_add(&f[1].section, first.p, first.n);
+    else
+        ef_buf_str(&f[1].section, "]"); /* no section's name */
     if (file_end_name(&f[0].section, err) != EF_OK ||
         file_end_name(&f[1].section, err) != EF_OK)
         return EF_E_MEMORY;
-    rc = ef_ini_get(&value, &found, buf_cstr(&f[1].section), "region",
-                    slice(f[1].text, f[1].n), err);
-    if (rc != EF_OK || found)
-        return with_where(err, rc, buf_slice(&f[1].path));
-    f[1].section.n = 0;
-    buf_printf(&f[1].section, "profile \"%s\"", profile);
-    return file_end_name(&f[1].section, err);
+    return EF_OK;
 }
 
 /* Settings that have a section of their own: [services NAME], in it the part
@@ -11183,6 +11323,9 @@ aws_service(struct aws_profile *p, const struct aws_file *f, ef_err *err)
     if (rc == EF_OK)
         rc = aws_value(own, sizeof p->endpoint, &found, buf_cstr(&section),
                        "s3", "endpoint_url", slice(f->text, f->n), err);
+    if (rc == EF_OK && !found)
+        rc = reject(err, EF_E_USAGE, EF_NOWHERE,
+                    "the profile's services section is not there");
     if (own[0] == '\0')
         memcpy(own, kept, sizeof kept);
     ef_buf_free(&section);
@@ -11208,6 +11351,31 @@ aws_refuse_identity(ef_err *err)
                      "export-credentials --format env");
 }
 
+/* The variables of settings that change the host. Fails: EF_E_USAGE. */
+static ef_status
+aws_refuse_host_vars(ef_err *err)
+{
+    static const char *const names[] = {"AWS_USE_FIPS_ENDPOINT",
+                                        "AWS_USE_DUALSTACK_ENDPOINT"};
+    size_t i;
+
+    for (i = 0; i < 2; i++) {
+        const char *value = getenv(names[i]);
+
+        if (value != NULL && value[0] != '\0' &&
+            strcasecmp(value, "false") != 0)
+            return with_hint(
+                err,
+                with_where(err,
+                           reject(err, EF_E_USAGE, EF_NOWHERE,
+                                  "this is not supported, and it would change "
+                                  "what is signed"),
+                           slice_str(names[i])),
+                "name the host instead: --endpoint-url URL");
+    }
+    return EF_OK;
+}
+
 /* The keys, from the first place that has any. Both files are read, and their
  * settings are in p.
  * Fails:   as the places. Tests: tests/credentials.bats. */
@@ -11229,7 +11397,7 @@ aws_find_keys(struct aws_profile *p, const struct aws_choice *choice,
                         aws_refuse_roles(buf_cstr(&f[i].section),
                                          slice(f[i].text, f[i].n), err),
                         buf_slice(&f[i].path));
-    if (rc == EF_OK && (!choice->named || choice->optional))
+    if (rc == EF_OK && (!choice->named || (choice->optional && !p->found)))
         rc = aws_refuse_identity(err);
     p->from = "a file";
     for (i = 0; i < 2 && rc == EF_OK && p->access_key[0] == '\0'; i++) {
@@ -11255,18 +11423,18 @@ aws_find_keys(struct aws_profile *p, const struct aws_choice *choice,
 static ef_status
 aws_environment(struct aws_profile *p, ef_err *err)
 {
-    const char *ignore = getenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
     const struct aws_variable list[] = {
+        {p->ignore, sizeof p->ignore, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"},
         {p->region, sizeof p->region, "AWS_DEFAULT_REGION"},
         {p->region, sizeof p->region, "AWS_REGION"},
         {p->endpoint, sizeof p->endpoint, "AWS_ENDPOINT_URL"},
         {p->endpoint, sizeof p->endpoint, "AWS_ENDPOINT_URL_S3"}};
-    ef_status rc = aws_from_vars(list, 4, err);
+    ef_status rc = aws_from_vars(list, 5, err);
 
     /* "us-east-1" and its NUL */
     if (p->region[0] == '\0')
         memcpy(p->region, "us-east-1", 10);
-    if (ignore != NULL && strcasecmp(ignore, "true") == 0)
+    if (strcasecmp(p->ignore, "true") == 0)
         p->endpoint[0] = '\0';
     return rc;
 }
@@ -11310,6 +11478,8 @@ aws_load(struct aws_profile *p, const struct aws_choice *choice,
                                          "there is no such profile"),
                                   slice_str(choice->name)),
                        "~/.aws/credentials or ~/.aws/config should have it");
+    if (rc == EF_OK)
+        rc = aws_refuse_host_vars(err);
     if (rc == EF_OK)
         rc = aws_find_keys(p, choice, f, o, err);
     if (rc == EF_OK)
@@ -15842,8 +16012,13 @@ cli_profile(struct cli *c, const struct aws_choice *choice,
     p->endpoint = c->value[CLI_ENDPOINT] != NULL ? c->value[CLI_ENDPOINT]
                   : s->endpoint[0] != '\0'       ? s->endpoint
                                                  : NULL;
-    if (rc == EF_OK && p->addressing == EF_ADDR_REGIONAL)
-        (void)cli_addressing(s->addressing, &p->addressing);
+    if (rc == EF_OK && p->addressing == EF_ADDR_REGIONAL &&
+        s->addressing[0] != '\0' &&
+        !cli_addressing(s->addressing, &p->addressing))
+        rc = with_where(err,
+                        reject(err, EF_E_USAGE, EF_NOWHERE,
+                               "this setting is virtual, path or auto"),
+                        slice_str("addressing_style"));
     if (rc == EF_OK)
         /* the id goes with every request; the secret is nowhere */
         cli_say(c, "keys of profile %s from %s, access key id %s, region %s",
@@ -15852,7 +16027,8 @@ cli_profile(struct cli *c, const struct aws_choice *choice,
 }
 
 /* In order: the arguments, the profile, bucket and key, the signature; then
- * it prints. Nothing is sent, and no clock but the machine's asked.
+ * it prints. Nothing is sent, but where a container's or an instance's service
+ * has the keys; no clock but the machine's is asked.
  * s has the AWS keys, in secret memory; p points into it until the URL is
  * printed.
  * Secret: s and url. On stderr, with -v, goes the key's id, never the key.
@@ -16080,7 +16256,8 @@ cli_object_name(const struct cli_object *t, const char *arg)
  * Secret: t; what is read, while it is sealed.
  * Fails: 1 for the file, 2 for options and keys, 4 for what is too large, 5
  * for a scheme, 6 for the storage. Nothing is stored then; of an upload in
- * parts none stays.
+ * parts none stays. Where a file changed while it was sent in one request,
+ * the object is there, and this says that it is not the file.
  * Tests: tests/storage.bats, tests/network.bats. */
 static int
 cli_put(struct cli *c)
@@ -16606,16 +16783,17 @@ cli_default_work(ef_buf *work, const char *ports, ef_err *err)
     return buf_status(work, err);
 }
 
-/* An array job's variables: which task this is, where they begin, by which
- * step they go on, and how many there are. NULL: not told, 0 or 1. */
+/* An array job's variables: which task this is, where they begin and end, by
+ * which step they go on, and how many there are. NULL: not told; they begin
+ * at 0 then, and the step is 1. */
 static const struct cli_array {
-    const char *index, *first, *step, *count;
+    const char *index, *first, *last, *step, *count;
 } cli_arrays[] = {
     /* a Kubernetes Indexed Job; the second is the manifest's to set */
-    {"JOB_COMPLETION_INDEX", NULL, NULL, "JOB_COMPLETIONS"},
-    {"AWS_BATCH_JOB_ARRAY_INDEX", NULL, NULL, "AWS_BATCH_JOB_ARRAY_SIZE"},
-    {"SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_STEP",
-     "SLURM_ARRAY_TASK_COUNT"},
+    {"JOB_COMPLETION_INDEX", NULL, NULL, NULL, "JOB_COMPLETIONS"},
+    {"AWS_BATCH_JOB_ARRAY_INDEX", NULL, NULL, NULL, "AWS_BATCH_JOB_ARRAY_SIZE"},
+    {"SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_MAX",
+     "SLURM_ARRAY_TASK_STEP", "SLURM_ARRAY_TASK_COUNT"},
 };
 
 /* A variable's number, or fallback where it has no name or is not set; -1 for
@@ -16638,13 +16816,16 @@ cli_array_share(const struct cli_array *a, struct run_job *job)
     int64_t step = cli_env_number(a->step, 1);
     int64_t count = cli_env_number(a->count, -1);
     int64_t i = cli_env_number(a->index, -1);
+    int64_t last = cli_env_number(a->last, first + (count - 1) * step);
     char text[64];
 
     if (count < 0)
         return cli_usage("an array job's share cannot be told without a "
                          "number in",
                          a->count);
-    if (step < 1 || first < 0 || i < first || (i - first) % step != 0)
+    /* "1,2,9" has no step: each of its tasks is refused, not the last alone */
+    if (step < 1 || first < 0 || i < first || (i - first) % step != 0 ||
+        last != first + (count - 1) * step)
         return cli_usage("not a task of an array job whose indices have one "
                          "distance (--shard I/N says which share):",
                          a->index);
@@ -16652,7 +16833,7 @@ cli_array_share(const struct cli_array *a, struct run_job *job)
              (long long)count);
     if (ef_shard_parse(&job->shard, &job->shards, slice_str(text), NULL) !=
         EF_OK)
-        return cli_usage("an array job's share is beyond its size:", text);
+        return cli_usage("an array job's task is beyond its size:", a->index);
     return 0;
 }
 
@@ -17664,7 +17845,8 @@ cli_on_signal_now(int sig)
 }
 
 /* Handlers for the signals that are sent to end a process. orderly: `run`,
- * which has plaintext to remove first. Otherwise the handler raises the
+ * which has plaintext to remove first, and `put`, whose parts are stored
+ * somewhere else. Otherwise the handler raises the
  * signal again while it runs: SA_NODEFER. SIGKILL cannot be caught;
  * encflow(1) tells what it leaves.
  * Tests: tests/run.bats ("ended by a signal while the application runs"),

@@ -35,6 +35,7 @@ All rules that match a request are laid over each other. A rule is an object:
                                   away, a list says it more than once
     length: D                     Content-Length is wrong by D
     whole: true                   Range is overlooked
+    serve: "bytes=A-B"            as if this had been the Range
     replace: TEXT                 before this the object becomes TEXT, or,
                                   where TEXT is "~", has all its bits inverted
     upload: ID                    what CreateMultipartUpload gives
@@ -351,8 +352,8 @@ class Chaos(BaseHTTPRequestHandler):
                          "did not hold")
         common = {"ETag": etag, "Accept-Ranges": "bytes",
                   "Last-Modified": "Sun, 06 Nov 1994 08:49:37 GMT"}
-        found = re.fullmatch(r"bytes=(\d*)-(\d*)",
-                             self.headers.get("Range", ""))
+        wanted = rule.get("serve", self.headers.get("Range", ""))
+        found = re.fullmatch(r"bytes=(\d*)-(\d*)", wanted)
         if not found or rule.get("whole"):
             return Answer(200, data, **common)
         first, last = found.groups()
