@@ -7775,6 +7775,7 @@ http_on_header(char *p, size_t size, size_t n, void *ctx)
                    slice_trim(slice_from(line, colon + 1)));
     }
     head->bytes = bytes;
+    job->moved = clock_ms();
     return n * size;
 }
 
@@ -8161,7 +8162,7 @@ http_code_passes(const char *code)
 static void
 http_say_code(struct store_job *job, const char *code, const char *message)
 {
-    if (job->err.place[0] != '\0' || code[0] == '\0')
+    if (code[0] == '\0')
         return;
     snprintf(job->err.place, sizeof job->err.place,
              message[0] != '\0' ? "S3 says %.48s (%.120s)" : "S3 says %.48s",
@@ -8176,6 +8177,11 @@ http_redirect_error(struct store_job *job, const char *code)
     char region[64];
 
     http_error_element(job, "Region", region, sizeof region);
+    (void)with_hint(&job->err,
+                    reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
+                           "the server redirects elsewhere"),
+                    "a signed request is never redirected: sign for the "
+                    "bucket's own region");
     if (job->head.region[0] != '\0')
         snprintf(job->err.place, sizeof job->err.place,
                  "the bucket's region is %s", job->head.region);
@@ -8184,11 +8190,7 @@ http_redirect_error(struct store_job *job, const char *code)
                  "the bucket's region is %s", region);
     else
         http_say_code(job, code, "");
-    return with_hint(&job->err,
-                     reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
-                            "the server redirects elsewhere"),
-                     "a signed request is never redirected: sign for the "
-                     "bucket's own region");
+    return EF_E_NETWORK;
 }
 
 /* The clocks differ by more than S3 takes, and the request was refused: most
@@ -8258,7 +8260,6 @@ http_answer_error(struct store_job *job)
     http_error_element(job, "Message", message, sizeof message);
     if (job->head.status / 100 == 3)
         return http_redirect_error(job, code);
-    http_say_code(job, code, message);
     job->retry |= http_code_passes(code);
     known = http_find_code(code, message);
     if (known == NULL) {
@@ -8269,6 +8270,7 @@ http_answer_error(struct store_job *job)
                        reject(&job->err, EF_E_NETWORK, EF_NOWHERE, known->msg),
                        known->hint);
     }
+    http_say_code(job, code, message);
     if (http_is_skewed(&job->head))
         job->err.hint = "this machine's clock and the server's differ by more "
                         "than 5 minutes: set it";
@@ -8289,6 +8291,16 @@ http_proxy_error(struct store_job *job, long status)
                     "encflow credentials check");
     job->err.detail = status;
     return EF_E_NETWORK;
+}
+
+/* Before a connection is up: nobody is there, or whoever it is does not speak
+ * HTTP, or says nothing. */
+static int
+http_is_cut(CURLcode code)
+{
+    return code == CURLE_COULDNT_CONNECT || code == CURLE_RECV_ERROR ||
+           code == CURLE_SEND_ERROR || code == CURLE_GOT_NOTHING ||
+           code == CURLE_OPERATION_TIMEDOUT;
 }
 
 /* A message for what libcurl says; its own texts are constant too, so
@@ -8337,13 +8349,13 @@ http_curl_error(struct store_job *job, CURLcode code,
     curl_easy_getinfo(job->easy, CURLINFO_HTTP_CONNECTCODE, &connect);
     if (connect >= 300)
         return http_proxy_error(job, connect);
-    if (code == CURLE_COULDNT_CONNECT && o->proxy.url != NULL)
+    job->timeout = code == CURLE_OPERATION_TIMEDOUT;
+    if (o->proxy.url != NULL && job->connecting && http_is_cut(code))
         return http_passing(job, reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
-                                        "cannot connect to the proxy"));
+                                        "no connection through the proxy"));
     for (i = 0; i < sizeof known / sizeof known[0]; i++)
         if (known[i].code == code) {
             job->retry = known[i].retry;
-            job->timeout = code == CURLE_OPERATION_TIMEDOUT;
             return with_hint(
                 &job->err,
                 reject(&job->err, EF_E_NETWORK, EF_NOWHERE, known[i].msg),
@@ -8715,7 +8727,8 @@ http_start(CURLM *multi, struct store_job *job, const struct store_opts *o)
     job->accepted = job->failed = job->retry = job->timeout = 0;
     job->at = 0;
     job->answer.n = 0;
-    if (job->got == 0)
+    /* an object that is pinned has its size already */
+    if (job->got == 0 && job->pin[0] == '\0')
         job->total = EF_UNKNOWN;
     job->tries++;
     job->state = JOB_OPEN;
@@ -9587,6 +9600,7 @@ get_range(struct object_get *g, struct get_part *part, uint64_t most)
     if (job->to > g->total || g->total - job->to <= EF_TAG_BYTES)
         job->to = g->total;
     job->ranged = 1;
+    job->total = g->total;
     memcpy(job->pin, g->pin, sizeof job->pin);
     g->next = job->to;
     part->n = 0;
@@ -16833,7 +16847,8 @@ cli_array_share(const struct cli_array *a, struct run_job *job)
              (long long)count);
     if (ef_shard_parse(&job->shard, &job->shards, slice_str(text), NULL) !=
         EF_OK)
-        return cli_usage("an array job's task is beyond its size:", a->index);
+        return cli_usage("this task's share is beyond the array job's size:",
+                         a->index);
     return 0;
 }
 

@@ -61,6 +61,8 @@ UNSTATED = {
     ("store_run", "not tried, because of the other failure"):
         "stays in a job whose run ended before its turn; the failure that "
         "ended it is what is told",
+    ("http_accept", "the server gives no ETag for a range"):
+        "the object is asked for as a whole then",
     ("put_number", "put a file instead: its size is known, and its parts may "
                    "be larger"):
         "comes with a message that is not reached",
@@ -235,6 +237,17 @@ def pointed_column(function, name, member):
     raise LookupError
 
 
+def local_text(function, name):
+    """The text of "static const char NAME[] = TEXT;" in the function."""
+    body = function.body
+    for i, t in enumerate(body):
+        if t.text == name and [x.text for x in body[i - 1:i + 4]] == \
+                ["char", name, "[", "]", "="]:
+            end = next(k for k in range(i, len(body)) if body[k].text == ";")
+            return body[i + 4:end]
+    raise LookupError
+
+
 def filled_by(function, name):
     """Functions that are given the ef_err called name."""
     for token, args in calls(function):
@@ -261,6 +274,8 @@ def texts(function, toks, known):
         return []
     if len(words) == 1 and words[0] in function.params:
         return None
+    if len(words) == 1:
+        return texts(function, local_text(function, words[0]), known)
     cells = None
     if len(words) > 3 and words[1] == "[" and words[-2] == ".":
         cells = table_column(function, words[0], words[-1])

@@ -53,7 +53,7 @@ setup() {
     export AWS_ACCESS_KEY_ID=AKIDEXAMPLE AWS_SESSION_TOKEN=NEVERSHOWNTOKEN
     export AWS_SECRET_ACCESS_KEY=NEVERSHOWNSECRET
     export AWS_REGION=eu-west-1
-    QUERY='X-Amz-Expires=60&X-Amz-Signature=NEVERSHOWN'
+    QUERY='AWSAccessKeyId=ID&Signature=NEVERSHOWN&Expires=4102444800'
     S3=(--allow-http --endpoint-url "$CHAOS")
     ROWS=0
     PIDS=() NAMES=()

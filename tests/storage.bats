@@ -1,7 +1,8 @@
 #!/usr/bin/env bats
 # `put` and `get` against servers that verify: OpenStack Swift's S3 interface
 # (swift.py), and s3rver for a second opinion; and beside other clients of
-# them, awscli and s3cmd, whose objects must be ours and ours theirs.
+# them, awscli and s3cmd, whose objects must be ours and ours theirs. nginx is
+# there for what needs no S3 but many large objects, quickly.
 #
 # What s3rver cannot: keys with an empty or a dotted part (they are files of
 # its), lists of odd keys (escaped twice) and of multipart uploads, ETags of
@@ -12,6 +13,7 @@ bats_require_minimum_version 1.5.0
 setup_file() {
     load common
     load servers
+    start_nginx
     start_s3rver
     mkdir -p "$SERVERS/swift"
     serve swift "$PYTHON" "$ROOT/tests/swift.py" "$SERVERS/swift"
@@ -38,7 +40,7 @@ teardown_file() {
     stop_servers
 }
 
-PART=$((8 << 20)) BIG=$((70 * 1024 * 1024 + 123))
+PART=$((8 << 20)) BIG=$((80 * 1024 * 1024 + 123))
 PARTS=$(((BIG + PART - 1) / PART))
 
 setup() {
@@ -79,6 +81,11 @@ s3cmd() {
         --host-bucket="$host" --region="$AWS_REGION" \
         --access_key="$AWS_ACCESS_KEY_ID" \
         --secret_key="$AWS_SECRET_ACCESS_KEY" "$@"
+}
+
+# sign download|upload KEY [OPTION...]
+sign() {
+    "$ENCFLOW" presign default "$1" s3://store "$2" 600 -q "${@:3}"
 }
 
 # etag KEY, listing: as awscli sees them
@@ -151,14 +158,18 @@ leaves_nothing() {
         on "$server"
         for name in empty small medium; do
             put "$DATA/$name" "s3://store/plain-$name"
-            get "s3://store/plain-$name" out
+            get "s3://store/plain-$name" >out
             same "$DATA/$name" out
-            aws s3 cp --quiet "s3://store/plain-$name" theirs
-            same "$DATA/$name" theirs
-            [ "$(etag "plain-$name")" = "$(md5sum <out | cut -d' ' -f1)" ]
-            rm out theirs
+            # s3rver promises a byte, and sends none, for a range of nothing
+            if [ "$server" = swift ] || [ "$name" != empty ]; then
+                get "s3://store/plain-$name" out
+                same "$DATA/$name" out
+            fi
+            rm out
         done
     done
+    on swift
+    [ "$(etag plain-small)" = "$(md5sum <"$DATA/small" | cut -d ' ' -f 1)" ]
     # one request each, its length said beforehand
     logged 1 PUT plain-medium >request
     grep -F Content-Length:%2020000000 request
@@ -218,6 +229,7 @@ leaves_nothing() {
 # --------------------------------------------------------- parts and ranges
 
 @test "over 64 MiB: up in parallel parts, down in parallel ranges" {
+    local i
     for server in "${BOTH[@]}"; do
         on "$server"
         put "$DATA/big" s3://store/big
@@ -229,8 +241,10 @@ leaves_nothing() {
     on swift
     etag big | grep -Ex "[0-9a-f]{32}-$PARTS"
     logged "$PARTS" PUT big >parts
-    [ "$(grep -c "partNumber%3D[1-$PARTS]\b.* 200 $PART " parts)" -eq \
-        $((PARTS - 1)) ]
+    [ "$(grep -c " 200 $PART " parts)" -eq $((PARTS - 1)) ]
+    for i in $(seq "$PARTS"); do
+        grep -q "partNumber%3D$i\b" parts
+    done
     grep "partNumber%3D$PARTS\b.* 200 $((BIG % PART)) " parts
     parallel <parts
 
@@ -266,21 +280,19 @@ leaves_nothing() {
         on "$server"
         for name in empty small big; do
             put -K "$DATA/key.hex" "$DATA/$name" "s3://store/sealed-$name"
-            aws s3 cp --quiet "s3://store/sealed-$name" sealed
+            curl -sSf -o sealed "$(sign download "sealed-$name")"
             [ "$(stat -c %s sealed)" -eq \
                 $(($(stat -c %s "$DATA/$name") + 28)) ]
             ref open "$DATA/key.hex" <sealed >out
             same "$DATA/$name" out
             get -K "$DATA/key.hex" "s3://store/sealed-$name" mine
             same "$DATA/$name" mine
-            rm sealed out mine
-        done
-        for name in empty small big; do
+
             "$ENCFLOW" enc -K "$DATA/key.hex" -in "$DATA/$name" -out sealed
-            aws s3 cp --quiet sealed "s3://store/theirs-$name"
+            curl -sSf -T sealed "$(sign upload "theirs-$name")"
             get -K "$DATA/key.hex" "s3://store/theirs-$name" mine
             same "$DATA/$name" mine
-            rm sealed mine
+            rm sealed out mine
         done
     done
     logged "$PARTS" PUT sealed-big >parts
@@ -288,13 +300,35 @@ leaves_nothing() {
     [ "$(sums 5 <parts)" -eq $((BIG + 28)) ]
 }
 
+@test "get -K in ranges: wherever they part the tag; one changed bit anywhere" {
+    local more size at
+    for more in -1 0 1 15 16 17 18; do
+        echo "more: $more"
+        truncate -s $(((72 << 20) - 16 + more)) plain
+        "$ENCFLOW" enc -K "$DATA/key.hex" -in plain -out "$STORE/sealed"
+        get -K "$DATA/key.hex" "$NGINX_HTTP/sealed" out
+        same plain out
+        rm out
+    done
+    size=$(stat -c %s "$STORE/sealed")
+    for at in 0 11 12 $((64 << 20)) $(((64 << 20) + 12)) $((size - 19)) \
+        $((size - 17)) $((size - 16)) $((size - 1)); do
+        ref flip "$STORE/sealed" "$at"
+        leaves_nothing 3 -- -K "$DATA/key.hex" "$NGINX_HTTP/sealed"
+        ref flip "$STORE/sealed" "$at"
+    done
+    get -K "$DATA/key.hex" "$NGINX_HTTP/sealed" out
+    same plain out
+    rm "$STORE/sealed"
+}
+
 @test "get -K: another key or one changed byte is exit 3 and no file" {
     local name
     for name in small big; do
         "$ENCFLOW" enc -K "$DATA/key.hex" -in "$DATA/$name" -out sealed
-        aws s3 cp --quiet sealed "s3://store/right-$name"
+        put sealed "s3://store/right-$name"
         ref flip sealed 5000
-        aws s3 cp --quiet sealed "s3://store/wrong-$name"
+        put sealed "s3://store/wrong-$name"
         leaves_nothing 3 -- -K "$DATA/other.hex" "s3://store/right-$name"
         leaves_nothing 3 -- -K "$DATA/key.hex" "s3://store/wrong-$name"
         status=0
@@ -331,11 +365,6 @@ leaves_nothing() {
 
 # ------------------------------------------------- presigned URLs, failures
 
-# sign download|upload KEY [OPTION...]
-sign() {
-    "$ENCFLOW" presign default "$1" s3://store "$2" 600 -q "${@:3}"
-}
-
 @test "put and get by presigned URLs, SigV4 and SigV2" {
     local v key='pre signed/é+%41'
     for server in "${BOTH[@]}"; do
@@ -369,23 +398,22 @@ sign() {
         on "$server"
         put "$DATA/small" s3://store/there
         AWS_SECRET_ACCESS_KEY=other run put "$DATA/small" s3://store/refused
-        fails 6 s3://store/refused SignatureDoesNotMatch 403
+        fails 6 s3://store/refused SignatureDoesNotMatch
         AWS_SECRET_ACCESS_KEY=other run put "$DATA/big" s3://store/refused
-        fails 6 s3://store/refused SignatureDoesNotMatch 403
+        fails 6 s3://store/refused SignatureDoesNotMatch
         AWS_SECRET_ACCESS_KEY=other \
             leaves_nothing 6 SignatureDoesNotMatch -- s3://store/there
         AWS_ACCESS_KEY_ID=nobody run put "$DATA/small" s3://store/refused
-        fails 6 InvalidAccessKeyId 403
+        fails 6 s3://store/refused
         run put "$DATA/small" s3://elsewhere/key
-        fails 6 NoSuchBucket s3://elsewhere/key 404 hint:
+        fails 6 NoSuchBucket s3://elsewhere/key hint:
         run put "$DATA/big" s3://elsewhere/key
-        fails 6 NoSuchBucket s3://elsewhere/key 404 hint:
+        fails 6 NoSuchBucket s3://elsewhere/key hint:
         leaves_nothing 6 NoSuchBucket hint: -- s3://elsewhere/key
-        leaves_nothing 6 NoSuchKey s3://store/nothing 404 -- \
+        leaves_nothing 6 NoSuchKey s3://store/nothing -- \
             s3://store/nothing
-        leaves_nothing 6 -- "$(sign download there \
+        leaves_nothing 6 expired hint: -- "$(sign download there \
             --at $(($(date +%s) - 700)))"
-        [[ $output == *hint:*expired* ]]
         listing >list
         lacks list refused
     done
