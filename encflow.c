@@ -7795,6 +7795,12 @@ http_accept(struct store_job *job)
         strcmp(job->pin, head->etag) != 0)
         return reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
                       "the object changed on the way");
+    if (head->status != 200 && !(asked && head->status == 206)) {
+        (void)reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
+                     "the server answered with HTTP status");
+        job->err.detail = head->status;
+        return EF_E_NETWORK;
+    }
     /* a range from the start, and a store that knows no ranges: all of it */
     if (head->status == 200 && start == 0) {
         job->to = 0;
@@ -7809,7 +7815,7 @@ http_accept(struct store_job *job)
         job->unpinned = 1;
         return reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
                       "the server gives no ETag for a range");
-    } else if (!asked || head->status != 206) {
+    } else if (head->status != 206) {
         return reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
                       "the server sends the whole object for a part of it");
     } else {
@@ -8092,7 +8098,8 @@ static const struct http_known {
     int retry;
 } http_known[] = {
     {"NoSuchKey", "", "there is no such object", NULL, 0},
-    {"NoSuchBucket", "", "there is no such bucket", NULL, 0},
+    {"NoSuchBucket", "", "there is no such bucket",
+     "look at its name, and at --endpoint-url", 0},
     {"NoSuchUpload", "", "the upload is not known any more",
      "somebody else, or a rule of the bucket, ended it: begin again", 0},
     {"AccessDenied", "expired", "the URL has expired", "presign again", 0},
@@ -9648,7 +9655,8 @@ get_verify(struct object_get *g, ef_err *err)
 
     memcpy(g->in.gcm->y, g->sum, sizeof g->sum);
     g->in.gcm->n = g->total - EF_OVERHEAD_BYTES;
-    ef_gcm_tag(g->in.gcm, tag);
+    /* ranges were hashed with their padding: no unfinished block is left */
+    gcm_finish(g->in.gcm, tag);
     same = ef_equal(tag, g->tag, sizeof tag);
     ef_wipe(tag, sizeof tag);
     return same ? EF_OK : open_auth_failed(err);
@@ -10096,7 +10104,7 @@ put_initiate(struct object_put *p, ef_err *err)
     if (rc == EF_OK &&
         (ef_xml_get(&p->upload, &found, "InitiateMultipartUploadResult",
                     "UploadId", buf_slice(&job.answer), NULL) != EF_OK ||
-         !found || p->upload.n > 1024))
+         !found || p->upload.n == sizeof "uploadId=" - 1 || p->upload.n > 1024))
         rc = reject(err, EF_E_NETWORK, EF_NOWHERE,
                     "the store's answer cannot be read: no UploadId");
     (void)buf_cstr(&p->upload);
@@ -10141,21 +10149,45 @@ put_list(const struct object_put *p, ef_buf *list)
     ef_buf_str(list, "</CompleteMultipartUpload>");
 }
 
+/* The ETag that S3 gives to an object of these parts: the MD5 of their MD5s,
+ * a dash, and how many they are. 0: a part's ETag is no MD5 (its store
+ * encrypts), and nothing can be foretold.
+ * UNTRUSTED: the parts' ETags. Fuzz: fuzz/fuzz_http.c. */
+static int
+put_etag(const struct object_put *p, char etag[64])
+{
+    br_md5_context md5;
+    unsigned char sum[br_md5_SIZE];
+    unsigned i;
+
+    br_md5_init(&md5);
+    for (i = 0; i < p->parts; i++) {
+        ef_slice tag = slice_str(p->etag[i]);
+
+        if (tag.n < 2 ||
+            ef_hex_decode(sum, sizeof sum, slice(tag.p + 1, tag.n - 2), NULL) !=
+                EF_OK)
+            return 0;
+        br_md5_update(&md5, sum, sizeof sum);
+    }
+    br_md5_out(&md5, sum);
+    etag[0] = '"';
+    ef_hex_encode(etag + 1, sum, sizeof sum, 0);
+    snprintf(etag + 1 + 2 * sizeof sum, 16, "-%u\"", p->parts);
+    return 1;
+}
+
 /* Was the upload put together after all? The answer may have been lost, and
- * the second request found nothing left to do. The object that is there now
- * must be of parts, as many as were sent. */
+ * the second request found nothing left to do. An object that is there could
+ * be an older one: its ETag must be of these very parts. */
 static int
 put_is_complete(struct object_put *p)
 {
     struct store_job job = {.s3 = p->to->s3, .probe = 1};
-    char end[16];
-    size_t n;
+    char etag[64];
 
-    snprintf(end, sizeof end, "-%u\"", p->parts);
-    if (store_run(&job, 1, 1, p->o) != EF_OK)
-        return 0;
-    n = strlen(job.head.etag);
-    return n > strlen(end) && strcmp(job.head.etag + n - strlen(end), end) == 0;
+    return put_etag(p, etag) && store_run(&job, 1, 1, p->o) == EF_OK &&
+           strcmp(job.head.etag, etag) == 0;
 }
 
 /* UNTRUSTED: the answer, which may be an error although its status is 200.
@@ -10177,8 +10209,7 @@ put_complete(struct object_put *p, ef_err *err)
     rc = buf_status(&list, err);
     if (rc == EF_OK)
         rc = put_ask(p, &job, p->o, err);
-    if (rc == EF_E_NETWORK && job.head.status == 404 && job.tries > 1 &&
-        put_is_complete(p))
+    if (rc == EF_E_NETWORK && job.head.status == 404 && put_is_complete(p))
         rc = EF_OK;
     else if (rc == EF_OK &&
              (ef_xml_get(&etag, &found, "CompleteMultipartUploadResult", "ETag",
@@ -10933,6 +10964,27 @@ aws_process_read(int fd, unsigned char *buf, size_t *n, int64_t end,
     return EF_OK;
 }
 
+/* It has closed its output: wait for its end, no longer than it may take. rc
+ * is how it went so far; where that is a failure the program is ended. */
+static ef_status
+aws_process_wait(pid_t pid, int *status, ef_status rc, int64_t end,
+                 const volatile sig_atomic_t *stop, ef_err *err)
+{
+    while (rc == EF_OK && waitpid(pid, status, WNOHANG) == 0) {
+        if (clock_ms() >= end || (stop != NULL && *stop))
+            rc = reject(err, EF_E_IO, EF_NOWHERE,
+                        "the program did not end in time");
+        else
+            (void)poll(NULL, 0, 2);
+    }
+    if (rc == EF_OK)
+        return rc;
+    kill(pid, SIGKILL);
+    while (waitpid(pid, status, 0) < 0 && errno == EINTR)
+        ;
+    return rc;
+}
+
 /* Run it, and take what it prints. Its stderr is ours. It is ended where it
  * takes too long or prints too much.
  * Fails:   EF_E_IO: it failed, as its own message should tell. */
@@ -10954,10 +11006,8 @@ aws_process_run(char **word, unsigned char *buf, size_t *n, int64_t end,
     if (rc == EF_OK)
         rc = aws_process_read(pipe_fd[0], buf, n, end, stop, err);
     close(pipe_fd[0]);
-    if (rc != EF_OK && pid > 0)
-        kill(pid, SIGKILL);
-    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
+    if (pid > 0)
+        rc = aws_process_wait(pid, &status, rc, end, stop, err);
     if (rc != EF_OK || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
         return rc;
     (void)reject(err, EF_E_IO, EF_NOWHERE,
@@ -16333,8 +16383,12 @@ cli_get_path(ef_buf *path, const struct cli_object *t, const char *to,
     }
     if (rc == EF_OK)
         rc = file_end_name(path, err);
-    if (rc == EF_OK)
-        rc = ef_name_check(slice_from(buf_slice(path), n), err);
+    if (rc == EF_OK &&
+        ef_name_check(slice_from(buf_slice(path), n), NULL) != EF_OK)
+        rc = with_hint(err,
+                       reject(err, EF_E_FORMAT, EF_NOWHERE,
+                              "the object's name is no file's"),
+                       "name the file, not its folder");
     return with_where(err, rc, buf_slice(path));
 }
 

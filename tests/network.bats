@@ -1078,6 +1078,7 @@ proxied() {
     for mode in deny:403 fail:502 auth:407 garbage: flood: close: reset:; do
         words="proxy ${mode#*:}"
         mode=${mode%:*}
+        [ "$mode" != flood ] || words= # it begins as an answer should
         row "$mode" spoiled "$(proxy "$mode")" "$words"
         row "$mode, unix" spoiled "unix://$PROXIES/$mode" "$words"
     done
