@@ -24,11 +24,19 @@ ARM64_PACKAGES = gcc-aarch64-linux-gnu linux-libc-dev-arm64-cross \
 # What the fuzz targets and their peers need, and AFL++ besides.
 FUZZ_PACKAGES = $(BUILD_PACKAGES) clang llvm libclang-rt-14-dev \
   libjansson-dev libssl-dev python3
+# Stores and clients that nobody here wrote; an array job's engine; a kernel
+# to boot.
+SWIFT_PACKAGES = swift-proxy swift-account swift-container swift-object
+SLURM_PACKAGES = munge slurmctld slurmd slurm-client
+GUEST_PACKAGES = qemu-system-x86 musl-tools linux-libc-dev cpio openssl socat
 CHECK_PACKAGES = $(FUZZ_PACKAGES) $(STATIC_PACKAGES) $(ARM64_PACKAGES) \
-  git libcmocka-dev bats valgrind \
+  $(SWIFT_PACKAGES) $(SLURM_PACKAGES) $(GUEST_PACKAGES) awscli s3cmd \
+  git libcmocka-dev bats valgrind iproute2 \
   nginx-light openssl curl socat python3 python3-cryptography \
-  python3-botocore python3-pandas mandoc file binutils time procps \
-  bsdutils util-linux strace perl
+  python3-botocore python3-boto3 python3-pandas mandoc file binutils time \
+  procps bsdutils util-linux strace perl
+BENCH_PACKAGES = $(BUILD_PACKAGES) $(SWIFT_PACKAGES) nginx-light openssl curl \
+  rclone awscli python3
 LINT_PACKAGES = $(BUILD_PACKAGES) clang clang-format clang-tidy mandoc \
   universal-ctags cppcheck python3
 # Off: what asks for other names (reserved, swappable), what our compilers'
@@ -67,7 +75,8 @@ endef
 .PHONY: all help demo check check-large unit cli asan compilers npm lint \
   install uninstall clean deps-build deps-check deps-lint deps-fuzz vectors \
   cover openssl faults ct mutants fuzz afl fuzz-smoke fuzz-cover fuzz-replay \
-  replay fuzz-oss deps-afl static static-arm64 static-deps static-twice
+  replay fuzz-oss deps-afl static static-arm64 static-deps static-twice \
+  guest bench deps-guest deps-bench
 .DELETE_ON_ERROR:
 
 all: encflow ## build ./encflow against the system's BearSSL and libcurl
@@ -96,6 +105,12 @@ deps-lint: | build
 deps-fuzz: | build
 	$(call need,$(FUZZ_PACKAGES))
 
+deps-guest: | build
+	$(call need,$(GUEST_PACKAGES))
+
+deps-bench: | build
+	$(call need,$(BENCH_PACKAGES))
+
 deps-afl: | build
 	$(call need,$(FUZZ_PACKAGES) afl++)
 
@@ -103,11 +118,11 @@ demo: deps-build ## run the whole story on sample data, in a few seconds
 	@$(MAKE) --no-print-directory -s encflow
 	@sh tests/demo.sh
 
-check: deps-check npm ## everything that has to hold; installs what it needs
+check: deps-check npm ## everything that has to hold: some 20 minutes
 	@$(MAKE) --no-print-directory compilers encflow static
 	@$(MAKE) --no-print-directory static-arm64 static-twice
 	@$(MAKE) --no-print-directory vectors unit openssl cover ct
-	@$(MAKE) --no-print-directory fuzz-replay
+	@$(MAKE) --no-print-directory fuzz-replay guest
 	@$(MAKE) --no-print-directory asan
 	@$(MAKE) --no-print-directory cli
 
@@ -199,8 +214,14 @@ build/asan/encflow: encflow.c encflow.h tests/asan_options.c
 asan: build/asan/encflow ## command-line tests with ASan, UBSan, leak check
 	ENCFLOW=$(CURDIR)/build/asan/encflow EF_SANITIZED=1 \
 	  ASAN_OPTIONS=detect_leaks=$$([ $$(id -u) = 0 ] && echo 1 || echo 0) \
-	  $(PROVE) -j2 $(filter-out tests/static.bats tests/man.bats, \
-	  $(wildcard tests/*.bats))
+	  $(PROVE) -j2 $(filter-out tests/static.bats tests/man.bats \
+	  tests/slurm.bats tests/storage.bats,$(wildcard tests/*.bats))
+
+guest: deps-guest encflow-static ## the static binary in a booted guest: vsock
+	bash tests/guest.sh encflow-static
+
+bench: deps-bench encflow ## beside curl, rclone and awscli, as ratios
+	bash tests/bench.sh
 
 check-large: encflow deps-check ## 5 GiB through pipes, and the 64 GiB limit
 	bash tests/large.sh
