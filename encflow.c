@@ -5856,7 +5856,8 @@ ef_time_parse(int64_t *t, ef_slice text, ef_err *err)
 }
 
 /* A day of the week, from a count of days since 1970-01-01, a Thursday.
- * 0 is Sunday. days may be negative: the remainder is made positive. */
+ * 0 is Sunday. days may be negative: the remainder is made positive.
+ * 0 -> 4 (Thursday), -1 -> 3, 3 -> 0 (Sunday). */
 static int
 time_weekday(int64_t days)
 {
@@ -5876,7 +5877,9 @@ static const struct time_form {
     {" AAA b0 00:00:00 0000", 0, 5, 1, 17, 8},
 };
 
-/* UNTRUSTED: text. As time_matches, for the patterns of time_forms. */
+/* UNTRUSTED: text. As time_matches, for the patterns of time_forms.
+ * "b" is there for asctime alone, whose days are two characters wide.
+ * Fuzz: fuzz/fuzz_http_date.c. */
 static int
 time_fits(ef_slice text, const char *pattern)
 {
@@ -5898,7 +5901,9 @@ time_fits(ef_slice text, const char *pattern)
     return 1;
 }
 
-/* Which of names text begins with, -1 for none. */
+/* Which of names text begins with, -1 for none.
+ * Names are compared with their case: RFC 9110 has them so. The first that
+ * fits is the answer: none is the beginning of another. */
 static int
 time_name(ef_slice text, const char *const *names, int n)
 {
@@ -5911,7 +5916,10 @@ time_name(ef_slice text, const char *const *names, int n)
 }
 
 /* The form that text has; its weekday, 0 for Sunday, and *rest behind it.
- * NULL where there is none. UNTRUSTED: text. */
+ * NULL where there is none. UNTRUSTED: text.
+ * Post:    where a form is returned, all its digits are digits and every field
+ * may be read at its place.
+ * Fuzz: fuzz/fuzz_http_date.c. Tests: vectors/http_dates.txt. */
 static const struct time_form *
 time_form_of(ef_slice text, int *weekday, ef_slice *rest)
 {
@@ -5937,7 +5945,8 @@ time_form_of(ef_slice text, int *weekday, ef_slice *rest)
 
 /* Two digits of a year: of the century of now, or the one before where that
  * is more than 50 years ahead. RFC 9110 section 5.6.7. The year of now is
- * read from its text, which has the years 1970 to 9999. */
+ * read from its text, which has the years 1970 to 9999.
+ * Example, in 2026: 94 -> 1994, 70 -> 2070, 77 -> 1977. */
 static int
 time_century(int yy, int64_t now)
 {
@@ -6482,7 +6491,11 @@ sig_v4_sign(struct sig_work *w, const ef_presign *p, const char *date)
  * the hash of the canonical request, a line each. more and names are
  * sig_v4_canonical's.
  * Pre:     the query is complete but for a signature in it.
- * Source: AWS Signature Version 4. */
+ * Source: AWS Signature Version 4.
+ * Example of a string to sign: "AWS4-HMAC-SHA256", "20130524T000000Z",
+ * "20130524/us-east-1/s3/aws4_request", 64 hex digits.
+ * Secret:  w->signature; the keys on the way to it are sig_v4_sign's.
+ * Tests: vectors/sigv4.txt, vectors/sigv4_headers.txt. */
 static void
 sig_v4_finish(struct sig_work *w, const ef_presign *p, const char *date,
               ef_slice more, const char *names)
@@ -6547,7 +6560,9 @@ sig_v4(struct sig_work *w, const ef_presign *p)
  * in lower case and in order, values without blanks around them.
  * Secret:  headers: who has them may send this request for some minutes.
  * Source: AWS Signature Version 4, authenticating requests by the
- * Authorization header. Tests: vectors/sigv4_headers.txt. */
+ * Authorization header. Tests: vectors/sigv4_headers.txt.
+ * Post:    headers' own failure is asked by ef_sign_request, w's by sig_end.
+ * Example: "Authorization:AWS4-HMAC-SHA256 Credential=AKID/20130524/...". */
 static void
 sig_v4_headers(struct sig_work *w, const ef_presign *p, ef_buf *headers)
 {
@@ -6740,7 +6755,9 @@ sig_stage(ef_buf *out, const ef_buf *in)
 /* Where the object is, and the query so far: all that both forms of signing
  * begin with. w is zeros before, and holds what there is afterwards, also
  * after a failure: sig_work_free.
- * Fails:   as sig_place_endpoint and sig_query_extra. */
+ * Fails:   as sig_place_endpoint and sig_query_extra.
+ * Post:    on EF_OK place.path is complete, and query has the user's pairs in
+ * the order given, each encoded once. */
 static ef_status
 sig_begin(struct sig_work *w, const ef_presign *p, ef_err *err)
 {
@@ -6765,7 +6782,9 @@ sig_begin(struct sig_work *w, const ef_presign *p, ef_err *err)
  * who asked for them, frees w, and burns BearSSL's hash states off the stack.
  * Secret:  w is freed wiped on every path; url stays the caller's, and may
  * hold a part after a failure.
- * Fails:   rc, where something failed before; EF_E_MEMORY. */
+ * Fails:   rc, where something failed before; EF_E_MEMORY.
+ * Order:   the URL first, since a stage may be asked for by vectors that look
+ * at it; the stack last, when nothing more is computed. */
 static ef_status
 sig_end(struct sig_work *w, ef_buf *url, ef_sign_stages *stages, ef_status rc,
         ef_err *err)
@@ -6814,7 +6833,8 @@ ef_presign_url(ef_buf *url, ef_sign_stages *stages, const ef_presign *p,
 }
 
 /* Visible ASCII alone, and some of it. Which byte is wrong of a session token
- * may show: it is sent with every request. */
+ * may show: it is sent with every request.
+ * "AKIAIOSFODNN7EXAMPLE" is; "a b", "", "a\n" and what is not ASCII are not. */
 static int
 sig_is_visible(const char *s)
 {
@@ -6957,7 +6977,9 @@ ef_presigned_parse(ef_presigned *out, ef_slice query, ef_err *err)
 /* UNTRUSTED: text. Decimal digits from *at on, 1 to 18 of them, so that no
  * sum of two overflows; *at is behind them afterwards. 0: there are none, or
  * too many.
- * Fuzz: fuzz/fuzz_range.c. */
+ * Fuzz: fuzz/fuzz_range.c.
+ * "007-" -> 7, at behind it; "-" and "" -> 0; of 19 digits 18 are read, and
+ * what should follow them is not there. */
 static int
 http_digits(ef_slice text, size_t *at, uint64_t *out)
 {
@@ -6981,7 +7003,8 @@ http_byte(ef_slice text, size_t *at, char c)
 
 /* UNTRUSTED: text. The size after the slash. An unknown one is '*', but not
  * where the range is unknown as well: that would say nothing.
- * Fuzz: fuzz/fuzz_range.c. */
+ * Fuzz: fuzz/fuzz_range.c.
+ * "1234" -> 1234; "*" -> EF_UNKNOWN where a range stands before it. */
 static int
 http_range_total(ef_content_range *out, ef_slice text, size_t *at)
 {
@@ -6995,7 +7018,9 @@ http_range_total(ef_content_range *out, ef_slice text, size_t *at)
  * size that is not known, or with an asterisk for the range where none could
  * be given. Other units are refused: nobody asked for them.
  * Source: RFC 9110 section 14.4.
- * Fuzz: fuzz/fuzz_range.c. Tests: vectors/content_ranges.txt. */
+ * Fuzz: fuzz/fuzz_range.c. Tests: vectors/content_ranges.txt.
+ * Numbers have no sign and no blank; leading zeros are digits like others.
+ * Post:    first <= last < total, so that last + 1 - first is a size. */
 ef_status
 ef_content_range_parse(ef_content_range *out, ef_slice text, ef_err *err)
 {
@@ -7023,7 +7048,8 @@ ef_content_range_parse(ef_content_range *out, ef_slice text, ef_err *err)
  * Post:    *tag is a part of text: a quote, bytes that no header misreads, a
  * quote.
  * Source: RFC 9110 section 8.8.3.
- * Fuzz: fuzz/fuzz_range.c. Tests: vectors/etags.txt. */
+ * Fuzz: fuzz/fuzz_range.c. Tests: vectors/etags.txt.
+ * Bytes from 0x80 on are let pass: HTTP has them in tags (obs-text). */
 ef_status
 ef_etag_parse(ef_slice *tag, int *weak, ef_slice text, ef_err *err)
 {
@@ -7067,7 +7093,9 @@ struct xml_reader {
     ef_err *err;
 };
 
-/* Every refusal of the reader: where it stands is where it is wrong. */
+/* Every refusal of the reader: where it stands is where it is wrong.
+ * No text of the document gets into a message: who wrote it is a store, or
+ * somebody in its place. */
 static ef_status
 xml_reject(struct xml_reader *r, const char *msg)
 {
@@ -7095,7 +7123,9 @@ xml_skip_space(struct xml_reader *r)
         r->at++;
 }
 
-/* Goes past text where it stands next; 0 where it does not. */
+/* Goes past text where it stands next; 0 where it does not.
+ * "<" is also the beginning of "</": who asks for both asks for the longer one
+ * first. */
 static int
 xml_take(struct xml_reader *r, const char *text)
 {
@@ -7106,7 +7136,9 @@ xml_take(struct xml_reader *r, const char *text)
 }
 
 /* UNTRUSTED: a name of ASCII: S3 has no others. A prefix is part of it.
- * Fuzz: fuzz/fuzz_xml.c. */
+ * Fuzz: fuzz/fuzz_xml.c.
+ * Post:    *name is 1 to XML_NAME_BYTES of the text.
+ * "Error", "s3:Code", "_x" are names; "1a", "-a" and "" are none. */
 static ef_status
 xml_name(struct xml_reader *r, ef_slice *name)
 {
@@ -7141,7 +7173,9 @@ xml_is_char(uint32_t cp)
 }
 
 /* UNTRUSTED: digits of a character reference, and the ';' behind them.
- * Fuzz: fuzz/fuzz_xml.c. */
+ * Fuzz: fuzz/fuzz_xml.c.
+ * "#65;" and "#x41;" are both A. Digits of any count: zeros in front change
+ * nothing. */
 static ef_status
 xml_number(struct xml_reader *r, uint32_t base, uint32_t *cp)
 {
@@ -7157,7 +7191,8 @@ xml_number(struct xml_reader *r, uint32_t base, uint32_t *cp)
 }
 
 /* UNTRUSTED: "&lt;", "&#38;" and the like; the reader is behind the '&'.
- * Fuzz: fuzz/fuzz_xml.c. */
+ * Fuzz: fuzz/fuzz_xml.c.
+ * Others than the five would have to be declared, in a DOCTYPE. */
 static ef_status
 xml_reference(struct xml_reader *r, uint32_t *cp)
 {
@@ -7206,7 +7241,9 @@ xml_char(struct xml_reader *r, uint32_t *cp)
 }
 
 /* UNTRUSTED: attributes up to the end of a tag. Checked, and not kept.
- * Fuzz: fuzz/fuzz_xml.c. */
+ * Fuzz: fuzz/fuzz_xml.c.
+ * Their names may repeat: nobody asks for one, so nobody is misled.
+ * Post:    on EF_OK the reader stands at '>' or '/', or at what is neither. */
 static ef_status
 xml_attributes(struct xml_reader *r)
 {
@@ -7236,7 +7273,9 @@ xml_attributes(struct xml_reader *r)
     return rc;
 }
 
-/* An element's end, by its end tag or at once ("<a/>"). */
+/* An element's end, by its end tag or at once ("<a/>").
+ * Pre:     an element is open.
+ * What is below the wanted element cannot be open while it is taken. */
 static void
 xml_close(struct xml_reader *r)
 {
@@ -7246,7 +7285,9 @@ xml_close(struct xml_reader *r)
 
 /* UNTRUSTED: a start tag; the reader is behind the '<'. The wanted element
  * is the first of its name directly below the root; text is taken from here
- * to its end. Fuzz: fuzz/fuzz_xml.c. */
+ * to its end. Fuzz: fuzz/fuzz_xml.c.
+ * Post:    its name is on the stack, or it is closed already.
+ * Limits:  EF_MAX_XML_DEPTH, asked before the name is kept. */
 static ef_status
 xml_start_tag(struct xml_reader *r)
 {
@@ -7277,7 +7318,8 @@ xml_start_tag(struct xml_reader *r)
 }
 
 /* UNTRUSTED: an end tag; the reader is behind the "</".
- * Fuzz: fuzz/fuzz_xml.c. */
+ * Fuzz: fuzz/fuzz_xml.c.
+ * Names are compared as they are written, prefix and case included. */
 static ef_status
 xml_end_tag(struct xml_reader *r)
 {
@@ -7298,7 +7340,8 @@ xml_end_tag(struct xml_reader *r)
     return EF_OK;
 }
 
-/* UNTRUSTED: one character outside of tags. Fuzz: fuzz/fuzz_xml.c. */
+/* UNTRUSTED: one character outside of tags. Fuzz: fuzz/fuzz_xml.c.
+ * Outside of the root only white space may stand: there it is passed over. */
 static ef_status
 xml_text(struct xml_reader *r)
 {
@@ -7316,7 +7359,9 @@ xml_text(struct xml_reader *r)
 }
 
 /* UNTRUSTED: text. Its declaration is passed over: UTF-8 is what is read,
- * whatever it says. Fuzz: fuzz/fuzz_xml.c. */
+ * whatever it says. Fuzz: fuzz/fuzz_xml.c.
+ * It stands at the very beginning or not at all: behind white space "<?" is
+ * refused like any other processing instruction. */
 static ef_status
 xml_declaration(struct xml_reader *r)
 {
@@ -7332,7 +7377,10 @@ xml_declaration(struct xml_reader *r)
 }
 
 /* UNTRUSTED: text. Source: XML 1.0, fifth edition, without what S3's answers
- * do not use. Fuzz: fuzz/fuzz_xml.c. Tests: vectors/xml.txt. */
+ * do not use. Fuzz: fuzz/fuzz_xml.c. Tests: vectors/xml.txt.
+ * The walk does not stop at the value: what follows may show that the document
+ * was cut, and a cut answer is none.
+ * Time: once over the text. Memory: what value takes. */
 ef_status
 ef_xml_get(ef_buf *value, int *found, const char *root, const char *name,
            ef_slice text, ef_err *err)
@@ -7598,7 +7646,8 @@ store_check_scheme(ef_scheme scheme, int schemes, ef_err *err)
 
 /* --- proxies --- */
 
-/* A number up to 2^32 - 1 behind "vsock://": *at is behind it afterwards. */
+/* A number up to 2^32 - 1 behind "vsock://": *at is behind it afterwards.
+ * Fuzz and limits are http_digits': 18 digits, which 2^32 - 1 is below. */
 static int
 http_proxy_number(ef_slice text, size_t *at, unsigned *out)
 {
@@ -7609,7 +7658,8 @@ http_proxy_number(ef_slice text, size_t *at, unsigned *out)
     return ok;
 }
 
-/* "vsock://3:8000": the parent instance is CID 3. */
+/* "vsock://3:8000": the parent instance is CID 3.
+ * CID and port have 32 bits; -1U is VMADDR_CID_ANY, which no connect takes. */
 static int
 http_proxy_vsock(struct http_proxy *proxy, ef_slice text)
 {
@@ -7624,7 +7674,9 @@ http_proxy_vsock(struct http_proxy *proxy, ef_slice text)
     return ok && at == text.n;
 }
 
-/* "unix:///run/proxy.sock": a path of 1 to 107 bytes. */
+/* "unix:///run/proxy.sock": a path of 1 to 107 bytes.
+ * Pre:     text begins with "unix://". What follows is a path as it stands:
+ * nothing in it is decoded. An abstract name cannot be written. */
 static int
 http_proxy_unix(struct http_proxy *proxy, ef_slice text)
 {
@@ -7640,7 +7692,10 @@ http_proxy_unix(struct http_proxy *proxy, ef_slice text)
 
 /* --proxy's value, which proxy keeps. The socket behind unix: and vsock: is
  * all that is different between them.
- * Fails:   EF_E_USAGE. Tests: tests/network.bats, tests/guest.sh. */
+ * Fails:   EF_E_USAGE. Tests: tests/network.bats, tests/guest.sh.
+ * No user and no password: arguments can be seen by others. The variable
+ * https_proxy may have them.
+ * Examples: http://proxy:3128, unix:///run/vsock-proxy.sock, vsock://3:8000. */
 static ef_status
 http_proxy_parse(struct http_proxy *proxy, const char *text, ef_err *err)
 {
@@ -7680,7 +7735,8 @@ store_complete(struct store_job *job)
 }
 
 /* UNTRUSTED: a header line's value. Nothing but a name of its own kind goes
- * into a message. Fuzz: fuzz/fuzz_http.c. */
+ * into a message. Fuzz: fuzz/fuzz_http.c.
+ * "eu-west-3" is kept; "a region", "" and what has 64 bytes are not. */
 static void
 http_keep_region(struct http_head *head, ef_slice value)
 {
@@ -7696,7 +7752,8 @@ http_keep_region(struct http_head *head, ef_slice value)
 }
 
 /* UNTRUSTED: a header line's value: seconds, or a date. What is neither says
- * nothing. Source: RFC 9110 section 10.2.3. Fuzz: fuzz/fuzz_http.c. */
+ * nothing. Source: RFC 9110 section 10.2.3. Fuzz: fuzz/fuzz_http.c.
+ * "120" -> 120; a date in the past -> 0; "soon" -> -1. */
 static int64_t
 http_retry_after(ef_slice value)
 {
@@ -7710,7 +7767,10 @@ http_retry_after(ef_slice value)
 /* UNTRUSTED: a field of an answer's head. What cannot be read counts as not
  * there; an ETag that is weak does not tell whether bytes are the same.
  * Names of fields are case-insensitive (RFC 9110 section 5.1).
- * Fuzz: fuzz/fuzz_http.c. */
+ * Fuzz: fuzz/fuzz_http.c.
+ * Post:    what is kept is bounded: an ETag by EF_MAX_ETAG_BYTES, a region by
+ * its array, numbers by their types.
+ * A field that comes twice counts as it came last. */
 static void
 http_field(struct http_head *head, ef_slice name, ef_slice value)
 {
@@ -7746,7 +7806,10 @@ http_field(struct http_head *head, ef_slice name, ef_slice value)
 /* UNTRUSTED: p, one header line, not NUL-terminated. A status line begins a
  * head: of several (100, a redirect's) the last counts.
  * Limits:  EF_MAX_HTTP_HEAD_BYTES; libcurl's own is 100 KiB a line.
- * Fuzz: fuzz/fuzz_http.c. Tests: tests/run.bats ("a redirect to http"). */
+ * Fuzz: fuzz/fuzz_http.c. Tests: tests/run.bats ("a redirect to http").
+ * Each line counts for --stall as a byte does: a slow head is not a stalled
+ * one; --max-time bounds it.
+ * Fails:   CURLE_WRITE_ERROR by a return of 0; job->failed says why. */
 static size_t
 http_on_header(char *p, size_t size, size_t n, void *ctx)
 {
@@ -7783,7 +7846,10 @@ http_on_header(char *p, size_t size, size_t n, void *ctx)
  * whole object, or the very range, of the object that was begun with.
  * Post:    job->total, and job->pin where the store gave an ETag.
  * Fails:   EF_E_NETWORK, what a message is for; the caller notes it.
- * UNTRUSTED: the head. Fuzz: fuzz/fuzz_http.c. Tests: tests/network.bats. */
+ * UNTRUSTED: the head. Fuzz: fuzz/fuzz_http.c. Tests: tests/network.bats.
+ * In order: the object itself (its ETag), the status, the very range.
+ * A store that ignores ranges sends all: taken where nothing was had yet, and
+ * where what was had can be forgotten; an error in the middle. */
 static ef_status
 http_accept(struct store_job *job)
 {
@@ -7838,7 +7904,8 @@ http_accept(struct store_job *job)
 
 /* UNTRUSTED: p, a piece of an answer that is no data: a store's account of
  * an error, or what a request gives. What is too long is cut, and does not
- * parse then. Fuzz: fuzz/fuzz_http.c. */
+ * parse then. Fuzz: fuzz/fuzz_http.c.
+ * Post:    job->answer has EF_MAX_XML_BYTES at most. */
 static size_t
 http_keep(struct store_job *job, ef_slice piece)
 {
@@ -7934,7 +8001,9 @@ http_on_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *a)
  * does not know. For the proxy's made-up address a socket of that kind is
  * made; http_on_sockopt comes next, and gives the address that it is connected
  * to. Others go where they lead (NO_PROXY).
- * One thread makes all connections, so that to is of this one. */
+ * One thread makes all connections, so that to is of this one.
+ * Fails:   -1, CURL_SOCKET_BAD, where the kernel has no such sockets.
+ * Tests: tests/network.bats (unix), tests/guest.sh (vsock). */
 static curl_socket_t
 http_on_proxy_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *a)
 {
@@ -7954,7 +8023,8 @@ http_on_proxy_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *a)
 /* The address that libcurl connects to, in its place: it prints an address
  * before it calls this, and knows no other kind than its own to print. There
  * is room: libcurl keeps a sockaddr_storage. It could be told that the socket
- * is connected already, but libcurl 7.88 does not listen. */
+ * is connected already, but libcurl 7.88 does not listen.
+ * Tests: as http_on_proxy_socket's. */
 static int
 http_on_sockopt(void *ctx, curl_socket_t fd, curlsocktype purpose)
 {
@@ -8048,7 +8118,8 @@ http_set_bearssl(CURL *easy)
 
 /* --- what an answer means --- */
 
-/* A failure that may pass: the network's, or a store under load. */
+/* A failure that may pass: the network's, or a store under load.
+ * What passes is tried again by http_retry, as often as it may. */
 static ef_status
 http_passing(struct store_job *job, ef_status rc)
 {
@@ -8058,7 +8129,9 @@ http_passing(struct store_job *job, ef_status rc)
 
 /* UNTRUSTED: text (an error's code or message), of which this is shown: no
  * control character, and nothing that could be a signature.
- * 1: text is in out, cut where it is too long. Fuzz: fuzz/fuzz_http.c. */
+ * 1: text is in out, cut where it is too long. Fuzz: fuzz/fuzz_http.c.
+ * Bytes outside of ASCII become '?': a terminal might take them for something
+ * else, and S3 has none in codes and few in messages. */
 static int
 http_show(char *out, size_t cap, ef_slice text)
 {
@@ -8076,7 +8149,9 @@ http_show(char *out, size_t cap, ef_slice text)
 }
 
 /* UNTRUSTED: job->answer. One of an error's elements, cut to cap; "" where
- * there is none, or it is no error that S3 wrote. Fuzz: fuzz/fuzz_http.c. */
+ * there is none, or it is no error that S3 wrote. Fuzz: fuzz/fuzz_http.c.
+ * An answer that is no XML, or another document than an error, is no account:
+ * the status alone speaks then. */
 static void
 http_error_element(const struct store_job *job, const char *name, char *out,
                    size_t cap)
@@ -8135,7 +8210,9 @@ static const struct http_known {
 };
 
 /* UNTRUSTED: code and message, already fit to be shown. NULL: a code that
- * nothing is known of. Fuzz: fuzz/fuzz_http.c. */
+ * nothing is known of. Fuzz: fuzz/fuzz_http.c.
+ * Codes are compared whole, messages by a part of them: S3's own words change
+ * from time to time, their gist does not. */
 static const struct http_known *
 http_find_code(const char *code, const char *message)
 {
@@ -8165,7 +8242,9 @@ http_code_passes(const char *code)
 }
 
 /* Where the message begins: what the store says, in its own words.
- * "S3 says NoSuchKey (The specified key does not exist.)" */
+ * "S3 says NoSuchKey (The specified key does not exist.)"
+ * Pre:     reject has been called: it clears what stood in place.
+ * place has room for both, cut to 48 and 120 characters. */
 static void
 http_say_code(struct store_job *job, const char *code, const char *message)
 {
@@ -8177,7 +8256,9 @@ http_say_code(struct store_job *job, const char *code, const char *message)
 }
 
 /* The bucket is elsewhere. S3 says where in a header or in its answer, or not
- * at all; a signature is for one region, and nothing is sent there unasked. */
+ * at all; a signature is for one region, and nothing is sent there unasked.
+ * Region in the answer is what some stores have instead of the header.
+ * Tests: tests/network.bats ("what S3's refusals mean is hinted at"). */
 static ef_status
 http_redirect_error(struct store_job *job, const char *code)
 {
@@ -8202,7 +8283,8 @@ http_redirect_error(struct store_job *job, const char *code)
 
 /* The clocks differ by more than S3 takes, and the request was refused: most
  * likely that is why, whatever the store called it.
- * UNTRUSTED: the head's Date. */
+ * UNTRUSTED: the head's Date.
+ * A head without a Date, or with one that cannot be read, tells nothing. */
 static int
 http_is_skewed(const struct http_head *head)
 {
@@ -8212,7 +8294,9 @@ http_is_skewed(const struct http_head *head)
            (off > HTTP_CLOCK_SKEW_SEC || off < -HTTP_CLOCK_SKEW_SEC);
 }
 
-/* A status that says no, where S3's own account of it is not known. */
+/* A status that says no, where S3's own account of it is not known.
+ * Post:    job->retry where it may pass: 408, 429, 500, 502, 503, 504.
+ * Source: AWS's standard retry mode for which those are. */
 static ef_status
 http_status_error(struct store_job *job)
 {
@@ -8285,7 +8369,8 @@ http_answer_error(struct store_job *job)
 }
 
 /* The proxy refused to connect, or its own head was none. 4xx is its last
- * word. */
+ * word.
+ * The proxy's body is not read: libcurl keeps it to itself. */
 static ef_status
 http_proxy_error(struct store_job *job, long status)
 {
@@ -8301,7 +8386,8 @@ http_proxy_error(struct store_job *job, long status)
 }
 
 /* Before a connection is up: nobody is there, or whoever it is does not speak
- * HTTP, or says nothing. */
+ * HTTP, or says nothing.
+ * CURLE_COULDNT_RESOLVE_PROXY has a message of its own. */
 static int
 http_is_cut(CURLcode code)
 {
@@ -8373,7 +8459,9 @@ http_curl_error(struct store_job *job, CURLcode code,
 }
 
 /* A get is over by libcurl's account: was it all? A body of no bytes never
- * came to http_on_body. */
+ * came to http_on_body.
+ * A server may close without a word: with a Content-Length libcurl tells, in a
+ * chunked answer too; where neither is there, no one can know. */
 static ef_status
 http_get_end(struct store_job *job)
 {
@@ -8391,7 +8479,8 @@ http_get_end(struct store_job *job)
 }
 
 /* A body that answers a request with 200 may still be an error: S3 begins its
- * answer to CompleteMultipartUpload before it knows. */
+ * answer to CompleteMultipartUpload before it knows.
+ * Only a document whose root is Error has a Code: a result's is another. */
 static int
 http_is_error_document(const struct store_job *job)
 {
@@ -8441,7 +8530,8 @@ http_finish(struct store_job *job, CURLcode code, const struct store_opts *o)
 
 /* --- a request begins --- */
 
-/* Add a header line of ours; http_close frees them. 0: no memory. */
+/* Add a header line of ours; http_close frees them. 0: no memory.
+ * line is copied. "Name:" alone takes a header away that libcurl would send. */
 static int
 http_add_header(struct store_job *job, const char *line)
 {
@@ -8456,7 +8546,10 @@ http_add_header(struct store_job *job, const char *line)
 /* A request to an object is signed as it goes out, so that a retry has the
  * time of its own. The signature's lines become headers.
  * Secret:  signed_url is none; signed_lines is, and wiped with the job.
- * Fails:   as ef_sign_request. */
+ * Fails:   as ef_sign_request.
+ * The clock is the machine's. A wrong one is told by the store, and hinted at
+ * by http_is_skewed.
+ * Post:    job->headers has the lines; signed_url is NUL-terminated. */
 static ef_status
 http_sign(struct store_job *job)
 {
@@ -8488,7 +8581,9 @@ http_sign(struct store_job *job)
 
 /* No redirect is followed: the signature is for one host.
  * A Content-Type would break a SigV2 signature, which covers an empty one.
- * Tests: tests/run.bats ("a PUT has a length, no type, and the query"). */
+ * Tests: tests/run.bats ("a PUT has a length, no type, and the query").
+ * CURLOPT_UPLOAD makes a PUT of it; http_set_method names POST. The length is
+ * always told: S3 takes no chunks. */
 static unsigned
 http_set_body(struct store_job *job)
 {
@@ -8511,7 +8606,9 @@ http_set_body(struct store_job *job)
 }
 
 /* The range that is still missing, of the object that was begun with.
- * bytes=0-0 is a probe's: enough to see that it is there. */
+ * bytes=0-0 is a probe's: enough to see that it is there.
+ * "If-Match" makes the store refuse (412) what is not the object that was
+ * begun with; http_accept looks again, at what comes. */
 static unsigned
 http_set_range(struct store_job *job)
 {
@@ -8561,7 +8658,8 @@ http_set_get(struct store_job *job, int schemes, int tls)
 }
 
 /* A body goes with PUT, and with POST where there is one; POST without one
- * still has a length, 0. */
+ * still has a length, 0.
+ * DELETE has neither body nor length. */
 static unsigned
 http_set_method(struct store_job *job, const struct store_opts *o, int tls)
 {
@@ -8581,7 +8679,9 @@ http_set_method(struct store_job *job, const struct store_opts *o, int tls)
 /* Through which host, if any. HTTP's own way to use a proxy shows it the
  * requests: a socket of another kind always gets a tunnel, and so does TLS.
  * What libcurl finds in the environment counts where nothing was said; and
- * NO_PROXY everywhere but where all is direct. */
+ * NO_PROXY everywhere but where all is direct.
+ * proxy is written to by its callbacks, one connection at a time.
+ * Tests: tests/network.bats ("proxy: ..."). */
 static unsigned
 http_set_proxy(struct store_job *job, const struct store_opts *o)
 {
@@ -8660,7 +8760,8 @@ http_set_common(struct store_job *job, const struct store_opts *o, int tls)
  * Secret:  job->url; libcurl copies it, until curl_easy_cleanup.
  * Fails:   as http_sign; EF_E_MEMORY where libcurl has none.
  * Tests: tests/run.bats ("certificates that do not verify", "paths go out as
- * they are, dot segments and all"). */
+ * they are, dot segments and all").
+ * job->header is the caller's one line, such as a service's token. */
 static ef_status
 http_open(struct store_job *job, const struct store_opts *o)
 {
@@ -8709,7 +8810,8 @@ http_close(CURLM *multi, struct store_job *job)
     job->headers = NULL;
 }
 
-/* How a job ended. Nothing of it is open any more. */
+/* How a job ended. Nothing of it is open any more.
+ * Safe for a job that never began: then nothing is open. */
 static void
 store_over(CURLM *multi, struct store_job *job, ef_status rc)
 {
@@ -8723,7 +8825,8 @@ store_over(CURLM *multi, struct store_job *job, ef_status rc)
 
 /* One attempt, from a clean slate: what an earlier one left is forgotten,
  * but for the bytes that a get has already handed over.
- * The transfer begins with the next curl_multi_perform. */
+ * The transfer begins with the next curl_multi_perform.
+ * Fails:   into job->rc, by store_over: a job that cannot begin is over. */
 static void
 http_start(CURLM *multi, struct store_job *job, const struct store_opts *o)
 {
@@ -8750,7 +8853,9 @@ http_start(CURLM *multi, struct store_job *job, const struct store_opts *o)
 
 /* The wait before a job's next attempt: some part of 1, 2, 4 ... s, which
  * nobody can foretell, so that clients that failed together do not come back
- * together; or what the store asked for. Source: AWS's standard mode. */
+ * together; or what the store asked for. Source: AWS's standard mode.
+ * Example: before the third attempt 0 to 2 s, at random; 20 s at most,
+ * whatever a store asks for. */
 static int64_t
 http_backoff_ms(const struct store_job *job)
 {
@@ -8769,7 +8874,8 @@ http_backoff_ms(const struct store_job *job)
 
 /* May what a get handed over stay, and the rest be asked for? Only of the
  * very object, which an ETag proves; else all is forgotten, where that can
- * be. */
+ * be.
+ * A put always begins again: its source can. */
 static int
 http_can_resume(struct store_job *job)
 {
@@ -8782,7 +8888,9 @@ http_can_resume(struct store_job *job)
 }
 
 /* A get of a range may meet an object with nothing in it: no range of that
- * can be given, and it is asked for as it is. */
+ * can be given, and it is asked for as it is.
+ * Also where the store gives a range but no ETag: the next range could be of
+ * another object. Counts as no attempt: nothing has failed. */
 static int
 http_whole(struct store_job *job)
 {
@@ -8797,7 +8905,9 @@ http_whole(struct store_job *job)
 
 /* The job has failed: again, or is that how it ends? 1: it waits. Tokens are
  * spent by the command's jobs together, so that a store in trouble is not
- * kept there. */
+ * kept there.
+ * A sink's or source's own failure (job->failed) is never tried again: the
+ * disk is not the network. */
 static int
 http_retry(CURLM *multi, struct store_job *job, const struct store_opts *o)
 {
@@ -8817,7 +8927,9 @@ http_retry(CURLM *multi, struct store_job *job, const struct store_opts *o)
 }
 
 /* An attempt is over, with job->rc. A job that has more to do begins anew;
- * each success gives a token back. */
+ * each success gives a token back.
+ * Pre:     the attempt has ended, and job->rc says how.
+ * Post:    the job waits, is new again, or is over. */
 static void
 http_next(CURLM *multi, struct store_job *job, const struct store_opts *o)
 {
@@ -8839,7 +8951,8 @@ http_next(CURLM *multi, struct store_job *job, const struct store_opts *o)
 /* --- the loop --- */
 
 /* Take what finished off the list.
- * Callbacks are called from here too: `end`, where the tag is checked. */
+ * Callbacks are called from here too: `end`, where the tag is checked.
+ * Pre:     every open job's handle is in multi. */
 static void
 http_collect(CURLM *multi, struct store_job *jobs, size_t n,
              const struct store_opts *o)
@@ -8920,7 +9033,9 @@ http_wait_ms(const struct store_job *jobs, size_t n)
 }
 
 /* Sleep until something can be done: a socket moves, or what a job waits for
- * can be read. */
+ * can be read.
+ * At most one job waits for a descriptor: the one whose part is being filled.
+ */
 static void
 http_sleep(CURLM *multi, const struct store_job *jobs, size_t n)
 {
@@ -8936,7 +9051,8 @@ http_sleep(CURLM *multi, const struct store_job *jobs, size_t n)
 
 /* Bytes of all jobs together. A get's size is not known here: a total of 0
  * says so, unless the caller knows better.
- * So uploads have a total, and downloads only count up. */
+ * So uploads have a total, and downloads only count up.
+ * Called once a turn: what is shown is section 16's to decide. */
 static void
 http_tick(const struct store_job *jobs, size_t n, const struct store_opts *o)
 {
@@ -9070,7 +9186,9 @@ store_end(struct store_net *net)
 }
 
 /* A job that is not under way: is it its turn? Asks what is next, or waits,
- * or begins. */
+ * or begins.
+ * Fails:   into the job. A file:// job is over when this returns.
+ * -1 from again is no state of its own: it is asked again at the next turn. */
 static void
 store_step(CURLM *multi, struct store_job *job, const struct store_opts *o)
 {
@@ -9096,7 +9214,9 @@ store_step(CURLM *multi, struct store_job *job, const struct store_opts *o)
 
 /* One turn: begin what may begin, let libcurl work, see what is over. 1 when
  * there is nothing left to do: all is over, or the first failure is and ends
- * the rest. */
+ * the rest.
+ * All jobs are looked at, in their order: there are EF_MAX_DATASETS of them at
+ * most, and 8 for an object. */
 static int
 store_turn(struct store_job *jobs, size_t n, int all_or_nothing,
            const struct store_opts *o)
@@ -9180,7 +9300,8 @@ store_run(struct store_job *jobs, size_t n, int all_or_nothing,
 }
 
 /* The one failure that a command tells of jobs that all worked at the same
- * thing: the first that has rc, the status store_run chose. */
+ * thing: the first that has rc, the status store_run chose.
+ * err may be NULL. Its position in the list decides, not when it failed. */
 static ef_status
 store_first_error(const struct store_job *jobs, size_t n, ef_status rc,
                   ef_err *err)
@@ -9258,7 +9379,8 @@ store_input_sink(void *ctx, ef_slice piece, ef_err *err)
 }
 
 /* The object comes once more, from its first byte: what was written is
- * forgotten. Fails: EF_E_IO. */
+ * forgotten. Fails: EF_E_IO.
+ * Pre:     out is a regular file: run's inputs and get's files are. */
 static ef_status
 store_input_restart(void *ctx, ef_err *err)
 {
@@ -9294,7 +9416,9 @@ static ef_status
 store_input_end(void *ctx, ef_err *err)
 {
     struct store_input *in = ctx;
-    /* a body of no bytes never came to the sink */
+    /* a body of no bytes never came to the sink
+     * A file that standard input is at the middle of is read on from there, as
+     * a pipe is. Fails:   EF_E_IO, EF_E_MEMORY, EF_E_LIMIT past GCM's. */
     ef_status rc = in->begun ? EF_OK : store_input_begin(in, err);
 
     if (rc == EF_OK)
@@ -9328,7 +9452,8 @@ struct store_seal {
  * 0 again when the request is repeated.
  * Nonce, text and tag may each be cut anywhere by n.
  * Secret:  buf has plaintext for a moment, before it is encrypted in place.
- * Fails:   as read, and EF_E_INTERNAL without random bytes for the nonce. */
+ * Fails:   as read, and EF_E_INTERNAL without random bytes for the nonce.
+ * Tests: tests/run.bats, tests/storage.bats ("put -K seals as enc does"). */
 static ef_status
 store_seal_source(void *ctx, uint64_t at, unsigned char *buf, size_t n,
                   ef_err *err)
@@ -9422,21 +9547,25 @@ struct object_get {
     struct store_job job[HTTP_MAX_PARALLEL];
 };
 
-/* Bytes of a dataset file before its ciphertext; none without a key. */
+/* Bytes of a dataset file before its ciphertext; none without a key.
+ * The nonce's 12, or 0. */
 static uint64_t
 get_head(const struct object_get *g)
 {
     return g->key != NULL ? EF_NONCE_BYTES : 0;
 }
 
-/* The first range: it is a whole number of blocks behind the nonce. */
+/* The first range: it is a whole number of blocks behind the nonce.
+ * 64 MiB, or 64 MiB and 12 bytes. */
 static uint64_t
 get_first(const struct object_get *g)
 {
     return STORE_WHOLE_BYTES + get_head(g);
 }
 
-/* n bytes to the output's file at offset at. */
+/* n bytes to the output's file at offset at.
+ * pwrite, since ranges come in any order. The file has no name yet.
+ * Fails:   EF_E_IO. */
 static ef_status
 get_write(struct object_get *g, const unsigned char *p, size_t n, uint64_t at,
           ef_err *err)
@@ -9458,7 +9587,8 @@ get_write(struct object_get *g, const unsigned char *p, size_t n, uint64_t at,
 
 /* Decrypt what the part has, and write it to its place in the file without a
  * name. Each range has a GHASH of its own, which get_range_end puts in place.
- * Secret:  buf: plaintext from here on, until the next bytes come. */
+ * Secret:  buf: plaintext from here on, until the next bytes come.
+ * Pre:     n is whole blocks, or the range is the last: GHASH pads. */
 static ef_status
 get_flush(struct get_part *part, ef_err *err)
 {
@@ -9511,7 +9641,9 @@ get_sealed(struct get_part *part, uint64_t at, ef_slice piece, ef_err *err)
 }
 
 /* The first piece has come: how shall the rest come? Side by side, where it
- * is large, can be pinned, and can be written anywhere. */
+ * is large, can be pinned, and can be written anywhere.
+ * Pre:     the head was accepted: job->to, ->total and ->pin say what came.
+ * total is also what the progress line counts up to. */
 static void
 get_decide(struct object_get *g, const struct store_job *job)
 {
@@ -9530,7 +9662,10 @@ get_decide(struct object_get *g, const struct store_job *job)
 
 /* UNTRUSTED: a piece of the object. The first decides what becomes of all.
  * Fuzz: fuzz/fuzz_container.c. Tests: tests/storage.bats, tests/network.bats.
- */
+ * Pre:     called by one thread: mode changes once, before any other range is
+ * asked for.
+ * Fails:   as get_sealed, store_input_sink, get_write; EF_E_LIMIT past GCM's
+ * own limit, before anything is decrypted under a counter that wrapped. */
 static ef_status
 get_sink(void *ctx, ef_slice piece, ef_err *err)
 {
@@ -9554,7 +9689,8 @@ get_sink(void *ctx, ef_slice piece, ef_err *err)
                      buf_cstr(&g->in.path));
 }
 
-/* The object comes again from its first byte. What a pipe has is gone. */
+/* The object comes again from its first byte. What a pipe has is gone.
+ * Ranges that are pinned are never begun anew: only the first request is. */
 static ef_status
 get_restart(void *ctx, ef_err *err)
 {
@@ -9571,7 +9707,8 @@ get_restart(void *ctx, ef_err *err)
 
 /* A range is complete: its GHASH, times H to the power of the blocks that
  * follow it, is its share of the whole. The shares may come in any order.
- * Source: SP 800-38D section 6.4: GHASH is a polynomial in H. */
+ * Source: SP 800-38D section 6.4: GHASH is a polynomial in H.
+ * Secret:  powers of H; wiped. y is of no use without H. */
 static ef_status
 get_range_end(void *ctx, ef_err *err)
 {
@@ -9596,7 +9733,8 @@ get_range_end(void *ctx, ef_err *err)
 }
 
 /* The next range of g->total, for part. What would leave less than a tag
- * behind it takes the rest as well, so that no tag is cut. */
+ * behind it takes the rest as well, so that no tag is cut.
+ * Pre:     g->next < g->total. Post: g->next has moved past it. */
 static void
 get_range(struct object_get *g, struct get_part *part, uint64_t most)
 {
@@ -9617,7 +9755,9 @@ get_range(struct object_get *g, struct get_part *part, uint64_t most)
 
 /* store_job's again: what a connection asks for next. The first begins with
  * the first range, or all where the output takes no ranges; the others wait
- * for what its answer says. */
+ * for what its answer says.
+ * Example for 100 MiB: 0 to 64 by the first connection; 64 to 72, 72 to 80 and
+ * so on by the others, and by the first when it is done. */
 static int
 get_again(void *ctx, struct store_job *job)
 {
@@ -9646,7 +9786,8 @@ get_again(void *ctx, struct store_job *job)
 
 /* All ranges are there: is the message authentic? The sum of all GHASHes
  * takes the place of the one that was never computed in order.
- * Secret:  the computed tag, wiped. Fails: EF_E_AUTH. */
+ * Secret:  the computed tag, wiped. Fails: EF_E_AUTH.
+ * Pre:     every range has ended well: sum has all of them. */
 static ef_status
 get_verify(struct object_get *g, ef_err *err)
 {
@@ -9662,7 +9803,8 @@ get_verify(struct object_get *g, ef_err *err)
     return same ? EF_OK : open_auth_failed(err);
 }
 
-/* All has come: the verdict, and the name; or the file goes to the caller. */
+/* All has come: the verdict, and the name; or the file goes to the caller.
+ * spool: the caller's, to close. Fails: as file_out_commit, and EF_E_AUTH. */
 static ef_status
 get_finish(struct object_get *g, int *spool, ef_err *err)
 {
@@ -9687,7 +9829,8 @@ get_finish(struct object_get *g, int *spool, ef_err *err)
 }
 
 /* Standard output cannot take back what it got: a sealed object goes to a file
- * without a name in folder first, as it is. It is ciphertext. */
+ * without a name in folder first, as it is. It is ciphertext.
+ * Fails:   EF_E_IO, where folder has no O_TMPFILE or no room. */
 static ef_status
 get_spool(struct object_get *g, const char *folder, ef_err *err)
 {
@@ -9707,7 +9850,9 @@ get_spool(struct object_get *g, const char *folder, ef_err *err)
 }
 
 /* Everything a get needs before its first request. Post: object_get_free may
- * come, whatever this gives. */
+ * come, whatever this gives.
+ * Secret:  bufs, and in.gcm where there is a key.
+ * Fails:   EF_E_MEMORY; as file_out_begin: nothing was asked of anyone then. */
 static ef_status
 get_begin(struct object_get *g, const struct store_place *from, int spool,
           ef_err *err)
@@ -9743,7 +9888,9 @@ get_begin(struct object_get *g, const struct store_place *from, int spool,
  * all; or to a file without a name in the folder path, which *spool becomes.
  * Secret: key. path is a name as file_out_begin takes it.
  * Fails:   as store_run; EF_E_AUTH; EF_E_IO.
- * Tests: tests/storage.bats, tests/network.bats. */
+ * Tests: tests/storage.bats, tests/network.bats.
+ * Memory: a megabyte, whatever the object's size. Post: *spool is open where
+ * EF_OK is returned, and only there. */
 static ef_status
 object_get(const char *path, int flags, int *spool, const unsigned char *key,
            const struct store_place *from, const struct store_opts *o,
@@ -9833,7 +9980,8 @@ struct object_put {
 };
 
 /* n bytes of the file at offset at, which it must still have.
- * Fails: EF_E_IO, also where the file has become shorter. */
+ * Fails: EF_E_IO, also where the file has become shorter.
+ * Pre:     the file is a regular one. A store_seal's read, too. */
 static ef_status
 put_read(void *ctx, uint64_t at, unsigned char *buf, size_t n, ef_err *err)
 {
@@ -9860,7 +10008,8 @@ put_read(void *ctx, uint64_t at, unsigned char *buf, size_t n, ef_err *err)
     return EF_OK;
 }
 
-/* A job's source: a part of the file, or of its buffer. */
+/* A job's source: a part of the file, or of its buffer.
+ * Pre:     at + n is within the part: http_on_read sees to that. */
 static ef_status
 put_source(void *ctx, uint64_t at, unsigned char *buf, size_t n, ef_err *err)
 {
@@ -9873,7 +10022,9 @@ put_source(void *ctx, uint64_t at, unsigned char *buf, size_t n, ef_err *err)
 }
 
 /* Is the file still what it was? What was sent could be half of each.
- * Fails: EF_E_IO. Tests: tests/network.bats. */
+ * Fails: EF_E_IO. Tests: tests/network.bats.
+ * The time of the last change has the file system's own grain: a change within
+ * it that keeps the size is not seen. */
 static ef_status
 put_unchanged(const struct object_put *p, ef_err *err)
 {
@@ -9896,7 +10047,8 @@ put_unchanged(const struct object_put *p, ef_err *err)
 /* --- what comes in order --- */
 
 /* Can something be read at once? A pipe's writer may take its time, and other
- * parts are under way. */
+ * parts are under way.
+ * An end, an error and a hang-up are "ready": read tells which. */
 static int
 put_is_ready(const struct object_put *p)
 {
@@ -9907,7 +10059,8 @@ put_is_ready(const struct object_put *p)
 
 /* Up to PUT_SCRATCH_BYTES of the file go into the part's buffer, sealed where
  * there is a key. Nothing more to read: p->over.
- * Secret:  scratch. Fails: EF_E_IO, EF_E_LIMIT past GCM's. */
+ * Secret:  scratch. Fails: EF_E_IO, EF_E_LIMIT past GCM's.
+ * Pre:     room in the part's buffer. One read: a pipe gives what it has. */
 static ef_status
 put_fill_some(struct object_put *p, struct put_part *part, ef_err *err)
 {
@@ -9933,7 +10086,8 @@ put_fill_some(struct object_put *p, struct put_part *part, ef_err *err)
 }
 
 /* The nonce goes first, and the tag last; the tag may stand across the end of
- * a part. */
+ * a part.
+ * Pre:     the part's buffer is empty: it is the first. */
 static void
 put_add_nonce(struct object_put *p, struct put_part *part)
 {
@@ -9942,7 +10096,8 @@ put_add_nonce(struct object_put *p, struct put_part *part)
     ef_gcm_start(p->gcm, p->seal.nonce, NULL, 0);
 }
 
-/* As put_add_nonce. p->tail counts what is out. */
+/* As put_add_nonce. p->tail counts what is out.
+ * Pre:     all of the text is sealed. */
 static void
 put_add_tag(struct object_put *p, struct put_part *part)
 {
@@ -9953,7 +10108,9 @@ put_add_tag(struct object_put *p, struct put_part *part)
 }
 
 /* Fill the part's buffer as far as can be. *full: it is, or all is in it.
- * Fails:   as put_fill_some; EF_E_INTERNAL without random bytes. */
+ * Fails:   as put_fill_some; EF_E_INTERNAL without random bytes.
+ * Post:    *full: part->n bytes are to be sent. 0: nothing more can be read
+ * just now, and what is there stays. */
 static ef_status
 put_fill(struct object_put *p, struct put_part *part, int *full, ef_err *err)
 {
@@ -9977,7 +10134,8 @@ put_fill(struct object_put *p, struct put_part *part, int *full, ef_err *err)
     return rc;
 }
 
-/* Is there anything left for another part? */
+/* Is there anything left for another part?
+ * With a key the tag counts: it may be all of the last part. */
 static int
 put_is_over(const struct object_put *p)
 {
@@ -9988,7 +10146,8 @@ put_is_over(const struct object_put *p)
 
 /* A part is stored; its ETag is what the object is put together from.
  * Fails:   EF_E_NETWORK without one, EF_E_MEMORY. UNTRUSTED: the ETag, which
- * ef_etag_parse has seen. Fuzz: fuzz/fuzz_http.c. */
+ * ef_etag_parse has seen. Fuzz: fuzz/fuzz_http.c.
+ * A part that was sent twice has one ETag: the last one's. */
 static ef_status
 put_part_end(void *ctx, ef_err *err)
 {
@@ -10003,7 +10162,9 @@ put_part_end(void *ctx, ef_err *err)
     return *etag != NULL ? EF_OK : reject_memory(err);
 }
 
-/* The part has its bytes: number it, and set the request up. */
+/* The part has its bytes: number it, and set the request up.
+ * 0: no more parts, job->err says why. The same number is kept over retries:
+ * S3 takes the last part of a number. */
 static int
 put_number(struct object_put *p, struct put_part *part, uint64_t n)
 {
@@ -10027,7 +10188,8 @@ put_number(struct object_put *p, struct put_part *part, uint64_t n)
     return 1;
 }
 
-/* store_job's again, for parts of a file that can be read anywhere. */
+/* store_job's again, for parts of a file that can be read anywhere.
+ * Parts are given out in order; they may end in any. */
 static int
 put_again_file(void *ctx, struct store_job *job)
 {
@@ -10045,7 +10207,10 @@ put_again_file(void *ctx, struct store_job *job)
 }
 
 /* The same for what comes in order: one part at a time is filled, the others
- * wait for it. */
+ * wait for it.
+ * Only one part is filled at a time, since bytes come in order; up to three
+ * others are under way meanwhile.
+ * A failure to read ends all: over and tail say that nothing more comes. */
 static int
 put_again_order(void *ctx, struct store_job *job)
 {
@@ -10076,7 +10241,8 @@ put_again_order(void *ctx, struct store_job *job)
 }
 
 /* One request about the upload: its beginning, its end. job->answer has what
- * the store said. */
+ * the store said.
+ * Fails:   as store_run. job->answer is the caller's to free. */
 static ef_status
 put_ask(struct object_put *p, struct store_job *job, const struct store_opts *o,
         ef_err *err)
@@ -10090,7 +10256,11 @@ put_ask(struct object_put *p, struct store_job *job, const struct store_opts *o,
 }
 
 /* UNTRUSTED: the answer. An upload begins with a name that the store gives
- * it. Fails: EF_E_NETWORK. Fuzz: fuzz/fuzz_xml.c. */
+ * it. Fails: EF_E_NETWORK. Fuzz: fuzz/fuzz_xml.c.
+ * Post:    p->upload has the parameter, or nothing: then there is nothing to
+ * abort.
+ * Retries: an answer that was lost leaves an upload that nobody knows the name
+ * of; a rule of the bucket's (AbortIncompleteMultipartUpload) ends such. */
 static ef_status
 put_initiate(struct object_put *p, ef_err *err)
 {
@@ -10117,7 +10287,8 @@ put_initiate(struct object_put *p, ef_err *err)
     return rc;
 }
 
-/* A job's source: the list of parts. */
+/* A job's source: the list of parts.
+ * Pre:     at + n is within the list. */
 static ef_status
 put_list_source(void *ctx, uint64_t at, unsigned char *buf, size_t n,
                 ef_err *err)
@@ -10129,7 +10300,8 @@ put_list_source(void *ctx, uint64_t at, unsigned char *buf, size_t n,
     return EF_OK;
 }
 
-/* The list that puts the object together, in the order of numbers. */
+/* The list that puts the object together, in the order of numbers.
+ * 10,000 parts take about 1 MB. list->failed tells where memory ended. */
 static void
 put_list(const struct object_put *p, ef_buf *list)
 {
@@ -10179,7 +10351,8 @@ put_etag(const struct object_put *p, char etag[64])
 
 /* Was the upload put together after all? The answer may have been lost, and
  * the second request found nothing left to do. An object that is there could
- * be an older one: its ETag must be of these very parts. */
+ * be an older one: its ETag must be of these very parts.
+ * One request for one byte; what it says is only compared. */
 static int
 put_is_complete(struct object_put *p)
 {
@@ -10191,7 +10364,9 @@ put_is_complete(struct object_put *p)
 }
 
 /* UNTRUSTED: the answer, which may be an error although its status is 200.
- * Fails:   EF_E_NETWORK. Fuzz: fuzz/fuzz_xml.c. Tests: tests/network.bats. */
+ * Fails:   EF_E_NETWORK. Fuzz: fuzz/fuzz_xml.c. Tests: tests/network.bats.
+ * Retries: S3 may answer that there is no such upload where its first answer
+ * was lost: put_is_complete decides then. */
 static ef_status
 put_complete(struct object_put *p, ef_err *err)
 {
@@ -10224,7 +10399,9 @@ put_complete(struct object_put *p, ef_err *err)
 }
 
 /* Parts that are not put together would be stored, and billed, for ever. The
- * signal or the time limit that ended the upload does not end this. */
+ * signal or the time limit that ended the upload does not end this.
+ * err: what ended the upload; its hint is replaced where parts stay.
+ * A 404 says that there is nothing left to abort. */
 static void
 put_abort(struct object_put *p, ef_err *err)
 {
@@ -10243,7 +10420,9 @@ put_abort(struct object_put *p, ef_err *err)
 }
 
 /* In parts: begun, sent, put together; or aborted.
- * Fails:   as store_run. Tests: tests/storage.bats, tests/network.bats. */
+ * Fails:   as store_run. Tests: tests/storage.bats, tests/network.bats.
+ * Order:   the file is looked at again before the parts become an object, so
+ * that a file that changed leaves nothing. */
 static ef_status
 put_parts(struct object_put *p, ef_err *err)
 {
@@ -10279,7 +10458,8 @@ put_parts(struct object_put *p, ef_err *err)
 /* --- one request --- */
 
 /* In one PUT of n bytes from source.
- * Fails:   as store_run. */
+ * Fails:   as store_run.
+ * A file that changed is told, though the object is there. */
 static ef_status
 put_whole(struct object_put *p,
           ef_status (*source)(void *, uint64_t, unsigned char *, size_t,
@@ -10301,7 +10481,8 @@ put_whole(struct object_put *p,
 }
 
 /* A file whose size is known: one request where it is small enough, or where
- * its place takes no other. */
+ * its place takes no other.
+ * Limits:  EF_MAX_PUT_BYTES for http: and https: URLs. */
 static ef_status
 put_file(struct object_put *p, ef_err *err)
 {
@@ -10332,7 +10513,8 @@ put_file(struct object_put *p, ef_err *err)
 }
 
 /* Nothing is under way: wait for the pipe's writer, a signal or the end of the
- * time. Fails: EF_E_IO, EF_E_NETWORK. */
+ * time. Fails: EF_E_IO, EF_E_NETWORK.
+ * Wakes ten times a second, to look at both. */
 static ef_status
 put_wait(const struct object_put *p, ef_err *err)
 {
@@ -10350,7 +10532,8 @@ put_wait(const struct object_put *p, ef_err *err)
 /* What a pipe gives: the first part is read before anything is sent. It may
  * be all there is. A URL needs to know that it is: all the buffers are filled
  * for it.
- * Fails:   EF_E_LIMIT where a URL would need more. */
+ * Fails:   EF_E_LIMIT where a URL would need more.
+ * Memory: the buffers, 32 MiB, however long the pipe gives. */
 static ef_status
 put_pipe(struct object_put *p, ef_err *err)
 {
@@ -10423,7 +10606,8 @@ put_begin(struct object_put *p, ef_err *err)
  * key NULL: as they are; else as a dataset file.
  * Secret:  key; the file's text, in scratch.
  * Fails:   as store_run; EF_E_IO, EF_E_LIMIT.
- * Tests: tests/storage.bats, tests/network.bats. */
+ * Tests: tests/storage.bats, tests/network.bats.
+ * Memory: 32 MiB where parts are sent from buffers, else what libcurl takes. */
 static ef_status
 object_put(const struct store_place *to, int fd, const char *name,
            const unsigned char *key, const struct store_opts *o, ef_err *err)
@@ -10503,7 +10687,9 @@ struct aws_file {
 };
 
 /* text with $NAME and ${NAME} of the environment put in, as AWS's CLI does; one
- * that is not set stays as it is. */
+ * that is not set stays as it is.
+ * "$HOME/a", "${HOME}/a" -> "/root/a"; "$nope/a" and "$" stay as they are.
+ * A failure is out's own, which file_end_name asks for. */
 static void
 aws_expand(ef_buf *out, const char *text)
 {
@@ -10570,7 +10756,8 @@ aws_read_file(struct aws_file *f, const char *variable, const char *usual,
 /* UNTRUSTED: value. It becomes out, a C string of less than cap bytes.
  * Secret:  out is in the caller's secret memory, as is value.
  * Fails:   EF_E_LIMIT for a value of cap bytes or more: a cut key would sign
- * something else. EF_E_FORMAT for a NUL. Fuzz: fuzz/fuzz_aws.c. */
+ * something else. EF_E_FORMAT for a NUL. Fuzz: fuzz/fuzz_aws.c.
+ * "" is kept as well: it says that there is nothing. */
 static ef_status
 aws_keep(char *out, size_t cap, ef_slice value, ef_err *err)
 {
@@ -10589,7 +10776,8 @@ aws_keep(char *out, size_t cap, ef_slice value, ef_err *err)
 /* UNTRUSTED: text. name of [section] into out, or its part sub, unless out
  * has a value already; *found where the section exists.
  * Fails:   as aws_keep and ef_ini_get.
- * Fuzz: fuzz/fuzz_aws.c. Tests: vectors/ini.txt, tests/credentials.bats. */
+ * Fuzz: fuzz/fuzz_aws.c. Tests: vectors/ini.txt, tests/credentials.bats.
+ * sub NULL: name's own value. */
 static ef_status
 aws_value(char *out, size_t cap, int *found, const char *section,
           const char *name, const char *sub, ef_slice text, ef_err *err)
@@ -10608,7 +10796,8 @@ aws_value(char *out, size_t cap, int *found, const char *section,
 /* UNTRUSTED: text. Any of names in the section, which encflow does not follow
  * and may not ignore. Values of "false" say that a thing is off.
  * Fails:   EF_E_USAGE naming the setting. Fuzz: fuzz/fuzz_aws.c.
- * Tests: tests/presign.bats ("a profile that is missing or incomplete"). */
+ * Tests: tests/presign.bats ("a profile that is missing or incomplete").
+ * sub_of: names are parts of that name's value, not names themselves. */
 static ef_status
 aws_refuse(const char *section, const char *const *names, size_t n,
            const char *sub_of, const char *hint, ef_slice text, ef_err *err)
@@ -10636,7 +10825,9 @@ aws_refuse(const char *section, const char *const *names, size_t n,
 
 /* UNTRUSTED: text. Settings that decide about the keys: signing with other
  * keys than AWS's tools would is worse than not at all.
- * Fuzz: fuzz/fuzz_aws.c. */
+ * Fuzz: fuzz/fuzz_aws.c.
+ * Looked for where the keys would come from this profile alone: keys of the
+ * environment go before a role, as with botocore. */
 static ef_status
 aws_refuse_roles(const char *section, ef_slice text, ef_err *err)
 {
@@ -10656,7 +10847,8 @@ aws_refuse_roles(const char *section, ef_slice text, ef_err *err)
 }
 
 /* UNTRUSTED: text. Settings that change the host, and so what is signed.
- * Fuzz: fuzz/fuzz_aws.c. */
+ * Fuzz: fuzz/fuzz_aws.c.
+ * Looked for in any case: with keys from the environment, too. */
 static ef_status
 aws_refuse_hosts(const char *section, ef_slice text, ef_err *err)
 {
@@ -10673,7 +10865,8 @@ aws_refuse_hosts(const char *section, ef_slice text, ef_err *err)
 
 /* UNTRUSTED: text. One file's settings; what an earlier one set stays. A
  * services section is named here, and read by aws_service.
- * Fuzz: fuzz/fuzz_aws.c. Tests: tests/credentials.bats. */
+ * Fuzz: fuzz/fuzz_aws.c. Tests: tests/credentials.bats.
+ * The credentials file comes first, so that its settings win. */
 static ef_status
 aws_settings(struct aws_profile *p, const char *section, ef_slice text,
              ef_err *err)
@@ -10766,7 +10959,8 @@ aws_from_vars(const struct aws_variable *list, size_t n, ef_err *err)
 }
 
 /* UNTRUSTED: text, NULL or when keys expire. A time of another form than
- * RFC 3339's is the store's to judge. Fails: EF_E_POLICY. */
+ * RFC 3339's is the store's to judge. Fails: EF_E_POLICY.
+ * "2026-11-26T12:00:00Z" and "2026-11-26T12:00:00+00:00" are one time. */
 static ef_status
 aws_check_expiry(const char *text, int64_t now, ef_err *err)
 {
@@ -10822,7 +11016,8 @@ aws_env_keys(struct aws_profile *p, ef_err *err)
 /* --- keys that somebody else keeps --- */
 
 /* UNTRUSTED: doc. A member that is a text, into out; missing is "".
- * Fails:   as aws_keep. Fuzz: fuzz/fuzz_keys.c. */
+ * Fails:   as aws_keep. Fuzz: fuzz/fuzz_keys.c.
+ * A member of another type counts as missing: its value could not be used. */
 static ef_status
 aws_member(const ef_json *doc, const char *name, char *out, size_t cap,
            ef_err *err)
@@ -10848,7 +11043,8 @@ aws_member(const ef_json *doc, const char *name, char *out, size_t cap,
  * Secret:  p, the caller's; json, the caller's to wipe.
  * Fails:   EF_E_FORMAT for no JSON and for keys that are not there,
  * EF_E_POLICY for keys that have expired.
- * Fuzz: fuzz/fuzz_keys.c. Tests: tests/credentials.bats. */
+ * Fuzz: fuzz/fuzz_keys.c. Tests: tests/credentials.bats.
+ * Post:    on EF_OK p has a whole pair; token "" where there is none. */
 static ef_status
 aws_keys(struct aws_profile *p, const char *token, ef_slice json, int64_t now,
          ef_err *err)
@@ -10879,7 +11075,10 @@ aws_keys(struct aws_profile *p, const char *token, ef_slice json, int64_t now,
 /* UNTRUSTED: text, the user's own, and changed in place. Words as a shell
  * takes them: quotes, and a backslash; nothing is expanded. word has room for
  * AWS_MAX_WORDS and a NULL.
- * Fails:   EF_E_FORMAT. Fuzz: fuzz/fuzz_keys.c. */
+ * Fails:   EF_E_FORMAT. Fuzz: fuzz/fuzz_keys.c.
+ * a "b c" -> a, b c; a\ b -> one word; '' -> an empty one.
+ * Post:    words are pieces of text, each shorter than what it was made from.
+ */
 static ef_status
 aws_words(char *text, char **word, ef_err *err)
 {
@@ -10922,7 +11121,9 @@ aws_words(char *text, char **word, ef_err *err)
 }
 
 /* In the child: the program, with its output in the pipe and nothing to read:
- * standard input may be data. Signals are as they were for us at first. */
+ * standard input may be data. Signals are as they were for us at first.
+ * Only calls that are safe after a fork. 127: there is no such program, as a
+ * shell says it. */
 static void
 aws_process_child(char **word, int out)
 {
@@ -10935,7 +11136,8 @@ aws_process_child(char **word, int out)
 }
 
 /* All that comes through the pipe, up to AWS_ANSWER_BYTES, in time.
- * Secret:  buf. Fails: EF_E_IO, EF_E_LIMIT. */
+ * Secret:  buf. Fails: EF_E_IO, EF_E_LIMIT.
+ * end and stop are looked at ten times a second. */
 static ef_status
 aws_process_read(int fd, unsigned char *buf, size_t *n, int64_t end,
                  const volatile sig_atomic_t *stop, ef_err *err)
@@ -10965,7 +11167,8 @@ aws_process_read(int fd, unsigned char *buf, size_t *n, int64_t end,
 }
 
 /* It has closed its output: wait for its end, no longer than it may take. rc
- * is how it went so far; where that is a failure the program is ended. */
+ * is how it went so far; where that is a failure the program is ended.
+ * Post:    the child is gone in any case. */
 static ef_status
 aws_process_wait(pid_t pid, int *status, ef_status rc, int64_t end,
                  const volatile sig_atomic_t *stop, ef_err *err)
@@ -10987,7 +11190,8 @@ aws_process_wait(pid_t pid, int *status, ef_status rc, int64_t end,
 
 /* Run it, and take what it prints. Its stderr is ours. It is ended where it
  * takes too long or prints too much.
- * Fails:   EF_E_IO: it failed, as its own message should tell. */
+ * Fails:   EF_E_IO: it failed, as its own message should tell.
+ * Secret:  what it prints, in buf. Post: both ends of the pipe are closed. */
 static ef_status
 aws_process_run(char **word, unsigned char *buf, size_t *n, int64_t end,
                 const volatile sig_atomic_t *stop, ef_err *err)
@@ -11018,7 +11222,8 @@ aws_process_run(char **word, unsigned char *buf, size_t *n, int64_t end,
 }
 
 /* UNTRUSTED: json, what the program printed: a document of version 1.
- * Fails:   EF_E_FORMAT. Fuzz: fuzz/fuzz_keys.c. */
+ * Fails:   EF_E_FORMAT. Fuzz: fuzz/fuzz_keys.c.
+ * Versions are numbers: "1" in quotes is none. */
 static ef_status
 aws_process_version(ef_slice json, ef_err *err)
 {
@@ -11040,7 +11245,8 @@ aws_process_version(ef_slice json, ef_err *err)
 }
 
 /* p->process prints the keys.
- * Fails:   as its parts, naming the setting. Tests: tests/credentials.bats. */
+ * Fails:   as its parts, naming the setting. Tests: tests/credentials.bats.
+ * Limits:  AWS_PROCESS_MS, --max-time, AWS_ANSWER_BYTES, AWS_MAX_WORDS. */
 static ef_status
 aws_from_process(struct aws_profile *p, const struct store_opts *o, ef_err *err)
 {
@@ -11068,7 +11274,8 @@ aws_from_process(struct aws_profile *p, const struct store_opts *o, ef_err *err)
 }
 
 /* One request to a service that gives keys, near and without a proxy.
- * Secret:  the answer, in job->answer, the caller's to free. */
+ * Secret:  the answer, in job->answer, the caller's to free.
+ * sec: to connect, and without a byte. Redirects are not followed (keep). */
 static ef_status
 aws_ask(struct store_job *job, const struct store_opts *opts, long sec,
         unsigned attempts, ef_err *err)
@@ -11091,7 +11298,8 @@ aws_ask(struct store_job *job, const struct store_opts *opts, long sec,
 
 /* A container's service may be on this machine, or at one of AWS's own
  * addresses; elsewhere its token would not be safe over plain http.
- * Fails:   EF_E_POLICY, and as ef_location_check. */
+ * Fails:   EF_E_POLICY, and as ef_location_check.
+ * https: its certificate says who answers; any host may. */
 static ef_status
 aws_container_check(ef_slice url, ef_err *err)
 {
@@ -11120,7 +11328,9 @@ aws_container_check(ef_slice url, ef_err *err)
 
 /* The token that the service wants to see, from a file or a variable: line
  * becomes a header line, or "".
- * Secret:  line. Fails: EF_E_IO, EF_E_LIMIT, EF_E_FORMAT. */
+ * Secret:  line. Fails: EF_E_IO, EF_E_LIMIT, EF_E_FORMAT.
+ * The file goes before the variable. White space at its end is no part of it:
+ * editors leave a line feed there. */
 static ef_status
 aws_container_token(char *line, size_t cap, ef_err *err)
 {
@@ -11153,7 +11363,8 @@ aws_container_token(char *line, size_t cap, ef_err *err)
 /* What ECS or EKS gives to a container; nothing where its variables are not
  * set.
  * Fails:   EF_E_NETWORK where the service does not answer.
- * Tests: tests/credentials.bats. */
+ * Tests: tests/credentials.bats.
+ * The relative form is ECS's, at its own address; the other EKS's. */
 static ef_status
 aws_from_container(struct aws_profile *p, const struct store_opts *o,
                    ef_err *err)
@@ -11196,7 +11407,8 @@ aws_from_container(struct aws_profile *p, const struct store_opts *o,
     return rc;
 }
 
-/* base is the instance's service. 0: it is off, or no address at all. */
+/* base is the instance's service. 0: it is off, or no address at all.
+ * Without the slashes at its end. https is not spoken there. */
 static int
 aws_instance_base(ef_buf *base, const struct aws_profile *p)
 {
@@ -11221,7 +11433,9 @@ aws_instance_base(ef_buf *base, const struct aws_profile *p)
 
 /* Ask the instance's service for path; job->answer has it. Its token goes in
  * a header, as version 2 wants it. Version 1, which has none, is not used:
- * any program that can be made to fetch a URL could read it. */
+ * any program that can be made to fetch a URL could read it.
+ * A second and one attempt by default, as botocore's: where there is no such
+ * service nobody should wait for it. */
 static ef_status
 aws_instance_ask(struct store_job *job, const ef_buf *base, ef_slice path,
                  const struct store_opts *o, ef_err *err)
@@ -11246,7 +11460,8 @@ aws_instance_ask(struct store_job *job, const ef_buf *base, ef_slice path,
 }
 
 /* UNTRUSTED: name, the first line of what the service lists: a role's name.
- * path gets where its keys are. 0: it is none. Fuzz: fuzz/fuzz_keys.c. */
+ * path gets where its keys are. 0: it is none. Fuzz: fuzz/fuzz_keys.c.
+ * "my-role\n" -> ".../security-credentials/my-role". */
 static int
 aws_instance_role(ef_buf *path, ef_slice name)
 {
@@ -11314,7 +11529,8 @@ struct aws_choice {
  * with it? *name becomes what is in the brackets. [profile NAME] has two words
  * as a shell takes them, so that quotes and more blanks make no difference;
  * the default profile is also [default].
- * Fuzz: fuzz/fuzz_aws.c. Tests: tests/credentials.bats. */
+ * Fuzz: fuzz/fuzz_aws.c. Tests: tests/credentials.bats.
+ * [profile p], [profile "p"], [profile  p]: one section. [p] is none here. */
 static int
 aws_is_section(ef_slice line, const char *profile, ef_slice *name)
 {
@@ -11337,7 +11553,9 @@ aws_is_section(ef_slice line, const char *profile, ef_slice *name)
 /* The section of a profile in the credentials file is [NAME]; in the
  * configuration file it is looked for, and may stand there once: of two
  * spellings botocore takes the last, other readers the first.
- * Fails:   EF_E_FORMAT with the second one's line. */
+ * Fails:   EF_E_FORMAT with the second one's line.
+ * Post:    section is "]", which no section can be called, where the
+ * configuration file does not have the profile. */
 static ef_status
 aws_sections(struct aws_file f[2], const char *profile, ef_err *err)
 {
@@ -11367,7 +11585,8 @@ aws_sections(struct aws_file f[2], const char *profile, ef_err *err)
 }
 
 /* Settings that have a section of their own: [services NAME], in it the part
- * endpoint_url of s3. It goes before the profile's endpoint_url. */
+ * endpoint_url of s3. It goes before the profile's endpoint_url.
+ * Post:    the profile's own endpoint stays where the section has none. */
 static ef_status
 aws_service(struct aws_profile *p, const struct aws_file *f, ef_err *err)
 {
@@ -11415,7 +11634,8 @@ aws_refuse_identity(ef_err *err)
                      "export-credentials --format env");
 }
 
-/* The variables of settings that change the host. Fails: EF_E_USAGE. */
+/* The variables of settings that change the host. Fails: EF_E_USAGE.
+ * "false" and "" say that it is off. */
 static ef_status
 aws_refuse_host_vars(ef_err *err)
 {
@@ -11442,7 +11662,8 @@ aws_refuse_host_vars(ef_err *err)
 
 /* The keys, from the first place that has any. Both files are read, and their
  * settings are in p.
- * Fails:   as the places. Tests: tests/credentials.bats. */
+ * Fails:   as the places. Tests: tests/credentials.bats.
+ * p->from is a constant, for -v. */
 static ef_status
 aws_find_keys(struct aws_profile *p, const struct aws_choice *choice,
               struct aws_file f[2], const struct store_opts *o, ef_err *err)
@@ -12648,7 +12869,9 @@ ef_describe_top(ef_describe *d, size_t i, size_t k, ef_slice *value,
  * of the runner leaves WORK. */
 
 /* UNTRUSTED: text. "I/N", I from 0. Blanks, signs and leading "+" are no
- * digits. Fuzz: fuzz/fuzz_shard.c. Tests: vectors/shards.txt. */
+ * digits. Fuzz: fuzz/fuzz_shard.c. Tests: vectors/shards.txt.
+ * "0/1" is all; "3/8" the fourth of eight. "8/8", "1", "-1/8", "1/0" are none.
+ */
 ef_status
 ef_shard_parse(uint32_t *index, uint32_t *count, ef_slice text, ef_err *err)
 {
@@ -12729,7 +12952,8 @@ run_named(ef_err *err, ef_status rc, const struct run_dataset *d)
     return rc;
 }
 
-/* Wipes as it frees. What a dataset does not have yet is NULL. */
+/* Wipes as it frees. What a dataset does not have yet is NULL.
+ * Safe on zeros. */
 static void
 run_dataset_free(struct run_dataset *d)
 {
@@ -14130,7 +14354,8 @@ run_returncode(const struct run_app *app)
 
 /* --- outputs --- */
 
-/* n bytes of the result's text from at: what store_seal seals. */
+/* n bytes of the result's text from at: what store_seal seals.
+ * Never fails: the result is in memory. */
 static ef_status
 run_output_read(void *ctx, uint64_t at, unsigned char *buf, size_t n,
                 ef_err *err)
@@ -14336,7 +14561,8 @@ run_datasets(const struct run_job *job, const struct run_port *in,
 }
 
 /* Of port's datasets those from lo to hi - 1 stay; the others' credentials go
- * at once. */
+ * at once.
+ * Pre:     lo <= hi <= port->n. The order stays. */
 static void
 run_port_keep(struct run_port *port, size_t lo, size_t hi)
 {
@@ -15627,7 +15853,8 @@ cli_load_dataset(struct run_dataset *d, const char *path, int *has_location,
 static struct store_net cli_net;
 
 /* How often a request may be tried: AWS's own variable. 0 (and a message)
- * where it is no such number; unset is the default. */
+ * where it is no such number; unset is the default.
+ * "3", "03" are 3; "0", "11", "three" are refused. */
 static int
 cli_attempts(unsigned *out)
 {
@@ -15645,7 +15872,9 @@ cli_attempts(unsigned *out)
 /* What transfers may do: https always; http and file only where their
  * options say so. A signal ends a transfer through cli_stop. 0, or an exit
  * status after a message.
- * Pre: c outlives *o, which points to --cacert's and --proxy's values. */
+ * Pre: c outlives *o, which points to --cacert's and --proxy's values.
+ * Fails:   2. Nothing is opened: the proxy's address is only kept.
+ * Tests: vectors/commands.txt, tests/network.bats. */
 static int
 cli_store_opts(const struct cli *c, struct store_opts *o)
 {
@@ -15877,7 +16106,8 @@ cli_credentials_check(struct cli *c)
 /* --- presign --- */
 
 /* botocore's addressing_style; NULL is our own default, the regional host. 0:
- * there is no such style, and *out is the default. */
+ * there is no such style, and *out is the default.
+ * "path" -> EF_ADDR_PATH; NULL -> EF_ADDR_REGIONAL, and 1; "dns" -> 0. */
 static int
 cli_addressing(const char *style, ef_addressing *out)
 {
@@ -16159,7 +16389,8 @@ struct cli_object {
     unsigned char *data_key; /* EF_KEY_BYTES, secret memory; NULL: no -K */
 };
 
-/* Safe on zeros. */
+/* Safe on zeros.
+ * Secret:  all of it is wiped: AWS keys, a presigned URL, the data's key. */
 static void
 cli_object_free(struct cli_object *t)
 {
@@ -16170,7 +16401,8 @@ cli_object_free(struct cli_object *t)
     ef_buf_free(&t->key);
 }
 
-/* The last part of a path or key: "a/b.csv" -> "b.csv". */
+/* The last part of a path or key: "a/b.csv" -> "b.csv".
+ * "b.csv" -> "b.csv", "a/" -> "". */
 static ef_slice
 cli_last_part(ef_slice path)
 {
@@ -16183,7 +16415,9 @@ cli_last_part(ef_slice path)
 
 /* arg is s3://BUCKET/KEY. A key that is a folder's, or none, gets the name of
  * the file that is put.
- * Fails: EF_E_USAGE. Tests: tests/storage.bats. */
+ * Fails: EF_E_USAGE. Tests: tests/storage.bats.
+ * s3://b/k -> b, k; s3://b and s3://b/d/ with file x/y.csv -> b, y.csv and b,
+ * d/y.csv. "//" in a key stays. */
 static ef_status
 cli_object_key(struct cli_object *t, const char *arg, const char *file,
                ef_err *err)
@@ -16209,7 +16443,9 @@ cli_object_key(struct cli_object *t, const char *arg, const char *file,
     return buf_status(&t->key, err);
 }
 
-/* An object of S3's: the keys for it, and whether its host may be reached. */
+/* An object of S3's: the keys for it, and whether its host may be reached.
+ * Post:    t->place.s3 is ready to be signed.
+ * Secret:  t->aws. */
 static ef_status
 cli_object_s3(struct cli *c, struct cli_object *t, const char *arg,
               const char *file, ef_err *err)
@@ -16247,7 +16483,8 @@ cli_object_s3(struct cli *c, struct cli_object *t, const char *arg,
 
 /* A URL, from the command line or from standard input: what is presigned is
  * better not in the list of arguments.
- * Fails: EF_E_USAGE for what is neither; as ef_location_check. */
+ * Fails: EF_E_USAGE for what is neither; as ef_location_check.
+ * Post:    t->url is the URL alone, NUL-terminated, without blanks around. */
 static ef_status
 cli_object_url(struct cli_object *t, const char *arg, ef_err *err)
 {
@@ -16279,7 +16516,9 @@ cli_object_url(struct cli_object *t, const char *arg, ef_err *err)
 
 /* Where arg is, and all that a transfer needs. file: the other argument. 0,
  * or an exit status after a message.
- * Secret: t. Fails: as its parts; nothing is sent, but for keys. */
+ * Secret: t. Fails: as its parts; nothing is sent, but for keys.
+ * Order:   options, the data's key, the place: what is asked of the network
+ * comes last. */
 static int
 cli_object_open(struct cli *c, struct cli_object *t, const char *arg,
                 const char *file)
@@ -16359,7 +16598,8 @@ cli_put(struct cli *c)
 
 /* Where the object is to stand: in a folder under its own name.
  * UNTRUSTED: the name, where the URL came from somebody else: it is one
- * file's, and cannot climb. Fails: EF_E_FORMAT. Fuzz: fuzz/fuzz_cli.c. */
+ * file's, and cannot climb. Fails: EF_E_FORMAT. Fuzz: fuzz/fuzz_cli.c.
+ * URL .../a/b%20c.csv, DST a folder -> folder/b c.csv. */
 static ef_status
 cli_get_path(ef_buf *path, const struct cli_object *t, const char *to,
              ef_err *err)
@@ -16393,7 +16633,8 @@ cli_get_path(ef_buf *path, const struct cli_object *t, const char *to,
 }
 
 /* To standard output, or what else takes bytes in order alone: a sealed
- * object is kept as it is until its tag has been seen (crypt_open_stream). */
+ * object is kept as it is until its tag has been seen (crypt_open_stream).
+ * Fails:   as object_get; as crypt_file, whose 3 comes before any byte. */
 static ef_status
 cli_get_stream(struct cli *c, struct cli_object *t, const char *to, ef_err *err)
 {
@@ -16411,7 +16652,8 @@ cli_get_stream(struct cli *c, struct cli_object *t, const char *to, ef_err *err)
     return rc == EF_OK ? crypt_file(&job, 0, err) : rc;
 }
 
-/* Is to something that is not replaced, but written to? */
+/* Is to something that is not replaced, but written to?
+ * /dev/null and a named pipe are; a missing file is none. */
 static int
 cli_is_stream(const char *to)
 {
@@ -16865,7 +17107,8 @@ static const struct cli_array {
 };
 
 /* A variable's number, or fallback where it has no name or is not set; -1 for
- * what is no number. */
+ * what is no number.
+ * "" is no number: -1. */
 static int64_t
 cli_env_number(const char *name, int64_t fallback)
 {
@@ -16876,7 +17119,10 @@ cli_env_number(const char *name, int64_t fallback)
 
 /* The share that an engine's variables say. A task that cannot know its share
  * must not take all: the others would, too. 0, or 2 after a message.
- * Source: the engines' manuals. Tests: tests/slurm.bats. */
+ * Source: the engines' manuals. Tests: tests/slurm.bats.
+ * Examples: JOB_COMPLETION_INDEX=2 with JOB_COMPLETIONS=8 -> 2/8;
+ * SLURM_ARRAY_TASK_ID=20 of 10-25:5 -> 2/4.
+ * Fails:   2, naming the variable. Limits: EF_MAX_SHARES. */
 static int
 cli_array_share(const struct cli_array *a, struct run_job *job)
 {
@@ -16907,7 +17153,8 @@ cli_array_share(const struct cli_array *a, struct run_job *job)
 }
 
 /* Which share of the inputs: --shard's, else an array job's, else all. 0, or
- * 2 after a message. */
+ * 2 after a message.
+ * Fails:   2. */
 static int
 cli_share(const struct cli *c, struct run_job *job)
 {
@@ -17016,7 +17263,8 @@ cli_result_sink(void *ctx, ef_slice piece, ef_err *err)
     return buf_status(data, err);
 }
 
-/* It comes again from its first byte. */
+/* It comes again from its first byte.
+ * Secret:  what had come so far, wiped. */
 static ef_status
 cli_result_restart(void *ctx, ef_err *err)
 {
