@@ -6944,33 +6944,57 @@ ef_presigned_parse(ef_presigned *out, ef_slice query, ef_err *err)
 }
 
 /* ======================================================================= *
- * 11. HTTP AND STORAGE    bytes from and to locations      (http_, store_)*
+ * 11. HTTP AND STORAGE    objects, parts, keys     (http_, xml_, store_,  *
+ *                                                   get_, put_, aws_)     *
  *                                                                         *
- *   In       response bodies and heads, certificates          UNTRUSTED   *
- *   Out      bytes to a callback; a status                                *
- *   Secret   URLs with presigned queries: ef_secret_alloc memory here;    *
- *            libcurl keeps copies of its own until the handle is closed   *
- *   Needs    1, 2, 8; libcurl (with any TLS library it was built with)    *
- *   Spec     RFC 9110, 9112 through libcurl; S3's presigned requests: no  *
- *            Content-Type, the path as it was signed                      *
+ *   In       response bodies and heads, certificates; what services and   *
+ *            programs say that give keys; configuration files             *
+ *                                                             UNTRUSTED   *
+ *   Out      bytes to a callback, a file, an object; a status             *
+ *   Secret   URLs with presigned queries, AWS keys: ef_secret_alloc       *
+ *            memory here; libcurl keeps copies of its own until the       *
+ *            handle is closed. Plaintext on its way: secret memory        *
+ *   Needs    1, 2, 3, 5, 7, 8, 10; libcurl (with any TLS library it was   *
+ *            built with); fork for credential_process                     *
+ *   Spec     RFC 9110, 9112 through libcurl; S3's requests: no            *
+ *            Content-Type, the path as it was signed; XML 1.0 as far as   *
+ *            S3 uses it; AWS's standard retry mode; the order in which    *
+ *            botocore looks for keys                                      *
  *   Tests    tests/run.bats tests/s3.bats tests/static.bats               *
- *            vectors/commands.txt                                         *
- *   Fuzz     fuzz/fuzz_http.c fuzz/fuzz_aws.c                             *
+ *            tests/storage.bats tests/network.bats tests/credentials.bats *
+ *            vectors/commands.txt vectors/content_ranges.txt              *
+ *            vectors/etags.txt vectors/xml.txt                            *
+ *   Fuzz     fuzz/fuzz_http.c fuzz/fuzz_aws.c fuzz/fuzz_range.c           *
+ *            fuzz/fuzz_xml.c fuzz/fuzz_keys.c                             *
  * ======================================================================= */
 
-/* A store_job is one transfer with callbacks; store_run drives up to 8
- * at once through libcurl's multi interface in one thread, so callbacks
- * need no locks. file:// jobs are done in their turn. With
- * all_or_nothing the first failure ends the others (inputs); without,
- * each job ends by itself (outputs), with its own err.
+/* In this order: what a server answers, as pure functions (the library has
+ * them too); the engine; whole objects; where AWS keeps its keys.
+ *
+ * A store_job is one transfer with callbacks, or several in turn (again);
+ * store_run drives up to 8 at once through libcurl's multi interface in
+ * one thread, so callbacks need no locks. file:// jobs are done in their
+ * turn. With all_or_nothing the first failure ends the others (inputs,
+ * parts); without, each job ends by itself (outputs), with its own err.
  * The loop sleeps in curl_multi_poll, which sockets wake. While a
  * connection is being made that is 1 ms at most, because libcurl's
  * BearSSL backend names no direction that a handshake waits for; later
  * up to 100 ms, after which o->stop is looked at.
- * TLS is 1.2 or later and always verified. Only status 200 completes a
- * download; `end`, where the tag is checked, is called after that
- * alone. A transfer that stands still for stall_sec is given up, a
- * connection after 30 s or sooner. */
+ *
+ * TLS is 1.2 or later and always verified. Status 200 completes a whole
+ * download, 206 the very range that was asked for, of the object that was
+ * begun with (If-Match, and its ETag again); `end`, where the tag is checked,
+ * is called after that alone. What may pass is tried again, as AWS's standard
+ * mode has it; a download goes on where it was cut. A transfer that stands
+ * still for stall_sec is given up, a connection after 30 s or sooner, and all
+ * of it at the deadline.
+ *
+ * A large object comes in ranges and goes in parts, 8 side by side. Sealed
+ * ranges are decrypted each by itself: counter mode needs no order, and GHASH
+ * is a polynomial whose pieces are put together at the end (get_range_end).
+ * Sealed parts are made in order, since a retry must send the very bytes: they
+ * wait in memory. Nothing bears a name before its tag has been seen; no part
+ * stays at the store when an upload fails. */
 
 /* --- fields of an answer's head --- */
 
@@ -7490,7 +7514,10 @@ clock_ms(void)
  * what is left of the tokens for retries. Zeros to begin with; ended by
  * store_end. */
 struct store_net {
-    CURLM *multi;   /* NULL: none yet */
+    /* it owns the connections: a job's handle borrows one */
+    CURLM *multi; /* NULL: none yet */
+    /* grows by a retry's cost, and falls by one with each success of a job
+     * that goes on */
     unsigned spent; /* of HTTP_QUOTA */
     uint64_t total; /* bytes that the progress line counts up to; 0: the sum
                        of what is put */
@@ -7521,8 +7548,9 @@ _Static_assert(sizeof(struct sockaddr_un) <= sizeof(struct sockaddr_storage),
  * while store_run works; but *stop is set by a signal handler, and *net
  * changes. */
 struct store_opts {
-    int schemes;                 /* allowed ef_scheme bits */
-    const char *cacert;          /* NULL: the system's */
+    int schemes;        /* allowed ef_scheme bits */
+    const char *cacert; /* NULL: the system's */
+    /* its callbacks write to it: store_run's copy is what they see */
     struct http_proxy proxy;     /* url NULL: what the environment says */
     int direct;                  /* no proxy, whatever anybody says */
     long stall_sec, connect_sec; /* without a byte; to connect: given up */
@@ -7543,6 +7571,7 @@ struct http_head {
     size_t bytes;    /* of all lines, of all heads of an attempt */
     uint64_t length; /* Content-Length, or EF_UNKNOWN */
     ef_content_range range;
+    /* a second one, or one that cannot be read, takes it back */
     int has_range;       /* range is what a Content-Range said */
     int redirected;      /* saw a Location */
     int64_t date, after; /* Date, or 0; Retry-After in seconds, or -1 */
@@ -7564,6 +7593,7 @@ enum store_state {
 struct store_job {
     const char *url;      /* location and query: secret; NULL: s3 */
     const ef_presign *s3; /* an object: each attempt is signed anew */
+    /* raw: ef_sign_request encodes them */
     const char *query[2]; /* s3: parameters, "uploadId=..." */
     size_t query_n;
     const char *header; /* one more header line; NULL: none */
@@ -7594,9 +7624,12 @@ struct store_job {
     uint64_t size, at; /* put: all bytes, and sent so far */
     ef_buf answer;     /* UNTRUSTED: a body that is no data; store_free */
     /* while it runs; http_close frees the first three */
+    /* JOB_NEW and JOB_WAITING jobs are begun by store_step, JOB_OPEN ones end
+     * by http_collect or http_give_up; nothing leaves JOB_OVER */
     enum store_state state;
     CURL *easy;
     struct curl_slist *headers;
+    /* of this attempt: the next one has another time, and another signature */
     ef_buf signed_url, signed_lines;
     struct http_head head;
     int connecting;     /* not up yet */
@@ -7605,6 +7638,7 @@ struct store_job {
     int failed;         /* our own sink or source said no: err tells */
     int retry, timeout; /* the failure may pass; it was a time-out */
     unsigned tries;     /* of this request so far */
+    /* 0 where again() is to be asked, or at once */
     int64_t not_before; /* JOB_WAITING: clock_ms */
     int64_t moved;      /* when the last byte came or went, clock_ms */
     uint64_t got;       /* get: bytes that sink has had */
@@ -7666,6 +7700,7 @@ http_proxy_vsock(struct http_proxy *proxy, ef_slice text)
     size_t at = 8;
     int ok;
 
+    /* the rest stays zero, as connect(2) wants it */
     proxy->to.vm = (struct sockaddr_vm){.svm_family = AF_VSOCK};
     ok = http_proxy_number(text, &at, &proxy->to.vm.svm_cid) &&
          http_byte(text, &at, ':') &&
@@ -7682,6 +7717,7 @@ http_proxy_unix(struct http_proxy *proxy, ef_slice text)
 {
     size_t n = text.n - 7;
 
+    /* one byte stays for the NUL */
     proxy->to.local = (struct sockaddr_un){.sun_family = AF_UNIX};
     if (n == 0 || n >= sizeof proxy->to.local.sun_path)
         return 0;
@@ -7779,6 +7815,7 @@ http_field(struct http_head *head, ef_slice name, ef_slice value)
     int64_t n;
 
     if (slice_is_name(name, "etag")) {
+        /* the last of several counts, and a bad one is none */
         head->etag[0] = '\0';
         if (ef_etag_parse(&tag, &weak, value, NULL) == EF_OK && !weak) {
             memcpy(head->etag, tag.p, tag.n);
@@ -7826,13 +7863,16 @@ http_on_header(char *p, size_t size, size_t n, void *ctx)
         return 0;
     }
     if (slice_has_prefix(line, "HTTP/")) {
+        /* of all heads of an attempt this alone is remembered */
         int redirected = head->redirected;
 
         *head = (struct http_head){
             .after = -1, .length = EF_UNKNOWN, .redirected = redirected};
+        /* "HTTP/1.1 206 Partial Content": three digits behind the blank */
         line = slice_trim(slice_from(line, slice_find(line, ' ')));
         head->status = (long)slice_number(slice(line.p, line.n < 3 ? 0 : 3));
     } else {
+        /* the empty line at the end has none: its name is all of it, "" */
         colon = slice_find(line, ':');
         http_field(head, slice(line.p, colon),
                    slice_trim(slice_from(line, colon + 1)));
@@ -7857,6 +7897,8 @@ http_accept(struct store_job *job)
     uint64_t start = job->from + job->got, total = head->length, last;
     int asked = job->ranged || start > 0;
 
+    /* a store that forgets the ETag in between has still been asked with
+     * If-Match */
     if (job->pin[0] != '\0' && head->etag[0] != '\0' &&
         strcmp(job->pin, head->etag) != 0)
         return reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
@@ -7871,6 +7913,7 @@ http_accept(struct store_job *job)
     if (head->status == 200 && start == 0) {
         job->to = 0;
     } else if (head->status == 200 && job->restart != NULL && job->to == 0) {
+        /* it knows no ranges after all: what was had comes again */
         job->got = 0;
         if (job->restart(job->ctx, &job->err) != EF_OK)
             return job->err.code;
@@ -7897,6 +7940,7 @@ http_accept(struct store_job *job)
                           "the server sends another range than was asked for");
     }
     job->total = total;
+    /* "" where it has none, or a weak one: then nothing is pinned */
     if (job->pin[0] == '\0')
         memcpy(job->pin, head->etag, sizeof job->pin);
     return EF_OK;
@@ -7909,6 +7953,7 @@ http_accept(struct store_job *job)
 static size_t
 http_keep(struct store_job *job, ef_slice piece)
 {
+    /* a failed addition leaves it cut, which no reader takes for whole */
     if (piece.n <= EF_MAX_XML_BYTES - job->answer.n)
         ef_buf_add(&job->answer, piece.p, piece.n);
     return piece.n;
@@ -7934,6 +7979,7 @@ http_on_body(char *p, size_t size, size_t n, void *ctx)
     if (!job->accepted)
         job->failed = http_accept(job) != EF_OK;
     job->accepted = 1;
+    /* a length that is longer than its own range: got stays within */
     if (!job->failed && job->to != 0 && n > job->to - job->from - job->got)
         job->failed =
             reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
@@ -8011,6 +8057,7 @@ http_on_proxy_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *a)
     struct sockaddr_in in;
 
     (void)purpose;
+    /* copied, since it is declared as another type */
     memcpy(&in, &a->addr, sizeof in);
     proxy->instead = NULL;
     if (a->family != AF_INET ||
@@ -8137,6 +8184,7 @@ http_show(char *out, size_t cap, ef_slice text)
 {
     size_t i, n = text.n < cap ? text.n : cap - 1;
 
+    /* a store may repeat the request, with its signature, in its answer */
     if (n == 0 || slice_find_str(text, "Signature=") < text.n ||
         slice_find_str(text, "X-Amz-") < text.n)
         return 0;
@@ -8352,6 +8400,7 @@ http_answer_error(struct store_job *job)
     if (job->head.status / 100 == 3)
         return http_redirect_error(job, code);
     job->retry |= http_code_passes(code);
+    /* a code says more than a status: 400 is many things */
     known = http_find_code(code, message);
     if (known == NULL) {
         rc = http_status_error(job);
@@ -8439,6 +8488,7 @@ http_curl_error(struct store_job *job, CURLcode code,
         return reject(&job->err, EF_E_POLICY, EF_NOWHERE,
                       "the server redirects to plain http://, or to "
                       "something that is no web address");
+    /* 0 where no proxy was asked; 200 where it did connect */
     curl_easy_getinfo(job->easy, CURLINFO_HTTP_CONNECTCODE, &connect);
     if (connect >= 300)
         return http_proxy_error(job, connect);
@@ -8469,7 +8519,8 @@ http_get_end(struct store_job *job)
 
     if (!job->accepted && http_accept(job) != EF_OK)
         return job->err.code;
-    /* how much a range has is known from its head */
+    /* how much a range has is known from its head; EF_UNKNOWN: a store that
+     * tells no size, whose connection's end has to do */
     want = job->to != 0 && job->to < job->total ? job->to : job->total;
     if (want != EF_UNKNOWN && job->from + job->got != want)
         return http_passing(job,
@@ -8557,10 +8608,12 @@ http_sign(struct store_job *job)
     ef_slice rest;
     ef_status rc;
 
+    /* the caller's place, and this request's own method, time and query */
     p.method = store_methods[job->method];
     p.now = (int64_t)time(NULL);
     p.query = job->query;
     p.query_n = job->query_n;
+    /* their memory is used again */
     job->signed_url.n = job->signed_lines.n = 0;
     rc = ef_sign_request(&job->signed_url, &job->signed_lines, NULL, &p,
                          &job->err);
@@ -8646,6 +8699,7 @@ http_set_get(struct store_job *job, int schemes, int tls)
     CURL *e = job->easy;
     unsigned bad = http_set_range(job);
 
+    /* a signature in headers would go along */
     if (job->s3 != NULL || job->keep)
         return bad;
     bad |= (unsigned)curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 1L);
@@ -8689,9 +8743,11 @@ http_set_proxy(struct store_job *job, const struct store_opts *o)
     struct http_proxy *proxy = (struct http_proxy *)(uintptr_t)&o->proxy;
     unsigned bad = 0;
 
+    /* keys are asked for nearby: no proxy is to see them */
     if (o->direct)
         return (unsigned)curl_easy_setopt(e, CURLOPT_NOPROXY, "*");
     bad |= (unsigned)curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    /* https_proxy and the like are libcurl's to read */
     if (o->proxy.url == NULL)
         return bad;
     bad |= (unsigned)curl_easy_setopt(e, CURLOPT_PROXY, o->proxy.url);
@@ -8781,6 +8837,7 @@ http_open(struct store_job *job, const struct store_opts *o)
     }
     if (rc != EF_OK)
         return rc;
+    /* an endpoint may be http://: section 16 has asked for --allow-http */
     tls = strncmp(url, "https:", 6) == 0;
     bad |= (unsigned)curl_easy_setopt(job->easy, CURLOPT_URL, url);
     bad |= http_set_common(job, o, tls);
@@ -8832,6 +8889,7 @@ http_start(CURLM *multi, struct store_job *job, const struct store_opts *o)
 {
     ef_status rc;
 
+    /* head, err and flags are of an attempt; got, pin and total of the job */
     job->head = (struct http_head){.after = -1, .length = EF_UNKNOWN};
     job->err = (ef_err){0};
     job->accepted = job->failed = job->retry = job->timeout = 0;
@@ -8866,6 +8924,7 @@ http_backoff_ms(const struct store_job *job)
     /* without random bytes all of it is waited for */
     if (getrandom(&r, sizeof r, 0) != (ssize_t)sizeof r)
         r = UINT32_MAX;
+    /* r / 2^32 of it: most is below 2^15, so this fits */
     wait = (int64_t)((uint64_t)most * r >> 32);
     if (job->head.after > 0 && wait < job->head.after * 1000)
         wait = job->head.after * 1000;
@@ -8918,6 +8977,7 @@ http_retry(CURLM *multi, struct store_job *job, const struct store_opts *o)
         if (!job->retry || job->failed || job->tries >= most ||
             o->net->spent + cost > HTTP_QUOTA || !http_can_resume(job))
             return 0;
+        /* spent by all jobs of the command together */
         o->net->spent += cost;
         job->not_before = clock_ms() + http_backoff_ms(job);
     }
@@ -8940,6 +9000,7 @@ http_next(CURLM *multi, struct store_job *job, const struct store_opts *o)
         return;
     }
     o->net->spent -= o->net->spent > 0;
+    /* the connection stays with multi, for the next piece */
     http_close(multi, job);
     job->done += job->method == STORE_GET ? job->got : job->size;
     job->got = job->at = job->size = 0;
@@ -9021,6 +9082,7 @@ http_wait_ms(const struct store_job *jobs, size_t n)
     size_t i;
 
     for (i = 0; i < n; i++) {
+        /* only looked at where a time was set */
         left = jobs[i].not_before - now;
         if (jobs[i].state == JOB_WAITING && jobs[i].not_before != 0 &&
             left < wait)
@@ -9194,6 +9256,7 @@ store_step(CURLM *multi, struct store_job *job, const struct store_opts *o)
 {
     int more = 1;
 
+    /* a retry is the same request: nothing is asked */
     if (job->again != NULL && job->tries == 0) {
         job->state = JOB_WAITING;
         job->not_before = 0;
@@ -9234,6 +9297,7 @@ store_turn(struct store_job *jobs, size_t n, int all_or_nothing,
             (fresh && active >= HTTP_MAX_PARALLEL))
             continue;
         store_step(multi, &jobs[i], o);
+        /* a job that waited was counted before */
         active += fresh && jobs[i].state != JOB_OVER;
     }
     /* its result is not needed: what fails shows in a job, or as a stall */
@@ -9269,6 +9333,7 @@ store_run(struct store_job *jobs, size_t n, int all_or_nothing,
     size_t i;
     int stopped = 0;
 
+    /* who has no use for kept connections gets new ones, closed here */
     o.net = o.net != NULL ? o.net : &own;
     if (o.net->multi == NULL)
         o.net->multi = curl_multi_init();
@@ -9463,6 +9528,8 @@ store_seal_source(void *ctx, uint64_t at, unsigned char *buf, size_t n,
     ef_status rc = EF_OK;
 
     if (at == 0) {
+        /* another one each time: what was sent before may be known, and the
+         * text may have changed */
         rc = crypt_nonce(s->nonce, err);
         ef_gcm_start(s->gcm, s->nonce, NULL, 0);
     }
@@ -9615,6 +9682,7 @@ get_sealed(struct get_part *part, uint64_t at, ef_slice piece, ef_err *err)
     uint64_t end = g->total - EF_TAG_BYTES;
     ef_status rc = EF_OK;
 
+    /* the first range alone begins here */
     for (; piece.n > 0 && at < EF_NONCE_BYTES; at++) {
         g->nonce[at] = piece.p[0];
         piece = slice_from(piece, 1);
@@ -9624,6 +9692,7 @@ get_sealed(struct get_part *part, uint64_t at, ef_slice piece, ef_err *err)
     while (rc == EF_OK && piece.n > 0 && at < end) {
         size_t n = GET_BUFFER_BYTES - part->n;
 
+        /* as much as fits, as came, as is ciphertext */
         n = n < piece.n ? n : piece.n;
         n = n < end - at ? n : (size_t)(end - at);
         memcpy(part->buf + part->n, piece.p, n);
@@ -9633,6 +9702,7 @@ get_sealed(struct get_part *part, uint64_t at, ef_slice piece, ef_err *err)
         if (part->n == GET_BUFFER_BYTES)
             rc = get_flush(part, err);
     }
+    /* what is left is of the tag; the store sends no more (http_on_body) */
     for (; piece.n > 0 && at < g->total; at++) {
         g->tag[at - end] = piece.p[0];
         piece = slice_from(piece, 1);
@@ -9723,6 +9793,7 @@ get_range_end(void *ctx, ef_err *err)
         return EF_OK;
     if (part->n > 0)
         rc = get_flush(part, err);
+    /* of the whole message; part->block is now one past the range's last */
     blocks = (g->total - EF_OVERHEAD_BYTES + 15) / 16;
     gcm_power(g->in.gcm, power, blocks - part->block);
     gcm_multiply(g->in.gcm, part->y, power);
@@ -9742,6 +9813,7 @@ get_range(struct object_get *g, struct get_part *part, uint64_t most)
 
     job->from = g->next;
     job->to = job->from + most;
+    /* at most 16 bytes more than a part: still one request */
     if (job->to > g->total || g->total - job->to <= EF_TAG_BYTES)
         job->to = g->total;
     job->ranged = 1;
@@ -9774,6 +9846,7 @@ get_again(void *ctx, struct store_job *job)
         job->to = g->stream ? 0 : get_first(g);
         return 1;
     }
+    /* no range before the nonce is there: get_sealed starts the cipher by it */
     if (g->mode == GET_UNKNOWN ||
         (g->mode == GET_RANGES && g->key != NULL && g->next > 0 &&
          g->job[0].done + g->job[0].got < EF_NONCE_BYTES))
@@ -9810,6 +9883,7 @@ get_finish(struct object_get *g, int *spool, ef_err *err)
 {
     ef_status rc = EF_OK;
 
+    /* ciphertext: it is for crypt_file to judge, from its start */
     if (spool != NULL) {
         if (lseek(g->in.out.fd, 0, SEEK_SET) != 0)
             return reject_sys(err, EF_E_IO, "cannot read");
@@ -9961,7 +10035,8 @@ struct object_put {
     const struct store_place *to;
     const struct store_opts *o;
     uint64_t part_bytes;
-    ef_buf upload;            /* "uploadId=...", with a NUL; "": no parts */
+    ef_buf upload; /* "uploadId=...", with a NUL; "": no parts */
+    /* by number less one, since parts end in any order */
     char *etag[EF_MAX_PARTS]; /* of the parts that are there; ours to free */
     unsigned parts;           /* given out so far */
     uint64_t next;            /* seekable: the file's next byte */
@@ -9972,6 +10047,7 @@ struct object_put {
     unsigned char *bufs;    /* PUT_BUFFERS of STORE_PART_BYTES: ciphertext, or
                                what is sent as it is */
     size_t bufs_n;
+    /* a pipe is read in order, so there is one at a time */
     struct put_part *filler; /* whose buffer is being filled; or NULL */
     int begun, over;         /* the nonce is out; the tag as well */
     unsigned tail;           /* bytes of the tag that are out */
@@ -10068,6 +10144,8 @@ put_fill_some(struct object_put *p, struct put_part *part, ef_err *err)
     ef_status rc = EF_OK;
     ssize_t k;
 
+    /* plaintext stays in scratch, which is secret memory; the buffers are not,
+     * and get ciphertext */
     room = room < PUT_SCRATCH_BYTES ? room : PUT_SCRATCH_BYTES;
     do
         k = read(p->fd, p->scratch, room);
@@ -10219,6 +10297,7 @@ put_again_order(void *ctx, struct store_job *job)
     int full = 0;
 
     job->wait_fd = 0;
+    /* another one's turn; it is asked again when that part is on its way */
     if (p->filler != NULL && p->filler != part)
         return -1;
     if (p->filler == NULL) {
@@ -10408,6 +10487,7 @@ put_abort(struct object_put *p, ef_err *err)
     struct store_job job = {.method = STORE_DELETE, .query_n = 1};
     struct store_opts o = *p->o;
 
+    /* a signal that is pending still ends the process, after this */
     o.stop = NULL;
     o.progress = NULL;
     o.deadline = clock_ms() + HTTP_CONNECT_SEC * 1000;
@@ -10446,6 +10526,7 @@ put_parts(struct object_put *p, ef_err *err)
     }
     rc = store_run(p->job, n, 1, p->o);
     rc = store_first_error(p->job, n, rc, err);
+    /* before the parts become an object */
     if (rc == EF_OK)
         rc = put_unchanged(p, err);
     if (rc == EF_OK)
@@ -10504,6 +10585,7 @@ put_file(struct object_put *p, ef_err *err)
     part->p = p;
     if (p->to->s3 != NULL && n > STORE_WHOLE_BYTES)
         return put_parts(p, err);
+    /* read again from the start where the request is repeated */
     p->seal.read = put_read;
     p->seal.ctx = p;
     p->seal.text_n = p->text_n;
@@ -10584,6 +10666,8 @@ put_begin(struct object_put *p, ef_err *err)
     /* half open pipes of a terminal's aside, a file may be at its middle */
     if (p->seekable && lseek(p->fd, 0, SEEK_CUR) > 0)
         p->seekable = 0;
+    /* rounded up, so that EF_MAX_PARTS are enough: from 78 GiB on a part is
+     * larger than 8 MiB. A sealed file never is that large. */
     n = (p->text_n + EF_MAX_PARTS - 1) / EF_MAX_PARTS;
     p->part_bytes = n > STORE_PART_BYTES ? n : STORE_PART_BYTES;
     large = p->text_n > STORE_WHOLE_BYTES - EF_OVERHEAD_BYTES;
@@ -10634,6 +10718,7 @@ object_put(const struct store_place *to, int fd, const char *name,
         ef_wipe(p->bufs, p->bufs_n);
     free(p->bufs);
     ef_buf_free(&p->upload);
+    /* seal and the jobs' errors: nothing secret is known to be left in it */
     ef_wipe(p, sizeof *p);
     free(p);
     return rc;
@@ -10806,6 +10891,7 @@ aws_refuse(const char *section, const char *const *names, size_t n,
     ef_status rc = EF_OK;
     size_t i;
 
+    /* the first that is there is told; there may be more */
     for (i = 0; i < n && rc == EF_OK; i++) {
         rc = ef_ini_get_part(&value, NULL, section,
                              sub_of != NULL ? sub_of : names[i],
@@ -11029,6 +11115,7 @@ aws_member(const ef_json *doc, const char *name, char *out, size_t cap,
     out[0] = '\0';
     if (node == EF_JSON_NONE || doc->nodes[node].type != EF_JSON_STRING)
         return EF_OK;
+    /* unescaped on the heap, and wiped there when it is freed */
     ef_json_string(doc, node, &text);
     rc = buf_status(&text, err);
     if (rc == EF_OK)
@@ -11095,6 +11182,7 @@ aws_words(char *text, char **word, ef_err *err)
             open = 0;
             continue;
         }
+        /* word has one place more, for the NULL */
         if (!open && n == AWS_MAX_WORDS)
             return reject(err, EF_E_FORMAT, EF_NOWHERE,
                           "credential_process has more than 64 words");
@@ -11283,6 +11371,7 @@ aws_ask(struct store_job *job, const struct store_opts *opts, long sec,
     struct store_opts o = *opts;
     ef_status rc;
 
+    /* the command's own limits are for objects; its deadline stays */
     o.direct = 1;
     o.connect_sec = o.stall_sec = sec;
     o.attempts = attempts;
@@ -11489,6 +11578,7 @@ aws_from_instance(struct aws_profile *p, const struct store_opts *o,
              aws_instance_ask(&ask, &base, slice_str("/latest/api/token"), o,
                               NULL) == EF_OK;
 
+    /* wiped with the buffer: who has it may ask for the keys */
     ef_buf_str(&line, "x-aws-ec2-metadata-token: ");
     ef_buf_add(&line, ask.answer.p, ask.answer.n);
     list.header = keys.header = buf_cstr(&line);
@@ -11598,6 +11688,7 @@ aws_service(struct aws_profile *p, const struct aws_file *f, ef_err *err)
 
     if (p->services[0] == '\0')
         return EF_OK;
+    /* aws_value keeps what is there, and this one goes first */
     memcpy(kept, own, sizeof kept);
     own[0] = '\0';
     ef_buf_str(&section, "services ");
@@ -16458,6 +16549,7 @@ cli_object_s3(struct cli *c, struct cli_object *t, const char *arg,
 
     if (rc != EF_OK)
         return rc;
+    /* botocore's order: the older name first */
     env = old != NULL && old[0] != '\0' ? old : env;
     if (named != NULL)
         choice.name = named;
@@ -16583,6 +16675,7 @@ cli_put(struct cli *c)
                          NULL);
     status = cli_object_open(c, &t, to, file);
     if (status == 0) {
+        /* after the keys: a password prompt of a program comes first */
         rc = file_open(&fd, file, &err);
         t.o.progress = cli_progress(&progress, c);
         if (rc == EF_OK)
@@ -16612,6 +16705,7 @@ cli_get_path(ef_buf *path, const struct cli_object *t, const char *to,
     ef_buf_str(path, to);
     if (stat(to, &st) != 0 || !S_ISDIR(st.st_mode))
         return file_end_name(path, err);
+    /* where the name begins, which is what is checked */
     ef_buf_byte(path, '/');
     n = path->n;
     if (t->place.url != NULL)
@@ -16692,6 +16786,7 @@ cli_get(struct cli *c)
     status = cli_object_open(c, &t, from, NULL);
     if (status == 0) {
         t.o.progress = cli_progress(&progress, c);
+        /* what is no regular file is written to, not replaced */
         if (cli_is_stream(to)) {
             rc = cli_get_stream(c, &t, to, &err);
         } else {
