@@ -26,7 +26,7 @@ FUZZ_PACKAGES = $(BUILD_PACKAGES) clang llvm libclang-rt-14-dev \
   libjansson-dev libssl-dev python3
 # Stores and clients that nobody here wrote; an array job's engine; a kernel
 # to boot.
-SWIFT_PACKAGES = swift-proxy swift-account swift-container swift-object
+SWIFT_PACKAGES = python3-swift
 SLURM_PACKAGES = munge slurmctld slurmd slurm-client
 GUEST_PACKAGES = qemu-system-x86 musl-tools linux-libc-dev cpio openssl socat
 CHECK_PACKAGES = $(FUZZ_PACKAGES) $(STATIC_PACKAGES) $(ARM64_PACKAGES) \

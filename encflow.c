@@ -7519,6 +7519,7 @@ struct store_net {
     /* grows by a retry's cost, and falls by one with each success of a job
      * that goes on */
     unsigned spent; /* of HTTP_QUOTA */
+    int soon;       /* a job may go on at once: no sleep before it is asked */
     uint64_t total; /* bytes that the progress line counts up to; 0: the sum
                        of what is put */
 };
@@ -8303,29 +8304,37 @@ http_say_code(struct store_job *job, const char *code, const char *message)
              code, message);
 }
 
-/* The bucket is elsewhere. S3 says where in a header or in its answer, or not
- * at all; a signature is for one region, and nothing is sent there unasked.
- * Region in the answer is what some stores have instead of the header.
- * Tests: tests/network.bats ("what S3's refusals mean is hinted at"). */
-static ef_status
-http_redirect_error(struct store_job *job, const char *code)
+/* Where the bucket is, if the store says so: in a header, or in its answer.
+ * That says more than its message. UNTRUSTED: both, of a region's form.
+ * Tests: tests/network.bats, tests/storage.bats ("another region"). */
+static void
+http_say_region(struct store_job *job, const char *code)
 {
     char region[64];
 
     http_error_element(job, "Region", region, sizeof region);
+    if (job->head.region[0] == '\0')
+        http_keep_region(&job->head, slice_str(region));
+    if (job->head.region[0] == '\0')
+        return;
+    snprintf(job->err.place, sizeof job->err.place,
+             code[0] != '\0' ? "S3 says %.48s, the bucket's region is %s"
+                             : "%sthe bucket's region is %s",
+             code, job->head.region);
+}
+
+/* The bucket is elsewhere: a signature is for one region, and nothing is sent
+ * there unasked. */
+static ef_status
+http_redirect_error(struct store_job *job, const char *code)
+{
     (void)with_hint(&job->err,
                     reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
                            "the server redirects elsewhere"),
                     "a signed request is never redirected: sign for the "
                     "bucket's own region");
-    if (job->head.region[0] != '\0')
-        snprintf(job->err.place, sizeof job->err.place,
-                 "the bucket's region is %s", job->head.region);
-    else if (region[0] != '\0')
-        snprintf(job->err.place, sizeof job->err.place,
-                 "the bucket's region is %s", region);
-    else
-        http_say_code(job, code, "");
+    http_say_code(job, code, "");
+    http_say_region(job, "");
     return EF_E_NETWORK;
 }
 
@@ -8411,6 +8420,7 @@ http_answer_error(struct store_job *job)
                        known->hint);
     }
     http_say_code(job, code, message);
+    http_say_region(job, code);
     if (http_is_skewed(&job->head))
         job->err.hint = "this machine's clock and the server's differ by more "
                         "than 5 minutes: set it";
@@ -8993,6 +9003,8 @@ http_retry(CURLM *multi, struct store_job *job, const struct store_opts *o)
 static void
 http_next(CURLM *multi, struct store_job *job, const struct store_opts *o)
 {
+    /* what is over makes room, and others may have waited for it */
+    o->net->soon = 1;
     if (job->rc != EF_OK && http_retry(multi, job, o))
         return;
     if (job->rc != EF_OK || job->again == NULL) {
@@ -9101,13 +9113,15 @@ http_wait_ms(const struct store_job *jobs, size_t n)
 static void
 http_sleep(CURLM *multi, const struct store_job *jobs, size_t n)
 {
-    struct curl_waitfd more = {.events = CURL_WAIT_POLLIN};
+    struct curl_waitfd more = {.fd = -1, .events = CURL_WAIT_POLLIN};
     size_t i;
 
     for (i = 0; i < n; i++)
         if (jobs[i].state == JOB_WAITING && jobs[i].wait_fd > 0)
             more.fd = jobs[i].wait_fd - 1;
-    curl_multi_poll(multi, &more, more.fd > 0 ? 1 : 0, http_wait_ms(jobs, n),
+    /* a libcurl without a socket of its own still sleeps: the wait is bounded
+     */
+    curl_multi_poll(multi, &more, more.fd >= 0 ? 1 : 0, http_wait_ms(jobs, n),
                     NULL);
 }
 
@@ -9261,6 +9275,8 @@ store_step(CURLM *multi, struct store_job *job, const struct store_opts *o)
         job->state = JOB_WAITING;
         job->not_before = 0;
         more = job->again(job->ctx, job);
+        /* whose turn it was is decided: the others may be asked again */
+        o->net->soon |= more >= 0;
     }
     /* again() says what went wrong in err */
     if (more == 0)
@@ -9288,6 +9304,7 @@ store_turn(struct store_job *jobs, size_t n, int all_or_nothing,
     size_t i, active = 0, over = 0;
     int running, failed = 0;
 
+    o->net->soon = 0;
     for (i = 0; i < n; i++)
         active += jobs[i].state == JOB_OPEN || jobs[i].state == JOB_WAITING;
     for (i = 0; i < n; i++) {
@@ -9328,7 +9345,7 @@ static ef_status
 store_run(struct store_job *jobs, size_t n, int all_or_nothing,
           const struct store_opts *opts)
 {
-    struct store_net own = {NULL, 0, 0};
+    struct store_net own = {.multi = NULL};
     struct store_opts o = *opts;
     size_t i;
     int stopped = 0;
@@ -9339,7 +9356,8 @@ store_run(struct store_job *jobs, size_t n, int all_or_nothing,
         o.net->multi = curl_multi_init();
     while (o.net->multi != NULL && n > 0 && !stopped &&
            !store_turn(jobs, n, all_or_nothing, &o)) {
-        http_sleep(o.net->multi, jobs, n);
+        if (!o.net->soon)
+            http_sleep(o.net->multi, jobs, n);
         stopped = o.stop != NULL && *o.stop;
     }
     for (i = 0; i < n; i++) {
@@ -9622,12 +9640,14 @@ get_head(const struct object_get *g)
     return g->key != NULL ? EF_NONCE_BYTES : 0;
 }
 
-/* The first range: it is a whole number of blocks behind the nonce.
- * 64 MiB, or 64 MiB and 12 bytes. */
+/* The first range: a part, a whole number of blocks behind the nonce. Its
+ * answer says how large the object is: what is not large comes with one more
+ * request, or with none.
+ * 8 MiB, or 8 MiB and 12 bytes. */
 static uint64_t
 get_first(const struct object_get *g)
 {
-    return STORE_WHOLE_BYTES + get_head(g);
+    return STORE_PART_BYTES + get_head(g);
 }
 
 /* n bytes to the output's file at offset at.
@@ -9719,13 +9739,14 @@ get_decide(struct object_get *g, const struct store_job *job)
 {
     int known = job->total != EF_UNKNOWN && job->pin[0] != '\0';
 
+    /* the other connections wait for this */
+    g->net->soon = 1;
     g->net->total = job->total != EF_UNKNOWN ? job->total : 0;
     g->total = job->total;
     g->mode = GET_STREAM;
     g->next = job->to != 0 && job->to < job->total ? job->to : job->total;
     memcpy(g->pin, job->pin, sizeof g->pin);
-    if (g->stream || !known || job->to == 0 ||
-        job->total <= get_first(g) + EF_TAG_BYTES)
+    if (g->stream || !known || job->to == 0 || job->total <= STORE_WHOLE_BYTES)
         return;
     g->mode = GET_RANGES;
 }
@@ -9828,8 +9849,9 @@ get_range(struct object_get *g, struct get_part *part, uint64_t most)
 /* store_job's again: what a connection asks for next. The first begins with
  * the first range, or all where the output takes no ranges; the others wait
  * for what its answer says.
- * Example for 100 MiB: 0 to 64 by the first connection; 64 to 72, 72 to 80 and
- * so on by the others, and by the first when it is done. */
+ * Example for 100 MiB: 0 to 8 by the first connection; 8 to 16, 16 to 24 and so
+ * on by the others, and by the first when it is done. For 20 MiB: 0 to 8 and
+ * 8 to 20 by the first. */
 static int
 get_again(void *ctx, struct store_job *job)
 {

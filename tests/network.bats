@@ -693,24 +693,24 @@ END
     # one late range of four: one more request
     late='"range":"=8388[0-9]*-","first":1'
     table get_heals wide <<END
-reset|$late,"cut":1000000,"then":"reset"|5-6
-no answer|$late,"cut":-1|5-6
-stall|$late,"cut":1000000,"then":"stall"|5-6|--stall 1
-too long|$late,"length":7,"cut":8000000|5-6
-503|$late,"error":"503 SlowDown"|5-6
-the first one|"first":1,"cut":1000000|5-6
+reset|$late,"cut":1000000,"then":"reset"|12-13
+no answer|$late,"cut":-1|12-13
+stall|$late,"cut":1000000,"then":"stall"|12-13|--stall 1
+too long|$late,"length":7,"cut":8000000|12-13
+503|$late,"error":"503 SlowDown"|12-13
+the first one|"first":1,"cut":1000000|12-13
 all of them once|"once":true,"error":"500 InternalError"|8-10
 END
     sealed() {
         export AWS_MAX_ATTEMPTS=2
         fetch widesealed "$late,\"cut\":1000000" -K "$SERVERS/key" &&
-            arrived wide && seen 5-6
+            arrived wide && seen 12-13
     }
     row "with a key" sealed
     signed() {
         plan "$late,\"cut\":1000000"
         talk get --allow-http "$CHAOS/$BUCKET/wide?$QUERY" out/file
-        arrived wide && seen 5-6
+        arrived wide && seen 12-13
     }
     row "presigned" signed
     rows 9
@@ -721,18 +721,18 @@ END
     late='"range":"=8388[0-9]*-"'
     says='"headers":{"Content-Range":"bytes'
     table get_fails wide <<END
-changed: 412|$late,"replace":"~"|1-5|6|chang
-changed, overlooked|$late,"replace":"~"},{"overlook":true|1-5|6|chang
-another ETag|$late,"headers":{"ETag":"\"other\""}|1-5|6|chang
-half a range|$late,"cut":1000000|1-5|6|wide
-another range|$late,"serve":"bytes=0-8388607"|1-5|6|range
-a shifted range|$late,"serve":"bytes=83886079-92274686"|1-5|6|range
-another range said|$late,$says 83886081-92274687/92274688"}|1-5|6|range
-a total that grew|$late,$says 83886080-92274687/92274689"}|1-5|6|wide
-no Content-Range|$late,"headers":{"Content-Range":null}|1-5|6|range
-expired|$late,"error":"403 AccessDenied Request has expired"|1-5|6|expired
-404|$late,"error":"404 NoSuchKey"|1-5|6|NoSuchKey
-204|$late,"status":204|1-5|6|wide
+changed: 412|$late,"replace":"~"|1-12|6|chang
+changed, overlooked|$late,"replace":"~"},{"overlook":true|1-12|6|chang
+another ETag|$late,"headers":{"ETag":"\"other\""}|1-12|6|chang
+half a range|$late,"cut":1000000|1-12|6|wide
+another range|$late,"serve":"bytes=0-8388607"|1-12|6|range
+a shifted range|$late,"serve":"bytes=83886079-92274686"|1-12|6|range
+another range said|$late,$says 83886081-92274687/92274688"}|1-12|6|range
+a total that grew|$late,$says 83886080-92274687/92274689"}|1-12|6|wide
+no Content-Range|$late,"headers":{"Content-Range":null}|1-12|6|range
+expired|$late,"error":"403 AccessDenied Request has expired"|1-12|6|expired
+404|$late,"error":"404 NoSuchKey"|1-12|6|NoSuchKey
+204|$late,"status":204|1-12|6|wide
 END
     # a range that is answered by all of it: either it is understood, or not
     whole() {
