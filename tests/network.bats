@@ -699,7 +699,7 @@ stall|$late,"cut":1000000,"then":"stall"|12-13|--stall 1
 too long|$late,"length":7,"cut":8000000|12-13
 503|$late,"error":"503 SlowDown"|12-13
 the first one|"first":1,"cut":1000000|12-13
-all of them once|"once":true,"error":"500 InternalError"|8-10
+all of them once|"once":true,"error":"500 InternalError"|20-23
 END
     sealed() {
         export AWS_MAX_ATTEMPTS=2
