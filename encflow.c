@@ -5930,6 +5930,8 @@ time_form_of(ef_slice text, int *weekday, ef_slice *rest)
                                        "Saturday"};
     size_t i;
 
+    /* "Sunday" begins with "Sun": what follows the short name tells them
+     * apart, as no pattern begins with a letter */
     for (i = 0; i < sizeof time_forms / sizeof time_forms[0]; i++) {
         const char *const *names = time_forms[i].full ? full : days;
 
@@ -5977,6 +5979,7 @@ ef_http_date_parse(int64_t *t, ef_slice text, int64_t now, ef_err *err)
     form = time_form_of(text, &weekday, &rest);
     if (form == NULL)
         return reject(err, EF_E_FORMAT, EF_NOWHERE, "not an HTTP date");
+    /* every field below is digits: time_fits has seen to that */
     y = time_field(rest, form->year, form->full ? 2 : 4);
     if (form->full)
         y = time_century(y, now);
@@ -7051,6 +7054,7 @@ ef_content_range_parse(ef_content_range *out, ef_slice text, ef_err *err)
     size_t at = 6;
     int ok;
 
+    /* "bytes" and its blank are not more than this; at is behind them */
     *out = (ef_content_range){0, 0, EF_UNKNOWN, 0};
     if (text.n < 6 || strncasecmp((const char *)text.p, "bytes ", 6) != 0)
         return reject(err, EF_E_FORMAT, 0, "not a range of bytes");
@@ -7084,6 +7088,7 @@ ef_etag_parse(ef_slice *tag, int *weak, ef_slice text, ef_err *err)
     if (text.n > EF_MAX_ETAG_BYTES)
         return reject(err, EF_E_LIMIT, EF_MAX_ETAG_BYTES,
                       "an ETag of more than EF_MAX_ETAG_BYTES (256)");
+    /* a lower-case w/ is no mark at all, and no tag begins with it */
     at = *weak ? 2 : 0;
     if (!http_byte(text, &at, '"'))
         return reject(err, EF_E_FORMAT, at, "not an ETag");
@@ -7107,6 +7112,8 @@ ef_etag_parse(ef_slice *tag, int *weak, ef_slice text, ef_err *err)
 #define XML_NAME_BYTES 64
 
 struct xml_reader {
+    /* all offsets are into text, and so are the names on the stack: nothing is
+     * copied but the value that was asked for */
     ef_slice text;
     size_t at;
     ef_slice open[EF_MAX_XML_DEPTH]; /* names, the root's first */
@@ -7169,6 +7176,8 @@ xml_name(struct xml_reader *r, ef_slice *name)
     size_t start = r->at;
     unsigned char c = xml_peek(r);
 
+    /* ASCII alone: a byte of another character ends the name, and what follows
+     * a name is looked at by who asked for it */
     while (is_alnum(c) || c == '_' || c == ':' ||
            (r->at > start && (c == '-' || c == '.'))) {
         /* a name begins with no digit */
@@ -7331,6 +7340,8 @@ xml_start_tag(struct xml_reader *r)
         return rc;
     r->begun = 1;
     r->open[r->depth++] = name;
+    /* the second of its name, or one further down, is not what was asked for:
+     * S3 has <Code> of parts in some answers */
     if (r->depth == 2 && !r->found && slice_is(r->open[0], r->root) &&
         slice_is(name, r->name))
         r->found = r->taking = 1;
@@ -7354,6 +7365,7 @@ xml_end_tag(struct xml_reader *r)
         return rc;
     if (r->depth == 0)
         return xml_reject(r, "an end without a beginning");
+    /* depth is one at least, as asked above */
     open = r->open[r->depth - 1];
     if (name.n != open.n || memcmp(name.p, open.p, name.n) != 0)
         return xml_reject(r, "another element is open");
@@ -7420,6 +7432,7 @@ ef_xml_get(ef_buf *value, int *found, const char *root, const char *name,
     rc = ef_utf8_check(text, err);
     if (rc == EF_OK)
         rc = xml_declaration(&r);
+    /* each turn moves on by a byte at least, or fails */
     while (rc == EF_OK && r.at < text.n)
         rc = xml_take(&r, "</")  ? xml_end_tag(&r)
              : xml_take(&r, "<") ? xml_start_tag(&r)
@@ -7703,6 +7716,7 @@ http_proxy_vsock(struct http_proxy *proxy, ef_slice text)
 
     /* the rest stays zero, as connect(2) wants it */
     proxy->to.vm = (struct sockaddr_vm){.svm_family = AF_VSOCK};
+    /* both numbers and nothing else: "vsock://3:8000/" is refused */
     ok = http_proxy_number(text, &at, &proxy->to.vm.svm_cid) &&
          http_byte(text, &at, ':') &&
          http_proxy_number(text, &at, &proxy->to.vm.svm_port);
@@ -7740,6 +7754,7 @@ http_proxy_parse(struct http_proxy *proxy, const char *text, ef_err *err)
     int64_t port = 0;
     int ok = 0;
 
+    /* to_n stays 0 for http://: then libcurl's own sockets do */
     *proxy = (struct http_proxy){.url = HTTP_SOCKET_PROXY};
     if (slice_has_prefix(s, "vsock://"))
         ok = http_proxy_vsock(proxy, s);
@@ -7796,6 +7811,7 @@ http_retry_after(ef_slice value)
 {
     int64_t now = (int64_t)time(NULL), t, sec = slice_number(value);
 
+    /* a date far ahead is cut by http_backoff_ms like a number of seconds */
     if (sec < 0 && ef_http_date_parse(&t, value, now, NULL) == EF_OK)
         sec = t > now ? t - now : 0;
     return sec;
@@ -7973,6 +7989,8 @@ http_on_body(char *p, size_t size, size_t n, void *ctx)
     /* size * n bytes; libcurl documents size as 1 */
     n *= size;
     job->moved = clock_ms();
+    /* of an error the store's account; of a PUT what nobody asks for, which
+     * libcurl would print otherwise */
     if (job->head.status / 100 != 2 || job->keep || job->method != STORE_GET)
         return http_keep(job, slice(p, n));
     if (job->probe)
@@ -7987,6 +8005,7 @@ http_on_body(char *p, size_t size, size_t n, void *ctx)
                    "the server sends more than was asked for") != EF_OK;
     if (!job->failed)
         job->failed = job->sink(job->ctx, slice(p, n), &job->err) != EF_OK;
+    /* got counts what the sink has taken: a retry asks for the rest */
     job->got += job->failed ? 0 : n;
     return job->failed ? 0 : n;
 }
@@ -8208,6 +8227,7 @@ http_error_element(const struct store_job *job, const char *name, char *out,
     ef_buf value = {0};
     int found;
 
+    /* found or not: an empty value shows nothing */
     out[0] = '\0';
     if (ef_xml_get(&value, &found, "Error", name, buf_slice(&job->answer),
                    NULL) == EF_OK)
@@ -8267,6 +8287,8 @@ http_find_code(const char *code, const char *message)
 {
     size_t i;
 
+    /* rows with a text stand before none of the same code: the order has no
+     * meaning */
     for (i = 0; i < sizeof http_known / sizeof http_known[0]; i++)
         if (strcmp(http_known[i].code, code) == 0 &&
             strstr(message, http_known[i].text) != NULL)
@@ -8310,7 +8332,7 @@ http_say_code(struct store_job *job, const char *code, const char *message)
 static void
 http_say_region(struct store_job *job, const char *code)
 {
-    char region[64];
+    char region[64] = "";
 
     http_error_element(job, "Region", region, sizeof region);
     if (job->head.region[0] == '\0')
@@ -8345,6 +8367,7 @@ http_redirect_error(struct store_job *job, const char *code)
 static int
 http_is_skewed(const struct http_head *head)
 {
+    /* years 1 to 9999 on either side: no overflow */
     int64_t off = head->date - (int64_t)time(NULL);
 
     return (head->status == 403 || head->status == 400) && head->date != 0 &&
@@ -8466,27 +8489,26 @@ http_curl_error(struct store_job *job, CURLcode code,
                 const struct store_opts *o)
 {
     static const struct {
-        CURLcode code;
         const char *msg, *hint;
+        CURLcode code;
         int retry;
     } known[] = {
-        {CURLE_COULDNT_RESOLVE_HOST, "the host's name is not known", NULL, 1},
-        {CURLE_COULDNT_RESOLVE_PROXY, "the proxy's name is not known", NULL, 1},
-        {CURLE_COULDNT_CONNECT, "cannot connect", NULL, 1},
-        {CURLE_PARTIAL_FILE, "the connection was cut in the middle", NULL, 1},
-        {CURLE_RECV_ERROR, "the connection was cut", NULL, 1},
-        {CURLE_SEND_ERROR, "the connection was cut", NULL, 1},
-        {CURLE_GOT_NOTHING, "the server closed without an answer", NULL, 1},
-        {CURLE_OPERATION_TIMEDOUT, "no connection in time", NULL, 1},
-        {CURLE_PEER_FAILED_VERIFICATION,
-         "the server's certificate does not verify",
+        {"the host's name is not known", NULL, CURLE_COULDNT_RESOLVE_HOST, 1},
+        {"the proxy's name is not known", NULL, CURLE_COULDNT_RESOLVE_PROXY, 1},
+        {"cannot connect", NULL, CURLE_COULDNT_CONNECT, 1},
+        {"the connection was cut in the middle", NULL, CURLE_PARTIAL_FILE, 1},
+        {"the connection was cut", NULL, CURLE_RECV_ERROR, 1},
+        {"the connection was cut", NULL, CURLE_SEND_ERROR, 1},
+        {"the server closed without an answer", NULL, CURLE_GOT_NOTHING, 1},
+        {"no connection in time", NULL, CURLE_OPERATION_TIMEDOUT, 1},
+        {"the server's certificate does not verify",
          "--cacert FILE names the authority to trust; the name in the URL "
          "must be the certificate's",
-         0},
-        {CURLE_SSL_CONNECT_ERROR, "the TLS handshake failed", NULL, 1},
-        {CURLE_SSL_CACERT_BADFILE, "the CA file cannot be used",
-         "--cacert FILE names another", 0},
-        {CURLE_TOO_MANY_REDIRECTS, "too many redirects", NULL, 0},
+         CURLE_PEER_FAILED_VERIFICATION, 0},
+        {"the TLS handshake failed", NULL, CURLE_SSL_CONNECT_ERROR, 1},
+        {"the CA file cannot be used", "--cacert FILE names another",
+         CURLE_SSL_CACERT_BADFILE, 0},
+        {"too many redirects", NULL, CURLE_TOO_MANY_REDIRECTS, 0},
     };
     long connect = 0;
     size_t i;
@@ -8502,6 +8524,7 @@ http_curl_error(struct store_job *job, CURLcode code,
     curl_easy_getinfo(job->easy, CURLINFO_HTTP_CONNECTCODE, &connect);
     if (connect >= 300)
         return http_proxy_error(job, connect);
+    /* a time-out costs more of the quota */
     job->timeout = code == CURLE_OPERATION_TIMEDOUT;
     if (o->proxy.url != NULL && job->connecting && http_is_cut(code))
         return http_passing(job, reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
@@ -8596,6 +8619,7 @@ http_finish(struct store_job *job, CURLcode code, const struct store_opts *o)
 static int
 http_add_header(struct store_job *job, const char *line)
 {
+    /* NULL leaves the list as it is: it is still freed */
     struct curl_slist *all = curl_slist_append(job->headers, line);
 
     if (all == NULL)
@@ -8656,6 +8680,7 @@ http_set_body(struct store_job *job)
     /* libcurl adds these by itself; no wait for 100 Continue */
     bad |= !http_add_header(job, "Content-Type:");
     bad |= !http_add_header(job, "Expect:");
+    /* a PUT, also of no bytes; the method of a POST is named afterwards */
     bad |= (unsigned)curl_easy_setopt(e, CURLOPT_UPLOAD, 1L);
     bad |= (unsigned)curl_easy_setopt(e, CURLOPT_INFILESIZE_LARGE,
                                       (curl_off_t)job->size);
@@ -8676,7 +8701,8 @@ static unsigned
 http_set_range(struct store_job *job)
 {
     uint64_t start = job->from + job->got;
-    char text[EF_MAX_ETAG_BYTES + 16];
+    /* "If-Match: " and a tag, or two numbers of 20 digits */
+    char text[EF_MAX_ETAG_BYTES + 64];
     unsigned bad = 0;
 
     if (job->probe || job->ranged || start > 0) {
@@ -8845,8 +8871,9 @@ http_open(struct store_job *job, const struct store_opts *o)
         rc = http_sign(job);
         url = buf_cstr(&job->signed_url);
     }
-    if (rc != EF_OK)
-        return rc;
+    /* one of the two is there: a job without either is none */
+    if (rc != EF_OK || url == NULL)
+        return rc != EF_OK ? rc : reject_memory(&job->err);
     /* an endpoint may be http://: section 16 has asked for --allow-http */
     tls = strncmp(url, "https:", 6) == 0;
     bad |= (unsigned)curl_easy_setopt(job->easy, CURLOPT_URL, url);
@@ -8866,6 +8893,7 @@ http_open(struct store_job *job, const struct store_opts *o)
 static void
 http_close(CURLM *multi, struct store_job *job)
 {
+    /* before the lists that it points to are freed */
     if (job->easy != NULL) {
         curl_multi_remove_handle(multi, job->easy);
         curl_easy_cleanup(job->easy);
@@ -8991,6 +9019,7 @@ http_retry(CURLM *multi, struct store_job *job, const struct store_opts *o)
         o->net->spent += cost;
         job->not_before = clock_ms() + http_backoff_ms(job);
     }
+    /* its handle is gone, its connection kept where it is still good */
     http_close(multi, job);
     job->state = JOB_WAITING;
     return 1;
@@ -9014,6 +9043,7 @@ http_next(CURLM *multi, struct store_job *job, const struct store_opts *o)
     o->net->spent -= o->net->spent > 0;
     /* the connection stays with multi, for the next piece */
     http_close(multi, job);
+    /* for the progress line, which counts over all pieces */
     job->done += job->method == STORE_GET ? job->got : job->size;
     job->got = job->at = job->size = 0;
     job->tries = 0;
@@ -9073,6 +9103,7 @@ http_give_up(CURLM *multi, struct store_job *jobs, size_t n,
         if (job->state != JOB_OPEN || job->connecting ||
             now - job->moved < o->stall_sec * 1000)
             continue;
+        /* nobody knows whether it would have come: another attempt may tell */
         job->timeout = 1;
         job->rc = http_passing(
             job, reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
@@ -9363,6 +9394,7 @@ store_run(struct store_job *jobs, size_t n, int all_or_nothing,
     for (i = 0; i < n; i++) {
         if (jobs[i].state == JOB_OVER)
             continue;
+        /* an earlier attempt's account is no account of how it ended */
         jobs[i].err = (ef_err){0};
         store_over(o.net->multi, &jobs[i],
                    o.net->multi == NULL ? reject_memory(&jobs[i].err)
@@ -9408,6 +9440,7 @@ store_first_error(const struct store_job *jobs, size_t n, ef_status rc,
 /* One input on its way: decrypted as it arrives, named when its tag holds.
  * begun tells whether there is something to undo. */
 struct store_input {
+    /* the caller's, who keeps both until it is over */
     const unsigned char *key; /* EF_KEY_BYTES, secret */
     ef_buf path;              /* where it will stand, with a NUL */
     int flags;                /* of enum file_flags */
@@ -9618,6 +9651,8 @@ struct get_part {
  * to a file without a name, which gets its name when all of it is there and,
  * with a key, authentic. */
 struct object_get {
+    /* in order: what the caller says, the output, what the first answer said,
+     * the message's own, the connections */
     const unsigned char *key;
     struct store_input in; /* the file; with a key, what decrypts in order */
     struct store_net *net;
@@ -9680,9 +9715,11 @@ static ef_status
 get_flush(struct get_part *part, ef_err *err)
 {
     struct object_get *g = part->g;
+    /* the file has plaintext alone: its offsets are the message's */
     uint64_t at = part->block * 16;
     size_t n = part->n;
 
+    /* over ciphertext, so before it is decrypted */
     gcm_ghash(g->in.gcm, part->y, part->buf, n);
     gcm_ctr(g->in.gcm, part->block + 1, part->buf, n);
     part->block += (n + 15) / 16;
@@ -9743,6 +9780,7 @@ get_decide(struct object_get *g, const struct store_job *job)
     g->net->soon = 1;
     g->net->total = job->total != EF_UNKNOWN ? job->total : 0;
     g->total = job->total;
+    /* unless all of what follows holds */
     g->mode = GET_STREAM;
     g->next = job->to != 0 && job->to < job->total ? job->to : job->total;
     memcpy(g->pin, job->pin, sizeof g->pin);
@@ -9792,6 +9830,7 @@ get_restart(void *ctx, ef_err *err)
         return reject(err, EF_E_NETWORK, EF_NOWHERE,
                       "the connection was cut, and the output cannot begin "
                       "anew");
+    /* its next answer decides anew: it may be another object by now */
     g->mode = GET_UNKNOWN;
     return store_input_restart(&g->in, err);
 }
@@ -9889,6 +9928,7 @@ get_verify(struct object_get *g, ef_err *err)
     unsigned char tag[EF_TAG_BYTES];
     int same;
 
+    /* as if the message had come in order */
     memcpy(g->in.gcm->y, g->sum, sizeof g->sum);
     g->in.gcm->n = g->total - EF_OVERHEAD_BYTES;
     /* ranges were hashed with their padding: no unfinished block is left */
@@ -10005,7 +10045,8 @@ object_get(const char *path, int flags, int *spool, const unsigned char *key,
     rc = file_end_name(&g->in.path, err);
     if (rc == EF_OK)
         rc = get_begin(g, from, spool != NULL, err);
-    /* a file comes in one piece, by nobody's connection */
+    /* a file comes in one piece, by nobody's connection: store_file has no use
+     * for ranges */
     if (from->url != NULL && strncmp(from->url, "file:", 5) == 0) {
         g->job[0].again = NULL;
         n = 1;
@@ -10093,6 +10134,7 @@ put_read(void *ctx, uint64_t at, unsigned char *buf, size_t n, ef_err *err)
         if (k < 0)
             return with_file(err, reject_sys(err, EF_E_IO, "cannot read"),
                              p->name);
+        /* its size is in the request's head already */
         if (k == 0)
             return with_file(err,
                              reject(err, EF_E_IO, EF_NOWHERE,
@@ -10132,6 +10174,7 @@ put_unchanged(const struct object_put *p, ef_err *err)
         return EF_OK;
     if (fstat(p->fd, &now) != 0)
         return with_file(err, reject_sys(err, EF_E_IO, "cannot read"), p->name);
+    /* the descriptor's own file, whatever its name means by now */
     if (now.st_size == p->before.st_size &&
         now.st_mtim.tv_sec == p->before.st_mtim.tv_sec &&
         now.st_mtim.tv_nsec == p->before.st_mtim.tv_nsec)
@@ -10298,6 +10341,7 @@ put_again_file(void *ctx, struct store_job *job)
     uint64_t n = p->text_n - p->next;
 
     (void)job;
+    /* the last part is what is left */
     n = n < p->part_bytes ? n : p->part_bytes;
     if (n == 0)
         return 0;
@@ -10335,6 +10379,7 @@ put_again_order(void *ctx, struct store_job *job)
         return 0;
     }
     job->wait_fd = p->fd + 1;
+    /* what is there stays in the buffer until the pipe gives more */
     if (!full)
         return -1;
     p->filler = NULL;
@@ -10371,6 +10416,7 @@ put_initiate(struct object_put *p, ef_err *err)
 
     job.query_n = 1;
     rc = put_ask(p, &job, p->o, err);
+    /* raw: it is encoded with the query each time */
     ef_buf_str(&p->upload, "uploadId=");
     if (rc == EF_OK &&
         (ef_xml_get(&p->upload, &found, "InitiateMultipartUploadResult",
@@ -10479,6 +10525,7 @@ put_complete(struct object_put *p, ef_err *err)
     int found = 0;
     ef_status rc;
 
+    /* the size must be known before the request begins */
     job.query[0] = buf_cstr(&p->upload);
     put_list(p, &list);
     job.size = list.n;
@@ -10605,6 +10652,7 @@ put_file(struct object_put *p, ef_err *err)
                 p->name),
             "put it to s3://BUCKET/KEY, with keys: that sends parts");
     part->p = p;
+    /* a URL is signed for one request: no part could be sent to it */
     if (p->to->s3 != NULL && n > STORE_WHOLE_BYTES)
         return put_parts(p, err);
     /* read again from the start where the request is repeated */
@@ -10683,6 +10731,7 @@ put_begin(struct object_put *p, ef_err *err)
 
     if (fstat(p->fd, &p->before) != 0)
         return with_file(err, reject_sys(err, EF_E_IO, "cannot read"), p->name);
+    /* a device or a pipe has no size that one could rely on */
     p->seekable = S_ISREG(p->before.st_mode);
     p->text_n = p->seekable ? (uint64_t)p->before.st_size : 0;
     /* half open pipes of a terminal's aside, a file may be at its middle */
@@ -11014,6 +11063,7 @@ aws_from_file(struct aws_profile *p, const char *section, ef_slice text,
     int found = 0;
     ef_status rc;
 
+    /* found is not asked: aws_settings has told that the profile is there */
     rc = aws_value(p->access_key, sizeof p->access_key, &found, section,
                    "aws_access_key_id", NULL, text, err);
     /* secret and token come from the file that the id comes from */
@@ -11310,6 +11360,7 @@ aws_process_run(char **word, unsigned char *buf, size_t *n, int64_t end,
     ef_status rc;
     pid_t pid;
 
+    /* dup2 makes the child's copy of the writing end outlive exec */
     if (pipe2(pipe_fd, O_CLOEXEC) != 0)
         return reject_sys(err, EF_E_IO, "cannot start a program");
     pid = fork();
@@ -11425,6 +11476,7 @@ aws_container_check(ef_slice url, ef_err *err)
 
     if (rc != EF_OK || scheme == EF_SCHEME_HTTPS)
         return rc;
+    /* behind "http://" or "file://", up to the path */
     url = slice_from(url, 7);
     url.n = slice_find(store_public(url), '/');
     for (i = 0; i < sizeof near / sizeof near[0]; i++)
@@ -11487,6 +11539,7 @@ aws_from_container(struct aws_profile *p, const struct store_opts *o,
     ef_buf url = {0};
     ef_status rc = line == NULL ? reject_memory(err) : EF_OK;
 
+    /* both set: the relative one counts, as with botocore */
     if (relative != NULL && relative[0] != '\0') {
         ef_buf_str(&url, "http://169.254.170.2");
         ef_buf_str(&url, relative);
@@ -11852,6 +11905,7 @@ aws_load(struct aws_profile *p, const struct aws_choice *choice,
     ef_status rc;
 
     memset(p, 0, sizeof *p);
+    /* one byte more than is allowed, so that too much can be seen */
     f[0].text = ef_secret_alloc(text_n, NULL);
     f[1].text = ef_secret_alloc(text_n, NULL);
     rc = f[0].text == NULL || f[1].text == NULL ? reject_memory(err) : EF_OK;
@@ -14703,6 +14757,7 @@ run_share(const struct run_job *job, struct run_port *in, struct run_port *out,
     /* 1024 datasets and 10000 shares at most: no overflow */
     size_t i = job->shard, n = job->shards;
 
+    /* all inputs to all outputs, as without shares */
     if (n <= 1)
         return EF_OK;
     if (out->n != n) {
@@ -16579,6 +16634,7 @@ cli_object_s3(struct cli *c, struct cli_object *t, const char *arg,
         choice.name = env;
     else
         choice.optional = 1;
+    /* freed by cli_object_free, with what was read into it */
     t->aws = ef_secret_alloc(sizeof *t->aws, NULL);
     if (t->aws == NULL)
         return reject_memory(err);
@@ -16621,6 +16677,7 @@ cli_object_url(struct cli_object *t, const char *arg, ef_err *err)
     if (rc == EF_OK)
         rc = store_check_scheme(scheme, t->o.schemes, err);
     if (rc == EF_OK) {
+        /* blanks in front are gone; there is a byte for the NUL */
         memmove(t->url, url.p, url.n);
         t->url[url.n] = '\0';
         t->place.url = (const char *)t->url;
@@ -17278,6 +17335,7 @@ cli_share(const struct cli *c, struct run_job *job)
     ef_err err = {0};
     size_t i;
 
+    /* unless somebody says something else */
     job->shards = 1;
     if (c->value[CLI_SHARD] != NULL) {
         if (ef_shard_parse(&job->shard, &job->shards,

@@ -5,12 +5,14 @@
  * Claims   a slow twin finds the same command and, with the table of options,
  *          the same arguments, values and columns, and refuses the same; a
  *          number option takes what strtol reads, within its range; a key is
- *          the folder's prefix and the name; no message or help has a byte of
- *          an argument that a terminal would obey; nothing is run.
+ *          the folder's prefix and the name; what `get` puts into a folder has
+ *          the object's last name, which is one file's; no message or help has
+ *          a byte of an argument that a terminal would obey; nothing is run.
  * Covers   cli_prefix cli_print_err cli_fail cli_usage cli_number cli_size
  *          cli_has_control cli_find_option cli_take_option cli_parse
  *          cli_find_command cli_no_command cli_help_option cli_help_command
- *          cli_presign_fields cli_presign_key cli_read_url
+ *          cli_presign_fields cli_presign_key cli_read_url cli_last_part
+ *          cli_get_path
  * Seeds    command lines in fuzz/seeds.py    Dict  fuzz/dict/cli.dict
  */
 #include <stdio.h>
@@ -248,6 +250,53 @@ presign(struct cli *c)
     key(c->args[2], c->args[3], 1);
 }
 
+/* Where `get` puts an object of this name: by a URL, where the query is none
+ * of it, or by a key. */
+static void
+place(const char *text, int by_url)
+{
+    struct cli_object t = {.aws = NULL};
+    ef_buf url = {0}, path = {0}, name = {0};
+    const char *last, *end;
+    ef_err err = {0};
+    ef_status rc;
+
+    ef_buf_str(&url, by_url ? "https://h/" : "folder/");
+    ef_buf_str(&url, text);
+    last = buf_cstr(&url);
+    end = by_url ? last + strcspn(last, "?") : last + strlen(last);
+    t.place.url = by_url ? last : NULL;
+    t.key = url;
+    while (memchr(last, '/', (size_t)(end - last)) != NULL)
+        last++;
+    FUZZ_ASSERT(cli_get_path(&path, &t, "/dev/null", NULL) == EF_OK &&
+                strcmp((char *)path.p, "/dev/null") == 0);
+    path.n = 0;
+    rc = cli_get_path(&path, &t, "/dev", &err);
+    if (rc == EF_OK) {
+        FUZZ_ASSERT(path.n > 5 && memcmp(path.p, "/dev/", 5) == 0);
+        if (by_url)
+            FUZZ_ASSERT(
+                ef_percent_decode(&name, twin_slice(last, (size_t)(end - last)),
+                                  0, NULL) == EF_OK);
+        else
+            ef_buf_add(&name, last, (size_t)(end - last));
+        FUZZ_ASSERT(twin_same(slice_from(buf_slice(&path), 5), name.p, name.n));
+        FUZZ_ASSERT(strlen((char *)path.p) == path.n);
+        FUZZ_ASSERT(slice_find(buf_slice(&name), '/') == name.n);
+        FUZZ_ASSERT(strcmp((char *)path.p + 5, ".") != 0 &&
+                    strcmp((char *)path.p + 5, "..") != 0);
+    } else {
+        FUZZ_ASSERT(rc == EF_E_FORMAT);
+        hush();
+        FUZZ_ASSERT(cli_fail(&err) == 4);
+        heard(1);
+    }
+    ef_buf_free(&url);
+    ef_buf_free(&path);
+    ef_buf_free(&name);
+}
+
 /* What every message has room for: any argument, as a name and in usage. */
 static void
 messages(const struct cli_command *cmd, const char *text)
@@ -313,6 +362,8 @@ command(int argc, char **argv)
             presign(&c);
     }
     messages(c.command, argv[argc - 1]);
+    place(argv[argc - 1], 0);
+    place(argv[argc - 1], 1);
     cli_name = "";
 }
 

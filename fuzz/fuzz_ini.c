@@ -1,12 +1,14 @@
 /*
- * Target   INI (section 5): ef_ini_get.
- * Input    text | one byte for fuzz_seldom | a byte: which section and name are
- *          wanted; from 0xc0 on with an empty line at the end, so often that
- *          the text is too long
+ * Target   INI (section 5): ef_ini_get, ef_ini_get_part.
+ * Input    text | one byte for fuzz_seldom | a byte: which part of the value is
+ *          wanted, or all | a byte: which section and name are wanted; from
+ *          0xc0 on with an empty line at the end, so often that the text is
+ *          too long
  * Claims   the value, or the line and the reason of a refusal, are those of a
- *          plain twin that first makes a list of all lines and then asks it;
- *          a value is a slice of the text; a refusal says a line.
- * Covers   ef_ini_get ini_* ef_utf8_check
+ *          plain twin that takes the lines one by one; so is a part's, which
+ *          stands below a name without a value; a value is a slice of the
+ *          text; a refusal says a line.
+ * Covers   ef_ini_get ef_ini_get_part ini_* ef_utf8_check
  * Seeds    vectors/ini.txt    Dict  ini
  */
 #include <ctype.h>
@@ -20,6 +22,9 @@ static const char *const sections[] = {
 static const char *const names[] = {
     "region", "aws_access_key_id", "s3",    "k", "x",
     "n",      "endpoint_url",      "output"};
+/* NULL: the name's own value */
+static const char *const subs[] = {NULL, "addressing_style", "k",
+                                   "endpoint_url"};
 
 enum kind { NOTHING, HEAD, KEY, MORE, WRONG };
 
@@ -163,22 +168,25 @@ has_odd_end(ef_slice s)
  * ways. */
 struct answer {
     ef_slice value;
-    int heads, keys, inside, on_key;
-    size_t indent; /* of the key above */
-    uint64_t wrong, doubt, key_line;
+    int heads, keys, values, inside, on_key;
+    int in_defaults; /* Python's section for the defaults of all */
+    int parted;      /* the key above has no value, and parts are wanted */
+    size_t indent;   /* of the key above */
+    uint64_t wrong, doubt, key_line, default_line;
 };
 
-/* A key, on line i. */
+struct wanted {
+    const char *section, *name, *sub;
+};
+
+/* What was looked for, on line i. */
 static void
-ask_key(struct answer *a, const struct line *l, uint64_t i, const char *name)
+keep(struct answer *a, const struct line *l, uint64_t i)
 {
-    a->indent = l->indent;
-    a->on_key = a->inside && is_named(l, name);
-    a->keys += a->on_key;
-    if ((a->inside && has_odd_end(l->name)) || (a->on_key && a->keys > 1))
+    if (a->values++ > 0) {
         a->wrong = i;
-    if (!a->on_key || a->wrong != 0)
         return;
+    }
     a->value = l->value;
     a->key_line = i;
     /* a doubt from a line above is now about this one */
@@ -187,26 +195,66 @@ ask_key(struct answer *a, const struct line *l, uint64_t i, const char *name)
         a->doubt = i;
 }
 
+/* A key, on line i. */
+static void
+ask_key(struct answer *a, const struct line *l, uint64_t i,
+        const struct wanted *w)
+{
+    a->indent = l->indent;
+    if (a->in_defaults && is_named(l, w->name))
+        a->default_line = i;
+    a->on_key = a->inside && is_named(l, w->name);
+    a->keys += a->on_key;
+    if ((a->inside && has_odd_end(l->name)) || (a->on_key && a->keys > 1))
+        a->wrong = i;
+    if (!a->on_key || a->wrong != 0)
+        return;
+    a->parted = w->sub != NULL && l->value.n == 0;
+    a->key_line = i;
+    if (w->sub == NULL)
+        keep(a, l, i);
+    else if (a->doubt != 0)
+        a->doubt = i;
+}
+
+/* A line that goes on below the name, indented further: as botocore has it, a
+ * part in each, NAME = VALUE. */
+static void
+ask_part(struct answer *a, const struct line *l, uint64_t i,
+         const struct wanted *w)
+{
+    if (!a->parted)
+        return;
+    if (memchr(l->body.p, '=', l->body.n) == NULL || l->body.p[0] == '=' ||
+        l->body.p[0] == ':')
+        a->wrong = i;
+    else if (is_named(l, w->sub))
+        keep(a, l, i);
+}
+
 /* Line i, from 1. */
 static void
-ask(struct answer *a, const struct line *l, uint64_t i, const char *section,
-    const char *name)
+ask(struct answer *a, const struct line *l, uint64_t i, const struct wanted *w)
 {
     if (l->kind == HEAD) {
-        a->inside = is_head(l, section);
+        a->inside = is_head(l, w->section);
+        a->in_defaults = is_head(l, "DEFAULT");
         a->heads += a->inside;
         a->on_key = 0;
         if (a->inside && a->heads > 1)
             a->wrong = i;
     } else if (l->kind == KEY) {
-        ask_key(a, l, i, name);
+        ask_key(a, l, i, w);
+    } else if (l->kind == MORE && w->sub != NULL && a->on_key &&
+               l->indent > a->indent) {
+        ask_part(a, l, i, w);
     } else if (l->kind == MORE) {
         /* the value goes on, for some; or a key or a head for others */
         if (a->on_key && a->doubt == 0)
             a->doubt = a->key_line;
         if (l->indent <= a->indent && l->body.p[0] == '[')
             a->wrong = i;
-        else if (l->indent <= a->indent && a->inside && is_named(l, name))
+        else if (l->indent <= a->indent && a->inside && is_named(l, w->name))
             a->doubt = i;
     } else if (l->kind == WRONG) {
         a->wrong = i;
@@ -228,7 +276,7 @@ line_of(ef_slice text, size_t at)
 }
 
 static struct answer
-twin_get(const char *section, const char *name, ef_slice text)
+twin_get(const struct wanted *w, ef_slice text)
 {
     struct answer a = {.wrong = 0};
     ef_err err = {0};
@@ -240,21 +288,27 @@ twin_get(const char *section, const char *name, ef_slice text)
     for (i = 1; text.n > 0 && a.wrong == 0; i++) {
         struct line l = classify(cut(&text), &state);
 
-        ask(&a, &l, i, section, name);
+        ask(&a, &l, i, w);
     }
     return a;
 }
 
 static void
-compare(const struct answer *want, const char *section, const char *name,
-        ef_slice text)
+compare(const struct answer *want, const struct wanted *w, ef_slice text)
 {
     ef_slice value = {NULL, 1};
     int found = -1;
     ef_err err = {0};
-    ef_status rc = ef_ini_get(&value, &found, section, name, text, &err);
+    ef_status rc =
+        w->sub == NULL
+            ? ef_ini_get(&value, &found, w->section, w->name, text, &err)
+            : ef_ini_get_part(&value, &found, w->section, w->name, w->sub, text,
+                              &err);
     uint64_t line = want->wrong != 0 ? want->wrong : want->doubt;
 
+    /* a default of some readers alone */
+    if (line == 0 && want->values == 0 && want->heads > 0)
+        line = want->default_line;
     if (text.n > EF_MAX_INI_BYTES) {
         FUZZ_ASSERT(rc == EF_E_LIMIT && err.at == EF_MAX_INI_BYTES);
         return;
@@ -266,7 +320,7 @@ compare(const struct answer *want, const char *section, const char *name,
         return;
     }
     FUZZ_ASSERT(found == want->heads);
-    FUZZ_ASSERT((value.p != NULL) == (want->keys > 0));
+    FUZZ_ASSERT((value.p != NULL) == (want->values > 0));
     FUZZ_ASSERT(value.n == want->value.n);
     FUZZ_ASSERT(value.n == 0 || value.p == want->value.p);
     FUZZ_ASSERT(value.p == NULL ||
@@ -278,7 +332,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_in in = {data, size};
     uint8_t which = fuzz_byte(&in);
-    const char *section = sections[which / 8 % 8], *name = names[which % 8];
+    struct wanted w = {sections[which / 8 % 8], names[which % 8],
+                       subs[fuzz_byte(&in) % 4]};
     void *block;
     ef_slice text;
     struct answer want;
@@ -288,8 +343,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     FUZZ_REACHED();
     if (which >= 0xc0 && fuzz_seldom(data, size))
         text = fuzz_stretch(&block, text, text.n, "\n", EF_MAX_INI_BYTES);
-    want = twin_get(section, name, text);
-    compare(&want, section, name, text);
+    want = twin_get(&w, text);
+    compare(&want, &w, text);
     free(block);
     return 0;
 }

@@ -13,6 +13,8 @@ order in which the harness takes them.
     seed(text, u32(70000), 1)   fuzz_u32(&in) == 70000, then fuzz_byte == 1
     seed(text, key)             fuzz_bytes(&in, key, 32) gives key
 """
+import hashlib
+import json
 import os
 import re
 import sys
@@ -159,9 +161,32 @@ INI_NAMES = (b"region", b"aws_access_key_id", b"s3", b"k", b"x", b"n",
              b"endpoint_url", b"output")
 
 
-def ini_seed(text, section, name, stretch=0):
+INI_SUBS = (None, b"addressing_style", b"k", b"endpoint_url")
+
+
+def ini_seed(text, section, name, stretch=0, sub=None):
     which = 8 * INI_SECTIONS.index(section) + INI_NAMES.index(name)
-    return seldom(text, which | stretch)
+    return seldom(text, which | stretch, INI_SUBS.index(sub))
+
+
+def part_seeds():
+    """Parts of a value, below a name that has none of its own."""
+    head, style = b"[x]\n", b"  addressing_style = path\n"
+    for i, text in enumerate((
+            b"s3 =\n" + style, b"s3=\n" + style + b"region = r\n",
+            b"s3 = x\n" + style, b"s3 :\n" + style, b"s3 =\n\n#\n" + style,
+            b"s3 =\n" + style + style, b"s3 =\n" + style + b"s3 =\n" + style,
+            b"s3 = x\ns3 =\n" + style, b"s3 =\n  a = b\n" + style,
+            b"s3 =\n  plain\n" + style, b"s3 =\n  = x\n" + style,
+            b"s3 =\n  a: b\n" + style, b"s3 =\n  addressing_style: path\n",
+            b"s3 =\n  addressing_style = path # x\n", b"  s3 =\n k = v\n",
+            b"  s3 =\n" + style, b"  s3 =\n k = v\n s3 = x\n",
+            b"  s3 =\n [x]\n", b"a =\n" + style, b" s3 = x\n s3 = y\n",
+            b"s3 =\n  ADDRESSING_STYLE = path\n", b"s3 =\n  k =\n",
+            b"[DEFAULT]\ns3 =\n" + style, b"s3 = x\n[DEFAULT]\ns3 = y\n")):
+        yield "part-%d" % i, ini_seed(head + text, b"x", b"s3", 0,
+                                      b"addressing_style")
+        yield "part-%d-k" % i, ini_seed(head + text, b"x", b"s3", 0, b"k")
 
 
 def ini_seeds():
@@ -172,6 +197,7 @@ def ini_seeds():
             r["name"] if r["name"] in INI_NAMES else INI_NAMES[0])
     yield "too-long", ini_seed(b"[x]\nk=v\n", b"x", b"k", 0xc0)
     yield "just-too-long", ini_seed(b"", b"x", b"k", 0xc0)
+    yield from part_seeds()
 
 
 def gcm_seeds():
@@ -191,6 +217,13 @@ def container_seeds():
                                 r["file"][:12], key)
         elif "file" in r:
             yield r["id"], seed(r["file"], 0, u32(0), u32(i), bytes(12), key)
+    for i in range(24):
+        params = (0xf0 + i % 4, u32(i * 7919), u32(i), bytes(12), bytes(32))
+        yield "stretched-%d" % i, seed(b"%c" % (-sum(seed(b"", *params)) & 255),
+                                  *params)
+        yield "ranges-%d" % i, seed(b"0123456789abcdef" * i + b"x" * (i % 3),
+                                   i, u32(i), u32(i * 31), bytes(12),
+                                   bytes(32))
 
 
 def key_seeds():
@@ -379,37 +412,143 @@ def ports_seeds():
                 entry(b"d", b"x", b"https://h/k", r["json"]), i % 8)
 
 
-def http_seed(body, ask, framing=3, status=0, missing=0, refuse=0):
-    return seed(body, ask + 3 * framing, status, missing, refuse)
+HTTP_ASKS = "get probe put range keep post part begin finish".split()
+HTTP_THENS = "silence whole rest other elsewhere busy".split()
+
+
+def http_seed(body, ask, framing=3, status=0, missing=0, refuse=0, event=0,
+              then="silence", pinned=0, attempts=1):
+    return seed(body, HTTP_ASKS.index(ask) + len(HTTP_ASKS) * framing,
+                event + 4 * HTTP_THENS.index(then) + 24 * pinned
+                + 48 * (attempts - 1), status, missing, refuse)
+
+
+def http_error(code, message, status=b"403 Forbidden", more=b""):
+    body = b"<Error><Code>%s</Code><Message>%s</Message></Error>" % (
+        code, message)
+    return b"HTTP/1.1 %s\r\n%sContent-Length: %d\r\n\r\n%s" % (
+        status, more, len(body), body)
+
+
+def http_s3_seeds():
+    """What S3 answers, and what comes of an upload in parts."""
+    for i, (code, message) in enumerate((
+            (b"NoSuchKey", b""), (b"AccessDenied", b"Request has expired"),
+            (b"SlowDown", b"x"), (b"ThrottlingX", b"x"), (b"Odd", b"x" * 300),
+            (b"AuthorizationHeaderMalformed", b"the region is wrong"),
+            (b"A\x1b[31m", b"Signature=abc"), (b"X-Amz-Y", b"\xc3\xa9\n"))):
+        for ask in ("get", "keep", "put"):
+            yield "s3-%d-%s" % (i, ask), http_seed(
+                http_error(code, message), ask)
+            yield "s3-200-%d-%s" % (i, ask), http_seed(
+                http_error(code, message, b"200 OK"), ask)
+    for i, more in enumerate((
+            b"Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n", b"Retry-After: 7\r\n",
+            b"Retry-After: Sat, 06 Nov 2094 08:49:37 GMT\r\n",
+            b"Retry-After: soon\r\n", b"x-amz-bucket-region: eu-west-1\r\n",
+            b"x-amz-bucket-region: a b\r\n",
+            b"x-amz-bucket-region: \r\n", b"ETag: W/\"x\"\r\n",
+            b"ETag: x\r\n", b"Content-Range: bytes 0-1/2\r\n")):
+        for status in (b"400 B", b"301 M", b"503 S", b"416 R"):
+            yield "head-%d-%s" % (i, status[:3].decode()), http_seed(
+                http_error(b"C", b"m", status, more), "range", attempts=2)
+    region = b"<Error><Code>PermanentRedirect</Code><Region>r-1</Region>" \
+        b"</Error>"
+    yield "region", http_seed(b"HTTP/1.1 301 M\r\nContent-Length: %d\r\n\r\n"
+                              % len(region) + region, "get")
+
+    def ok(body, more=b"", status=b"200 OK"):
+        return b"HTTP/1.1 %s\r\n%sContent-Length: %d\r\n\r\n%s" % (
+            status, more, len(body), body)
+
+    begun = b"<InitiateMultipartUploadResult><UploadId>%s</UploadId>" \
+        b"</InitiateMultipartUploadResult>"
+    done = b"<CompleteMultipartUploadResult><ETag>x</ETag>" \
+        b"</CompleteMultipartUploadResult>"
+    for i, text in enumerate((begun % b"id", begun % b"", begun % (b"x" * 2000),
+                              done, b"", b"<a/>", begun[:40])):
+        for pinned in range(2):
+            yield "begin-%d-%d" % (i, pinned), http_seed(
+                ok(text), "begin", pinned=pinned)
+            yield "finish-%d-%d" % (i, pinned), http_seed(
+                ok(text), "finish", pinned=pinned)
+    gone = http_error(b"NoSuchUpload", b"m", b"404 N")
+    for i, etag in enumerate((
+            hashlib.md5(bytes(range(0, 256, 17)) * 2).hexdigest().encode()
+            + b"-2", b"x")):
+        probe = ok(b"x", b'ETag: "%s"\r\nContent-Range: bytes 0-0/5\r\n'
+                   % etag, b"206 P")
+        yield "finish-lost-%d" % i, http_seed(
+            b"\x1e".join([http_error(b"C", b"m", b"503 S"), gone, probe]),
+            "finish", attempts=3)
+        yield "finish-gone-%d" % i, http_seed(
+            b"\x1e".join([gone, probe]), "finish")
+    yield "part", http_seed(ok(b"", b'ETag: "abc"\r\n'), "part")
+    yield "part-no-etag", http_seed(ok(b""), "part")
+    for i, span in enumerate((b"3-8/20", b"3-8/9", b"3-6/7", b"3-9/20",
+                              b"0-5/20", b"3-8/*", b"*/20")):
+        n = 6 if i != 2 else 4
+        for pinned in range(2):
+            yield "range-%d-%d" % (i, pinned), http_seed(ok(
+                b"345678"[:n], b'ETag: "a"\r\nContent-Range: bytes %s\r\n'
+                % span, b"206 P"), "range", pinned=pinned)
+    for i, text in enumerate((
+            ok(b"345678", b"Content-Range: bytes 0-5/20\r\n", b"206 P"),
+            ok(b"345678", b"Content-Range: bytes 0-5/6\r\n", b"206 P"),
+            ok(b"", b"", b"416 R") + b"\x1e" + ok(b""),
+            ok(b"34567890", b'ETag: "a"\r\nContent-Range: bytes 0-5/20\r\n',
+               b"206 P"), ok(b"34567890"))):
+        yield "range-at-0-%d" % i, http_seed(text, "range", 3, 32, attempts=2)
+    for ask in HTTP_ASKS:
+        for then in HTTP_THENS:
+            for pinned in range(2):
+                for bit in (16, 32, 64, 96):
+                    yield "how-%s-%s-%d-%d" % (ask, then, pinned, bit), \
+                        http_seed(b"0123456789" * 9, ask, 0, bit,
+                                  133 if bit == 16 else 0, 0, 0, then, pinned,
+                                  3)
+                name = "then-%s-%s-%d" % (ask, then, pinned)
+                yield name, http_seed(b"0123456789" * 9, ask, 0, 0, 133, 0, 0,
+                                      then, pinned, 3)
+                yield name + "-busy", http_seed(
+                    b"0123456789" * 9, ask, 0, 138, 0, 0, 0, then, pinned, 3)
+                yield name + "-wait", http_seed(
+                    b"0123456789" * 9, ask, 1, 0, 133, 255, 0, then, pinned, 2)
+    lines = b"A: b\r\nContent-Length: 7\r\nLocation: x\r\n"
+    tail = seed(b"", 0xf0, 0, 0, 0, 0)
+    yield "head-long", lines + bytes([-sum(lines + tail) & 255]) + tail
 
 
 def http_seeds():
     head = b"HTTP/1.1 %s\r\nContent-Length: 5\r\n%s\r\nhello"
     moved = b"\x1e".join([head % (b"302 Found", b"Location: %s\r\n"),
                           head % (b"200 OK", b"")])
-    for ask in range(3):
+    yield from http_s3_seeds()
+    for ask in HTTP_ASKS[:5]:
         for framing in range(3):
             for status in range(16):
-                yield "made-%d-%d-%d" % (ask, framing, status), http_seed(
+                yield "made-%s-%d-%d" % (ask, framing, status), http_seed(
                     b"body " * 40, ask, framing, 128 + status)
             for missing in (1, 3, 7):
-                yield "cut-%d-%d-%d" % (ask, framing, missing), http_seed(
+                yield "cut-%s-%d-%d" % (ask, framing, missing), http_seed(
                     b"body", ask, framing, 0, 128 + missing)
             for refuse in (1, 2):
-                yield "no-%d-%d-%d" % (ask, framing, refuse), http_seed(
+                yield "no-%s-%d-%d" % (ask, framing, refuse), http_seed(
                     b"b" * 20000, ask, framing, 0, 0, 191 + refuse)
-        yield "large-%d" % ask, http_seed(b"b" * 45000, ask, 0)
+        yield "large-" + ask, http_seed(b"b" * 45000, ask, 0)
         for status in (200, 206, 301, 304, 403, 404, 412, 503, 100):
-            yield "raw-%d-%d" % (ask, status), http_seed(
+            yield "raw-%s-%d" % (ask, status), http_seed(
                 head % (b"%d X" % status, b""), ask)
         for i, to in enumerate((b"http://127.0.0.1/b", b"https://h/",
                                 b"file:///etc/passwd", b"/b", b"//h/b")):
-            yield "moved-%d-%d" % (ask, i), http_seed(moved % to, ask)
-        for event in (12, 24):
+            yield "moved-%s-%d" % (ask, i), http_seed(moved % to, ask)
+        for event in (1, 2):
             for i in range(4):
-                yield "event-%d-%d-%d" % (ask, event, i), http_seed(
-                    b"body" * 50, ask + event, i, 0, 129)
-        yield "moved-often-%d" % ask, http_seed(
+                for refuse in (0, 192):
+                    yield "event-%s-%d-%d-%d" % (ask, event, i, refuse), \
+                        http_seed(b"body" * 50, ask, i, 0, 129, refuse, event,
+                                  attempts=1 + refuse % 5)
+        yield "moved-often-" + ask, http_seed(
             b"\x1e".join([moved % b"/b"] * 4), ask)
         for i, text in enumerate((
                 b"", b"hello", b"HTTP/1.1 200 OK\r\n",
@@ -417,12 +556,15 @@ def http_seeds():
                 head % (b"200 OK", b"Content-Encoding: gzip\r\n"),
                 head % (b"200 OK", b"Content-Length: 6\r\n"),
                 b"HTTP/1.1 100 C\r\n\r\n" + head % (b"200 OK", b""))):
-            yield "odd-%d-%d" % (ask, i), http_seed(text, ask)
+            yield "odd-%s-%d" % (ask, i), http_seed(text, ask)
 
 
-def aws_seed(profile, variables, credentials, config):
-    return b"\n".join([profile, *variables, b"", b""]) + (
-        credentials + b"\f" + config)
+def aws_seed(profile, variables, credentials, config, how=None):
+    """how: 1, the profile was named; 2, it need not exist."""
+    if how is None:
+        how = 3 if profile == b"default" else 1
+    return seed(b"\n".join([profile, *variables, b"", b""]) + (
+        credentials + b"\f" + config), how)
 
 
 def aws_seeds():
@@ -456,6 +598,40 @@ def aws_seeds():
             """.split()):
         yield "unsupported-%d" % i, aws_seed(
             b"dev", env, b"[dev]\n" + name + b" = x\n", b"")
+        yield "unsupported-%d-env" % i, aws_seed(
+            b"dev", env, b"[dev]\n" + name + b" = x\n", b"", 0)
+        yield "unsupported-%d-false" % i, aws_seed(
+            b"dev", env, b"", b"[profile dev]\n" + name + b" = False\n")
+        yield "unsupported-%d-part" % i, aws_seed(
+            b"dev", env, b"", b"[profile dev]\ns3 =\n  " + name + b" = x\n")
+    dev, keys = b"[profile dev]\n", some % (2, 2)
+    for how in range(4):
+        for i, (variables, config) in enumerate((
+                (env, b""), ([], dev + b"s3 =\n  addressing_style = path\n"),
+                ([], dev + b"credential_process = p\n" + keys),
+                ([], dev + keys + b"services = s\n[services s]\ns3 =\n"
+                 b"  endpoint_url = http://s\n"),
+                ([], dev + b"endpoint_url = e\nservices = s\n[services s]\n"
+                 b"s3 =\n  x = y\n"),
+                ([], dev + b"services = s\n[services s]\ns3 =\n  x\n"),
+                ([], b'[profile "dev"]\n' + keys),
+                ([b"gTrue"] + env, dev + keys), (env[1:], b""), (env[2:], b""),
+                ([b"wfile"], b""), ([b"uhttp://x"], b""),
+                ([b"nno"], b""), ([b"iID"], dev + keys),
+                ([], dev + b"services = s\n"), ([b"ftrue"] + env, b""),
+                ([b"dFalse"] + env, b""), ([b"c$", b"C{"], dev + keys),
+                ([], dev + dev), ([], b"[profile  'dev' ]\n" + keys),
+                ([], b"[profile dev x]\n" + keys),
+                ([], dev + keys + b"ignore_configured_endpoint_urls = true\n"
+                 b"endpoint_url = e\n"),
+                ([b"x2020-01-01T00:00:00+00:00"] + env, b""),
+                ([b"x2020-01-01T00:00:00Z"] + env, b""),
+                ([b"x2099-01-01T00:00:00Z"] + env, b""),
+                ([], b"[DEFAULT]\nregion = r\n" + dev + keys))):
+            yield "how-%d-%d" % (how, i), aws_seed(b"dev", variables, b"",
+                                                   config, how)
+            yield "how-%d-%d-keys" % (how, i), aws_seed(
+                b"dev", variables, b"[dev]\n" + some % (1, 1), config, how)
     for where in (b"~", b"-", b"x"):
         for profile in (b"default", b"dev"):
             yield "%s-at-%d" % (profile.decode(), where[0]), aws_seed(
@@ -465,6 +641,37 @@ def aws_seeds():
     for i, r in enumerate(records("ini.txt")):
         yield r["id"], aws_seed(r["section"] if b"\n" not in r["section"]
                                 else b"x", [], r["text"], r["text"])
+
+
+def keys_document(token="SessionToken", **more):
+    doc = {"Version": 1, "AccessKeyId": "AKIAEXAMPLE",
+           "SecretAccessKey": "secret/key+x", token: "token==",
+           "Expiration": "2030-01-01T00:00:00Z"}
+    doc.update(more)
+    return json.dumps({k: v for k, v in doc.items() if v is not None}).encode()
+
+
+def keys_seeds():
+    odd = (None, "", 1, [], "x" * 256, "x" * 255, "a\0b", "\u00e9\n")
+    for how in range(4):
+        for token in ("SessionToken", "Token"):
+            yield "document-%d-%s" % (how, token), seed(
+                keys_document(token), how, 0)
+        yield "expired-%d" % how, seed(
+            keys_document(Expiration="2020-01-01T00:00:00Z"), how, 0)
+        for name in ("Version", "AccessKeyId", "SecretAccessKey",
+                     "SessionToken", "Expiration"):
+            for i, value in enumerate(odd):
+                yield "%s-%d-%d" % (name, how, i), seed(
+                    keys_document(**{name: value}), how, 0)
+    for n in range(1, 12):
+        yield "no-memory-%d" % n, seed(keys_document(), 2, n)
+    for i, text in enumerate((
+            "tool --profile x", "'a b' \"c d\"", "a\\ b", '"a\\"b"', '"a\\b"',
+            "''", "a''b", '"', "'", "a\\", '"\\', "", " \t\n", "a\rb",
+            "x " * 64, "x " * 65, "a#b #c", "'\\'", '"$HOME"', "role-name\n",
+            "  role \nother", "../../up", "r" * 128, "r" * 129, "a/b?c#d")):
+        yield "words-%d" % i, seed(text.encode(), 0, 0)
 
 
 def cli_seeds():
@@ -484,6 +691,14 @@ def cli_seeds():
              "--sigv2 --encoded --region r", "--endpoint-url=http://h"]
     for i, line in enumerate(lines):
         yield "line-%d" % i, "\n".join(line.split(" ")).encode()
+    for i, name in enumerate(("a/b.csv", "a/..", "..", "a/", "", "b%20c",
+                              "%2e%2e", "a%2fb", "%00", "%zz", "x?y/z",
+                              "n" * 300)):
+        yield "place-%d" % i, b"get\n" + name.encode()
+    lines = ["put -K k a s3://b/k", "get --profile p s3://b/k d", "put a -",
+             "get - --max-time 5 --addressing path", "run --shard 1/2"]
+    for i, line in enumerate(lines):
+        yield "object-%d" % i, "\n".join(line.split(" ")).encode()
     for i, more in enumerate(extra):
         yield "presign-%d" % i, "\n".join(presign + more.split()).encode()
     for i, (at, text) in enumerate([
@@ -524,6 +739,7 @@ TARGETS = {
     "ports": ports_seeds,
     "http": http_seeds,
     "aws": aws_seeds,
+    "keys": keys_seeds,
     "cli": cli_seeds,
 }
 

@@ -100,4 +100,51 @@ twin_step(uint32_t *seed, size_t most)
     return most > 0 ? (*seed >> 8) % most + 1 : 0;
 }
 
+/* Python's shlex in its POSIX mode with whitespace_split, without comments:
+ * one state a character, as the module has it. Words go to out, each with a
+ * NUL. Their number; -1: a quote or a backslash has no end. */
+static inline int
+twin_words(const char *text, char *out)
+{
+    enum { OUTSIDE, INSIDE, SINGLE, DOUBLE } state = OUTSIDE;
+    int n = 0;
+
+    for (; *text != '\0'; text++) {
+        int blank = strchr(" \t\r\n", *text) != NULL, opens = state == OUTSIDE;
+
+        if (state == SINGLE || state == DOUBLE) {
+            if (*text == (state == SINGLE ? '\'' : '"')) {
+                state = INSIDE;
+                continue;
+            }
+            if (state == DOUBLE && *text == '\\') {
+                if (text[1] == '\0')
+                    return -1;
+                if (text[1] != '"' && text[1] != '\\')
+                    *out++ = '\\';
+                text++;
+            }
+            *out++ = *text;
+            continue;
+        }
+        if (blank) {
+            if (!opens)
+                *out++ = '\0';
+            state = OUTSIDE;
+            continue;
+        }
+        n += opens;
+        state = *text == '\'' ? SINGLE : *text == '"' ? DOUBLE : INSIDE;
+        if (*text == '\\') {
+            if (text[1] == '\0')
+                return -1;
+            *out++ = *++text;
+        } else if (state == INSIDE) {
+            *out++ = *text;
+        }
+    }
+    *out = '\0';
+    return state == SINGLE || state == DOUBLE ? -1 : n;
+}
+
 #endif /* ENCFLOW_TWIN_H */

@@ -156,6 +156,24 @@ __wrap_write(int fd, const void *p, size_t n)
     return k < 0 ? -1 : __real_write(fd, p, (size_t)k);
 }
 
+DECLARE(ssize_t, pread, (int fd, void *p, size_t n, off_t at));
+ssize_t
+__wrap_pread(int fd, void *p, size_t n, off_t at)
+{
+    ssize_t k = part("pread", n);
+
+    return k < 0 ? -1 : __real_pread(fd, p, (size_t)k, at);
+}
+
+DECLARE(ssize_t, pwrite, (int fd, const void *p, size_t n, off_t at));
+ssize_t
+__wrap_pwrite(int fd, const void *p, size_t n, off_t at)
+{
+    ssize_t k = part("pwrite", n);
+
+    return k < 0 ? -1 : __real_pwrite(fd, p, (size_t)k, at);
+}
+
 DECLARE(ssize_t, getrandom, (void *p, size_t n, unsigned flags));
 ssize_t
 __wrap_getrandom(void *p, size_t n, unsigned flags)
@@ -187,6 +205,7 @@ WRAP(int, -1, access, (const char *path, int mode), (path, mode))
 WRAP(int, -1, faccessat, (int dir, const char *path, int mode, int flags),
      (dir, path, mode, flags))
 WRAP(off_t, -1, lseek, (int fd, off_t at, int whence), (fd, at, whence))
+WRAP(int, -1, ftruncate, (int fd, off_t n), (fd, n))
 WRAP(int, -1, fsync, (int fd), (fd))
 WRAP(int, -1, fchmod, (int fd, mode_t mode), (fd, mode))
 WRAP(int, -1, fchmodat, (int dir, const char *path, mode_t mode, int flags),
@@ -341,12 +360,12 @@ __wrap_curl_global_init_mem(long flags, curl_malloc_callback m,
 
 /* --- libcurl: callbacks --- */
 
-/* encflow's own. Of write it has two, for downloads and for what a server
- * says to an upload; each handle gets one. */
-static curl_write_callback real_write, real_discard, real_header;
+/* encflow's own; each handle gets all of them. */
+static curl_write_callback real_write, real_header;
 static curl_read_callback real_read;
 static curl_seek_callback real_seek;
 static curl_opensocket_callback real_socket;
+static curl_sockopt_callback real_sockopt;
 static curl_prereq_callback real_prereq;
 static curl_ssl_ctx_callback real_tls;
 
@@ -354,12 +373,6 @@ static size_t
 on_write(char *p, size_t size, size_t n, void *ctx)
 {
     return fails("curl write callback") ? 0 : real_write(p, size, n, ctx);
-}
-
-static size_t
-on_discard(char *p, size_t size, size_t n, void *ctx)
-{
-    return fails("curl discard callback") ? 0 : real_discard(p, size, n, ctx);
 }
 
 static size_t
@@ -380,6 +393,13 @@ on_seek(void *ctx, curl_off_t at, int origin)
 {
     return fails("curl seek callback") ? CURL_SEEKFUNC_FAIL
                                        : real_seek(ctx, at, origin);
+}
+
+static int
+on_sockopt(void *ctx, curl_socket_t fd, curlsocktype purpose)
+{
+    return fails("curl sockopt callback") ? CURL_SOCKOPT_ERROR
+                                          : real_sockopt(ctx, fd, purpose);
 }
 
 static curl_socket_t
@@ -406,19 +426,6 @@ on_tls(CURL *easy, void *tls, void *ctx)
 
 DECLARE(CURLcode, curl_easy_setopt, (CURL * easy, CURLoption option, ...));
 
-/* Whichever is set first is the write callback: a download's, as none of the
- * commands uploads before it downloads. */
-static CURLcode
-set_write(CURL *easy, curl_write_callback f)
-{
-    if (real_write == NULL || real_write == f) {
-        real_write = f;
-        return __real_curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_write);
-    }
-    real_discard = f;
-    return __real_curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_discard);
-}
-
 #define CALLBACK(option, type, real, ours)                                     \
     case option:                                                               \
         real = va_arg(ap, type);                                               \
@@ -432,9 +439,10 @@ set_callback(CURL *easy, CURLoption option, va_list ap)
     CURLcode rc = CURLE_OK;
 
     switch (option) {
-    case CURLOPT_WRITEFUNCTION:
-        rc = set_write(easy, va_arg(ap, curl_write_callback));
-        break;
+        CALLBACK(CURLOPT_WRITEFUNCTION, curl_write_callback, real_write,
+                 on_write);
+        CALLBACK(CURLOPT_SOCKOPTFUNCTION, curl_sockopt_callback, real_sockopt,
+                 on_sockopt);
         CALLBACK(CURLOPT_HEADERFUNCTION, curl_write_callback, real_header,
                  on_header);
         CALLBACK(CURLOPT_READFUNCTION, curl_read_callback, real_read, on_read);

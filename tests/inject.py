@@ -35,11 +35,13 @@ import random
 import re
 import shutil
 import socket
+import socketserver
 import ssl
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -69,6 +71,10 @@ FAULTS = {
     "read": hard("EIO", "EIO+") + hard("EINTR", rule=DONE) + [(PART, DONE)],
     "write": hard("EIO", "ENOSPC", "ENOSPC+", rule=FAIL) +
              hard("EINTR", rule=DONE) + [(PART, DONE)],
+    "pread": hard("EIO", rule=FAIL) + hard("EINTR", rule=DONE) +
+             [(PART, DONE)],
+    "pwrite": hard("EIO", "ENOSPC+", rule=FAIL) +
+              hard("EINTR", rule=DONE) + [(PART, DONE)],
     "getrandom": hard("EAGAIN", "EPERM", rule=FAIL) +
                  hard("EINTR") + [(PART, FAIL)],
     "close": hard("EIO"),
@@ -77,7 +83,7 @@ FAULTS = {
     "stat": hard("EIO", "EACCES"), "lstat": hard("EIO", "EACCES"),
     "fstat": hard("ENOMEM"), "fstatat": hard("EIO", "EACCES"),
     "access": hard("EIO"), "faccessat": hard("EACCES"),
-    "lseek": hard("EIO"), "fsync": hard("EIO", rule=FAIL),
+    "lseek": hard("EIO"), "ftruncate": hard("EIO"), "fsync": hard("EIO", rule=FAIL),
     "fchmod": hard("EPERM"), "fchmodat": hard("EPERM"),
     "linkat": hard("EPERM", "EIO+"), "renameat": hard("EIO"),
     "unlinkat": hard("EIO"), "mkdir": hard("ENOSPC"), "rmdir": hard("EBUSY"),
@@ -105,7 +111,7 @@ FAULTS = {
     "curl_multi_poll": hard("ENOMEM"),
     # No symbols of encflow: see inject.c.
     "curl memory": NO_MEMORY,
-    "curl write callback": hard("EIO"), "curl discard callback": hard("EIO"),
+    "curl write callback": hard("EIO"), "curl sockopt callback": hard("EIO"),
     "curl header callback": hard("EIO"), "curl read callback": hard("EIO"),
     "curl seek callback": hard("EIO"), "curl socket callback": hard("EIO"),
     "curl prereq callback": hard("EIO"), "curl tls callback": hard("EIO"),
@@ -127,8 +133,9 @@ LEFT_OUT = {
         curl_version_info dirfd environ ferror free getenv getpid getppid
         localeconv rewinddir stderr stdout strerror time umask""",
     "pure: memory in, memory out": """memchr memcmp memcpy memmove memset
-        qsort snprintf sprintf strchr strcmp strlen strncasecmp strncmp
-        strrchr strtod strtok_r strtol vsnprintf""",
+        qsort snprintf sprintf strcasecmp strchr strcmp strcspn strlen
+        strncasecmp strncmp strpbrk strrchr strspn strstr strtod strtok_r
+        strtol vsnprintf""",
     "they print: the streams' own writes fail": """fflush fprintf fputc fputs
         fwrite printf puts vfprintf""",
     "only wrong arguments make them fail": """pthread_cond_broadcast
@@ -236,7 +243,9 @@ class Scenario:
 
     args    words; {S} is the scenario's folder, {HTTP} and {HTTPS} its URL
     files   what there is before: a name to bytes, or ("link", target)
-    stdin   bytes: through a pipe; a name of files: that file
+    stdin   bytes: through a pipe; a name of files: that file; a name and an
+            offset: that file, which is at the offset then, and so is no
+            whole one
     status  the exit status when it works
     out     its standard output then: bytes, or something that equals them;
             None: as in a run without a fault
@@ -247,18 +256,20 @@ class Scenario:
     keeps   the calls that may keep plaintext from being removed from work/
     spares  the calls that may be tried again where FAULTS says FAIL; stdout:
             it only tells the steps, and what counts is elsewhere
+    most    as --most, for this one
+    env     variables, besides those that all have
     """
 
     def __init__(self, name, args, files=None, stdin=b"", status=0, out=b"",
                  makes=None, fails=(1,), only=(), keeps=KEEPS_WORK,
-                 spares=()):
+                 spares=(), most=0, env=()):
         self.name = name
         self.args = args.split() if isinstance(args, str) else args
         self.keeps, self.spares = keeps, spares
         self.files, self.stdin = files or {}, stdin
         self.status, self.out = status, out
         self.makes, self.fails = makes or {}, fails
-        self.only = only
+        self.only, self.most, self.env = only, most, env
 
 
 def ports(scheme, application=None):
@@ -301,6 +312,16 @@ FOLDERS = ("getcwd", "openat", "fdopendir", "fchmodat", "fstatat", "renameat",
            "unlinkat", "rmdir", "fstat", "fchmod")
 MAKE_FOLDERS = "cd $TMPDIR && mkdir -p d/e/f && echo PLAINMARK >d/e/copy " \
     "&& chmod 0 d/e d && cat $1"
+
+
+# Objects: where they are, keys for it, and the calls that matter.
+S3 = "--allow-http --endpoint-url {HTTP} --addressing path"
+OBJECT = NETWORK + ("calloc", "realloc", "strdup", "pread", "pwrite", "lseek",
+                    "curl_global_init_mem")
+LARGE = PLAIN * 12                   # parts of 8 MiB: two
+# Past 64 MiB an object comes in ranges. The server has this one.
+HUGE = bytes(range(251)) * 280000 + b"end"
+PARTS_LEFT = b"parts that were sent are still stored"
 
 
 def no_program(text):
@@ -417,6 +438,50 @@ def scenarios():
     yield Scenario("result http:", "result --allow-http -K key "
                    "{HTTP}/result?" + QUERY, answer, **answered)
     yield Scenario("--help", "--help", out=None)
+    yield from object_scenarios(key, plain, sealed)
+
+
+def object_scenarios(key, plain, sealed):
+    bucket = {"bucket/other": b"", **AWS}
+    there = {"bucket/o": sealed["sealed"], **bucket, **key}
+    ends = {"fails": (1, 6)}
+    yield Scenario("put", f"put -K key {S3} plain s3://bucket/o",
+                   {**plain, **bucket}, only=OBJECT, **ends,
+                   makes={"bucket/o": Sealed(PLAIN)})
+    yield Scenario("put to a URL", "put --allow-http plain {HTTP}/bucket/o?" +
+                   QUERY, {**plain, **bucket}, makes={"bucket/o": PLAIN},
+                   only=("pread", "fstat", "curl read callback", "malloc"),
+                   **ends)
+    yield Scenario("put in parts", f"put -K key {S3} - s3://bucket/o",
+                   {"large": LARGE, **bucket, **key}, ("large", 1), most=3,
+                   makes={"bucket/o": Sealed(LARGE[1:])}, **ends,
+                   only=OBJECT + ("read", "mmap", "poll"))
+    yield Scenario("get", f"get -K key {S3} s3://bucket/o out", there,
+                   makes={"out": PLAIN}, **ends,
+                   only=OBJECT + ("write", "openat", "linkat", "fsync"))
+    yield Scenario("get, printed", f"get -K key {S3} s3://bucket/o", there,
+                   out=PLAIN, **ends, only=("open", "read", "write", "lseek",
+                                            "mmap", "pwrite"))
+    yield Scenario("get as it is", f"get {S3} s3://bucket/o out", there, **ends,
+                   makes={"out": sealed["sealed"]}, only=("pwrite", "fsync"))
+    yield Scenario("get in ranges", f"get -K key {S3} s3://bucket/huge out",
+                   {**bucket, **key}, makes={"out": HUGE}, most=2, **ends,
+                   only=("pwrite", "calloc", "curl write callback",
+                         "curl_easy_init", "curl_multi_add_handle", "mmap"))
+    yield Scenario("get again", f"get -K key {S3} s3://bucket/cut out",
+                   {"bucket/cut": sealed["sealed"], **bucket, **key},
+                   makes={"out": PLAIN}, only=("ftruncate",), **ends,
+                   env=(("AWS_MAX_ATTEMPTS", "2"),))
+    yield Scenario("get by a proxy", "get --allow-http --proxy unix://{PROXY} "
+                   "-K key {HTTP}/bucket/o out", there, makes={"out": PLAIN},
+                   only=("socket", "curl sockopt callback",
+                         "curl socket callback"), **ends)
+    yield Scenario("credential_process", f"presign {SIGNED}", {
+        ".aws/config": b"[profile p]\nregion = eu-west-1\n"
+        b"credential_process = /bin/cat keys.json\n",
+        "keys.json": b'{"Version": 1, "AccessKeyId": "AKIDEXAMPLE", '
+        b'"SecretAccessKey": "AWSSECRETAWSSECRET"}'}, out=None,
+        spares=("fork",))
 
 
 # ------------------------------------------------------------------ a folder
@@ -486,39 +551,150 @@ class Folder:
 # ---------------------------------------------------------------- the server
 
 class Store(http.server.BaseHTTPRequestHandler):
-    """GET and PUT of files in the folder of the scenario under way."""
+    """GET and PUT of files in the folder of the scenario under way; and as
+    much of S3 as `put` and `get` use. Parts of an upload are files, too."""
 
     protocol_version = "HTTP/1.1"
     folder = None
+    huge = b""
+    cuts = 0  # of the object that is cut once a run
+    active = 0
+    lock = threading.Lock()
 
     def log_message(self, *_):
         pass
 
-    def path_of(self):
-        return os.path.join(self.folder, self.path.split("?")[0].lstrip("/"))
+    def handle(self):
+        with self.lock:
+            type(self).active += 1
+        try:
+            super().handle()
+        finally:
+            with self.lock:
+                type(self).active -= 1
 
-    def answer(self, status, body=b""):
+    def path_of(self, *more):
+        return os.path.join(self.folder, self.path.split("?")[0].lstrip("/"),
+                            *more)
+
+    def parts(self):
+        """The folder of the upload that the query names."""
+        return os.path.join(self.folder, "parts")
+
+    def query(self, name):
+        found = re.search(rf"[?&]{name}=([^&]*)", self.path)
+        return found and found[1]
+
+    def answer(self, status, body=b"", cut=False, **headers):
         self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Connection", "close")
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(body[:len(body) // 2] if cut else body)
         self.close_connection = True
+
+    def document(self, root, inside):
+        self.answer(200, f"<{root}>{inside}</{root}>".encode())
+
+    def object(self):
+        if self.path.startswith("/bucket/huge"):
+            return self.huge
+        with open(self.path_of(), "rb") as file:
+            return file.read()
 
     def do_GET(self):
         try:
-            with open(self.path_of(), "rb") as file:
-                self.answer(200, file.read())
+            data = self.object()
         except FileNotFoundError:
             self.answer(404)
+            return
+        span = re.fullmatch(r"bytes=(\d+)-(\d*)",
+                            self.headers.get("Range", ""))
+        if not span or not data:
+            self.answer(200, data)
+        else:
+            first, last = int(span[1]), int(span[2] or len(data) - 1)
+            last = min(last, len(data) - 1)
+            span = f"bytes {first}-{last}/{len(data)}"
+            if self.path.startswith("/bucket/cut"):
+                type(self).cuts += 1
+                self.answer(206, data[first:last + 1], self.cuts == 1,
+                            Content_Range=span)
+            else:
+                self.answer(206, data[first:last + 1], ETag='"an-etag"',
+                            Content_Range=span)
 
     def do_PUT(self):
         size = int(self.headers["Content-Length"])
         body = self.rfile.read(size)
-        if len(body) == size:  # as S3: whole or not at all
-            with open(self.path_of(), "wb") as file:
-                file.write(body)
-            self.answer(200, b"stored")
+        path, number = self.path_of(), self.query("partNumber")
+        if number:
+            path = os.path.join(self.parts(), number)
+        if len(body) != size:  # as S3: whole or not at all
+            return
+        if not os.path.isdir(os.path.dirname(path)):
+            self.answer(404)
+            return
+        with open(path, "wb") as file:
+            file.write(body)
+        self.answer(200, b"stored", ETag='"part-%s"' % number)
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.query("uploadId") is None:
+            os.makedirs(self.parts(), exist_ok=True)
+            with open(os.path.join(self.parts(), "begun"), "wb"):
+                pass
+            self.document("InitiateMultipartUploadResult",
+                          "<UploadId>an-id</UploadId>")
+            return
+        os.unlink(os.path.join(self.parts(), "begun"))
+        names = sorted(os.listdir(self.parts()), key=int)
+        with open(self.path_of(), "wb") as file:
+            for name in names:
+                with open(os.path.join(self.parts(), name), "rb") as part:
+                    file.write(part.read())
+        shutil.rmtree(self.parts())
+        self.document("CompleteMultipartUploadResult", "<ETag>x</ETag>")
+
+    def do_DELETE(self):
+        shutil.rmtree(self.parts(), ignore_errors=True)
+        self.answer(204)
+
+
+class Tunnel(socketserver.StreamRequestHandler):
+    """A proxy that connects to wherever it is told, on a socket."""
+
+    def handle(self):
+        head = b""
+        while line := self.rfile.readline().rstrip():
+            head = head or line
+        host, port = head.split()[1].decode().split(":")
+        with socket.create_connection((host, int(port))) as far:
+            self.request.sendall(b"HTTP/1.1 200 Fine\r\n\r\n")
+            back = threading.Thread(target=self.pump,
+                                    args=(far, self.request), daemon=True)
+            back.start()
+            self.pump(self.request, far)
+            back.join()
+
+    @staticmethod
+    def pump(take, give):
+        try:
+            while data := take.recv(1 << 16):
+                give.sendall(data)
+            give.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # either end may go away at any time
+
+
+class Tunnels(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = True
+
+    def handle_error(self, *_):
+        pass
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -569,16 +745,19 @@ class Outcome:
 class Command:
     """A scenario in a folder, with inject.c's server to run it."""
 
-    def __init__(self, encflow, scenario, folder):
+    def __init__(self, encflow, scenario, folder, handler):
         self.scenario, self.folder = scenario, folder
+        self.handler = handler
         self.sock, theirs = socket.socketpair(socket.AF_UNIX,
                                               socket.SOCK_SEQPACKET)
         environment = {
             "HOME": folder.path, "LC_ALL": "C.UTF-8", "TZ": "UTC",
             "PATH": "/usr/bin:/bin", "TMPDIR": f"{folder.path}/tmp",
             "EF_INJECT": f"serve:{theirs.fileno()}",
+            "AWS_EC2_METADATA_DISABLED": "true", "AWS_MAX_ATTEMPTS": "1",
             "ASAN_OPTIONS": "exitcode=99:allocator_may_return_null=1:"
             f"detect_leaks={int(os.geteuid() == 0)}",
+            **dict(scenario.env),
         }
         args = [folder.fill(word) for word in scenario.args]
         self.server = subprocess.Popen(
@@ -594,6 +773,11 @@ class Command:
         if isinstance(self.scenario.stdin, str):
             return os.open(os.path.join(self.folder.path, self.scenario.stdin),
                            os.O_RDONLY)
+        if isinstance(self.scenario.stdin, tuple):
+            name, at = self.scenario.stdin
+            fd = os.open(os.path.join(self.folder.path, name), os.O_RDONLY)
+            os.lseek(fd, at, os.SEEK_SET)
+            return fd
         take, give = pipe()
         os.write(give, self.scenario.stdin)
         os.close(give)
@@ -601,6 +785,7 @@ class Command:
 
     def run(self, fault):
         """One run with EF_INJECT=fault."""
+        self.handler.cuts = 0
         take, give = pipe()
         err = os.memfd_create("err")
         files = [self.stdin(), give, err]
@@ -616,6 +801,10 @@ class Command:
         with open(err, "rb") as file:
             file.seek(0)
             text = file.read()
+        for _ in range(1000):  # what was sent to the server is there, too
+            if self.handler.active == 0:
+                break
+            time.sleep(0.002)
         outcome = Outcome(os.waitstatus_to_exitcode(status), fired, calls,
                           left, out, text, self.folder)
         self.folder.reset(outcome.files)
@@ -675,6 +864,8 @@ def failed(scenario, before, out, seen, call):
         if name == "work" or name.startswith("work/"):
             if call not in scenario.keeps or b"plaintext" not in seen.err:
                 return f"{name} is left"
+        elif name.startswith("parts/") and PARTS_LEFT in seen.err:
+            pass
         elif had != has and not (has is not None and name in scenario.makes
                                  and scenario.makes[name] == has):
             return f"{name} is there, or other, or gone"
@@ -719,6 +910,9 @@ class Sweep:
         self.handler = type("Handler", (Store,), {})
         self.http = start_server(self.handler, None)
         self.https = start_server(self.handler, tls)
+        self.proxy = os.path.join(folder, "proxy")
+        tunnels = Tunnels(self.proxy, Tunnel)
+        threading.Thread(target=tunnels.serve_forever, daemon=True).start()
 
     def begin(self, scenario):
         path = os.path.join(self.place, re.sub(r"\W+", "-", scenario.name))
@@ -728,7 +922,8 @@ class Sweep:
         def fill(text):
             for name, value in (("{S}", path),
                                 ("{HTTPS}", f"https://127.0.0.1:{self.https}"),
-                                ("{HTTP}", f"http://127.0.0.1:{self.http}")):
+                                ("{HTTP}", f"http://127.0.0.1:{self.http}"),
+                                ("{PROXY}", self.proxy)):
                 text = text.replace(name, value) if isinstance(text, str) \
                     else text.replace(name.encode(), value.encode())
             return text
@@ -739,7 +934,10 @@ class Sweep:
                 data.plain = result(fill(base64.b64decode(answer["stdout"])))
         self.handler.folder = path
         folder = Folder(path, scenario, fill)
-        return folder, Command(self.options.encflow, scenario, folder)
+        if "s3://bucket/huge" in scenario.args:
+            self.handler.huge = seal(HUGE)
+        return folder, Command(self.options.encflow, scenario, folder,
+                               self.handler)
 
     def scenario(self, scenario):
         """Its lines of the report: (call, calls, runs, faults, broken)."""
@@ -765,7 +963,7 @@ class Sweep:
              rule):
         total = command.run(f"{call}:0:0").calls
         tried = fired = broken = n = 0
-        for n in self.which(total) if total else ():
+        for n in self.which(total, scenario) if total else ():
             fault = f"{call}:{n}:{error}"
             seen = command.run(fault)
             bad = judge(scenario, folder.before, plain, out, seen, call, rule)
@@ -778,9 +976,9 @@ class Sweep:
                 break
         return call, total, tried, fired, broken
 
-    def which(self, total):
+    def which(self, total, scenario):
         """The n to try; at last some that no call should have."""
-        most = self.options.most
+        most = scenario.most or self.options.most
         if most and total > most:
             rest = random.Random(self.options.seed).sample(
                 range(most + 1, total + 1), min(most // 2, total - most))

@@ -695,7 +695,7 @@ END
     table get_heals wide <<END
 reset|$late,"cut":1000000,"then":"reset"|12-13
 no answer|$late,"cut":-1|12-13
-stall|$late,"cut":1000000,"then":"stall"|12-13|--stall 1
+stall|$late,"cut":1000000,"then":"stall"|12-16|--stall 2
 too long|$late,"length":7,"cut":8000000|12-13
 503|$late,"error":"503 SlowDown"|12-13
 the first one|"first":1,"cut":1000000|12-13
@@ -788,7 +788,7 @@ END
     # POST uploads, nine parts, POST: 11
     table put_heals big <<END
 reset|$part,"take":1000000,"then":"reset"|12
-stall|$part,"take":1000000,"then":"stall"|12|--stall 1
+stall|$part,"take":1000000,"then":"stall"|12-15|--stall 2
 no answer, though it was done|$part,"cut":-1|12
 503|$part,"error":"503 SlowDown"|12
 503 before the body is read|$part,"error":"503 SlowDown","early":true|12
