@@ -3074,6 +3074,7 @@ ini_key(struct ini_reader *r, ef_slice line)
 {
     size_t n = ini_name_end(line);
 
+    /* no delimiter, or nothing before it */
     if (n == line.n || n == 0)
         return reject_line(r->err, EF_E_FORMAT, r->line, 0,
                            "neither a section, a comment nor name = value");
@@ -3081,12 +3082,14 @@ ini_key(struct ini_reader *r, ef_slice line)
         return reject_line(r->err, EF_E_FORMAT, r->line, 0,
                            "a name begins or ends with a blank that is not "
                            "trimmed by all readers");
+    /* what is indented below belongs to this name from here on */
     r->in_key = 1;
     if (r->in_defaults && slice_is_name(slice_trim(slice(line.p, n)), r->name))
         r->default_line = r->line;
     r->wanted_key = ini_is_wanted(r, slice(line.p, n));
     if (!r->wanted_key)
         return EF_OK;
+    /* a name that has parts is met once, with no value of its own */
     if (r->sub == NULL)
         return ini_keep(r, line, n);
     if (r->nested || r->value.p != NULL)
@@ -5887,6 +5890,7 @@ time_fits(ef_slice text, const char *pattern)
 
     if (text.n != strlen(pattern))
         return 0;
+    /* lengths are equal: no byte is read past either end */
     for (i = 0; i < text.n; i++) {
         unsigned char c = text.p[i];
         int letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
@@ -6792,6 +6796,7 @@ static ef_status
 sig_end(struct sig_work *w, ef_buf *url, ef_sign_stages *stages, ef_status rc,
         ef_err *err)
 {
+    /* after a failure nothing is handed out, but all of it is freed */
     if (rc == EF_OK) {
         ef_buf_add(url, w->place.origin.p, w->place.origin.n);
         ef_buf_add(url, w->place.path.p, w->place.path.n);
@@ -7001,6 +7006,11 @@ ef_presigned_parse(ef_presigned *out, ef_slice query, ef_err *err)
 
 /* --- fields of an answer's head --- */
 
+/* Three fields decide what may be done with an answer: Content-Range says
+ * which bytes it is, ETag of which object, and Date (section 10) whether the
+ * clocks agree. Each is read whole or not at all: a field that is almost
+ * right counts as missing to http_field, and what needs it is refused then. */
+
 /* UNTRUSTED: text. Decimal digits from *at on, 1 to 18 of them, so that no
  * sum of two overflows; *at is behind them afterwards. 0: there are none, or
  * too many.
@@ -7103,6 +7113,10 @@ ef_etag_parse(ef_slice *tag, int *weak, ef_slice text, ef_err *err)
 }
 
 /* --- XML, as much of it as S3 writes --- */
+
+/* Three documents are read: Error, InitiateMultipartUploadResult,
+ * CompleteMultipartUploadResult; of each one or two elements directly below
+ * the root. */
 
 /* A document is walked once, byte by byte, with the names of its open
  * elements on a stack. Only what S3 sends is read: elements, attributes that
@@ -7286,6 +7300,7 @@ xml_attributes(struct xml_reader *r)
     char quote[2] = {0, 0};
 
     while (rc == EF_OK && xml_is_space(xml_peek(r))) {
+        /* blanks may stand before the end of the tag, too */
         xml_skip_space(r);
         if (xml_peek(r) == '>' || xml_peek(r) == '/')
             return EF_OK;
@@ -7297,7 +7312,9 @@ xml_attributes(struct xml_reader *r)
         quote[0] = (char)xml_peek(r);
         if (rc == EF_OK && quote[0] != '"' && quote[0] != '\'')
             rc = xml_reject(r, "an attribute without a value");
+        /* past the opening quote; a failure stays where it was found */
         r->at += rc == EF_OK;
+        /* references in it are checked like those of text */
         while (rc == EF_OK && !xml_take(r, quote))
             rc = r->at == r->text.n || xml_peek(r) == '<'
                      ? xml_reject(r, "an attribute does not end")
@@ -7694,6 +7711,15 @@ store_check_scheme(ef_scheme scheme, int schemes, ef_err *err)
 
 /* --- proxies --- */
 
+/* An enclave has no network card: what it reaches it reaches through the
+ * parent instance, over AF_VSOCK, where a proxy takes HTTP's CONNECT. So do
+ * AF_UNIX sockets in tests and in containers without a network. libcurl
+ * speaks CONNECT, but knows neither family: it is told of a proxy at an
+ * address that cannot be, and when it makes the socket for that address it
+ * gets one of the right kind, and the right address to connect to. All that
+ * is different between the two is a sockaddr; TLS, certificates, names and
+ * time limits are libcurl's own all the way, and the proxy resolves names. */
+
 /* A number up to 2^32 - 1 behind "vsock://": *at is behind it afterwards.
  * Fuzz and limits are http_digits': 18 digits, which 2^32 - 1 is below. */
 static int
@@ -7776,6 +7802,13 @@ http_proxy_parse(struct http_proxy *proxy, const char *text, ef_err *err)
 }
 
 /* --- callbacks --- */
+
+/* What libcurl calls while a transfer runs, in the order in which it
+ * happens: a socket is made, the connection is up, the request's body is
+ * read, the head comes in lines, the body comes in pieces. Each gets the job
+ * it works for. A callback that says no leaves why in job->err and
+ * job->failed, and libcurl ends the transfer; http_finish then tells that
+ * reason and not libcurl's. */
 
 /* Everything has come, or has been sent. For an input this is where its tag
  * is checked (store_input_end).
@@ -8069,7 +8102,8 @@ http_on_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *a)
  * to. Others go where they lead (NO_PROXY).
  * One thread makes all connections, so that to is of this one.
  * Fails:   -1, CURL_SOCKET_BAD, where the kernel has no such sockets.
- * Tests: tests/network.bats (unix), tests/guest.sh (vsock). */
+ * Tests: tests/network.bats (unix), tests/guest.sh (vsock).
+ * Copied, since it is declared as another type. */
 static curl_socket_t
 http_on_proxy_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *a)
 {
@@ -8077,13 +8111,13 @@ http_on_proxy_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *a)
     struct sockaddr_in in;
 
     (void)purpose;
-    /* copied, since it is declared as another type */
     memcpy(&in, &a->addr, sizeof in);
     proxy->instead = NULL;
     if (a->family != AF_INET ||
         in.sin_addr.s_addr != htonl(HTTP_SOCKET_PROXY_IP))
         return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
     proxy->instead = a;
+    /* connected by libcurl itself, so that its time limits hold */
     return socket(proxy->to.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 }
 
@@ -8184,6 +8218,13 @@ http_set_bearssl(CURL *easy)
 }
 
 /* --- what an answer means --- */
+
+/* From the most particular to the least: S3's own error code, an HTTP
+ * status, what libcurl says. Each has a message of ours, constant text; of
+ * the store's own words the code and the message are shown beside it, after
+ * http_show has made sure that they can do no harm on a terminal or in a
+ * log. Whether a failure may pass is decided here and nowhere else
+ * (job->retry). */
 
 /* A failure that may pass: the network's, or a store under load.
  * What passes is tried again by http_retry, as often as it may. */
@@ -8401,6 +8442,7 @@ http_status_error(struct store_job *job)
     };
     size_t i;
 
+    /* what people meet; the rest is told by its number */
     for (i = 0; i < sizeof known / sizeof known[0]; i++)
         if (known[i].status == job->head.status) {
             job->retry |= known[i].retry;
@@ -8409,6 +8451,8 @@ http_status_error(struct store_job *job)
                 reject(&job->err, EF_E_NETWORK, EF_NOWHERE, known[i].msg),
                 known[i].hint);
         }
+    /* 206 for a part that nobody asked for, 204, 400, 411: the number is
+     * all that is known */
     (void)reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
                  "the server answered with HTTP status");
     job->err.detail = job->head.status;
@@ -8456,6 +8500,7 @@ http_answer_error(struct store_job *job)
 static ef_status
 http_proxy_error(struct store_job *job, long status)
 {
+    /* 407 wants a name and password: https_proxy may have them */
     job->retry = status >= 500;
     (void)with_hint(&job->err,
                     reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
@@ -8544,7 +8589,8 @@ http_curl_error(struct store_job *job, CURLcode code,
 /* A get is over by libcurl's account: was it all? A body of no bytes never
  * came to http_on_body.
  * A server may close without a word: with a Content-Length libcurl tells, in a
- * chunked answer too; where neither is there, no one can know. */
+ * chunked answer too; where neither is there, no one can know.
+ * An empty body: its head was not looked at yet. */
 static ef_status
 http_get_end(struct store_job *job)
 {
@@ -8591,6 +8637,7 @@ http_finish(struct store_job *job, CURLcode code, const struct store_opts *o)
     curl_easy_getinfo(job->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
     /* 206 answers a probe's Range; a server that knows no ranges says 200.
      * An upload takes any 2xx, but only when every byte was sent. */
+    /* our own refusal, of what came or of what was to go */
     if (job->failed)
         job->rc = job->err.code;
     else if (job->probe && (status == 200 || status == 206) &&
@@ -8613,6 +8660,12 @@ http_finish(struct store_job *job, CURLcode code, const struct store_opts *o)
 }
 
 /* --- a request begins --- */
+
+/* A handle is made for each attempt and thrown away after it; what is kept
+ * is the connection, by the multi handle. All options of libcurl that are
+ * used are in the functions below, so that one reading of them shows what
+ * can be sent and what can be followed. Their results are collected in one
+ * number: there is no memory, or all of them are set. */
 
 /* Add a header line of ours; http_close frees them. 0: no memory.
  * line is copied. "Name:" alone takes a header away that libcurl would send. */
@@ -8652,6 +8705,7 @@ http_sign(struct store_job *job)
     rc = ef_sign_request(&job->signed_url, &job->signed_lines, NULL, &p,
                          &job->err);
     rest = buf_slice(&job->signed_lines);
+    /* four lines or five, each ended by a line feed */
     while (rc == EF_OK && rest.n > 0) {
         size_t n = slice_find(rest, '\n');
         char *line = (char *)(uintptr_t)rest.p;
@@ -8728,14 +8782,14 @@ http_set_range(struct store_job *job)
  * in headers, or asks for keys, follows none.
  * Limits:  HTTP_MAX_REDIRECTS.
  * Tests: tests/run.bats ("a redirect to http is not followed", "a redirect
- * never reaches a file"). */
+ * never reaches a file").
+ * A signature in headers would go along. */
 static unsigned
 http_set_get(struct store_job *job, int schemes, int tls)
 {
     CURL *e = job->easy;
     unsigned bad = http_set_range(job);
 
-    /* a signature in headers would go along */
     if (job->s3 != NULL || job->keep)
         return bad;
     bad |= (unsigned)curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 1L);
@@ -8749,7 +8803,8 @@ http_set_get(struct store_job *job, int schemes, int tls)
 
 /* A body goes with PUT, and with POST where there is one; POST without one
  * still has a length, 0.
- * DELETE has neither body nor length. */
+ * DELETE has neither body nor length.
+ * What carries a body, or says that it has none. */
 static unsigned
 http_set_method(struct store_job *job, const struct store_opts *o, int tls)
 {
@@ -8760,6 +8815,7 @@ http_set_method(struct store_job *job, const struct store_opts *o, int tls)
         return http_set_get(job, o->schemes, tls);
     if (job->method != STORE_DELETE)
         bad |= http_set_body(job);
+    /* CURLOPT_UPLOAD alone means PUT */
     if (job->method != STORE_PUT)
         bad |= (unsigned)curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST,
                                           store_methods[job->method]);
@@ -8947,6 +9003,13 @@ http_start(CURLM *multi, struct store_job *job, const struct store_opts *o)
 
 /* --- retries --- */
 
+/* AWS's standard mode: three attempts, a random wait that doubles, 20 s at
+ * most, and a bucket of tokens that all requests of a command share, so that
+ * a store in trouble is not kept there by its clients. A download goes on at
+ * the byte where it was cut, when the store can be asked for the rest of the
+ * very same object; an upload begins again. What a user said no to (a full
+ * disk, a wrong certificate, a refused key) is never tried again. */
+
 /* The wait before a job's next attempt: some part of 1, 2, 4 ... s, which
  * nobody can foretell, so that clients that failed together do not come back
  * together; or what the store asked for. Source: AWS's standard mode.
@@ -8978,6 +9041,7 @@ http_can_resume(struct store_job *job)
 {
     if (job->method != STORE_GET || job->got == 0 || job->pin[0] != '\0')
         return 1;
+    /* without an ETag the rest could be another object's */
     if (job->restart == NULL || job->restart(job->ctx, NULL) != EF_OK)
         return 0;
     job->got = 0;
@@ -9011,6 +9075,7 @@ http_retry(CURLM *multi, struct store_job *job, const struct store_opts *o)
     unsigned cost = job->timeout ? HTTP_TIMEOUT_COST : HTTP_RETRY_COST;
     unsigned most = o->attempts != 0 ? o->attempts : HTTP_ATTEMPTS;
 
+    /* an empty object, or one without an ETag: not a failure */
     if (!http_whole(job)) {
         if (!job->retry || job->failed || job->tries >= most ||
             o->net->spent + cost > HTTP_QUOTA || !http_can_resume(job))
@@ -9036,6 +9101,7 @@ http_next(CURLM *multi, struct store_job *job, const struct store_opts *o)
     o->net->soon = 1;
     if (job->rc != EF_OK && http_retry(multi, job, o))
         return;
+    /* one request, or the last of several, or a failure that stays */
     if (job->rc != EF_OK || job->again == NULL) {
         store_over(multi, job, job->rc);
         return;
@@ -9052,6 +9118,11 @@ http_next(CURLM *multi, struct store_job *job, const struct store_opts *o)
 }
 
 /* --- the loop --- */
+
+/* One thread does all of it: it begins what may begin, lets libcurl work,
+ * sees what has ended or stood still, and sleeps until a socket, a pipe, a
+ * retry's time or a tenth of a second wakes it. There is no lock and no
+ * other thread that could see a job half changed. */
 
 /* Take what finished off the list.
  * Callbacks are called from here too: `end`, where the tag is checked.
@@ -9349,6 +9420,7 @@ store_turn(struct store_job *jobs, size_t n, int all_or_nothing,
         active += fresh && jobs[i].state != JOB_OVER;
     }
     /* its result is not needed: what fails shows in a job, or as a stall */
+    /* callbacks run in here: sinks, sources, heads */
     curl_multi_perform(multi, &running);
     http_collect(multi, jobs, n, o);
     http_give_up(multi, jobs, n, o);
@@ -9357,6 +9429,7 @@ store_turn(struct store_job *jobs, size_t n, int all_or_nothing,
         over += jobs[i].state == JOB_OVER;
         failed |= jobs[i].state == JOB_OVER && jobs[i].rc != EF_OK;
     }
+    /* with all_or_nothing the others end where they are */
     return over == n || (failed && all_or_nothing);
 }
 
@@ -9425,6 +9498,7 @@ store_first_error(const struct store_job *jobs, size_t n, ef_status rc,
 
     for (i = 0; i < n; i++)
         if (rc != EF_OK && jobs[i].rc == rc) {
+            /* each job kept an err of its own, so that none hides another */
             if (err != NULL)
                 *err = jobs[i].err;
             return rc;
@@ -9433,6 +9507,9 @@ store_first_error(const struct store_job *jobs, size_t n, ef_status rc,
 }
 
 /* --- a sealed object, on its way to a file --- */
+
+/* For what comes in order, by one connection: the inputs of run, and objects
+ * of get that are not large. */
 
 /* What libcurl hands over at most; larger pieces are taken in parts. */
 #define STORE_PIECE_BYTES 16384
@@ -9550,6 +9627,10 @@ store_input_end(void *ctx, ef_err *err)
 
 /* --- sealing what is sent --- */
 
+/* The dataset file is made while it is sent, so that neither plaintext nor
+ * ciphertext needs a place on a disk. Its size is known beforehand: 28 bytes
+ * more than the text. */
+
 /* A dataset file made as it is sent: the nonce, text_n bytes of what read
  * gives, the tag. Each time it is asked from 0 it is another message, under a
  * nonce of its own: so the same nonce never covers two, even where the text
@@ -9584,6 +9665,7 @@ store_seal_source(void *ctx, uint64_t at, unsigned char *buf, size_t n,
         rc = crypt_nonce(s->nonce, err);
         ef_gcm_start(s->gcm, s->nonce, NULL, 0);
     }
+    /* also after a failure: rc ends the transfer, and a nonce is no secret */
     for (; n > 0 && at < EF_NONCE_BYTES; at++, n--)
         *buf++ = s->nonce[at];
     if (rc == EF_OK && n > 0 && at < body_end) {
@@ -9609,6 +9691,20 @@ store_seal_source(void *ctx, uint64_t at, unsigned char *buf, size_t n,
 }
 
 /* --- get: one object to a file --- */
+
+/* The first request asks for the first 8 MiB, and its answer tells the rest:
+ * a store that knows no ranges sends all of it, which is taken as it comes;
+ * a small object is over with it, or with one more range; a large one comes
+ * in ranges by up to 8 connections, each of the very object that was begun
+ * with. All bytes go to a file that has no name, at their place in it, and
+ * it gets its name when all of them are there.
+ *
+ * With a key the ranges are decrypted where they are. Counter mode needs
+ * only a block's number. GHASH, which the tag is made from, is the value of
+ * a polynomial in H whose coefficients are the blocks: each range's own
+ * value is multiplied by the power of H that its place has in the whole, and
+ * the sum is compared once. Until then the file has plaintext that nobody
+ * has vouched for, and no name. */
 
 /* More than this goes in parts, each of STORE_PART_BYTES, as AWS's own tools
  * have it (theirs begin at 8 MiB; one request is quicker than several where
@@ -9693,6 +9789,7 @@ get_write(struct object_get *g, const unsigned char *p, size_t n, uint64_t at,
           ef_err *err)
 {
     while (n > 0) {
+        /* a short write is followed by the error, or by the rest */
         ssize_t k = pwrite(g->in.out.fd, p, n, (off_t)at);
 
         if (k < 0 && errno == EINTR)
@@ -9770,13 +9867,13 @@ get_sealed(struct get_part *part, uint64_t at, ef_slice piece, ef_err *err)
 /* The first piece has come: how shall the rest come? Side by side, where it
  * is large, can be pinned, and can be written anywhere.
  * Pre:     the head was accepted: job->to, ->total and ->pin say what came.
- * total is also what the progress line counts up to. */
+ * total is also what the progress line counts up to.
+ * The other connections wait for this. */
 static void
 get_decide(struct object_get *g, const struct store_job *job)
 {
     int known = job->total != EF_UNKNOWN && job->pin[0] != '\0';
 
-    /* the other connections wait for this */
     g->net->soon = 1;
     g->net->total = job->total != EF_UNKNOWN ? job->total : 0;
     g->total = job->total;
@@ -9810,6 +9907,7 @@ get_sink(void *ctx, ef_slice piece, ef_err *err)
             return gcm_room(0, g->total - EF_OVERHEAD_BYTES, err);
         return get_sealed(part, at, piece, err);
     }
+    /* in order, by one connection: as run takes its inputs */
     if (g->key != NULL)
         return store_input_sink(&g->in, piece, err);
     if (!g->stream)
@@ -9971,6 +10069,7 @@ static ef_status
 get_spool(struct object_get *g, const char *folder, ef_err *err)
 {
     g->in.out = (struct file_out){.dir = -1};
+    /* store_input_free closes it, unless get_finish gives it away */
     g->in.begun = 1;
     g->in.out.fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (g->in.out.fd < 0)
@@ -10006,6 +10105,7 @@ get_begin(struct object_get *g, const struct store_place *from, int spool,
     rc = spool ? get_spool(g, buf_cstr(&g->in.path), err)
                : store_input_begin(&g->in, err);
     g->stream = rc == EF_OK && g->in.out.stream;
+    /* all of them: who has nothing to do is told so by get_again */
     for (i = 0; i < parts; i++) {
         g->part[i] = (struct get_part){
             .g = g, .job = &g->job[i], .buf = g->bufs + i * GET_BUFFER_BYTES};
@@ -10016,6 +10116,7 @@ get_begin(struct object_get *g, const struct store_place *from, int spool,
                                        .again = get_again,
                                        .ctx = &g->part[i]};
     }
+    /* the others have a pin from their first request on */
     g->job[0].restart = get_restart;
     return rc;
 }
@@ -10057,6 +10158,7 @@ object_get(const char *path, int flags, int *spool, const unsigned char *key,
     }
     if (rc == EF_OK)
         rc = get_finish(g, spool, err);
+    /* does nothing where the file has its name, or went to the caller */
     store_input_free(&g->in);
     ef_secret_free(g->bufs, HTTP_MAX_PARALLEL * GET_BUFFER_BYTES);
     ef_buf_free(&g->in.path);
@@ -10065,6 +10167,19 @@ object_get(const char *path, int flags, int *spool, const unsigned char *key,
 }
 
 /* --- put: a file, or what a pipe gives, to an object --- */
+
+/* Four ways, by what is known. A small file, or one for a URL, is one
+ * request; sealed, it is sealed as it is sent, and again, under another
+ * nonce, where it is sent again. A large file is sent in parts that are read
+ * from it, 8 side by side. A large file that is sealed is read in order,
+ * into four buffers of ciphertext: a part that is sent again must be the
+ * very bytes, since its neighbours are of the same message. And so is a
+ * pipe, whose end nobody knows before it comes.
+ *
+ * An upload in parts has a name at the store from its first request on.
+ * Whatever ends it, a failure, a signal or the end of its time, also ends
+ * that name: parts that nobody puts together are stored, and billed, and
+ * seen by no one. */
 
 /* Parts that are sent from memory, side by side: what cannot be read twice.
  * Half of 64 MiB, which is all that a command may take. */
@@ -10187,6 +10302,11 @@ put_unchanged(const struct object_put *p, ef_err *err)
 
 /* --- what comes in order --- */
 
+/* The reader behind the buffers: the nonce, the text in pieces of 64 KiB,
+ * the tag, wherever the ends of parts fall. Without a key there is only the
+ * text. It never waits by itself: what is not there yet is asked for again
+ * by the loop, which has other parts to send meanwhile. */
+
 /* Can something be read at once? A pipe's writer may take its time, and other
  * parts are under way.
  * An end, an error and a hang-up are "ready": read tells which. */
@@ -10263,6 +10383,7 @@ put_fill(struct object_put *p, struct put_part *part, int *full, ef_err *err)
         rc = crypt_nonce(p->seal.nonce, err);
         put_add_nonce(p, part);
     }
+    /* without a key there is nothing to begin with */
     p->begun = 1;
     while (rc == EF_OK && !p->over && part->n < STORE_PART_BYTES) {
         if (!put_is_ready(p)) {
@@ -10286,6 +10407,11 @@ put_is_over(const struct object_put *p)
 }
 
 /* --- parts --- */
+
+/* Numbers are given out in the order of the text; parts end in any order,
+ * and each leaves its ETag under its number. A part that fails is tried
+ * again by itself, by store_run. One that fails for good ends the others
+ * (all_or_nothing). */
 
 /* A part is stored; its ETag is what the object is put together from.
  * Fails:   EF_E_NETWORK without one, EF_E_MEMORY. UNTRUSTED: the ETag, which
@@ -10322,8 +10448,10 @@ put_number(struct object_put *p, struct put_part *part, uint64_t n)
                         "may be larger");
         return 0;
     }
+    /* given out here, in the order of the text; never twice */
     part->number = ++p->parts;
     snprintf(part->text, sizeof part->text, "partNumber=%u", part->number);
+    /* in this order they are also sorted, as the signature wants them */
     job->query[0] = part->text;
     job->query[1] = buf_cstr(&p->upload);
     job->query_n = 2;
@@ -10372,6 +10500,7 @@ put_again_order(void *ctx, struct store_job *job)
         part->n = 0;
         p->filler = part;
     }
+    /* as far as it can be without waiting */
     if (put_fill(p, part, &full, &job->err) != EF_OK) {
         p->filler = NULL;
         p->over = 1;
@@ -10395,6 +10524,7 @@ put_ask(struct object_put *p, struct store_job *job, const struct store_opts *o,
 {
     ef_status rc;
 
+    /* the answer is wanted, of success and of failure */
     job->s3 = p->to->s3;
     job->keep = 1;
     rc = store_run(job, 1, 1, o);
@@ -10479,10 +10609,13 @@ put_etag(const struct object_put *p, char etag[64])
     unsigned char sum[br_md5_SIZE];
     unsigned i;
 
+    /* no secret and no proof against an attacker: it tells the store's own
+     * objects apart */
     br_md5_init(&md5);
     for (i = 0; i < p->parts; i++) {
         ef_slice tag = slice_str(p->etag[i]);
 
+        /* between the quotes, 32 digits */
         if (tag.n < 2 ||
             ef_hex_decode(sum, sizeof sum, slice(tag.p + 1, tag.n - 2), NULL) !=
                 EF_OK)
@@ -10549,14 +10682,14 @@ put_complete(struct object_put *p, ef_err *err)
 /* Parts that are not put together would be stored, and billed, for ever. The
  * signal or the time limit that ended the upload does not end this.
  * err: what ended the upload; its hint is replaced where parts stay.
- * A 404 says that there is nothing left to abort. */
+ * A 404 says that there is nothing left to abort.
+ * A signal that is pending still ends the process, after this. */
 static void
 put_abort(struct object_put *p, ef_err *err)
 {
     struct store_job job = {.method = STORE_DELETE, .query_n = 1};
     struct store_opts o = *p->o;
 
-    /* a signal that is pending still ends the process, after this */
     o.stop = NULL;
     o.progress = NULL;
     o.deadline = clock_ms() + HTTP_CONNECT_SEC * 1000;
@@ -10580,6 +10713,7 @@ put_parts(struct object_put *p, ef_err *err)
 
     if (rc != EF_OK)
         return rc;
+    /* what was read before (put_pipe) is in the first part's buffer still */
     for (i = 0; i < n; i++) {
         p->part[i].p = p;
         p->part[i].job = &p->job[i];
@@ -10607,6 +10741,9 @@ put_parts(struct object_put *p, ef_err *err)
 
 /* --- one request --- */
 
+/* No name at the store, and so nothing to undo: an object that is not whole
+ * never becomes one, since its length is told in the request's head. */
+
 /* In one PUT of n bytes from source.
  * Fails:   as store_run.
  * A file that changed is told, though the object is there. */
@@ -10619,6 +10756,7 @@ put_whole(struct object_put *p,
     struct store_job *job = &p->job[0];
     ef_status rc;
 
+    /* the other jobs of p are for parts, and stay zero */
     *job = (struct store_job){.url = p->to->url,
                               .s3 = p->to->s3,
                               .method = STORE_PUT,
@@ -10694,6 +10832,7 @@ put_pipe(struct object_put *p, ef_err *err)
     int full;
     ef_status rc = EF_OK;
 
+    /* one buffer where parts can follow, all of them where they cannot */
     for (i = 0; i < PUT_BUFFERS && rc == EF_OK && !put_is_over(p) &&
                 (i == 0 || p->to->s3 == NULL);
          i++) {
@@ -10781,6 +10920,7 @@ object_put(const struct store_place *to, int fd, const char *name,
     rc = put_begin(p, err);
     if (rc == EF_OK)
         rc = p->seekable ? put_file(p, err) : put_pipe(p, err);
+    /* of parts that failed it is NULL */
     for (i = 0; i < p->parts; i++)
         free(p->etag[i]);
     ef_gcm_free(p->gcm);
@@ -10860,6 +11000,7 @@ aws_expand(ef_buf *out, const char *text)
         char name[128];
         const char *value = NULL;
 
+        /* "$", "${" and a name that is too long are taken as they stand */
         if (n > 0 && n < sizeof name && (!brace || text[2 + n] == '}')) {
             memcpy(name, text + 1 + brace, n);
             name[n] = '\0';
@@ -10869,6 +11010,7 @@ aws_expand(ef_buf *out, const char *text)
             ef_buf_str(out, value);
         else
             ef_buf_add(out, text, 1);
+        /* past the whole name, or the one byte that was copied */
         text += value != NULL ? 1 + n + 2 * brace : 1;
     }
 }
@@ -11044,6 +11186,7 @@ aws_settings(struct aws_profile *p, const char *section, ef_slice text,
     ef_status rc = aws_refuse_hosts(section, text, err);
     size_t i;
 
+    /* p->found becomes 1 with the first of them where the section exists */
     for (i = 0; i < sizeof list / sizeof list[0] && rc == EF_OK; i++)
         rc = aws_value(list[i].out, list[i].cap, &p->found, section,
                        list[i].name, list[i].sub, text, err);
@@ -11118,7 +11261,8 @@ aws_from_vars(const struct aws_variable *list, size_t n, ef_err *err)
 
 /* UNTRUSTED: text, NULL or when keys expire. A time of another form than
  * RFC 3339's is the store's to judge. Fails: EF_E_POLICY.
- * "2026-11-26T12:00:00Z" and "2026-11-26T12:00:00+00:00" are one time. */
+ * "2026-11-26T12:00:00Z" and "2026-11-26T12:00:00+00:00" are one time.
+ * The form of `aws configure export-credentials`. */
 static ef_status
 aws_check_expiry(const char *text, int64_t now, ef_err *err)
 {
@@ -11126,7 +11270,6 @@ aws_check_expiry(const char *text, int64_t now, ef_err *err)
     char utc[64];
     int64_t end;
 
-    /* the form of `aws configure export-credentials` */
     if (t.n > 6 && t.n < sizeof utc && strcmp(text + t.n - 6, "+00:00") == 0) {
         memcpy(utc, text, t.n - 6);
         utc[t.n - 6] = 'Z';
@@ -11173,6 +11316,12 @@ aws_env_keys(struct aws_profile *p, ef_err *err)
 
 /* --- keys that somebody else keeps --- */
 
+/* A program, a container's service or an instance's: all three answer with a
+ * JSON object of nearly the same members. None of them is asked where a file
+ * or the environment has keys. The services are asked without a proxy and
+ * without redirects, and only near (aws_container_check): whoever can answer
+ * chooses the keys that data is signed with. */
+
 /* UNTRUSTED: doc. A member that is a text, into out; missing is "".
  * Fails:   as aws_keep. Fuzz: fuzz/fuzz_keys.c.
  * A member of another type counts as missing: its value could not be used. */
@@ -11212,6 +11361,7 @@ aws_keys(struct aws_profile *p, const char *token, ef_slice json, int64_t now,
     ef_json doc;
     ef_status rc = ef_json_parse(&doc, json, err);
 
+    /* other members (Code, Type, LastUpdated) have no meaning here */
     if (rc == EF_OK)
         rc = aws_member(&doc, "AccessKeyId", p->access_key,
                         sizeof p->access_key, err);
@@ -11222,6 +11372,7 @@ aws_keys(struct aws_profile *p, const char *token, ef_slice json, int64_t now,
         rc = aws_member(&doc, token, p->token, sizeof p->token, err);
     if (rc == EF_OK)
         rc = aws_member(&doc, "Expiration", expires, sizeof expires, err);
+    /* its text is the caller's, and still there */
     ef_json_free(&doc);
     if (rc != EF_OK)
         return rc;
@@ -11289,6 +11440,7 @@ aws_process_child(char **word, int out)
 {
     int in = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
+    /* cli_harden has it ignored, and exec would hand that down */
     (void)signal(SIGPIPE, SIG_DFL);
     if (in >= 0 && dup2(in, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0)
         execvp(word[0], word);
@@ -11334,6 +11486,7 @@ aws_process_wait(pid_t pid, int *status, ef_status rc, int64_t end,
                  const volatile sig_atomic_t *stop, ef_err *err)
 {
     while (rc == EF_OK && waitpid(pid, status, WNOHANG) == 0) {
+        /* it may have closed its output and go on */
         if (clock_ms() >= end || (stop != NULL && *stop))
             rc = reject(err, EF_E_IO, EF_NOWHERE,
                         "the program did not end in time");
@@ -11393,6 +11546,7 @@ aws_process_version(ef_slice json, ef_err *err)
     ef_status rc = ef_json_parse(&doc, json, err);
 
     if (rc == EF_OK) {
+        /* of an array or a number there are no members: EF_JSON_NONE */
         node = ef_json_member(&doc, 0, slice_str("Version"));
         if (node == EF_JSON_NONE || doc.nodes[node].type != EF_JSON_NUMBER ||
             !slice_is(slice(json.p + doc.nodes[node].at, doc.nodes[node].n),
@@ -11502,6 +11656,8 @@ aws_container_token(char *line, size_t cap, ef_err *err)
     size_t n = 0, skip = sizeof head - 1;
     ef_status rc = EF_OK;
 
+    /* the value is read to where it will stand; the name is put before it
+     * only when there is a value */
     line[0] = line[skip] = '\0';
     if (file != NULL && file[0] != '\0')
         rc = file_read_small((unsigned char *)line + skip, cap - skip - 1, &n,
@@ -11511,9 +11667,11 @@ aws_container_token(char *line, size_t cap, ef_err *err)
                           "AWS_CONTAINER_AUTHORIZATION_TOKEN", err);
     if (rc != EF_OK)
         return rc;
+    /* a file gives a number of bytes, a variable a C string */
     n = n > 0 ? n : strlen(line + skip);
     n = slice_trim_end(slice(line + skip, n)).n;
     line[skip + n] = '\0';
+    /* blanks are usual ("Bearer x"), line ends would begin another header */
     if (n > 0 && !sig_is_visible(line + skip) &&
         strpbrk(line + skip, "\r\n") != NULL)
         return reject(err, EF_E_FORMAT, EF_NOWHERE,
@@ -11580,6 +11738,7 @@ aws_instance_base(ef_buf *base, const struct aws_profile *p)
     const char *mode = getenv("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE");
     const char *set = getenv("AWS_EC2_METADATA_SERVICE_ENDPOINT");
 
+    /* as botocore: any spelling of true */
     if (off != NULL && strcasecmp(off, "true") == 0)
         return 0;
     if (set != NULL && set[0] != '\0')
@@ -11611,6 +11770,7 @@ aws_instance_ask(struct store_job *job, const ef_buf *base, ef_slice path,
     ef_buf url = {0};
     ef_status rc;
 
+    /* base ends without a slash, path begins with one */
     ef_buf_add(&url, base->p, base->n);
     ef_buf_add(&url, path.p, path.n);
     rc = file_end_name(&url, err);
@@ -11664,6 +11824,7 @@ aws_from_instance(struct aws_profile *p, const struct store_opts *o,
                           slice_str("/latest/meta-data/iam/"
                                     "security-credentials/"),
                           o, NULL) == EF_OK;
+    /* a role without keys is an error, no role at all is none */
     if (ok && aws_instance_role(&role, buf_slice(&list.answer)) &&
         aws_instance_ask(&keys, &base, buf_slice(&role), o, NULL) == EF_OK) {
         rc = aws_keys(p, "Token", buf_slice(&keys.answer), (int64_t)time(NULL),
@@ -11681,6 +11842,10 @@ aws_from_instance(struct aws_profile *p, const struct store_opts *o,
 }
 
 /* --- all of them --- */
+
+/* botocore's chain, link by link; the table in tests/credentials_cases.py
+ * has what botocore says for each case, and for the few that are decided
+ * otherwise here, why. */
 
 /* Which profile, and whether its name was given: then the environment's keys
  * do not count. */
@@ -11703,6 +11868,7 @@ aws_is_section(ef_slice line, const char *profile, ef_slice *name)
 
     if (line.n == 0 || line.p[0] != '[' || slice_find(line, 0) < line.n)
         return 0;
+    /* ini_section has refused, or will refuse, one without its end */
     *name = slice(line.p + 1, slice_find(line, ']') - 1);
     if (strcmp(profile, "default") == 0 && slice_is(*name, profile))
         return 1;
@@ -11727,6 +11893,7 @@ aws_sections(struct aws_file f[2], const char *profile, ef_err *err)
     ef_slice rest = slice(f[1].text, f[1].n), name, first = {NULL, 0};
     uint64_t line;
 
+    /* by lines, as ef_ini_get reads it; its errors are that one's to tell */
     for (line = 1; rest.n > 0; line++) {
         if (!aws_is_section(slice_trim(ini_line(&rest)), profile, &name))
             continue;
@@ -11772,6 +11939,8 @@ aws_service(struct aws_profile *p, const struct aws_file *f, ef_err *err)
     if (rc == EF_OK)
         rc = aws_value(own, sizeof p->endpoint, &found, buf_cstr(&section),
                        "s3", "endpoint_url", slice(f->text, f->n), err);
+    /* botocore reads on without it: a name that is misspelt would send the
+     * data to AWS itself */
     if (rc == EF_OK && !found)
         rc = reject(err, EF_E_USAGE, EF_NOWHERE,
                     "the profile's services section is not there");
@@ -11782,7 +11951,8 @@ aws_service(struct aws_profile *p, const struct aws_file *f, ef_err *err)
 }
 
 /* Web identity in the environment is a role's: it is asked for before any
- * file. Fails: EF_E_USAGE. */
+ * file. Fails: EF_E_USAGE.
+ * AWS_ROLE_ARN without it asks for nothing. */
 static ef_status
 aws_refuse_identity(ef_err *err)
 {
@@ -11809,6 +11979,7 @@ aws_refuse_host_vars(ef_err *err)
                                         "AWS_USE_DUALSTACK_ENDPOINT"};
     size_t i;
 
+    /* the environment goes before the profile here, too */
     for (i = 0; i < 2; i++) {
         const char *value = getenv(names[i]);
 
@@ -11839,10 +12010,12 @@ aws_find_keys(struct aws_profile *p, const struct aws_choice *choice,
 
     if (!choice->named || (choice->optional && !p->found))
         rc = aws_env_keys(p, err);
+    /* keys that are there end the search, whatever the files say of roles */
     if (rc != EF_OK || p->access_key[0] != '\0') {
         p->from = "the environment";
         return rc;
     }
+    /* a role in either file stands before keys in either */
     for (i = 0; i < 2 && rc == EF_OK; i++)
         rc = with_where(err,
                         aws_refuse_roles(buf_cstr(&f[i].section),
@@ -11850,8 +12023,10 @@ aws_find_keys(struct aws_profile *p, const struct aws_choice *choice,
                         buf_slice(&f[i].path));
     if (rc == EF_OK && (!choice->named || (choice->optional && !p->found)))
         rc = aws_refuse_identity(err);
+    /* what comes below is told by p->from where it is something else */
     p->from = "a file";
     for (i = 0; i < 2 && rc == EF_OK && p->access_key[0] == '\0'; i++) {
+        /* between the two files: botocore's order */
         if (i == 1 && p->process[0] != '\0')
             return aws_from_process(p, o, err);
         rc = with_where(err,
@@ -11860,6 +12035,7 @@ aws_find_keys(struct aws_profile *p, const struct aws_choice *choice,
                         buf_slice(&f[i].path));
     }
     if (rc == EF_OK && p->access_key[0] == '\0')
+        /* both give nothing where they are not there */
         rc = aws_from_container(p, o, err);
     if (rc == EF_OK && p->access_key[0] == '\0')
         rc = aws_from_instance(p, o, err);
@@ -14521,6 +14697,9 @@ run_returncode(const struct run_app *app)
 
 /* --- outputs --- */
 
+/* One store_seal for each output dataset, with its own key and nonce; the
+ * result's text is made as it is read, and never stands anywhere as a whole. */
+
 /* n bytes of the result's text from at: what store_seal seals.
  * Never fails: the result is in memory. */
 static ef_status
@@ -14770,6 +14949,7 @@ run_share(const struct run_job *job, struct run_port *in, struct run_port *out,
         err->detail = (long)out->n;
         return EF_E_USAGE;
     }
+    /* both ports are sorted by name, so that all tasks agree */
     run_port_keep(in, in->n * i / n, in->n * (i + 1) / n);
     run_port_keep(out, i, i + 1);
     return EF_OK;
@@ -16064,6 +16244,7 @@ cli_store_opts(const struct cli *c, struct store_opts *o)
         !cli_number(c, CLI_MAX_TIME, 1, 31536000, 0, &max) ||
         !cli_attempts(&o->attempts))
         return ef_exit_status(EF_E_USAGE);
+    /* from now on: keys that are asked for count, too */
     o->deadline = max > 0 ? clock_ms() + max * 1000 : 0;
     if (c->value[CLI_PROXY] != NULL &&
         http_proxy_parse(&o->proxy, c->value[CLI_PROXY], &err) != EF_OK)
@@ -16474,6 +16655,7 @@ cli_profile(struct cli *c, const struct aws_choice *choice,
     p->endpoint = c->value[CLI_ENDPOINT] != NULL ? c->value[CLI_ENDPOINT]
                   : s->endpoint[0] != '\0'       ? s->endpoint
                                                  : NULL;
+    /* an option goes before the profile */
     if (rc == EF_OK && p->addressing == EF_ADDR_REGIONAL &&
         s->addressing[0] != '\0' &&
         !cli_addressing(s->addressing, &p->addressing))
@@ -16545,6 +16727,11 @@ cli_presign(struct cli *c)
 
 /* --- put and get --- */
 
+/* Both take a place and a file, in the order of cp(1). What the place is
+ * shows in its first characters; a URL may also come by standard input,
+ * since other users of the machine can see arguments. Neither prints
+ * anything but progress, with -v whose keys were used, and what went wrong. */
+
 /* What put and get share: where the object is, and the keys for it. Everything
  * that place points to is owned here; cli_object_free. */
 struct cli_object {
@@ -16593,9 +16780,11 @@ cli_object_key(struct cli_object *t, const char *arg, const char *file,
     ef_slice rest = slice_from(slice_str(arg), 5), name = {NULL, 0};
     size_t n = slice_find(rest, '/');
 
+    /* behind "s3://"; without a slash all of it is the bucket */
     ef_buf_add(&t->bucket, rest.p, n);
     rest = slice_from(rest, n + 1);
     ef_buf_add(&t->key, rest.p, rest.n);
+    /* as cp(1) and AWS's own tools have it */
     if (rest.n == 0 || rest.p[rest.n - 1] == '/') {
         if (file != NULL && !file_is_std(file))
             name = cli_last_part(slice_str(file));
@@ -16700,6 +16889,7 @@ cli_object_open(struct cli *c, struct cli_object *t, const char *arg,
 
     if (status != 0)
         return status;
+    /* wrong options are told before a key is read */
     if (!cli_addressing(c->value[CLI_ADDRESSING], &t->s3.addressing))
         return cli_usage("--addressing takes virtual, path or auto, not",
                          c->value[CLI_ADDRESSING]);
@@ -16709,6 +16899,7 @@ cli_object_open(struct cli *c, struct cli_object *t, const char *arg,
                  ? reject_memory(&err)
                  : file_read_key(t->data_key, c->value[CLI_KEY], &err);
     }
+    /* s3:// is no scheme that could be fetched: it names bucket and key */
     if (rc == EF_OK)
         rc = strncmp(arg, "s3://", 5) == 0
                  ? cli_object_s3(c, t, arg, file, &err)
@@ -16752,6 +16943,7 @@ cli_put(struct cli *c)
         return cli_usage("the key and the data can't both come from standard "
                          "input",
                          NULL);
+    /* the file comes last: it may be a pipe that somebody has to fill */
     status = cli_object_open(c, &t, to, file);
     if (status == 0) {
         /* after the keys: a password prompt of a program comes first */
@@ -16817,10 +17009,12 @@ cli_get_stream(struct cli *c, struct cli_object *t, const char *to, ef_err *err)
     int flags = c->value[CLI_FORCE] != NULL ? 0 : FILE_BINARY;
     ef_status rc;
 
+    /* bytes as they are: they may go out as they come */
     if (t->data_key == NULL)
         return object_get(to, flags, NULL, NULL, &t->place, &t->o, err);
     job.flags = flags;
     job.tmpdir = tmpdir != NULL && tmpdir[0] != '\0' ? tmpdir : "/tmp";
+    /* no key here: what is kept is what came */
     rc = object_get(job.tmpdir, 0, &job.fd, NULL, &t->place, &t->o, err);
     return rc == EF_OK ? crypt_file(&job, 0, err) : rc;
 }
@@ -16862,6 +17056,7 @@ cli_get(struct cli *c)
                          NULL);
     if (file_is_std(to) && cli_guarded(c))
         return cli_refuse_terminal("an object");
+    /* options, keys, place: what can be wrong is told before anything comes */
     status = cli_object_open(c, &t, from, NULL);
     if (status == 0) {
         t.o.progress = cli_progress(&progress, c);
@@ -17307,6 +17502,7 @@ cli_array_share(const struct cli_array *a, struct run_job *job)
     int64_t last = cli_env_number(a->last, first + (count - 1) * step);
     char text[64];
 
+    /* which would leave each task with all inputs */
     if (count < 0)
         return cli_usage("an array job's share cannot be told without a "
                          "number in",
@@ -17345,6 +17541,7 @@ cli_share(const struct cli *c, struct run_job *job)
         err.code = EF_E_USAGE;
         return cli_fail(&err);
     }
+    /* of several engines' variables the first of the table counts */
     for (i = 0; i < sizeof cli_arrays / sizeof cli_arrays[0]; i++)
         if (getenv(cli_arrays[i].index) != NULL)
             return cli_array_share(&cli_arrays[i], job);

@@ -22,13 +22,13 @@
  *          http_set_body http_set_method http_add_header http_sign http_open
  *          http_show http_error_element http_find_code http_code_passes
  *          http_say_code http_say_region http_redirect_error http_is_skewed
- * http_status_error http_answer_error http_get_end http_is_error_document
- * http_finish http_close http_start http_backoff_ms http_can_resume http_whole
- *          http_retry http_next http_collect http_give_up http_tick http_sleep
- *          http_wait_ms store_over store_step store_turn store_complete
- *          store_run put_ask put_initiate put_list put_list_source put_etag
- *          put_is_complete put_complete put_part_end cli_result_sink
- *          cli_result_restart
+ *          http_status_error http_answer_error http_get_end
+ *          http_is_error_document http_finish http_close http_start
+ *          http_backoff_ms http_can_resume http_whole http_retry http_next
+ *          http_collect http_give_up http_tick http_sleep http_wait_ms
+ *          store_over store_step store_turn store_complete store_run put_ask
+ *          put_initiate put_list put_list_source put_etag put_is_complete
+ *          put_complete put_part_end cli_result_sink cli_result_restart
  * Seeds    answers in fuzz/seeds.py    Dict  fuzz/dict/http.dict
  */
 #include <curl/curl.h>

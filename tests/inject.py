@@ -496,7 +496,7 @@ class Folder:
         for name, data in scenario.files.items():
             if isinstance(data, tuple):
                 self.before[name] = data
-            elif b"{" in data[:200]:
+            elif b"{" in data[:200] and data.isascii():
                 self.before[name] = fill(data)
             else:
                 self.before[name] = data
