@@ -185,8 +185,10 @@ GETREGSET, GET_SYSCALL_INFO = 0x4204, 0x420e
 O_SYSGOOD, O_EXIT, O_EXITKILL = 1, 0x40, 0x100000
 EVENT_EXIT = 6
 REGISTERS = 1, 2, 0x202  # NT_PRSTATUS, NT_PRFPREG, NT_X86_XSTATE
-# read, write, sendto, close, munmap; and prctl, with which the work begins
-CALLS = {"x86_64": (0, 1, 44, 3, 11), "aarch64": (63, 64, 206, 57, 215)}
+# read, write, pwrite64, sendto, close, munmap; and prctl, with which the work
+# begins
+CALLS = {"x86_64": (0, 1, 18, 44, 3, 11),
+         "aarch64": (63, 64, 68, 206, 57, 215)}
 PRCTL = {"x86_64": 157, "aarch64": 167}
 
 

@@ -158,7 +158,7 @@ dataset() {
     dataset output b "$(sign upload spoiled-out)"
     run "$ENCFLOW" run --ports ports --work "$PWD/work" --allow-http \
         -- /bin/true
-    fails 6 quirk 403
+    fails 6 quirk SignatureDoesNotMatch
     [[ $output != *"Running script"* ]]
     answers 404 "$(sign download spoiled-out)"
 
@@ -168,6 +168,6 @@ dataset() {
     dataset output quirk "$(spoil "$(sign upload spoiled-out)" X-Amz-Signature)"
     run "$ENCFLOW" run --ports ports --work "$PWD/work" --allow-http \
         -- /bin/true
-    fails 6 quirk 403
+    fails 6 quirk SignatureDoesNotMatch
     answers 404 "$(sign download spoiled-out)"
 }

@@ -13,6 +13,7 @@ PLAIN='Finding that nobody but its owner may know 77317'
 SIGN='AWSAccessKeyId=AKIDEXAMPLE&Signature=9zQpH99nszG2Kf8dW3mTb5vYx'
 SIGN+='&Expires=4102444800'
 ACCOUNT='uQ7xv2LpZr8Nw4Ky/Tj6Hs1Bd3Fg5Mc9Xa0Ve+Ro'
+TOKEN='FwoGZXIvYXdzEJr4mPq8sT2vK6nB1cD5xL7hW3yZ9gQ0uE+tOaRiVjSkMf/NbXd'
 
 setup_file() {
     load common
@@ -212,6 +213,101 @@ PY
             "$ENCFLOW" result -K out.key --allow-http --cacert "$CA" \
             "$at/secrets-out.enc"
     done
+}
+
+# account: keys for AWS in a file, as a process's environment stays in its
+# image; nginx serves and stores objects by their paths, and asks for none.
+account() {
+    printf '[default]\naws_access_key_id = AKIDEXAMPLE\n' >aws
+    printf 'aws_secret_access_key = %s\n' "$ACCOUNT" >>aws
+    printf 'aws_session_token = %s\nregion = eu-west-1\n' "$TOKEN" >>aws
+    export AWS_SHARED_CREDENTIALS_FILE=$PWD/aws AWS_CONFIG_FILE=/dev/null
+    export AWS_EC2_METADATA_DISABLED=true AWS_MAX_ATTEMPTS=1
+    S3=(--allow-http --endpoint-url "$NGINX_HTTP" --addressing path)
+    OURS=(--key in.key --text "plain=$PLAIN" --text "account=$ACCOUNT"
+        --text "token=$TOKEN" --sees account --sees token)
+}
+
+@test "put keeps nothing, of the file, of its key, of the account" {
+    local object=$STORE/bucket/object
+    account
+    # what is sealed is plaintext between two system calls, and never seen
+    image "${OURS[@]}" "${KEYS[@]}" -- "$ENCFLOW" put \
+        "${S3[@]}" -K in.key table.csv s3://bucket/object
+    "$ENCFLOW" dec -K in.key -in "$object" -out opened
+    same table.csv opened
+    image "${OURS[@]}" "${KEYS[@]}" --stdin table.csv -- \
+        "$ENCFLOW" put "${S3[@]}" -K in.key - s3://bucket/object
+    "$ENCFLOW" dec -K in.key -in "$object" -out opened
+    same table.csv opened
+    image "${OURS[@]}" --sees plain -- "$ENCFLOW" put "${S3[@]}" table.csv \
+        s3://bucket/object
+    same table.csv "$object"
+    printf %s "$NGINX_HTTPS/bucket/object?$SIGN" >url
+    image --key in.key --text "plain=$PLAIN" --text "query=$SIGN" \
+        "${KEYS[@]}" --sees query --stdin url -- \
+        "$ENCFLOW" put --cacert "$CA" -K in.key table.csv -
+}
+
+@test "get keeps nothing, to a file, to a stream, of what does not open" {
+    account
+    mkdir -p "$STORE/bucket"
+    cp table.enc "$STORE/bucket/sealed"
+    cp table.csv "$STORE/bucket/plain"
+    image "${OURS[@]}" "${KEYS[@]}" --sees plain -- "$ENCFLOW" get \
+        "${S3[@]}" -K in.key s3://bucket/sealed opened
+    same table.csv opened
+    image "${OURS[@]}" "${KEYS[@]}" --sees plain --stdout opened -- \
+        "$ENCFLOW" get "${S3[@]}" -K in.key s3://bucket/sealed
+    same table.csv opened
+    image "${OURS[@]}" --sees plain -- "$ENCFLOW" get "${S3[@]}" \
+        s3://bucket/plain opened
+    same table.csv opened
+    image "${OURS[@]}" --sees plain --stdout opened -- \
+        "$ENCFLOW" get "${S3[@]}" s3://bucket/plain
+    same table.csv opened
+    printf x >>"$STORE/bucket/sealed"
+    image --status 3 "${OURS[@]}" "${KEYS[@]}" --sees plain -- \
+        "$ENCFLOW" get "${S3[@]}" -K in.key s3://bucket/sealed other
+    [ ! -e other ]
+    image --status 6 "${OURS[@]}" --sees key -- "$ENCFLOW" get "${S3[@]}" \
+        -K in.key s3://bucket/none other
+    cp table.enc "$STORE/bucket/sealed"
+    printf %s "$NGINX_HTTPS/bucket/sealed?$SIGN" >url
+    image --key in.key --text "plain=$PLAIN" --text "query=$SIGN" \
+        "${KEYS[@]}" --sees plain --sees query --stdin url -- \
+        "$ENCFLOW" get --cacert "$CA" -K in.key - opened
+}
+
+@test "get in ranges keeps nothing" {
+    account
+    # past 64 MiB; not a whole number of blocks
+    big
+    for ((i = 0; i < 24; i++)); do
+        cat big.csv
+    done >large.csv
+    [ "$(stat -c %s large.csv)" -gt $((66 << 20)) ]
+    mkdir -p "$STORE/bucket"
+    "$ENCFLOW" enc -K in.key -in large.csv -out "$STORE/bucket/large"
+    image "${OURS[@]}" "${KEYS[@]}" --sees plain -- "$ENCFLOW" get \
+        "${S3[@]}" -K in.key s3://bucket/large opened
+    same large.csv opened
+    rm -f "$STORE/bucket/large" large.csv opened
+}
+
+@test "keys that a program prints are gone as well" {
+    printf '[profile p]\nregion = eu-west-1\n' >config
+    printf 'credential_process = /bin/cat keys.json\n' >>config
+    printf '{"Version": 1, "AccessKeyId": "AKIDEXAMPLE", ' >keys.json
+    printf '"SecretAccessKey": "%s", "SessionToken": "%s"}' "$ACCOUNT" \
+        "$TOKEN" >>keys.json
+    export AWS_SHARED_CREDENTIALS_FILE=/dev/null AWS_CONFIG_FILE=$PWD/config
+    "$ENCFLOW" presign p download s3://bucket/ file 60 --sigv2 \
+        --at 2026-01-01T00:00:00Z >want
+    image --text "account=$ACCOUNT" --text "token=$TOKEN" --sees account \
+        --sees token --stdout got -- "$ENCFLOW" presign p download \
+        s3://bucket/ file 60 --sigv2 --at 2026-01-01T00:00:00Z
+    same want got
 }
 
 @test "selftest keeps no round key, of any kernel" {
