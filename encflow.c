@@ -2885,10 +2885,10 @@ struct ini_reader {
     const char *sub;            /* wanted below name; NULL: name's own value */
     ef_slice value;
     uint64_t line, value_line; /* from 1 */
-    int begun, in_wanted, sections, in_key, wanted_key, nested, ambiguous;
+    int begun, in_wanted, sections, in_key, wanted_key, seen, nested, ambiguous;
     /* a section stands above; it is the wanted one; how often that began;
-     * a key stands above; it is the wanted one; the value is read in
-     * different ways */
+     * a key stands above; it is the wanted one; that one stood somewhere
+     * above; it has parts; the value is read in different ways */
     size_t indent; /* of the last key, in blanks */
     /* in Python's section for the defaults of all; the wanted name there */
     int in_defaults;
@@ -3030,7 +3030,7 @@ ini_nested(struct ini_reader *r, ef_slice body)
 
     if (!r->nested)
         return EF_OK;
-    if (n == body.n || n == 0)
+    if (slice_find(body, '=') == body.n || n == 0)
         return reject_line(r->err, EF_E_FORMAT, r->line, 0,
                            "a part is written NAME = VALUE");
     return slice_is_name(name, r->sub) ? ini_keep(r, body, n) : EF_OK;
@@ -3092,9 +3092,12 @@ ini_key(struct ini_reader *r, ef_slice line)
     /* a name that has parts is met once, with no value of its own */
     if (r->sub == NULL)
         return ini_keep(r, line, n);
-    if (r->nested || r->value.p != NULL)
+    if (r->seen)
         return reject_line(r->err, EF_E_FORMAT, r->line, 0,
                            "this name stands in the section twice");
+    r->seen = 1;
+    /* until a part is found: a doubt about all of them is about this line */
+    r->value_line = r->line;
     r->nested = slice_trim(slice_from(line, n + 1)).n == 0;
     return EF_OK;
 }
@@ -9665,10 +9668,12 @@ store_seal_source(void *ctx, uint64_t at, unsigned char *buf, size_t n,
         rc = crypt_nonce(s->nonce, err);
         ef_gcm_start(s->gcm, s->nonce, NULL, 0);
     }
-    /* also after a failure: rc ends the transfer, and a nonce is no secret */
+    /* nothing is sealed under a nonce that is none */
+    if (rc != EF_OK)
+        return rc;
     for (; n > 0 && at < EF_NONCE_BYTES; at++, n--)
         *buf++ = s->nonce[at];
-    if (rc == EF_OK && n > 0 && at < body_end) {
+    if (n > 0 && at < body_end) {
         size_t k = body_end - at < n ? (size_t)(body_end - at) : n;
 
         /* at is past the nonce: no underflow */
@@ -9857,7 +9862,8 @@ get_sealed(struct get_part *part, uint64_t at, ef_slice piece, ef_err *err)
             rc = get_flush(part, err);
     }
     /* what is left is of the tag; the store sends no more (http_on_body) */
-    for (; piece.n > 0 && at < g->total; at++) {
+    /* and not where a full disk ended it before */
+    for (; rc == EF_OK && piece.n > 0 && at < g->total; at++) {
         g->tag[at - end] = piece.p[0];
         piece = slice_from(piece, 1);
     }
@@ -10532,7 +10538,7 @@ put_ask(struct object_put *p, struct store_job *job, const struct store_opts *o,
 }
 
 /* UNTRUSTED: the answer. An upload begins with a name that the store gives
- * it. Fails: EF_E_NETWORK. Fuzz: fuzz/fuzz_xml.c.
+ * it. Fails: EF_E_NETWORK. Fuzz: fuzz/fuzz_http.c.
  * Post:    p->upload has the parameter, or nothing: then there is nothing to
  * abort.
  * Retries: an answer that was lost leaves an upload that nobody knows the name
@@ -10644,7 +10650,7 @@ put_is_complete(struct object_put *p)
 }
 
 /* UNTRUSTED: the answer, which may be an error although its status is 200.
- * Fails:   EF_E_NETWORK. Fuzz: fuzz/fuzz_xml.c. Tests: tests/network.bats.
+ * Fails:   EF_E_NETWORK. Fuzz: fuzz/fuzz_http.c. Tests: tests/network.bats.
  * Retries: S3 may answer that there is no such upload where its first answer
  * was lost: put_is_complete decides then. */
 static ef_status
@@ -10874,7 +10880,7 @@ put_begin(struct object_put *p, ef_err *err)
     p->seekable = S_ISREG(p->before.st_mode);
     p->text_n = p->seekable ? (uint64_t)p->before.st_size : 0;
     /* half open pipes of a terminal's aside, a file may be at its middle */
-    if (p->seekable && lseek(p->fd, 0, SEEK_CUR) > 0)
+    if (p->seekable && lseek(p->fd, 0, SEEK_CUR) != 0)
         p->seekable = 0;
     /* rounded up, so that EF_MAX_PARTS are enough: from 78 GiB on a part is
      * larger than 8 MiB. A sealed file never is that large. */
@@ -11399,7 +11405,7 @@ aws_words(char *text, char **word, ef_err *err)
     for (; *in != '\0'; in++) {
         char c = *in;
 
-        if (quote == '\0' && (c == ' ' || c == '\t' || c == '\n')) {
+        if (quote == '\0' && strchr(" \t\r\n", c) != NULL) {
             if (open)
                 *out++ = '\0';
             open = 0;
@@ -11416,7 +11422,9 @@ aws_words(char *text, char **word, ef_err *err)
             quote = '\0';
         else if (quote == '\0' && (c == '"' || c == '\''))
             quote = c;
-        else if (c == '\\' && in[1] != '\0' &&
+        else if (c == '\\' && in[1] == '\0')
+            quote = c; /* nothing is behind it that it could quote */
+        else if (c == '\\' &&
                  (quote == '\0' ||
                   (quote == '"' && (in[1] == '"' || in[1] == '\\'))))
             *out++ = *++in;
@@ -11427,7 +11435,8 @@ aws_words(char *text, char **word, ef_err *err)
     word[n] = NULL;
     if (quote != '\0' || n == 0)
         return reject(err, EF_E_FORMAT, EF_NOWHERE,
-                      "credential_process is empty, or a quote does not end");
+                      "credential_process is empty, or a quote or backslash "
+                      "does not end");
     return EF_OK;
 }
 
