@@ -6976,7 +6976,7 @@ ef_presigned_parse(ef_presigned *out, ef_slice query, ef_err *err)
  *            vectors/commands.txt vectors/content_ranges.txt              *
  *            vectors/etags.txt vectors/xml.txt                            *
  *   Fuzz     fuzz/fuzz_http.c fuzz/fuzz_aws.c fuzz/fuzz_range.c           *
- *            fuzz/fuzz_xml.c fuzz/fuzz_keys.c                             *
+ *            fuzz/fuzz_xml.c fuzz/fuzz_keys.c fuzz/fuzz_container.c       *
  * ======================================================================= */
 
 /* In this order: what a server answers, as pure functions (the library has
@@ -7950,10 +7950,10 @@ http_accept(struct store_job *job)
     uint64_t start = job->from + job->got, total = head->length, last;
     int asked = job->ranged || start > 0;
 
-    /* a store that forgets the ETag in between has still been asked with
-     * If-Match */
-    if (job->pin[0] != '\0' && head->etag[0] != '\0' &&
-        strcmp(job->pin, head->etag) != 0)
+    /* a part that does not say what it is a part of could be of anything; a
+     * whole object begins anew below */
+    if (job->pin[0] != '\0' && strcmp(job->pin, head->etag) != 0 &&
+        (head->etag[0] != '\0' || head->status == 206))
         return reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
                       "the object changed on the way");
     if (head->status != 200 && !(asked && head->status == 206)) {

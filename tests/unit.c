@@ -673,16 +673,21 @@ each_ini(const struct vec_rec *r)
 {
     ef_slice in = vec_bytes(r, "text"), value = {NULL, 0};
     char *section = vec_string(r, "section"), *name = vec_string(r, "name");
+    char *part = vec_has(r, "part") ? vec_string(r, "part") : NULL;
     int found = 7;
     ef_err err = {0};
     ef_status rc;
 
     rec = r;
-    rc = ef_ini_get(&value, &found, section, name, in, &err);
+    rc = part != NULL
+             ? ef_ini_get_part(&value, &found, section, name, part, in, &err)
+             : ef_ini_get(&value, &found, section, name, in, &err);
     if (CHECK_STATUS(rc, vec_status(r, "expect"), &err)) {
         if (rc != EF_OK) {
             CHECK_REFUSAL(r, &err);
-            CHECK_INT(ef_ini_get(&value, NULL, section, name, in, NULL), rc);
+            CHECK_INT(
+                ef_ini_get_part(&value, NULL, section, name, part, in, NULL),
+                rc);
         } else {
             CHECK_INT(found, vec_int(r, "found"));
             CHECK_INT(value.p != NULL, vec_has(r, "value"));
@@ -693,11 +698,12 @@ each_ini(const struct vec_rec *r)
     }
     free(section);
     free(name);
+    free(part);
 }
 
 static const char ini_fields[] =
     "id source why? expect:status line:int? msg:text? section:text "
-    "name:text found:int? value:text? text:text";
+    "name:text part:text? found:int? value:text? text:text";
 
 static void
 test_ini(void **state)

@@ -3,6 +3,8 @@ import configparser
 import io
 import random
 
+import botocore.configloader
+
 from gen_common import need, refresh
 
 
@@ -17,6 +19,16 @@ def read(text):
     return parser
 
 
+def nested(value):
+    """The parts of a value, as botocore reads them; None where it refuses."""
+    if value is None or not value.startswith("\n"):
+        return {}
+    try:
+        return botocore.configloader._parse_nested(value)
+    except ValueError:
+        return None
+
+
 def check_ini(r):
     parser = read(r["text"])
     if r["expect"] == "ok":
@@ -27,12 +39,19 @@ def check_ini(r):
         need(parser is not None, "refused")
         need(parser.has_section(section) == bool(r["found"]), "found")
         value = parser.get(section, name, fallback=None)
+        if "part" in r:
+            parts = nested(value)
+            need(parts is not None, "parts refused")
+            value = parts.get(r["part"].decode())
         need((None if value is None else value.encode()) == r.get("value"),
              "value %r" % value)
         return
     need(r["expect"] == "EF_E_FORMAT", "expect")
     if "two ways" in r.get("why", ""):
         need(parser is not None, "refused by botocore too")
+    elif "part" in r and parser is not None:
+        need(nested(parser.get(r["section"].decode(), r["name"].decode()))
+             is None, "parts taken")
     else:
         need(parser is None, "taken")
 
