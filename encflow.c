@@ -47,6 +47,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -7549,8 +7550,8 @@ clock_ms(void)
 struct store_net {
     /* it owns the connections: a job's handle borrows one */
     CURLM *multi; /* NULL: none yet */
-    /* grows by a retry's cost, and falls by one with each success of a job
-     * that goes on */
+    /* grows by a retry's cost, and falls by that, or by one, with each success
+     * of a job that goes on */
     unsigned spent; /* of HTTP_QUOTA */
     int soon;       /* a job may go on at once: no sleep before it is asked */
     uint64_t total; /* bytes that the progress line counts up to; 0: the sum
@@ -7607,6 +7608,7 @@ struct http_head {
     ef_content_range range;
     /* a second one, or one that cannot be read, takes it back */
     int has_range;       /* range is what a Content-Range said */
+    int chunked;         /* the body says where it ends */
     int redirected;      /* saw a Location */
     int64_t date, after; /* Date, or 0; Retry-After in seconds, or -1 */
     char etag[EF_MAX_ETAG_BYTES + 1]; /* a strong one, or "" */
@@ -7632,12 +7634,12 @@ struct store_job {
     size_t query_n;
     const char *header; /* one more header line; NULL: none */
     enum store_method method;
-    int probe;      /* get: one byte is enough, to see it is there */
-    int ranged;     /* get: ask for from to `to`, even from 0 */
-    int keep;       /* a good answer's body goes to answer, not to sink */
-    int secret_url; /* url may not be followed elsewhere */
-    uint64_t from;  /* get: the first byte */
-    uint64_t to;    /* get: one past the last; 0: the end */
+    int probe;     /* get: one byte is enough, to see it is there */
+    int ranged;    /* get: ask for from to `to`, even from 0 */
+    int keep;      /* a good answer's body goes to answer, not to sink */
+    int sized;     /* get: it must be told how much comes: no tag would tell */
+    uint64_t from; /* get: the first byte */
+    uint64_t to;   /* get: one past the last; 0: the end */
     char pin[EF_MAX_ETAG_BYTES + 1]; /* the ETag it must have; "": any */
     /* get: called with each piece; a failure ends the transfer */
     ef_status (*sink)(void *ctx, ef_slice piece, ef_err *err);
@@ -7672,6 +7674,7 @@ struct store_job {
     int failed;         /* our own sink or source said no: err tells */
     int retry, timeout; /* the failure may pass; it was a time-out */
     unsigned tries;     /* of this request so far */
+    unsigned held;      /* what its last retry cost */
     /* 0 where again() is to be asked, or at once */
     int64_t not_before; /* JOB_WAITING: clock_ms */
     int64_t moved;      /* when the last byte came or went, clock_ms */
@@ -7888,6 +7891,8 @@ http_field(struct http_head *head, ef_slice name, ef_slice value)
         head->after = http_retry_after(value);
     } else if (slice_is_name(name, "x-amz-bucket-region")) {
         http_keep_region(head, value);
+    } else if (slice_is_name(name, "transfer-encoding")) {
+        head->chunked = 1;
     } else if (slice_is_name(name, "location")) {
         head->redirected = 1;
     }
@@ -7971,8 +7976,10 @@ http_accept(struct store_job *job)
         if (job->restart(job->ctx, &job->err) != EF_OK)
             return job->err.code;
     } else if (job->ranged && head->status == 206 && start == 0 &&
-               head->etag[0] == '\0' &&
-               head->range.last + 1 < head->range.total) {
+               head->has_range &&
+               (head->range.total == EF_UNKNOWN ||
+                (head->etag[0] == '\0' &&
+                 head->range.last + 1 < head->range.total))) {
         /* its other ranges could be another object's: it is asked for whole */
         job->unpinned = 1;
         return reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
@@ -7992,6 +7999,10 @@ http_accept(struct store_job *job)
             return reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
                           "the server sends another range than was asked for");
     }
+    if (job->sized && total == EF_UNKNOWN && !head->chunked)
+        return reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
+                      "the server does not say how much comes: a cut could "
+                      "not be told from the end");
     job->total = total;
     /* "" where it has none, or a weak one: then nothing is pinned */
     if (job->pin[0] == '\0')
@@ -8007,8 +8018,9 @@ static size_t
 http_keep(struct store_job *job, ef_slice piece)
 {
     /* a failed addition leaves it cut, which no reader takes for whole */
-    if (piece.n <= EF_MAX_XML_BYTES - job->answer.n)
-        ef_buf_add(&job->answer, piece.p, piece.n);
+    if (piece.n > EF_MAX_XML_BYTES - job->answer.n)
+        job->answer.failed = 1; /* nothing more is added */
+    ef_buf_add(&job->answer, piece.p, piece.n);
     return piece.n;
 }
 
@@ -8260,6 +8272,14 @@ http_show(char *out, size_t cap, ef_slice text)
     return 1;
 }
 
+/* UNTRUSTED: what a store said. S3 sends blanks before a document that it has
+ * to think about, so that the connection stays up. Fuzz: fuzz/fuzz_http.c. */
+static ef_slice
+http_document(const struct store_job *job)
+{
+    return slice_trim(buf_slice(&job->answer));
+}
+
 /* UNTRUSTED: job->answer. One of an error's elements, cut to cap; "" where
  * there is none, or it is no error that S3 wrote. Fuzz: fuzz/fuzz_http.c.
  * An answer that is no XML, or another document than an error, is no account:
@@ -8273,8 +8293,8 @@ http_error_element(const struct store_job *job, const char *name, char *out,
 
     /* found or not: an empty value shows nothing */
     out[0] = '\0';
-    if (ef_xml_get(&value, &found, "Error", name, buf_slice(&job->answer),
-                   NULL) == EF_OK)
+    if (ef_xml_get(&value, &found, "Error", name, http_document(job), NULL) ==
+        EF_OK)
         (void)http_show(out, cap, buf_slice(&value));
     ef_buf_free(&value);
 }
@@ -8886,6 +8906,8 @@ http_set_common(struct store_job *job, const struct store_opts *o, int tls)
     /* signals are ours: SIGALRM ends a run in order */
     bad |= (unsigned)curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
     bad |= (unsigned)curl_easy_setopt(e, CURLOPT_BUFFERSIZE, HTTP_BUFFER_BYTES);
+    /* a name server that does not answer keeps nobody past his time */
+    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L);
     bad |= (unsigned)curl_easy_setopt(
         e, CURLOPT_CONNECTTIMEOUT,
         o->connect_sec < o->stall_sec ? o->connect_sec : o->stall_sec);
@@ -8992,6 +9014,7 @@ http_start(CURLM *multi, struct store_job *job, const struct store_opts *o)
     job->accepted = job->failed = job->retry = job->timeout = 0;
     job->at = 0;
     job->answer.n = 0;
+    job->answer.failed = 0;
     /* an object that is pinned has its size already */
     if (job->got == 0 && job->pin[0] == '\0')
         job->total = EF_UNKNOWN;
@@ -9085,6 +9108,7 @@ http_retry(CURLM *multi, struct store_job *job, const struct store_opts *o)
             return 0;
         /* spent by all jobs of the command together */
         o->net->spent += cost;
+        job->held = cost;
         job->not_before = clock_ms() + http_backoff_ms(job);
     }
     /* its handle is gone, its connection kept where it is still good */
@@ -9100,6 +9124,8 @@ http_retry(CURLM *multi, struct store_job *job, const struct store_opts *o)
 static void
 http_next(CURLM *multi, struct store_job *job, const struct store_opts *o)
 {
+    unsigned back;
+
     /* what is over makes room, and others may have waited for it */
     o->net->soon = 1;
     if (job->rc != EF_OK && http_retry(multi, job, o))
@@ -9109,7 +9135,10 @@ http_next(CURLM *multi, struct store_job *job, const struct store_opts *o)
         store_over(multi, job, job->rc);
         return;
     }
-    o->net->spent -= o->net->spent > 0;
+    /* as botocore: what its retry cost, or one */
+    back = job->held != 0 ? job->held : 1;
+    o->net->spent -= o->net->spent < back ? o->net->spent : back;
+    job->held = 0;
     /* the connection stays with multi, for the next piece */
     http_close(multi, job);
     /* for the progress line, which counts over all pieces */
@@ -9274,6 +9303,22 @@ store_file_path(ef_buf *path, const char *url, ef_err *err)
     return rc == EF_OK ? buf_status(path, err) : rc;
 }
 
+/* A large file takes long, and store_run's loop does not come by: has a signal
+ * or the end of the time ended it? Fails: EF_E_IO, EF_E_NETWORK; job->failed
+ * tells that it was not the file. */
+static ef_status
+store_file_ended(struct store_job *job, const struct store_opts *o)
+{
+    if (o->stop != NULL && *o->stop) {
+        job->failed = 1;
+        return reject(&job->err, EF_E_IO, EF_NOWHERE, "stopped by a signal");
+    }
+    if (o->deadline != 0 && clock_ms() >= o->deadline)
+        return reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
+                      "not done within --max-time");
+    return EF_OK;
+}
+
 /* The sink sees each piece as over HTTP. A probe only opens the file; its
  * contents are not read. The stack buffer has what is stored, which is
  * ciphertext for all but `result` without a key.
@@ -9294,11 +9339,8 @@ store_file_get(struct store_job *job, const char *path,
         rc = job->sink(job->ctx, slice(buf, (size_t)n), &job->err);
         job->failed = rc != EF_OK;
         job->got += (uint64_t)n;
-        /* a large file takes long, and store_run's loop does not come by */
-        if (rc == EF_OK && o->stop != NULL && *o->stop) {
-            job->failed = 1;
-            rc = reject(&job->err, EF_E_IO, EF_NOWHERE, "stopped by a signal");
-        }
+        if (rc == EF_OK)
+            rc = store_file_ended(job, o);
     }
     /* n stays 0 for a probe */
     if (rc == EF_OK && n < 0)
@@ -9312,7 +9354,8 @@ store_file_get(struct store_job *job, const char *path,
  * Fails:   EF_E_IO (store_file makes it EF_E_NETWORK), or as the source.
  * Tests: tests/run.bats ("an output file is whole, keeps its mode"). */
 static ef_status
-store_file_put(struct store_job *job, const char *path)
+store_file_put(struct store_job *job, const char *path,
+               const struct store_opts *o)
 {
     unsigned char buf[16384];
     struct file_out out;
@@ -9325,6 +9368,9 @@ store_file_put(struct store_job *job, const char *path)
                        ? (size_t)(job->size - job->at)
                        : sizeof buf;
 
+        rc = store_file_ended(job, o);
+        if (rc != EF_OK)
+            break;
         /* sealed in place: the buffer has ciphertext when this returns */
         rc = job->source(job->ctx, job->at, buf, n, &job->err);
         if (rc == EF_OK)
@@ -9349,7 +9395,7 @@ store_file(struct store_job *job, const struct store_opts *o)
     job->rc = store_file_path(&path, job->url, &job->err);
     if (job->rc == EF_OK)
         job->rc = job->method == STORE_PUT
-                      ? store_file_put(job, (const char *)path.p)
+                      ? store_file_put(job, (const char *)path.p, o)
                       : store_file_get(job, (const char *)path.p, o);
     /* job->failed: the sink, or a signal, not the file */
     if (job->rc == EF_E_IO && !job->failed)
@@ -9612,9 +9658,7 @@ static ef_status
 store_input_end(void *ctx, ef_err *err)
 {
     struct store_input *in = ctx;
-    /* a body of no bytes never came to the sink
-     * A file that standard input is at the middle of is read on from there, as
-     * a pipe is. Fails:   EF_E_IO, EF_E_MEMORY, EF_E_LIMIT past GCM's. */
+    /* a body of no bytes never came to the sink */
     ef_status rc = in->begun ? EF_OK : store_input_begin(in, err);
 
     if (rc == EF_OK)
@@ -9976,7 +10020,8 @@ get_range(struct object_get *g, struct get_part *part, uint64_t most)
     struct store_job *job = part->job;
 
     job->from = g->next;
-    job->to = job->from + most;
+    /* without an overflow, where most is all there is */
+    job->to = most < g->total - g->next ? g->next + most : g->total;
     /* at most 16 bytes more than a part: still one request */
     if (job->to > g->total || g->total - job->to <= EF_TAG_BYTES)
         job->to = g->total;
@@ -10120,6 +10165,7 @@ get_begin(struct object_get *g, const struct store_place *from, int spool,
                                        .sink = get_sink,
                                        .end = get_range_end,
                                        .again = get_again,
+                                       .sized = g->key == NULL && !spool,
                                        .ctx = &g->part[i]};
     }
     /* the others have a pin from their first request on */
@@ -10513,7 +10559,7 @@ put_again_order(void *ctx, struct store_job *job)
         p->tail = EF_TAG_BYTES;
         return 0;
     }
-    job->wait_fd = p->fd + 1;
+    job->wait_fd = full ? 0 : p->fd + 1;
     /* what is there stays in the buffer until the pipe gives more */
     if (!full)
         return -1;
@@ -10556,7 +10602,7 @@ put_initiate(struct object_put *p, ef_err *err)
     ef_buf_str(&p->upload, "uploadId=");
     if (rc == EF_OK &&
         (ef_xml_get(&p->upload, &found, "InitiateMultipartUploadResult",
-                    "UploadId", buf_slice(&job.answer), NULL) != EF_OK ||
+                    "UploadId", http_document(&job), NULL) != EF_OK ||
          !found || p->upload.n == sizeof "uploadId=" - 1 || p->upload.n > 1024))
         rc = reject(err, EF_E_NETWORK, EF_NOWHERE,
                     "the store's answer cannot be read: no UploadId");
@@ -10671,14 +10717,22 @@ put_complete(struct object_put *p, ef_err *err)
     rc = buf_status(&list, err);
     if (rc == EF_OK)
         rc = put_ask(p, &job, p->o, err);
-    if (rc == EF_E_NETWORK && job.head.status == 404 && put_is_complete(p))
-        rc = EF_OK;
-    else if (rc == EF_OK &&
-             (ef_xml_get(&etag, &found, "CompleteMultipartUploadResult", "ETag",
-                         buf_slice(&job.answer), NULL) != EF_OK ||
-              !found))
+    if (rc == EF_OK &&
+        (ef_xml_get(&etag, &found, "CompleteMultipartUploadResult", "ETag",
+                    http_document(&job), NULL) != EF_OK ||
+         !found))
         rc = reject(err, EF_E_NETWORK, EF_NOWHERE,
                     "the store's answer cannot be read: is the object there?");
+    /* its answer was lost, or is none: the object itself may be there. What
+     * S3 says of its own accord is no such answer. */
+    if (rc == EF_E_NETWORK &&
+        (job.head.status == 404 ||
+         (job.head.status == 200 && err->place[0] == '\0')))
+        rc = put_is_complete(p)
+                 ? EF_OK
+                 : with_hint(err, rc,
+                             "an answer may have been lost: look whether the "
+                             "object is there");
     ef_buf_free(&job.answer);
     ef_buf_free(&list);
     ef_buf_free(&etag);
@@ -10867,7 +10921,9 @@ put_pipe(struct object_put *p, ef_err *err)
     return put_parts(p, err);
 }
 
-/* What a put needs for its kind of input. */
+/* What a put needs for its kind of input. A file that standard input is at
+ * the middle of is read on from there, as a pipe is.
+ * Fails:   EF_E_IO, EF_E_MEMORY, EF_E_LIMIT past GCM's. */
 static ef_status
 put_begin(struct object_put *p, ef_err *err)
 {
@@ -10877,7 +10933,9 @@ put_begin(struct object_put *p, ef_err *err)
     if (fstat(p->fd, &p->before) != 0)
         return with_file(err, reject_sys(err, EF_E_IO, "cannot read"), p->name);
     /* a device or a pipe has no size that one could rely on */
-    p->seekable = S_ISREG(p->before.st_mode);
+    /* and a size of 0 may be none at all (/proc): such a file is read to its
+     * end, as a pipe is */
+    p->seekable = S_ISREG(p->before.st_mode) && p->before.st_size > 0;
     p->text_n = p->seekable ? (uint64_t)p->before.st_size : 0;
     /* half open pipes of a terminal's aside, a file may be at its middle */
     if (p->seekable && lseek(p->fd, 0, SEEK_CUR) != 0)
@@ -11451,6 +11509,8 @@ aws_process_child(char **word, int out)
 
     /* cli_harden has it ignored, and exec would hand that down */
     (void)signal(SIGPIPE, SIG_DFL);
+    /* a signal that ends us ends it: nobody would read what it prints */
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (in >= 0 && dup2(in, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0)
         execvp(word[0], word);
     _exit(127);
@@ -11458,10 +11518,10 @@ aws_process_child(char **word, int out)
 
 /* All that comes through the pipe, up to AWS_ANSWER_BYTES, in time.
  * Secret:  buf. Fails: EF_E_IO, EF_E_LIMIT.
- * end and stop are looked at ten times a second. */
+ */
 static ef_status
 aws_process_read(int fd, unsigned char *buf, size_t *n, int64_t end,
-                 const volatile sig_atomic_t *stop, ef_err *err)
+                 ef_err *err)
 {
     struct pollfd wait = {.fd = fd, .events = POLLIN};
     ssize_t k = 1;
@@ -11472,9 +11532,7 @@ aws_process_read(int fd, unsigned char *buf, size_t *n, int64_t end,
         if (left <= 0)
             return reject(err, EF_E_IO, EF_NOWHERE,
                           "the program did not end in time");
-        if (stop != NULL && *stop)
-            return reject(err, EF_E_IO, EF_NOWHERE, "stopped by a signal");
-        if (poll(&wait, 1, left < 100 ? (int)left : 100) <= 0)
+        if (poll(&wait, 1, (int)left) <= 0)
             continue;
         k = read(fd, buf + *n, AWS_ANSWER_BYTES - *n);
         if (k < 0 && errno != EINTR)
@@ -11491,12 +11549,11 @@ aws_process_read(int fd, unsigned char *buf, size_t *n, int64_t end,
  * is how it went so far; where that is a failure the program is ended.
  * Post:    the child is gone in any case. */
 static ef_status
-aws_process_wait(pid_t pid, int *status, ef_status rc, int64_t end,
-                 const volatile sig_atomic_t *stop, ef_err *err)
+aws_process_wait(pid_t pid, int *status, ef_status rc, int64_t end, ef_err *err)
 {
     while (rc == EF_OK && waitpid(pid, status, WNOHANG) == 0) {
         /* it may have closed its output and go on */
-        if (clock_ms() >= end || (stop != NULL && *stop))
+        if (clock_ms() >= end)
             rc = reject(err, EF_E_IO, EF_NOWHERE,
                         "the program did not end in time");
         else
@@ -11516,7 +11573,7 @@ aws_process_wait(pid_t pid, int *status, ef_status rc, int64_t end,
  * Secret:  what it prints, in buf. Post: both ends of the pipe are closed. */
 static ef_status
 aws_process_run(char **word, unsigned char *buf, size_t *n, int64_t end,
-                const volatile sig_atomic_t *stop, ef_err *err)
+                ef_err *err)
 {
     int pipe_fd[2], status = 0;
     ef_status rc;
@@ -11531,10 +11588,10 @@ aws_process_run(char **word, unsigned char *buf, size_t *n, int64_t end,
     rc = pid < 0 ? reject_sys(err, EF_E_IO, "cannot start a program") : EF_OK;
     close(pipe_fd[1]);
     if (rc == EF_OK)
-        rc = aws_process_read(pipe_fd[0], buf, n, end, stop, err);
+        rc = aws_process_read(pipe_fd[0], buf, n, end, err);
     close(pipe_fd[0]);
     if (pid > 0)
-        rc = aws_process_wait(pid, &status, rc, end, stop, err);
+        rc = aws_process_wait(pid, &status, rc, end, err);
     if (rc != EF_OK || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
         return rc;
     (void)reject(err, EF_E_IO, EF_NOWHERE,
@@ -11586,7 +11643,7 @@ aws_from_process(struct aws_profile *p, const struct store_opts *o, ef_err *err)
     if (o->deadline != 0 && o->deadline < end)
         end = o->deadline;
     if (rc == EF_OK)
-        rc = aws_process_run(word, buf, &n, end, o->stop, err);
+        rc = aws_process_run(word, buf, &n, end, err);
     if (rc == EF_OK)
         rc = aws_process_version(slice(buf, n), err);
     if (rc == EF_OK)
@@ -13255,7 +13312,6 @@ ef_shard_parse(uint32_t *index, uint32_t *count, ef_slice text, ef_err *err)
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
 #include <sched.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
@@ -15383,6 +15439,61 @@ cli_number(const struct cli *c, enum cli_option o, long lo, long hi,
     return 1;
 }
 
+/* --- signals --- */
+
+/* `run` alone: note the signal and go on. Async-signal-safe. store_run,
+ * run_watch and run_application look at the flag, end what is under way, and
+ * the work folder is emptied. Of two signals the later is raised at the end. */
+static void
+cli_on_signal(int sig)
+{
+    cli_stop = sig;
+}
+
+/* A signal's wish is granted where the work can be undone first (run); else
+ * the process just ends, after a temporary name is gone. Async-signal-safe.
+ * Memory is the kernel's to clear.
+ * Tests: tests/atomic.bats ("a signal while the input is still coming leaves
+ * nothing behind"). */
+static void
+cli_on_signal_now(int sig)
+{
+    file_strays_remove();
+    /* so that the parent sees the signal itself, not a status */
+    (void)signal(sig, SIG_DFL);
+    (void)raise(sig);
+}
+
+/* Handlers for the signals that are sent to end a process. orderly: `run`,
+ * which has plaintext to remove first, and `put` while it sends: its parts are
+ * stored somewhere else. Otherwise the handler raises the signal again while it
+ * runs: SA_NODEFER. SIGKILL cannot be caught; encflow(1) tells what it leaves.
+ * Tests: tests/run.bats ("ended by a signal while the application runs"),
+ * tests/atomic.bats. */
+static void
+cli_signals(int orderly)
+{
+    static const int wanted[] = {SIGINT,  SIGTERM, SIGHUP,  SIGQUIT, SIGALRM,
+                                 SIGUSR1, SIGUSR2, SIGXCPU, SIGXFSZ};
+    struct sigaction old;
+    struct sigaction act = {.sa_handler =
+                                orderly ? cli_on_signal : cli_on_signal_now};
+    size_t i;
+
+    /* a parent may hand down that it is ignored: then no child's status would
+     * be told, neither that an output was replaced nor how it ended */
+    (void)signal(SIGCHLD, SIG_DFL);
+    if (!orderly)
+        /* so that raise ends it within the handler, not after it */
+        act.sa_flags = SA_NODEFER;
+    /* not SIGPIPE, which cli_harden ignores, nor faults: those are bugs,
+     * and end us as they are */
+    for (i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
+        if (sigaction(wanted[i], NULL, &old) == 0 &&
+            old.sa_handler != SIG_IGN) /* as nohup asks */
+            (void)sigaction(wanted[i], &act, NULL);
+}
+
 /* --- progress --- */
 
 /* One line on a terminal for one piece of long work. base comes first:
@@ -16211,7 +16322,7 @@ static struct store_net cli_net;
 
 /* How often a request may be tried: AWS's own variable. 0 (and a message)
  * where it is no such number; unset is the default.
- * "3", "03" are 3; "0", "11", "three" are refused. */
+ * "3", "03" are 3; "20" is 10; "0", "three" are refused. */
 static int
 cli_attempts(unsigned *out)
 {
@@ -16219,10 +16330,11 @@ cli_attempts(unsigned *out)
     int64_t n = text != NULL && text[0] != '\0' ? slice_number(slice_str(text))
                                                 : HTTP_ATTEMPTS;
 
-    *out = (unsigned)n;
-    if (n >= 1 && n <= HTTP_MAX_ATTEMPTS)
+    /* more would wait for minutes; AWS's tools take any number */
+    *out = n < HTTP_MAX_ATTEMPTS ? (unsigned)n : HTTP_MAX_ATTEMPTS;
+    if (n >= 1)
         return 1;
-    (void)cli_usage("AWS_MAX_ATTEMPTS takes a number from 1 to 10, not", text);
+    (void)cli_usage("AWS_MAX_ATTEMPTS takes a number from 1 on, not", text);
     return 0;
 }
 
@@ -16958,6 +17070,8 @@ cli_put(struct cli *c)
         /* after the keys: a password prompt of a program comes first */
         rc = file_open(&fd, file, &err);
         t.o.progress = cli_progress(&progress, c);
+        /* from here on there may be parts to take back; up to here nothing */
+        cli_signals(1);
         if (rc == EF_OK)
             rc = object_put(&t.place, fd, file, t.data_key, &t.o, &err);
         cli_progress_end(&progress);
@@ -17508,14 +17622,16 @@ cli_array_share(const struct cli_array *a, struct run_job *job)
     int64_t step = cli_env_number(a->step, 1);
     int64_t count = cli_env_number(a->count, -1);
     int64_t i = cli_env_number(a->index, -1);
-    int64_t last = cli_env_number(a->last, first + (count - 1) * step);
+    int64_t last;
     char text[64];
 
     /* which would leave each task with all inputs */
-    if (count < 0)
+    if (count < 0 || count > EF_MAX_SHARES || step > INT32_MAX)
         return cli_usage("an array job's share cannot be told without a "
                          "number in",
                          a->count);
+    /* no overflow: 10^4 steps of 2^31 */
+    last = cli_env_number(a->last, first + (count - 1) * step);
     /* "1,2,9" has no step: each of its tasks is refused, not the last alone */
     if (step < 1 || first < 0 || i < first || (i - first) % step != 0 ||
         last != first + (count - 1) * step)
@@ -18484,15 +18600,6 @@ cli_dispatch(int argc, char **argv)
 
 /* --- the process --- */
 
-/* `run` alone: note the signal and go on. Async-signal-safe. store_run,
- * run_watch and run_application look at the flag, end what is under way, and
- * the work folder is emptied. Of two signals the later is raised at the end. */
-static void
-cli_on_signal(int sig)
-{
-    cli_stop = sig;
-}
-
 /* Before an argument is looked at: no core dumps, no ptrace by others, all
  * memory that may be locked, no surprise on closed pipes, and the three
  * standard descriptors in place. Nothing here can fail the command: where a
@@ -18528,51 +18635,6 @@ cli_harden(void)
     (void)unsetenv("SSLKEYLOGFILE"); /* TLS secrets go to no file */
 }
 
-/* A signal's wish is granted where the work can be undone first (run); else
- * the process just ends, after a temporary name is gone. Async-signal-safe.
- * Memory is the kernel's to clear.
- * Tests: tests/atomic.bats ("a signal while the input is still coming leaves
- * nothing behind"). */
-static void
-cli_on_signal_now(int sig)
-{
-    file_strays_remove();
-    /* so that the parent sees the signal itself, not a status */
-    (void)signal(sig, SIG_DFL);
-    (void)raise(sig);
-}
-
-/* Handlers for the signals that are sent to end a process. orderly: `run`,
- * which has plaintext to remove first, and `put`, whose parts are stored
- * somewhere else. Otherwise the handler raises the
- * signal again while it runs: SA_NODEFER. SIGKILL cannot be caught;
- * encflow(1) tells what it leaves.
- * Tests: tests/run.bats ("ended by a signal while the application runs"),
- * tests/atomic.bats. */
-static void
-cli_signals(int orderly)
-{
-    static const int wanted[] = {SIGINT,  SIGTERM, SIGHUP,  SIGQUIT, SIGALRM,
-                                 SIGUSR1, SIGUSR2, SIGXCPU, SIGXFSZ};
-    struct sigaction old;
-    struct sigaction act = {.sa_handler =
-                                orderly ? cli_on_signal : cli_on_signal_now};
-    size_t i;
-
-    /* a parent may hand down that it is ignored: then no child's status would
-     * be told, neither that an output was replaced nor how it ended */
-    (void)signal(SIGCHLD, SIG_DFL);
-    if (!orderly)
-        /* so that raise ends it within the handler, not after it */
-        act.sa_flags = SA_NODEFER;
-    /* not SIGPIPE, which cli_harden ignores, nor faults: those are bugs,
-     * and end us as they are */
-    for (i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
-        if (sigaction(wanted[i], NULL, &old) == 0 &&
-            old.sa_handler != SIG_IGN) /* as nohup asks */
-            (void)sigaction(wanted[i], &act, NULL);
-}
-
 /* More than the calls of any command reach. Threads have stacks of their own:
  * those of section 8 burn them before they end. */
 #define CLI_BURN_BYTES ((size_t)256 * 1024)
@@ -18597,7 +18659,7 @@ cli_main(int argc, char **argv)
         return cli_help();
     if (strcmp(argv[1], "--version") == 0)
         return cli_version();
-    cli_signals(strcmp(argv[1], "run") == 0 || strcmp(argv[1], "put") == 0);
+    cli_signals(strcmp(argv[1], "run") == 0);
     if (!http_init()) {
         (void)reject_memory(&err);
         return cli_fail(&err);

@@ -20,7 +20,8 @@
  *          http_on_header http_field http_keep_region http_retry_after
  *          http_accept http_keep http_is_bearssl http_set_range http_set_get
  *          http_set_body http_set_method http_add_header http_sign http_open
- *          http_show http_error_element http_find_code http_code_passes
+ *          http_show http_document http_error_element http_find_code
+ *          http_code_passes
  *          http_say_code http_say_region http_redirect_error http_is_skewed
  *          http_status_error http_answer_error http_get_end
  *          http_is_error_document http_finish http_close http_start

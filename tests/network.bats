@@ -862,9 +862,9 @@ an ETag that breaks XML|$part,"headers":{"ETag":"</ETag><&"}|3-12|6|ETag
 Complete: error|$complete,"body":"<Error><Code>InternalError</Code>
     </Error>"|12|6|InternalError
 Complete: refused|$complete,"error":"400 InvalidPart"|12|6|InvalidPart
-Complete: garbage|$complete,"body":"<<<"|12|6|key
-Complete: nothing|$complete,"body":""|12|6|key
-Complete: 1 MiB of headers|$complete,"status":200,"padding":1048576|12|6|key
+Complete: garbage|$complete,"body":"<<<"|12-13|6|key
+Complete: nothing|$complete,"body":""|12-13|6|key
+Complete: 1 MiB of headers|$complete,"status":200,"padding":1048576|12-13|6|key
 END
     # nothing can be sent where no upload was made
     begin='"query":"uploads"'
