@@ -174,7 +174,8 @@ ct: deps-check static-deps ## does a branch or an index depend on a secret?
 # The parsers', against the tests that take seconds: what kills them there is
 # killed by make check. All of the file against all tests takes hours: M=
 M = --section 2,3,4,5,7,10,12 --n 130 --without s3.bats,secrets.bats,run.bats,$\
-data.bats,atomic.bats,man.bats,commands.bats
+data.bats,atomic.bats,man.bats,commands.bats,network.bats,storage.bats,$\
+credentials.bats,slurm.bats
 mutants: deps-check encflow build/faults/encflow ## do tests notice a change? M=--help
 	/usr/bin/python3 tests/mutants.py $(M)
 
