@@ -937,6 +937,19 @@ ended_by() {
     fails "$want" && empty out "$TMPDIR"
 }
 
+@test "put: parts grow so that 10,000 of them suffice" {
+    # sparse files: the first parts are refused, and nothing more is read
+    part='"query":"partNumber","error":"403 AccessDenied","early":true'
+    for size in 83886080000=8388608 83886080001=8388609 100G=10737419; do
+        truncate -s "${size%=*}" huge
+        plan "$part"
+        run timeout 20 "$ENCFLOW" put "${S3[@]}" huge "s3://$BUCKET/key"
+        fails 6 AccessDenied
+        seen 1-8 "PUT .* length=${size#*=} "
+        no_uploads
+    done
+}
+
 @test "signals: an upload is aborted, nothing is left" {
     LANES=3
     stopped() { # SIGNAL STATUS FILE PLAN REGEX
