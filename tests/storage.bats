@@ -28,7 +28,7 @@ setup_file() {
     mkdir "$DATA"
     : >"$DATA/empty"
     head -c 100001 /dev/urandom >"$DATA/small"
-    head -c 20000000 /dev/urandom >"$DATA/medium"   # > 8 MiB, one request
+    head -c 20000000 /dev/urandom >"$DATA/medium"   # > 8 MiB, two requests
     head -c $BIG /dev/urandom >"$DATA/big"          # > 64 MiB, in parts
     "$ENCFLOW" keygen -o "$DATA/key.hex"
     "$ENCFLOW" keygen -o "$DATA/other.hex"
@@ -537,4 +537,26 @@ blobs() { find "$SERVERS/swift/devices" -name '*.data' | wc -l; }
     logged 2 PUT stdin-small
     logged $((2 * PARTS)) PUT stdin-big >parts
     parallel <parts
+}
+
+@test "nginx over TLS: up, down in ranges, sealed, and who does not verify" {
+    tls() { timeout -k 5 60 "$ENCFLOW" "$1" --cacert "$CA" "${@:2}"; }
+    for name in empty small medium big; do
+        tls put "$DATA/$name" "$NGINX_HTTPS/tls-$name"
+        same "$STORE/tls-$name" "$DATA/$name"
+        tls get "$NGINX_HTTPS/tls-$name" mine
+        same mine "$DATA/$name"
+        tls put -K "$DATA/key.hex" "$DATA/$name" "$NGINX_HTTPS/sealed-$name"
+        tls get -K "$DATA/key.hex" "$NGINX_HTTPS/sealed-$name" mine
+        same mine "$DATA/$name"
+        rm -f mine "$STORE"/*-"$name"
+    done
+    for url in "$NGINX_SELFSIGNED" "$NGINX_WRONGHOST" "$NGINX_EXPIRED"; do
+        run tls get "$url/tls-small" mine
+        fails 6 "does not verify" hint:
+        run tls put "$DATA/small" "$url/tls-small"
+        fails 6 "does not verify" hint:
+        [ ! -e "$STORE/tls-small" ]
+        [ ! -e mine ]
+    done
 }
