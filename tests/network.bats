@@ -724,6 +724,7 @@ END
 changed: 412|$late,"replace":"~"|1-12|6|chang
 changed, overlooked|$late,"replace":"~"},{"overlook":true|1-12|6|chang
 another ETag|$late,"headers":{"ETag":"\"other\""}|1-12|6|chang
+no ETag any more|$late,"headers":{"ETag":null}|1-12|6|chang
 half a range|$late,"cut":1000000|1-12|6|wide
 another range|$late,"serve":"bytes=0-8388607"|1-12|6|range
 a shifted range|$late,"serve":"bytes=83886079-92274686"|1-12|6|range
@@ -747,7 +748,7 @@ END
     row "a late one is all" whole "$late,\"whole\":true"
     row "two Content-Ranges" whole "$late,\"headers\":{\"Content-Range\":\
 [\"bytes 83886080-92274687/92274688\",\"bytes 0-8388607/92274688\"]}"
-    rows 14
+    rows 15
 }
 
 @test "get: a store without ranges or ETags is read in one go" {
@@ -972,6 +973,36 @@ ended_by() {
     row "TERM, one request" stopped TERM 143 small \
         '"take":9,"then":"stall"' PUT
     rows 6
+}
+
+@test "put: a file that tells no size is read to its end" {
+    cat /proc/version >version
+    plan ''
+    talk put "${S3[@]}" /proc/version "s3://$BUCKET/key"
+    fails 0
+    at_store version
+    talk put "${S3[@]}" -K "$SERVERS/key" /proc/version "s3://$BUCKET/key"
+    fails 0
+    talk get "${S3[@]}" -K "$SERVERS/key" "s3://$BUCKET/key" out/file
+    same out/file version
+}
+
+@test "signals: nothing is under way, and put ends at once" {
+    local pid
+    mkfifo silent
+    exec 8<>silent
+    for what in "put $SERVERS/small -" "put -K - $SERVERS/small s3://b/k"; do
+        # shellcheck disable=SC2086 # words
+        "$ENCFLOW" $what <silent >out.txt 2>&1 8>&- 3>&- &
+        pid=$!
+        sleep 0.3 # it reads by then; earlier it would end as well
+        kill -TERM "$pid"
+        (sleep 3 && kill -KILL "$pid") 2>/dev/null 3>&- 8>&- &
+        status=0
+        wait "$pid" || status=$?
+        kill $! 2>/dev/null # the watcher, before pid is another's
+        [ "$status" -eq 143 ]
+    done
 }
 
 @test "signals: a download leaves nothing, even if it is killed" {
