@@ -5752,6 +5752,19 @@ time_month_days(int64_t y, int month)
     return days[month - 1] + (month == 2 && time_is_leap(y));
 }
 
+/* Days from 1970-01-01 to a date that is one: time_month_days has been asked.
+ * Example: 2000, 3, 1 -> 11017. */
+static int64_t
+time_days(int y, int month, int day)
+{
+    int64_t days = time_days_before_year(y) + day - 1;
+
+    /* the months before this one; January has none */
+    while (--month > 0)
+        days += time_month_days(y, month);
+    return days;
+}
+
 /* Not by gmtime_r(3), which may read the machine's time zone files and,
  * where they say so, count leap seconds.
  * day / 366 years never overshoot, and fall short by at most 17 years up
@@ -5784,8 +5797,9 @@ ef_time_format(char out[EF_TIME_BYTES], int64_t t, int basic)
              (unsigned)sec / 60 % 60, (unsigned)sec % 60);
 }
 
-/* Digits and marks of text against pattern ('0' stands for a digit). 1 where
- * every character fits and the lengths are equal.
+/* UNTRUSTED: text. Its characters against pattern, in which '0' stands for a
+ * digit, 'A' for a letter, 'b' for a digit or a blank (asctime's days), and
+ * the rest for itself. 1 where every character fits and the lengths are equal.
  * "20130524T000000Z" matches time_basic; "20130524t000000z" does not. */
 static int
 time_matches(ef_slice text, const char *pattern)
@@ -5794,9 +5808,18 @@ time_matches(ef_slice text, const char *pattern)
 
     if (text.n != strlen(pattern))
         return 0;
-    for (i = 0; i < text.n; i++)
-        if (pattern[i] == '0' ? !is_digit(text.p[i]) : text.p[i] != pattern[i])
+    /* lengths are equal: no byte is read past either end */
+    for (i = 0; i < text.n; i++) {
+        unsigned char c = text.p[i];
+        int letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+        int fits = pattern[i] == '0'   ? is_digit(c)
+                   : pattern[i] == 'A' ? letter
+                   : pattern[i] == 'b' ? is_digit(c) || c == ' '
+                                       : c == pattern[i];
+
+        if (!fits)
             return 0;
+    }
     return 1;
 }
 
@@ -5854,11 +5877,7 @@ ef_time_parse(int64_t *t, ef_slice text, ef_err *err)
     if (y < 1970 || month < 1 || month > 12 || day < 1 ||
         day > time_month_days(y, month) || hour > 23 || min > 59 || sec > 59)
         return reject(err, EF_E_FORMAT, 0, "no such time");
-    *t = time_days_before_year(y) + day - 1;
-    /* the months before this one; January has none */
-    while (--month > 0)
-        *t += time_month_days(y, month);
-    *t = ((*t * 24 + hour) * 60 + min) * 60 + sec;
+    *t = ((time_days(y, month, day) * 24 + hour) * 60 + min) * 60 + sec;
     return EF_OK;
 }
 
@@ -5883,31 +5902,6 @@ static const struct time_form {
     {", 00-AAA-00 00:00:00 GMT", 1, 2, 5, 9, 12},
     {" AAA b0 00:00:00 0000", 0, 5, 1, 17, 8},
 };
-
-/* UNTRUSTED: text. As time_matches, for the patterns of time_forms.
- * "b" is there for asctime alone, whose days are two characters wide.
- * Fuzz: fuzz/fuzz_http_date.c. */
-static int
-time_fits(ef_slice text, const char *pattern)
-{
-    size_t i;
-
-    if (text.n != strlen(pattern))
-        return 0;
-    /* lengths are equal: no byte is read past either end */
-    for (i = 0; i < text.n; i++) {
-        unsigned char c = text.p[i];
-        int letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-        int fits = pattern[i] == '0'   ? is_digit(c)
-                   : pattern[i] == 'A' ? letter
-                   : pattern[i] == 'b' ? is_digit(c) || c == ' '
-                                       : c == pattern[i];
-
-        if (!fits)
-            return 0;
-    }
-    return 1;
-}
 
 /* Which of names text begins with, -1 for none.
  * Names are compared with their case: RFC 9110 has them so. The first that
@@ -5947,7 +5941,7 @@ time_form_of(ef_slice text, int *weekday, ef_slice *rest)
         if (*weekday < 0)
             continue;
         *rest = slice_from(text, strlen(names[*weekday]));
-        if (time_fits(*rest, time_forms[i].pattern))
+        if (time_matches(*rest, time_forms[i].pattern))
             return &time_forms[i];
     }
     return NULL;
@@ -5987,7 +5981,7 @@ ef_http_date_parse(int64_t *t, ef_slice text, int64_t now, ef_err *err)
     form = time_form_of(text, &weekday, &rest);
     if (form == NULL)
         return reject(err, EF_E_FORMAT, EF_NOWHERE, "not an HTTP date");
-    /* every field below is digits: time_fits has seen to that */
+    /* every field below is digits: time_matches has seen to that */
     y = time_field(rest, form->year, form->full ? 2 : 4);
     if (form->full)
         y = time_century(y, now);
@@ -6002,9 +5996,7 @@ ef_http_date_parse(int64_t *t, ef_slice text, int64_t now, ef_err *err)
     if (y < 1 || month < 1 || day < 1 || day > time_month_days(y, month) ||
         hour > 23 || min > 59 || sec > 60)
         return reject(err, EF_E_FORMAT, EF_NOWHERE, "no such date");
-    *t = time_days_before_year(y) + day - 1;
-    while (--month > 0)
-        *t += time_month_days(y, month);
+    *t = time_days(y, month, day);
     if (weekday != time_weekday(*t))
         return reject(err, EF_E_FORMAT, EF_NOWHERE,
                       "the weekday is another day's");
@@ -9303,18 +9295,15 @@ store_file_path(ef_buf *path, const char *url, ef_err *err)
     return rc == EF_OK ? buf_status(path, err) : rc;
 }
 
-/* A large file takes long, and store_run's loop does not come by: has a signal
- * or the end of the time ended it? Fails: EF_E_IO, EF_E_NETWORK; job->failed
- * tells that it was not the file. */
+/* Long work that store_run's loop does not come by in: has a signal or the
+ * end of the time ended it? Fails: EF_E_IO, EF_E_NETWORK. */
 static ef_status
-store_file_ended(struct store_job *job, const struct store_opts *o)
+store_ended(const struct store_opts *o, ef_err *err)
 {
-    if (o->stop != NULL && *o->stop) {
-        job->failed = 1;
-        return reject(&job->err, EF_E_IO, EF_NOWHERE, "stopped by a signal");
-    }
+    if (o->stop != NULL && *o->stop)
+        return reject(err, EF_E_IO, EF_NOWHERE, "stopped by a signal");
     if (o->deadline != 0 && clock_ms() >= o->deadline)
-        return reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
+        return reject(err, EF_E_NETWORK, EF_NOWHERE,
                       "not done within --max-time");
     return EF_OK;
 }
@@ -9337,10 +9326,11 @@ store_file_get(struct store_job *job, const char *path,
     while (rc == EF_OK && !job->probe &&
            (n = file_read_full(fd, buf, sizeof buf)) > 0) {
         rc = job->sink(job->ctx, slice(buf, (size_t)n), &job->err);
-        job->failed = rc != EF_OK;
         job->got += (uint64_t)n;
         if (rc == EF_OK)
-            rc = store_file_ended(job, o);
+            rc = store_ended(o, &job->err);
+        /* it was not the file */
+        job->failed = rc != EF_OK;
     }
     /* n stays 0 for a probe */
     if (rc == EF_OK && n < 0)
@@ -9368,7 +9358,8 @@ store_file_put(struct store_job *job, const char *path,
                        ? (size_t)(job->size - job->at)
                        : sizeof buf;
 
-        rc = store_file_ended(job, o);
+        rc = store_ended(o, &job->err);
+        job->failed = rc != EF_OK;
         if (rc != EF_OK)
             break;
         /* sealed in place: the buffer has ciphertext when this returns */
@@ -9536,22 +9527,28 @@ store_run(struct store_job *jobs, size_t n, int all_or_nothing,
     return EF_OK;
 }
 
+/* Which of n jobs tells of rc, the status store_run chose: the first that has
+ * it. n: none, since all went well. Its err becomes the caller's (err may be
+ * NULL): each job kept one of its own, so that none hides another. */
+static size_t
+store_first(const struct store_job *jobs, size_t n, ef_status rc, ef_err *err)
+{
+    size_t i = 0;
+
+    while (i < n && (rc == EF_OK || jobs[i].rc != rc))
+        i++;
+    if (i < n && err != NULL)
+        *err = jobs[i].err;
+    return i;
+}
+
 /* The one failure that a command tells of jobs that all worked at the same
- * thing: the first that has rc, the status store_run chose.
- * err may be NULL. Its position in the list decides, not when it failed. */
+ * thing. Their position in the list decides, not when they failed. */
 static ef_status
 store_first_error(const struct store_job *jobs, size_t n, ef_status rc,
                   ef_err *err)
 {
-    size_t i;
-
-    for (i = 0; i < n; i++)
-        if (rc != EF_OK && jobs[i].rc == rc) {
-            /* each job kept an err of its own, so that none hides another */
-            if (err != NULL)
-                *err = jobs[i].err;
-            return rc;
-        }
+    (void)store_first(jobs, n, rc, err);
     return rc;
 }
 
@@ -9583,9 +9580,12 @@ struct store_input {
 static ef_status
 store_input_begin(struct store_input *in, ef_err *err)
 {
-    in->gcm = ef_gcm_new(in->key, NULL);
-    if (in->gcm == NULL)
-        return reject_memory(err);
+    /* without a key the bytes stay as they are (object_get) */
+    if (in->key != NULL) {
+        in->gcm = ef_gcm_new(in->key, NULL);
+        if (in->gcm == NULL)
+            return reject_memory(err);
+    }
     ef_open_init(&in->open, in->gcm);
     /* before the file: a failed begin leaves out closed, and safe to abort */
     in->begun = 1;
@@ -10143,12 +10143,10 @@ static ef_status
 get_begin(struct object_get *g, const struct store_place *from, int spool,
           ef_err *err)
 {
-    static const unsigned char none[EF_KEY_BYTES];
     size_t i, parts = HTTP_MAX_PARALLEL;
     ef_status rc;
 
-    /* a gcm even without a key: it is never used then */
-    g->in.key = g->key != NULL ? g->key : none;
+    g->in.key = g->key;
     g->bufs = ef_secret_alloc(parts * GET_BUFFER_BYTES, NULL);
     if (g->bufs == NULL)
         return reject_memory(err);
@@ -10871,12 +10869,7 @@ put_wait(const struct object_put *p, ef_err *err)
     struct pollfd wait = {.fd = p->fd, .events = POLLIN};
 
     (void)poll(&wait, 1, 100);
-    if (p->o->stop != NULL && *p->o->stop)
-        return reject(err, EF_E_IO, EF_NOWHERE, "stopped by a signal");
-    if (p->o->deadline != 0 && clock_ms() >= p->o->deadline)
-        return reject(err, EF_E_NETWORK, EF_NOWHERE,
-                      "not done within --max-time");
-    return EF_OK;
+    return store_ended(p->o, err);
 }
 
 /* What a pipe gives: the first part is read before anything is sent. It may
@@ -10932,9 +10925,8 @@ put_begin(struct object_put *p, ef_err *err)
 
     if (fstat(p->fd, &p->before) != 0)
         return with_file(err, reject_sys(err, EF_E_IO, "cannot read"), p->name);
-    /* a device or a pipe has no size that one could rely on */
-    /* and a size of 0 may be none at all (/proc): such a file is read to its
-     * end, as a pipe is */
+    /* a device or a pipe has no size that one could rely on, and a size of 0
+     * may be none at all (/proc): such a file is read to its end, as a pipe */
     p->seekable = S_ISREG(p->before.st_mode) && p->before.st_size > 0;
     p->text_n = p->seekable ? (uint64_t)p->before.st_size : 0;
     /* half open pipes of a terminal's aside, a file may be at its middle */
@@ -11738,8 +11730,7 @@ aws_container_token(char *line, size_t cap, ef_err *err)
     n = slice_trim_end(slice(line + skip, n)).n;
     line[skip + n] = '\0';
     /* blanks are usual ("Bearer x"), line ends would begin another header */
-    if (n > 0 && !sig_is_visible(line + skip) &&
-        strpbrk(line + skip, "\r\n") != NULL)
+    if (strpbrk(line + skip, "\r\n") != NULL)
         return reject(err, EF_E_FORMAT, EF_NOWHERE,
                       "the container's token has more than one line");
     if (n > 0)
@@ -11989,29 +11980,26 @@ static ef_status
 aws_service(struct aws_profile *p, const struct aws_file *f, ef_err *err)
 {
     ef_buf section = {0};
-    char *own = p->endpoint;
-    char kept[sizeof p->endpoint];
+    char own[sizeof p->endpoint] = "";
     int found = 0;
     ef_status rc;
 
     if (p->services[0] == '\0')
         return EF_OK;
-    /* aws_value keeps what is there, and this one goes first */
-    memcpy(kept, own, sizeof kept);
-    own[0] = '\0';
     ef_buf_str(&section, "services ");
     ef_buf_str(&section, p->services);
     rc = file_end_name(&section, err);
     if (rc == EF_OK)
-        rc = aws_value(own, sizeof p->endpoint, &found, buf_cstr(&section),
-                       "s3", "endpoint_url", slice(f->text, f->n), err);
+        rc = aws_value(own, sizeof own, &found, buf_cstr(&section), "s3",
+                       "endpoint_url", slice(f->text, f->n), err);
     /* botocore reads on without it: a name that is misspelt would send the
      * data to AWS itself */
     if (rc == EF_OK && !found)
         rc = reject(err, EF_E_USAGE, EF_NOWHERE,
                     "the profile's services section is not there");
-    if (own[0] == '\0')
-        memcpy(own, kept, sizeof kept);
+    /* it goes before the profile's own */
+    if (own[0] != '\0')
+        memcpy(p->endpoint, own, sizeof own);
     ef_buf_free(&section);
     return with_where(err, rc, buf_slice(&f->path));
 }
@@ -13890,16 +13878,9 @@ static ef_status
 run_first_error(const struct store_job *jobs, size_t n, ef_status rc,
                 const struct run_port *port, ef_err *err)
 {
-    size_t i;
+    size_t i = store_first(jobs, n, rc, err);
 
-    for (i = 0; i < n; i++)
-        if (jobs[i].rc == rc) {
-            /* each job kept an err of its own, so that none hides another */
-            if (err != NULL)
-                *err = jobs[i].err;
-            return run_named(err, rc, &port->set[i]);
-        }
-    return rc;
+    return i < n ? run_named(err, rc, &port->set[i]) : rc;
 }
 
 /* Fetch all inputs to WORK, or none: one that fails ends the others. Those
@@ -16386,9 +16367,7 @@ cli_try_online(const struct store_opts *o, const struct run_dataset *d,
     struct store_job job = {.url = d->url, .probe = 1};
     ef_status rc = store_run(&job, 1, 1, o);
 
-    /* the job's own account, not only its status */
-    if (rc != EF_OK)
-        *err = job.err;
+    (void)store_first_error(&job, 1, rc, err);
     return with_where(err, rc, store_public(buf_slice(&d->location)));
 }
 
@@ -17809,8 +17788,7 @@ cli_result_read(const struct store_opts *o, ef_buf *data, const char *from,
         rc = store_check_scheme(scheme, o->schemes, err);
     if (rc == EF_OK) {
         rc = store_run(&job, 1, 1, o);
-        if (rc != EF_OK)
-            *err = job.err;
+        rc = store_first_error(&job, 1, rc, err);
     }
     return with_where(err, rc, store_public(url));
 }

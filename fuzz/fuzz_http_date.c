@@ -5,7 +5,7 @@
  *          date that it has read is written in the same way; a time of a year
  *          from 1 to 9999 is read back from each form, from RFC 850's where
  *          it is within 49 years of now; a refusal says no place.
- * Covers   ef_http_date_parse time_weekday time_fits time_name time_form_of
+ * Covers   ef_http_date_parse time_weekday time_matches time_name time_form_of
  *          time_century
  * Seeds    vectors/http_dates.txt    Dict  fuzz/dict/http_date.dict
  */

@@ -5,8 +5,9 @@
  *          parses to the same; a text is a time where it is 1 to 12 digits
  *          within the range, or is what strftime writes for the time that
  *          strptime reads.
- * Covers   ef_time_format ef_time_parse time_is_leap time_days_before_year
- *          time_month_days time_matches time_field slice_number
+ * Covers   ef_time_format ef_time_parse time_is_leap time_days
+ *          time_days_before_year time_month_days time_matches time_field
+ *          slice_number
  * Seeds    times in fuzz/seeds.py    Dict  fuzz/dict/time.dict
  */
 #include <time.h>
