@@ -9,11 +9,12 @@
  * Each section opens with a card that says what comes in, what it trusts,
  * where secrets live and which tests and vectors hold it to its word.
  *
- *    1  MEMORY AND ERRORS     6  (kept for CBOR)
- *    2  TEXT ENCODINGS        7  AES-256-GCM          11  HTTP AND STORAGE
- *    3  JSON                  8  DATASET FILES        12  DESCRIBE
- *    4  CSV                   9  (kept for sealing)   13  RUNNER
- *    5  INI                  10  AWS SIGNING          16  COMMAND LINE
+ *    1  MEMORY AND ERRORS     7  AES-256-GCM             13  RUNNER
+ *    2  TEXT ENCODINGS        8  DATASET FILES           14  WORKFLOW DOCUMENTS
+ *    3  JSON                  9  SIGNATURES AND SEALING  15  ATTESTATION
+ *    4  CSV                  10  AWS SIGNING             16  COMMAND LINE
+ *    5  INI                  11  HTTP AND STORAGE
+ *    6  CBOR                 12  DESCRIBE
  *
  * `grep -n '^ \* [0-9]*\. [A-Z]' encflow.c` lists the sections.
  * `grep -n UNTRUSTED encflow.c` shows where hostile bytes come in.
@@ -207,6 +208,19 @@ static int
 is_alnum(unsigned char c)
 {
     return is_digit(c) || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
+/* n bytes, at most 8, highest first: network order, which CBOR and enclave
+ * images keep. Example: 01 00 is 256. */
+static uint64_t
+get_be(const unsigned char *p, size_t n)
+{
+    uint64_t x = 0;
+    size_t i;
+
+    for (i = 0; i < n; i++)
+        x = x << 8 | p[i];
+    return x;
 }
 
 /* A decimal number of 1 to 12 digits; -1 when text is none. No sign, no
@@ -3203,6 +3217,365 @@ ef_ini_get(ef_slice *value, int *found, const char *section, const char *name,
 }
 
 /* ======================================================================= *
+ * 6. CBOR    a strict reader, one item at a time                  (cbor_) *
+ *                                                                         *
+ *   In       signatures of enclave images, and attestation                *
+ *            documents                                        UNTRUSTED   *
+ *   Out      items whose strings are views of the input                   *
+ *   Needs    1, 2                                                         *
+ *   Spec     RFC 8949, its preferred serialization (4.1) alone            *
+ *   Tests    vectors/cbor.txt tests/unit.c                                *
+ *   Fuzz     fuzz/fuzz_cbor.c                                             *
+ * ======================================================================= */
+
+/* The caller pulls: each call of ef_cbor_next gives the next item in the
+ * order of the bytes, and every array and map, whatever its form, is
+ * closed by an item EF_CBOR_END. So one loop reads both forms: Nitro's
+ * firmware changed from one to the other in 2025, and verifiers that
+ * knew only the definite one broke. Nothing is allocated and nothing
+ * recurs: what is open stands in c->level, EF_MAX_CBOR_DEPTH deep. Level
+ * 0 is the document, which behaves like an array of one item.
+ *
+ * What is refused although RFC 8949 calls it well-formed: heads longer
+ * than they need be, so that a value has one form and no two readers
+ * differ (all known documents are in that form); strings in pieces; tags
+ * that nobody asked for, since they change what the item after them
+ * means. Floats and simple values are told apart, but not judged.
+ * A call that fails changes nothing in c. */
+
+/* The document ends too soon: one message, whatever is being read, so that
+ * what was cut is told from what is wrong. */
+static ef_status
+cbor_cut(const ef_cbor *c, ef_err *err)
+{
+    return reject(err, EF_E_FORMAT, c->in.n, "CBOR ends before it is complete");
+}
+
+/* An item's head: its first byte and the argument that may follow it. */
+struct cbor_head {
+    unsigned major, info; /* the first byte's high 3 and low 5 bits */
+    uint64_t value;       /* the argument; 31 where the length is indefinite */
+    size_t next;          /* the offset behind it */
+};
+
+/* The least value that needs n bytes of argument. RFC 8949 4.1; for a simple
+ * value in a byte of its own, 3.3: below 32 there is none. A float's bytes
+ * are no number that could be shorter.
+ *
+ *   n  1 -> 24    2 -> 256    4 -> 65536    8 -> 2^32 */
+static uint64_t
+cbor_least(unsigned major, size_t n)
+{
+    if (major == 7)
+        return n == 1 ? 32 : 0;
+    return n == 1 ? 24 : UINT64_C(1) << (4 * n);
+}
+
+/* May the low five bits 31, "indefinite", stand with this major type? Not
+ * with integers (0, 1) and tags (6). With 7 it is the break. */
+static int
+cbor_is_open(unsigned major)
+{
+    return major != 0 && major != 1 && major != 6;
+}
+
+/* The head at c->at, which stays where it is.
+ *
+ * UNTRUSTED: c->in. Post: h->next <= c->in.n.
+ * Fails:   EF_E_FORMAT: 18 (its byte is missing), 1c (reserved), 1f (an
+ * integer of no length), 18 17 (23 in two bytes), f8 18 (no such value).
+ * Fuzz: fuzz/fuzz_cbor.c. Tests: vectors/cbor.txt (RFC 8949 appendix F). */
+static ef_status
+cbor_head(const ef_cbor *c, struct cbor_head *h, ef_err *err)
+{
+    size_t n;
+
+    if (c->at >= c->in.n)
+        return cbor_cut(c, err);
+    h->major = c->in.p[c->at] >> 5;
+    h->info = c->in.p[c->at] & 31;
+    h->value = h->info;
+    h->next = c->at + 1;
+    if (h->info < 24 || (h->info == 31 && cbor_is_open(h->major)))
+        return EF_OK;
+    if (h->info > 27)
+        return reject(err, EF_E_FORMAT, c->at, "a byte that begins no item");
+    n = (size_t)1 << (h->info - 24);
+    if (c->in.n - h->next < n)
+        return cbor_cut(c, err);
+    h->value = get_be(c->in.p + h->next, n);
+    h->next += n;
+    if (h->value < cbor_least(h->major, n))
+        return reject(err, EF_E_FORMAT, c->at,
+                      "a number that is not in its shortest form");
+    return EF_OK;
+}
+
+/* A byte or text string: a view of it. Text must be UTF-8, as RFC 8949 5.3.1
+ * has it for validity: a key that two readers decode differently could be
+ * there twice.
+ *
+ * UNTRUSTED: c->in. Post: item->bytes lies inside c->in.
+ * Fails:   EF_E_FORMAT: 41 (a byte is missing), 61 ff, 5f 41 00 ff (in
+ * pieces, which no known document has).
+ * Fuzz: fuzz/fuzz_cbor.c. Tests: vectors/cbor.txt. */
+static ef_status
+cbor_string(const ef_cbor *c, struct cbor_head *h, ef_cbor_item *item,
+            ef_err *err)
+{
+    ef_status rc = EF_OK;
+
+    if (h->info == 31)
+        return reject(err, EF_E_FORMAT, c->at, "a string in pieces");
+    if (h->value > c->in.n - h->next)
+        return cbor_cut(c, err);
+    item->bytes = slice(c->in.p + h->next, (size_t)h->value);
+    if (h->major == EF_CBOR_TEXT)
+        rc = ef_utf8_check(item->bytes, err);
+    if (rc != EF_OK && err != NULL)
+        err->at += h->next; /* it is told from the text's beginning */
+    h->next += (size_t)h->value;
+    return rc;
+}
+
+/* An array or map begins; may it? Its count is compared with the bytes that
+ * follow: each item takes one at least. So twice the count, for a map's keys
+ * and values, cannot overflow, and 9b ff..ff is refused at once.
+ *
+ * UNTRUSTED: c->in.
+ * Fails:   EF_E_LIMIT past EF_MAX_CBOR_DEPTH; EF_E_FORMAT.
+ * Fuzz: fuzz/fuzz_cbor.c. Tests: vectors/cbor.txt. */
+static ef_status
+cbor_container(const ef_cbor *c, const struct cbor_head *h, ef_cbor_item *item,
+               ef_err *err)
+{
+    item->indefinite = h->info == 31;
+    item->value = item->indefinite ? 0 : h->value;
+    if (c->depth == EF_MAX_CBOR_DEPTH)
+        return reject(err, EF_E_LIMIT, c->at,
+                      "nested deeper than EF_MAX_CBOR_DEPTH (8)");
+    if (item->value > c->in.n - h->next)
+        return cbor_cut(c, err);
+    return EF_OK;
+}
+
+/* What the head at c->at begins, into item. The first six major types have
+ * the numbers of ef_cbor_type; of the seventh, one to three bytes of
+ * argument or none are a simple value, more are a float.
+ *
+ * UNTRUSTED: c->in. Pre: h is no break.
+ * Fails:   EF_E_FORMAT, EF_E_LIMIT; c2 (a tag) unless ef_cbor_tag took it.
+ * Fuzz: fuzz/fuzz_cbor.c. Tests: vectors/cbor.txt. */
+static ef_status
+cbor_item(const ef_cbor *c, struct cbor_head *h, ef_cbor_item *item,
+          ef_err *err)
+{
+    item->type = (ef_cbor_type)h->major;
+    item->value = h->value;
+    switch (h->major) {
+    case EF_CBOR_BYTES:
+    case EF_CBOR_TEXT:
+        return cbor_string(c, h, item, err);
+    case EF_CBOR_ARRAY:
+    case EF_CBOR_MAP:
+        return cbor_container(c, h, item, err);
+    case 6:
+        return reject(err, EF_E_FORMAT, c->at, "a tag that is not expected");
+    case 7:
+        item->type = h->info > 24 ? EF_CBOR_FLOAT : EF_CBOR_SIMPLE;
+        item->bytes = slice(c->in.p + c->at + 1, h->next - c->at - 1);
+        break;
+    default: /* an integer: all is said */
+        break;
+    }
+    return EF_OK;
+}
+
+/* The item is good: move past it, count it where it stands, and go into it
+ * where it is a container. In an indefinite one `left` says whether a map's
+ * key waits for its value; a definite one counts down. */
+static void
+cbor_accept(ef_cbor *c, const struct cbor_head *h, const ef_cbor_item *item)
+{
+    struct ef_cbor_level *l = &c->level[c->depth];
+
+    if (!l->indefinite)
+        l->left--;
+    else if (l->map)
+        l->left = !l->left;
+    c->at = h->next;
+    c->tagged = 0;
+    if (item->type != EF_CBOR_ARRAY && item->type != EF_CBOR_MAP)
+        return;
+    l = &c->level[++c->depth]; /* cbor_container saw that there is room */
+    l->map = item->type == EF_CBOR_MAP;
+    l->indefinite = item->indefinite;
+    l->left = l->map ? 2 * item->value : item->value;
+}
+
+/* ff: the end of an indefinite array or map, and nothing else: not between a
+ * map's key and its value, nor between a tag and its item.
+ *
+ * UNTRUSTED: c->in. Fails: EF_E_FORMAT: ff, 81 ff, bf 00 ff.
+ * Fuzz: fuzz/fuzz_cbor.c. Tests: vectors/cbor.txt. */
+static ef_status
+cbor_break(ef_cbor *c, ef_err *err)
+{
+    const struct ef_cbor_level *l = &c->level[c->depth];
+
+    if (!l->indefinite || l->left > 0 || c->tagged)
+        return reject(err, EF_E_FORMAT, c->at, "a break that ends nothing");
+    c->at++;
+    c->depth--; /* level 0 is not indefinite */
+    return EF_OK;
+}
+
+/* 1 where a definite array or map, or the document, has no more items. */
+static int
+cbor_is_over(const ef_cbor *c)
+{
+    return !c->level[c->depth].indefinite && c->level[c->depth].left == 0;
+}
+
+/* Level 0 is an array of one: what the document is. */
+void
+ef_cbor_init(ef_cbor *c, ef_slice in)
+{
+    *c = (ef_cbor){.in = in};
+    c->level[0].left = 1;
+}
+
+/* Ends take no bytes but for a break. After the document's only item, each
+ * further call gives EF_CBOR_END: a loop that reads on does no harm.
+ *
+ * UNTRUSTED: c->in. Fuzz: fuzz/fuzz_cbor.c.
+ * Tests: vectors/cbor.txt (RFC 8949 appendix A, and F as refusals). */
+ef_status
+ef_cbor_next(ef_cbor *c, ef_cbor_item *item, ef_err *err)
+{
+    struct cbor_head h;
+    ef_status rc;
+
+    *item = (ef_cbor_item){.type = EF_CBOR_END, .at = c->at};
+    if (cbor_is_over(c)) {
+        c->depth -= c->depth > 0;
+        return EF_OK;
+    }
+    rc = cbor_head(c, &h, err);
+    if (rc == EF_OK && h.major == 7 && h.info == 31)
+        return cbor_break(c, err);
+    if (rc == EF_OK)
+        rc = cbor_item(c, &h, item, err);
+    if (rc == EF_OK)
+        cbor_accept(c, &h, item);
+    return rc;
+}
+
+/* A tag is not an item of its own, so that counts stay right: only c->tagged
+ * remembers it until its item was read. A second tag in a row is not taken,
+ * and ef_cbor_next refuses it.
+ *
+ * UNTRUSTED: c->in. Fuzz: fuzz/fuzz_cbor.c. Tests: vectors/cbor.txt. */
+ef_status
+ef_cbor_tag(ef_cbor *c, uint64_t tag, int *found, ef_err *err)
+{
+    struct cbor_head h;
+    ef_status rc;
+
+    *found = 0;
+    if (cbor_is_over(c))
+        return EF_OK;
+    rc = cbor_head(c, &h, err);
+    if (rc != EF_OK || h.major != 6 || h.value != tag || c->tagged)
+        return rc;
+    c->at = h.next;
+    c->tagged = *found = 1;
+    return EF_OK;
+}
+
+/* Most of a known document is asked for so: "here an array begins". A type
+ * that fits but a value that does not is the caller's to refuse.
+ *
+ * UNTRUSTED: c->in. Fails: EF_E_FORMAT, also where the array or map ends.
+ * Fuzz: fuzz/fuzz_cbor.c. Tests: vectors/cbor.txt. */
+ef_status
+ef_cbor_take(ef_cbor *c, ef_cbor_item *item, ef_cbor_type type, ef_err *err)
+{
+    ef_status rc = ef_cbor_next(c, item, err);
+
+    if (rc == EF_OK && item->type != type)
+        return reject(err, EF_E_FORMAT, item->at,
+                      "an item of another type than is expected");
+    return rc;
+}
+
+/* All of it is checked as if it were read. Time: its bytes.
+ *
+ * UNTRUSTED: c->in. Fuzz: fuzz/fuzz_cbor.c. Tests: vectors/cbor.txt. */
+ef_status
+ef_cbor_skip(ef_cbor *c, ef_err *err)
+{
+    unsigned depth = c->depth;
+    ef_cbor_item item;
+    ef_status rc;
+
+    do
+        rc = ef_cbor_next(c, &item, err);
+    while (rc == EF_OK && c->depth > depth);
+    return rc;
+}
+
+/* A key that is not in the list is refused, and so is one used twice:
+ * readers that take the first and readers that take the last would see two
+ * documents in one. What is missing is seen in *seen, at the end.
+ *
+ * UNTRUSTED: c->in. Pre: n <= 32.
+ * Fuzz: fuzz/fuzz_cbor.c. Tests: vectors/cbor.txt. */
+ef_status
+ef_cbor_key(ef_cbor *c, size_t *which, uint32_t *seen, const char *const *names,
+            size_t n, ef_err *err)
+{
+    ef_cbor_item item;
+    ef_status rc = ef_cbor_next(c, &item, err);
+
+    *which = n;
+    if (rc != EF_OK || item.type == EF_CBOR_END)
+        return rc;
+    if (item.type == EF_CBOR_TEXT)
+        for (*which = 0; *which < n; ++*which)
+            if (slice_is(item.bytes, names[*which]))
+                break;
+    if (*which == n)
+        return reject(err, EF_E_FORMAT, item.at, "a key that is not expected");
+    if (*seen >> *which & 1)
+        return reject(err, EF_E_FORMAT, item.at, "a key that is there twice");
+    *seen |= UINT32_C(1) << *which;
+    return EF_OK;
+}
+
+/* What is open must have nothing more in it: so a caller who has read the
+ * four parts of an array of four asks no further question.
+ *
+ * UNTRUSTED: c->in. Fails: EF_E_FORMAT, also where nothing was read yet.
+ * Fuzz: fuzz/fuzz_cbor.c. Tests: vectors/cbor.txt. */
+ef_status
+ef_cbor_end(ef_cbor *c, ef_err *err)
+{
+    ef_cbor_item item;
+    ef_status rc = EF_OK;
+
+    while (rc == EF_OK && (c->depth > 0 || c->level[0].left > 0)) {
+        rc = ef_cbor_next(c, &item, err);
+        if (rc == EF_OK && item.type != EF_CBOR_END)
+            rc = reject(err, EF_E_FORMAT, item.at,
+                        "an item more than is expected");
+    }
+    if (rc == EF_OK && c->at < c->in.n)
+        rc = reject(err, EF_E_FORMAT, c->at, "bytes after the CBOR item");
+    return rc;
+}
+
+/* ======================================================================= *
  * 7. AES-256-GCM    one message at a time, on the best kernel      (gcm_) *
  *                                                                         *
  *   In       ciphertext and tags from storage                 UNTRUSTED   *
@@ -5631,6 +6004,1847 @@ ef_result_parse(ef_result *r, unsigned char *json, size_t n, ef_err *err)
         rc = res_stream(&doc, "stderr", "/stderr", json, &r->err, err);
     ef_json_free(&doc);
     return rc;
+}
+
+/* ======================================================================= *
+ * 9. SIGNATURES AND SEALING    P-256, PEM, JWK, JWS, HPKE   (ec_, p256_,  *
+ *                                       b64url_, pem_, jwk_, jws_, hpke_) *
+ *   In       key files, JWKs, signed documents, sealed texts  UNTRUSTED   *
+ *   Out      payloads and who signed them; plaintext only after its tag   *
+ *            has verified                                                 *
+ *   Secret   private keys, shared secrets and what is derived: struct s   *
+ *   Needs    1, 2, 3, 7, 8 (cred_member); BearSSL's P-256, X25519, ECDSA, *
+ *            SHA-256, HMAC                                                *
+ *   Spec     ECDSA FIPS 186-4, RFC 6979; X25519 RFC 7748; PEM RFC 7468,   *
+ *            5280, 5915, 5958, 8410; JWK RFC 7517, 7638, 8037; JWS RFC    *
+ *            7515, 7518; HPKE RFC 9180 base mode                          *
+ *   Tests    vectors/p256.txt vectors/x25519.txt vectors/pem.txt          *
+ *            vectors/base64url.txt vectors/jwk.txt vectors/jws.txt        *
+ *            vectors/hpke.txt tests/jose.bats tests/ct.c                  *
+ *   Fuzz     fuzz/fuzz_base64url.c fuzz/fuzz_pem.c fuzz/fuzz_jwk.c        *
+ *            fuzz/fuzz_jws.c fuzz/fuzz_hpke.c                             *
+ * ======================================================================= */
+
+/* A person is a P-256 key, and is called by its thumbprint: the SHA-256
+ * of the public key's JWK. What a person says is a JWS that carries the
+ * key and names the kind of statement (typ), so that anyone can check it
+ * with any JOSE library, and nobody can pass off one kind as another.
+ * Whom to trust is not decided here: a signature that verifies says that
+ * the owner of this key has said this, and no more.
+ *
+ * One form of each thing is accepted, so that a document has one hash:
+ * DER and base64url are strict, the header has four members and no
+ * others. ECDSA itself stays malleable (s and n - s both verify, and
+ * JOSE libraries make both): documents are named by their payload, never
+ * by their signature.
+ *
+ * HPKE seals to an X25519 key, one message for one use of the key pair
+ * made for it. BearSSL wipes nothing: who calls it burns the stack. */
+
+/* n bytes of the kernel's. Up to 256 come whole or not at all, once the pool
+ * is ready; there is no other source to fall back to.
+ * Secret: out becomes a private key. Fails: EF_E_IO.
+ * Tests: tests/unit.c (test_no_random).
+ *
+ * A short answer counts as none: half a key of zeros would look like a key to
+ * whoever reads it later. In a child that memory was copied to nothing is
+ * shared, because no state is kept here. */
+static ef_status
+ec_random(unsigned char *out, size_t n, ef_err *err)
+{
+    if (getrandom(out, n, 0) == (ssize_t)n)
+        return EF_OK;
+    ef_wipe(out, n);
+    return reject(err, EF_E_IO, EF_NOWHERE, "the kernel gave no random bytes");
+}
+
+/* --- P-256 --- */
+
+/* 1 where 0 < x < n, the order of P-256: what a private key, r and s have to
+ * be. The subtraction x - n borrows at its end where x is smaller.
+ *
+ * Secret: x may be a private key: no branch, no index; only the answer
+ * shows. Source: FIPS 186-4 B.4, 6.4. Tests: vectors/p256.txt, tests/ct.c.
+ *
+ * Example: 1 and the order less 1 are in range, 0 and the order are not. The
+ * order is BearSSL's own, 32 bytes, highest first, as x is. */
+static int
+p256_in_range(const unsigned char x[EF_P256_SCALAR_BYTES])
+{
+    size_t n, i;
+    const unsigned char *order = br_ec_p256_m31.order(BR_EC_secp256r1, &n);
+    uint32_t borrow = 0, any = 0;
+
+    for (i = n; i-- > 0;) {
+        borrow = ((uint32_t)x[i] - order[i] - borrow) >> 31;
+        any |= x[i];
+    }
+    borrow &= (0 - any) >> 31; /* 0 where x is 0 */
+    EF_PUBLIC(borrow);
+    return (int)borrow;
+}
+
+/* By rejection: a number that is not in range is thrown away, so that all
+ * keys are equally likely. One in 2^32 is. The loop ends: each turn does so
+ * but for that chance, or where the kernel gives nothing.
+ * Secret: d, wiped on failure. Fails: EF_E_IO. Source: FIPS 186-4 B.4.2.
+ * Tests: tests/unit.c (test_new_keys).
+ *
+ * Not by taking a longer number modulo the order: that needs a division whose
+ * time would depend on the key. */
+ef_status
+ef_p256_new(unsigned char d[EF_P256_SCALAR_BYTES], ef_err *err)
+{
+    ef_status rc;
+
+    do
+        rc = ec_random(d, EF_P256_SCALAR_BYTES, err);
+    while (rc == EF_OK && !p256_in_range(d));
+    return rc;
+}
+
+/* d times the generator, as 04 || x || y.
+ *
+ * Secret: d; q is public, so it is marked as such before it leaves.
+ * Fails: EF_E_FORMAT for 0 and for the order or more: such a d has the same
+ * public key as a smaller one, or none. Tests: vectors/p256.txt, tests/ct.c.
+ * Fuzz: fuzz/fuzz_pem.c.
+ *
+ * Example: d = 1 gives the generator itself, 04 6b17d1f2... (SEC 2, 2.4.2).
+ * The range is asked first, since what BearSSL gives for a d that is out of it
+ * is not defined. */
+ef_status
+ef_p256_public(unsigned char q[EF_P256_POINT_BYTES],
+               const unsigned char d[EF_P256_SCALAR_BYTES], ef_err *err)
+{
+    unsigned char point[EF_P256_POINT_BYTES];
+
+    if (!p256_in_range(d))
+        return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                      "the private key is 0, or not below the order of P-256");
+    (void)br_ec_p256_m31.mulgen(point, d, EF_P256_SCALAR_BYTES,
+                                BR_EC_secp256r1);
+    EF_PUBLIC(point);
+    memcpy(q, point, sizeof point);
+    burn_stack();
+    return EF_OK;
+}
+
+/* BearSSL looks at a point where it multiplies one: once, here by 1. It asks
+ * for the 04, for coordinates below the field's prime, and that they solve
+ * the curve's equation. Infinity has no such encoding. P-256 has a prime
+ * order: each point on the curve is in the group.
+ *
+ * UNTRUSTED: q, 65 bytes. Fails: EF_E_FORMAT. Source: SP 800-56A 5.6.2.3.3.
+ * Fuzz: fuzz/fuzz_jwk.c, fuzz/fuzz_pem.c. Tests: vectors/p256.txt.
+ *
+ * A point that is not on the curve lies on another one, with small groups,
+ * where the answers to it would tell about the key. So it is asked wherever a
+ * point comes in, and not where it is used. */
+ef_status
+ef_p256_check(const unsigned char q[EF_P256_POINT_BYTES], ef_err *err)
+{
+    static const unsigned char one[] = {1};
+    unsigned char point[EF_P256_POINT_BYTES];
+
+    memcpy(point, q, sizeof point);
+    if (br_ec_p256_m31.mul(point, sizeof point, one, sizeof one,
+                           BR_EC_secp256r1) != 1)
+        return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                      "the public key is not a point of P-256");
+    return EF_OK;
+}
+
+/* ECDSA over a hash. The number used once is made from key and hash (RFC
+ * 6979), so that no bad source of random bytes can give the key away, and
+ * the same text has the same signature.
+ *
+ * Secret: d; the signature is public. Pre: d is in range, or 0 comes back.
+ * Tests: vectors/p256.txt (RFC 6979 A.2.5), tests/ct.c.
+ *
+ * Why deterministic: two signatures of different texts with the same number
+ * used once give the key away (this has happened to many). Source: RFC 6979
+ * 3.2, BearSSL's br_ecdsa_i31_sign_raw. */
+static int
+p256_sign(unsigned char signature[EF_JWS_SIGNATURE_BYTES],
+          const unsigned char d[EF_P256_SCALAR_BYTES],
+          const unsigned char hash[EF_SHA256_BYTES])
+{
+    struct {
+        unsigned char d[EF_P256_SCALAR_BYTES];
+        br_ec_private_key key;
+        unsigned char out[EF_JWS_SIGNATURE_BYTES];
+    } s;
+    size_t n;
+
+    memcpy(s.d, d, sizeof s.d); /* BearSSL's structure is not const */
+    s.key = (br_ec_private_key){BR_EC_secp256r1, s.d, sizeof s.d};
+    n = br_ecdsa_i31_sign_raw(&br_ec_p256_m31, &br_sha256_vtable, hash, &s.key,
+                              s.out);
+    EF_PUBLIC(n);
+    EF_PUBLIC(s.out);
+    memcpy(signature, s.out, sizeof s.out);
+    ef_wipe(&s, sizeof s);
+    burn_stack();
+    return n == EF_JWS_SIGNATURE_BYTES;
+}
+
+/* 1 where r || s signs the hash. r and s have to be in range, which is asked
+ * before BearSSL is: zeros verify everything where that is forgotten. An s
+ * above n / 2 is as good as the smaller one.
+ *
+ * UNTRUSTED: all three. Nothing is secret. Source: FIPS 186-4 6.4.
+ * Fuzz: fuzz/fuzz_jws.c. Tests: vectors/p256.txt (Wycheproof).
+ *
+ * Why a larger s is taken: the documents of other programs (jose, Web
+ * Cryptography) have it every second time, and nothing here hangs on a
+ * signature's bytes. */
+static int
+p256_verify(const unsigned char q[EF_P256_POINT_BYTES],
+            const unsigned char signature[EF_JWS_SIGNATURE_BYTES],
+            const unsigned char hash[EF_SHA256_BYTES])
+{
+    unsigned char point[EF_P256_POINT_BYTES];
+    br_ec_public_key key = {BR_EC_secp256r1, point, sizeof point};
+
+    if (!p256_in_range(signature) ||
+        !p256_in_range(signature + EF_P256_SCALAR_BYTES))
+        return 0;
+    memcpy(point, q, sizeof point);
+    return br_ecdsa_i31_vrfy_raw(&br_ec_p256_m31, hash, EF_SHA256_BYTES, &key,
+                                 signature, EF_JWS_SIGNATURE_BYTES) == 1;
+}
+
+/* Sign and verify a text's SHA-256: what JWS does, without its frame.
+ * Secret: d. Fails: EF_E_FORMAT where d is no private key.
+ * Tests: vectors/p256.txt (RFC 6979 A.2.5, RFC 7515 A.3).
+ *
+ * The text is hashed once, as it stands; it may be of any size. Pre: signature
+ * does not overlap text. */
+ef_status
+ef_p256_sign(unsigned char signature[EF_JWS_SIGNATURE_BYTES],
+             const unsigned char d[EF_P256_SCALAR_BYTES], ef_slice text,
+             ef_err *err)
+{
+    unsigned char hash[EF_SHA256_BYTES];
+
+    ef_sha256(hash, text.p, text.n);
+    if (!p256_in_range(d) || !p256_sign(signature, d, hash))
+        return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                      "the private key is 0, or not below the order of P-256");
+    return EF_OK;
+}
+
+/* UNTRUSTED: all of it. A q that is no point verifies nothing: BearSSL asks.
+ * Fails: EF_E_AUTH, and says no more: nobody gets a hint how to forge.
+ * Fuzz: fuzz/fuzz_jws.c. Tests: vectors/p256.txt.
+ *
+ * Example: one bit changed in q, in r, in s or in the text makes it EF_E_AUTH,
+ * as does the text's own hash in its place. */
+ef_status
+ef_p256_verify(const unsigned char q[EF_P256_POINT_BYTES],
+               const unsigned char signature[EF_JWS_SIGNATURE_BYTES],
+               ef_slice text, ef_err *err)
+{
+    unsigned char hash[EF_SHA256_BYTES];
+
+    ef_sha256(hash, text.p, text.n);
+    if (!p256_verify(q, signature, hash))
+        return reject(err, EF_E_AUTH, EF_NOWHERE,
+                      "the signature does not verify");
+    return EF_OK;
+}
+
+/* --- X25519 --- */
+
+/* The scalar times the point: out, which holds the point. BearSSL takes both
+ * as RFC 7748 has them, lowest byte first. It sets and clears the scalar's
+ * three bits (clamping), and ignores the point's highest bit.
+ *
+ * Secret: sk and out. Pre: out is not sk. Tests: vectors/x25519.txt,
+ * tests/ct.c.
+ *
+ * Clamping makes the scalar a multiple of 8, so that a point of small order
+ * tells nothing about it. Each 32 bytes are a point of the curve or of its
+ * twist, where X25519 is as safe: there is nothing to refuse before. */
+static void
+ec_x25519(unsigned char out[EF_X25519_BYTES],
+          const unsigned char sk[EF_X25519_BYTES])
+{
+    (void)br_ec_c25519_m31.mul(out, EF_X25519_BYTES, sk, EF_X25519_BYTES,
+                               BR_EC_curve25519);
+    burn_stack();
+}
+
+/* Each 32 bytes are a private key: clamping is done where it is used.
+ * Secret: sk, wiped on failure. Fails: EF_E_IO.
+ * Tests: tests/unit.c (test_new_keys).
+ *
+ * As `openssl genpkey -algorithm X25519` writes it, but for the three bits of
+ * clamping, which it sets at once: both are the same key. */
+ef_status
+ef_x25519_new(unsigned char sk[EF_X25519_BYTES], ef_err *err)
+{
+    return ec_random(sk, EF_X25519_BYTES, err);
+}
+
+/* sk times the base point, whose u is 9. Secret: sk; pk is public.
+ * Source: RFC 7748 6.1. Tests: vectors/x25519.txt, tests/ct.c.
+ *
+ * Example: RFC 7748 6.1's Alice, 77076d0a... -> 8520f009.... */
+void
+ef_x25519_public(unsigned char pk[EF_X25519_BYTES],
+                 const unsigned char sk[EF_X25519_BYTES])
+{
+    unsigned char point[EF_X25519_BYTES] = {9};
+
+    ec_x25519(point, sk);
+    EF_PUBLIC(point);
+    memcpy(pk, point, sizeof point);
+}
+
+/* The shared secret of sk and pk's owner.
+ *
+ * UNTRUSTED: pk. Of a few small order the result is zero whatever sk is:
+ * then the "secret" is known to all, and is refused (RFC 9180 7.1.4).
+ * Secret: sk and out, wiped on failure. Fails: EF_E_AUTH.
+ * Fuzz: fuzz/fuzz_hpke.c. Tests: vectors/x25519.txt, tests/ct.c.
+ *
+ * Points above the field's prime stand for smaller ones (RFC 7748 5); there
+ * are 19, and the highest bit doubles that. Pre: out may be pk. */
+ef_status
+ef_x25519(unsigned char out[EF_X25519_BYTES],
+          const unsigned char sk[EF_X25519_BYTES],
+          const unsigned char pk[EF_X25519_BYTES], ef_err *err)
+{
+    static const unsigned char zeros[EF_X25519_BYTES];
+
+    memmove(out, pk, EF_X25519_BYTES);
+    ec_x25519(out, sk);
+    if (ef_equal(out, zeros, sizeof zeros))
+        return reject(err, EF_E_AUTH, EF_NOWHERE,
+                      "an X25519 key of small order: the secret would be 0");
+    return EF_OK;
+}
+
+/* --- base64url, without padding (RFC 4648 5, RFC 7515 2) --- */
+
+/* Base64's characters 62 and 63 as base64url has them, by masks: the text
+ * may be of a secret. Others stay as they are.
+ *
+ * Example: '+' -> '-', '/' -> '_', 'A' -> 'A'. '=' never gets here: the caller
+ * cuts it off. */
+static char
+b64url_char(uint32_t c)
+{
+    uint32_t plus = ct_within(c, '+', '+'), slash = ct_within(c, '/', '/');
+
+    return (char)((c & ~(plus | slash)) | (plus & '-') | (slash & '_'));
+}
+
+/* The reverse. What base64 knows and base64url does not becomes '*', which
+ * neither knows, so that ef_base64_decode finds it where it stands.
+ *
+ * UNTRUSTED: byte. Secret: perhaps; by masks, too.
+ * Fuzz: fuzz/fuzz_base64url.c. Tests: vectors/base64url.txt.
+ *
+ * Example: '-' -> '+', '_' -> '/', '+' -> '*', 'A' -> 'A', a blank stays a
+ * blank (and is refused further on). */
+static unsigned char
+b64url_value(unsigned char byte)
+{
+    uint32_t c = byte, minus = ct_within(c, '-', '-');
+    uint32_t under = ct_within(c, '_', '_');
+    uint32_t foreign = ct_within(c, '+', '+') | ct_within(c, '/', '/') |
+                       ct_within(c, '=', '=');
+
+    return (unsigned char)((c & ~(minus | under | foreign)) | (minus & '+') |
+                           (under & '/') | (foreign & '*'));
+}
+
+/* To out, which has room for EF_BASE64_BYTES(n), padding included; the
+ * characters without it. Secret: perhaps; time depends on n alone.
+ *
+ * Three bytes are four characters; one byte more is two, two bytes more are
+ * three. Nothing is allocated. Tests: vectors/base64url.txt, tests/ct.c. */
+static size_t
+b64url_encode(char *out, const void *p, size_t n)
+{
+    size_t i, chars = n / 3 * 4 + (n % 3 > 0 ? n % 3 + 1 : 0);
+
+    ef_base64_encode(out, p, n);
+    for (i = 0; i < chars; i++)
+        out[i] = b64url_char((unsigned char)out[i]);
+    return chars;
+}
+
+/*   "f" -> "Zg"    "\xfb\xff" -> "-_8"
+ *
+ * Room is made first, so that the characters are nowhere else; they may be a
+ * secret's. Failure shows in out->failed alone. Pre: out has no drain.
+ * Tests: vectors/base64url.txt.
+ *
+ * There is no public function for the padded form: no format here has it, and
+ * RFC 7515 forbids it. */
+void
+ef_base64url_encode(ef_buf *out, ef_slice in)
+{
+    if (buf_room(out, EF_BASE64_BYTES(in.n)))
+        out->n += b64url_encode((char *)out->p + out->n, in.p, in.n);
+}
+
+/* Strict by way of ef_base64_decode: the text is put into its alphabet and
+ * padded in out's memory, then decoded there. Offsets are the text's own. A
+ * text of 4 n + 1 characters can't be padded, and is refused as it stands.
+ *
+ * UNTRUSTED: in.
+ * Secret: perhaps; time depends on the size, as long as it is valid. Of what
+ * failed nothing is left in out.
+ * Fails: EF_E_FORMAT: "Zg==" at 2, "+" at 0, "Zh" at 1, "Z" at 1; memory.
+ * Fuzz: fuzz/fuzz_base64url.c. Tests: vectors/base64url.txt, tests/ct.c.
+ *
+ * Why not a decoder of its own: one set of rules for unused bits and wrong
+ * sizes, one set of vectors, one constant-time loop. Pre: in does not lie in
+ * out's memory, which may move. */
+ef_status
+ef_base64url_decode(ef_buf *out, ef_slice in, ef_err *err)
+{
+    size_t pad = in.n % 4 > 1 ? 4 - in.n % 4 : 0, i, n;
+    unsigned char *p;
+    ef_status rc;
+
+    if (!buf_room(out, in.n + pad))
+        return reject_memory(err);
+    p = out->p + out->n;
+    for (i = 0; i < in.n; i++)
+        p[i] = b64url_value(in.p[i]);
+    memset(p + in.n, '=', pad);
+    rc = ef_base64_decode(p, &n, slice(p, in.n + pad), err);
+    out->n += n;
+    if (rc != EF_OK)
+        ef_wipe(p, in.n + pad);
+    return rc;
+}
+
+/* --- PEM --- */
+
+/* What a PEM file of each kind is made of: its label, and the DER before the
+ * key's own bytes. pem_p256_between stands between the two halves of a P-256
+ * private key. All are constant: the keys have one size each.
+ *
+ *   SEQUENCE { version 0, SEQUENCE { algorithm [, curve] }, OCTET STRING {
+ *     SEQUENCE { version 1, OCTET STRING d, [1] { BIT STRING q } } } }
+ *
+ * is a P-256 private key (RFC 5958, 5915), 138 bytes; one of X25519 has sk
+ * in two OCTET STRINGs (RFC 8410 7). A public key is SEQUENCE { SEQUENCE {
+ * algorithm [, curve] }, BIT STRING } (RFC 5280 4.1). */
+static const unsigned char pem_p256_private[] = {
+    0x30, 0x81, 0x87, 0x02, 0x01, 0x00, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86,
+    0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d,
+    0x03, 0x01, 0x07, 0x04, 0x6d, 0x30, 0x6b, 0x02, 0x01, 0x01, 0x04, 0x20};
+static const unsigned char pem_p256_between[] = {0xa1, 0x44, 0x03, 0x42, 0x00};
+static const unsigned char pem_p256_public[] = {
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48,
+    0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48,
+    0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00};
+static const unsigned char pem_x25519_private[] = {
+    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06,
+    0x03, 0x2b, 0x65, 0x6e, 0x04, 0x22, 0x04, 0x20};
+static const unsigned char pem_x25519_public[] = {
+    0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x6e, 0x03, 0x21, 0x00};
+
+/* The longest of them: pem_p256_private, d, pem_p256_between, q. */
+#define PEM_DER_BYTES 138
+
+/* 1.2.840.10045.2.1 and .3.1.7, 1.3.101.110: without tag and length. */
+static const unsigned char pem_oid_ec[] = {0x2a, 0x86, 0x48, 0xce,
+                                           0x3d, 0x02, 0x01};
+static const unsigned char pem_oid_p256[] = {0x2a, 0x86, 0x48, 0xce,
+                                             0x3d, 0x03, 0x01, 0x07};
+static const unsigned char pem_oid_x25519[] = {0x2b, 0x65, 0x6e};
+
+/* 1 where a has exactly the n bytes at p. By ef_equal: a stands among the
+ * bytes of a private key, and only the answer shows.
+ *
+ * Pre: n is not 0 where a may be empty and have no address. */
+static int
+pem_same(ef_slice a, const void *p, size_t n)
+{
+    return a.n == n && ef_equal(a.p, p, n);
+}
+
+/* 1 for a kind whose key has a secret half.
+ *
+ * Its answer decides which label stands in the file, and whether secret is
+ * written at all. */
+static int
+pem_is_private(ef_pem_kind kind)
+{
+    return kind == EF_PEM_P256_PRIVATE || kind == EF_PEM_X25519_PRIVATE;
+}
+
+/* Bytes of a kind's public key: 65 or 32.
+ *
+ * The first so many bytes of ef_pem_key's public_key are the key; what is
+ * behind them is zero and nobody's. */
+static size_t
+pem_public_bytes(ef_pem_kind kind)
+{
+    return kind == EF_PEM_P256_PRIVATE || kind == EF_PEM_P256_PUBLIC
+               ? EF_P256_POINT_BYTES
+               : EF_X25519_BYTES;
+}
+
+/* Nothing but DER of the four kinds is told apart further: these files are
+ * made by programs, and no person mends one by hand. No offset: it would be
+ * one into bytes that nobody sees.
+ *
+ * Tests: vectors/pem.txt has a record for each of the rules that end here,
+ * made by changing one thing in a good key. */
+static ef_status
+pem_bad(ef_err *err)
+{
+    return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                  "this is not the DER of a key (RFC 5958, RFC 5280)");
+}
+
+/* The length of a DER value at in->p[1], and where the value begins. Lengths
+ * are written as short as they can be (X.690 10.1); of three bytes and more
+ * only a file longer than EF_MAX_PEM_BYTES needs one.
+ *
+ * UNTRUSTED: in, at least 2 bytes. Post: 0 where it is malformed.
+ * Secret: in, but for lengths, which are looked at.
+ * Fuzz: fuzz/fuzz_pem.c. Tests: vectors/pem.txt, tests/ct.c.
+ *
+ * Examples: 20 -> 32; 81 87 -> 135; 82 01 22 -> 290. Refused: 80 (its end is
+ * somewhere behind), 81 20 (20 is shorter), 82 00 87 (81 87 is). */
+static size_t
+pem_length(ef_slice in, size_t *n)
+{
+    size_t bytes, i;
+    unsigned char first = in.p[1], more;
+
+    EF_PUBLIC(first);
+    *n = first;
+    if (first < 0x80)
+        return 2;
+    bytes = first & 0x7fu;
+    if (bytes < 1 || bytes > 2 || in.n < 2 + bytes)
+        return 0;
+    for (*n = i = 0; i < bytes; i++) {
+        more = in.p[2 + i];
+        EF_PUBLIC(more);
+        *n = *n << 8 | more;
+    }
+    return *n < (bytes == 1 ? 0x80u : 0x100u) ? 0 : 2 + bytes;
+}
+
+/* Cut one value off in: 1, and *body is what is inside it; or 0 where
+ * another tag stands there, or it does not end inside in.
+ *
+ * UNTRUSTED: in. Post: body lies in in; in begins behind it, or is as it was.
+ * Secret: in, but for tags and lengths. Source: X.690 8.1, 10.1.
+ * Fuzz: fuzz/fuzz_pem.c. Tests: vectors/pem.txt.
+ *
+ * Example: tag 04 of "04 02 aa bb 05 00" gives "aa bb" and leaves "05 00". It
+ * never goes into what it has cut off: no recursion, and each caller says what
+ * it expects where. */
+static int
+pem_take(ef_slice *in, unsigned tag, ef_slice *body)
+{
+    size_t n, head;
+    unsigned char first;
+
+    if (in->n < 2)
+        return 0;
+    first = in->p[0];
+    EF_PUBLIC(first);
+    head = first == tag ? pem_length(*in, &n) : 0;
+    if (head == 0 || n > in->n - head)
+        return 0;
+    *body = slice(in->p + head, n);
+    *in = slice_from(*in, head + n);
+    return 1;
+}
+
+/* Take an INTEGER of one byte: a version. -1 where there is none.
+ * UNTRUSTED: in. Fuzz: fuzz/fuzz_pem.c.
+ *
+ * Example: 02 01 00 -> 0, which PKCS#8 and RFC 5958 call version 1; 02 01 01
+ * -> 1. A longer number is no version that anybody has defined. */
+static int
+pem_version(ef_slice *in)
+{
+    ef_slice body;
+    unsigned char version;
+
+    if (!pem_take(in, 0x02, &body) || body.n != 1)
+        return -1;
+    version = body.p[0];
+    EF_PUBLIC(version);
+    return version;
+}
+
+/* Take the algorithm of a key: its identifier, and for an elliptic curve the
+ * curve's name. A curve may also be told by its numbers, which invites tricks
+ * with the generator: refused as another curve is.
+ *
+ * UNTRUSTED: in. Post: on EF_OK *kind is a public kind.
+ * Fails: EF_E_FORMAT. Source: RFC 5480 2.1.1, RFC 8410 3.
+ * Fuzz: fuzz/fuzz_pem.c. Tests: vectors/pem.txt.
+ *
+ * X25519 has no parameters, not even NULL (RFC 8410 3). An RSA or Ed25519 key
+ * is of another kind; P-384 and secp256k1 are other curves. */
+static ef_status
+pem_algorithm(ef_pem_kind *kind, ef_slice *in, ef_err *err)
+{
+    ef_slice algorithm, oid, curve;
+
+    if (!pem_take(in, 0x30, &algorithm) || !pem_take(&algorithm, 0x06, &oid))
+        return pem_bad(err);
+    *kind = EF_PEM_X25519_PUBLIC;
+    if (pem_same(oid, pem_oid_x25519, sizeof pem_oid_x25519))
+        return algorithm.n == 0 ? EF_OK : pem_bad(err);
+    *kind = EF_PEM_P256_PUBLIC;
+    if (!pem_same(oid, pem_oid_ec, sizeof pem_oid_ec))
+        return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                      "a key of another kind than P-256 and X25519");
+    if (!pem_take(&algorithm, 0x06, &curve) ||
+        !pem_same(curve, pem_oid_p256, sizeof pem_oid_p256))
+        return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                      "an elliptic curve other than P-256, or without its "
+                      "name");
+    return algorithm.n == 0 ? EF_OK : pem_bad(err);
+}
+
+/* The public key in a BIT STRING, whose first byte says how many bits of its
+ * last are unused: none.
+ *
+ * UNTRUSTED: bits. Post: 1 where key is n bytes of bits.
+ * Fuzz: fuzz/fuzz_pem.c. Tests: vectors/pem.txt.
+ *
+ * Example: 00 04 x y is a point; 01 04 x y says that its last bit is not part
+ * of it, and is refused. */
+static int
+pem_bits(ef_slice *key, ef_slice bits, size_t n)
+{
+    static const unsigned char none[] = {0};
+
+    *key = slice_from(bits, 1);
+    return bits.n == n + 1 && ef_equal(bits.p, none, sizeof none);
+}
+
+/* A public key as it stands in a file of its own.
+ *
+ * UNTRUSTED: in, behind the algorithm. Fails: EF_E_FORMAT, also for a point
+ * in its short form (02 or 03, and x), which has another size.
+ * Fuzz: fuzz/fuzz_pem.c. Tests: vectors/pem.txt.
+ *
+ * In its short form a point would have to be completed by a square root, which
+ * BearSSL does not do. `openssl pkey -pubin -ec_conv_form uncompressed`
+ * converts such a file. */
+static ef_status
+pem_public(ef_pem_key *out, ef_slice in, ef_err *err)
+{
+    ef_slice bits, key;
+
+    if (!pem_take(&in, 0x03, &bits) || in.n != 0 || bits.n == 0)
+        return pem_bad(err);
+    if (!pem_bits(&key, bits, pem_public_bytes(out->kind)))
+        return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                      "the public key has another size than it should "
+                      "(a point is written uncompressed: 04, x and y)");
+    memcpy(out->public_key, key.p, key.n);
+    return out->kind == EF_PEM_P256_PUBLIC ? ef_p256_check(key.p, err) : EF_OK;
+}
+
+/* A private key's file may hold the public key, too: the same one, else two
+ * programs would take the file for two keys.
+ *
+ * UNTRUSTED: bits. Fails: EF_E_FORMAT.
+ * Fuzz: fuzz/fuzz_pem.c. Tests: vectors/pem.txt.
+ *
+ * Also a copy with a bit changed by a bad disk ends here: the private key
+ * alone has nothing to check it by. */
+static ef_status
+pem_compare(const ef_pem_key *key, ef_slice bits, ef_err *err)
+{
+    ef_slice given;
+
+    if (pem_bits(&given, bits, pem_public_bytes(key->kind)) &&
+        ef_equal(given.p, key->public_key, given.n))
+        return EF_OK;
+    return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                  "the public key does not belong to the private key");
+}
+
+/* Take the secret bytes into out, and work out the public key.
+ * UNTRUSTED: in. Secret: the same. Fails: EF_E_FORMAT.
+ * Fuzz: fuzz/fuzz_pem.c. Tests: vectors/pem.txt, tests/ct.c.
+ *
+ * Each kind has 32 bytes: also those that begin with zeros (RFC 5915 3: as
+ * long as the order). X25519 takes any 32. */
+static ef_status
+pem_secret(ef_pem_key *out, ef_slice *in, ef_err *err)
+{
+    ef_slice secret;
+
+    if (!pem_take(in, 0x04, &secret) || secret.n != sizeof out->secret)
+        return pem_bad(err);
+    memcpy(out->secret, secret.p, secret.n);
+    if (out->kind == EF_PEM_P256_PRIVATE)
+        return ef_p256_public(out->public_key, out->secret, err);
+    ef_x25519_public(out->public_key, out->secret);
+    return EF_OK;
+}
+
+/* ECPrivateKey: SEQUENCE { 1, d, [0] curve?, [1] { BIT STRING q }? }. The
+ * curve may be said again; OpenSSL leaves it out, other programs do not.
+ *
+ * UNTRUSTED: in. Secret: d. Fails: EF_E_FORMAT. Source: RFC 5915 3.
+ * Fuzz: fuzz/fuzz_pem.c. Tests: vectors/pem.txt, tests/ct.c.
+ *
+ * The order of [0] and [1] is fixed, and each stands there once: behind [1]
+ * nothing may follow. Example: 02 01 01, 04 20 d, a1 44 03 42 00 q is what
+ * OpenSSL writes. */
+static ef_status
+pem_ec_private(ef_pem_key *out, ef_slice in, ef_err *err)
+{
+    ef_slice body, part, curve, bits;
+    ef_status rc;
+
+    if (!pem_take(&in, 0x30, &body) || in.n != 0 || pem_version(&body) != 1)
+        return pem_bad(err);
+    rc = pem_secret(out, &body, err);
+    if (rc != EF_OK)
+        return rc;
+    if (pem_take(&body, 0xa0, &part) &&
+        (!pem_take(&part, 0x06, &curve) || part.n != 0 ||
+         !pem_same(curve, pem_oid_p256, sizeof pem_oid_p256)))
+        return pem_bad(err);
+    if (!pem_take(&body, 0xa1, &part))
+        return body.n == 0 ? EF_OK : pem_bad(err);
+    if (body.n != 0 || !pem_take(&part, 0x03, &bits) || part.n != 0)
+        return pem_bad(err);
+    return pem_compare(out, bits, err);
+}
+
+/* What follows the algorithm in PKCS#8: the key, and in its second version
+ * perhaps the public key. Attributes ([0]) are refused: nothing that we know
+ * writes them, and they may forbid what we would do with the key.
+ *
+ * UNTRUSTED: in. Secret: the same. Pre: out->kind is a public kind; it
+ * becomes private. Fails: EF_E_FORMAT. Source: RFC 5958 2, RFC 8410 7.
+ * Fuzz: fuzz/fuzz_pem.c. Tests: vectors/pem.txt, tests/ct.c.
+ *
+ * Version 0 has no place for a public key out here; where one stands there,
+ * something follows the end, and that is refused. */
+static ef_status
+pem_private(ef_pem_key *out, int version, ef_slice in, ef_err *err)
+{
+    ef_slice inner, bits;
+    ef_status rc;
+
+    out->kind = out->kind == EF_PEM_P256_PUBLIC ? EF_PEM_P256_PRIVATE
+                                                : EF_PEM_X25519_PRIVATE;
+    if (!pem_take(&in, 0x04, &inner))
+        return pem_bad(err);
+    if (out->kind == EF_PEM_P256_PRIVATE) {
+        rc = pem_ec_private(out, inner, err);
+    } else {
+        rc = pem_secret(out, &inner, err);
+        if (rc == EF_OK && inner.n != 0)
+            rc = pem_bad(err);
+    }
+    if (rc == EF_OK && version == 1 && pem_take(&in, 0x81, &bits))
+        rc = pem_compare(out, bits, err);
+    return rc == EF_OK && in.n != 0 ? pem_bad(err) : rc;
+}
+
+/* The DER inside a PEM file.
+ * UNTRUSTED: der. Secret: der, where is_private. Fails: EF_E_FORMAT.
+ * Fuzz: fuzz/fuzz_pem.c. Tests: vectors/pem.txt, tests/ct.c.
+ *
+ * Which of the two forms it is, the label has said: a PUBLIC KEY that holds a
+ * private one is refused by its first tag, 02 in place of 30. */
+static ef_status
+pem_der(ef_pem_key *out, ef_slice der, int is_private, ef_err *err)
+{
+    ef_slice body;
+    int version = 0;
+    ef_status rc;
+
+    if (!pem_take(&der, 0x30, &body) || der.n != 0)
+        return pem_bad(err);
+    if (is_private)
+        version = pem_version(&body);
+    if (version != 0 && version != 1)
+        return pem_bad(err);
+    rc = pem_algorithm(&out->kind, &body, err);
+    if (rc != EF_OK)
+        return rc;
+    return is_private ? pem_private(out, version, body, err)
+                      : pem_public(out, body, err);
+}
+
+/* Which label the BEGIN line has. The forms that openssl may write, but that
+ * are not read here, are refused by name, with the command that converts.
+ *
+ * UNTRUSTED: text, without white space around it. Post: label lies in text.
+ * Fails: EF_E_FORMAT; a label that is not ours at 11, where it begins.
+ * Source: RFC 7468 2. Fuzz: fuzz/fuzz_pem.c. Tests: vectors/pem.txt.
+ *
+ * Example: "-----BEGIN PUBLIC KEY-----" -> "PUBLIC KEY". Where the closing
+ * dashes are missing the label goes on to the text's end, and is none of ours.
+ * The text of errors holds nothing of the file. */
+static ef_status
+pem_label(ef_slice *label, ef_slice text, ef_err *err)
+{
+    ef_slice rest = slice_from(text, 11);
+
+    if (!slice_has_prefix(text, "-----BEGIN "))
+        return reject(err, EF_E_FORMAT, 0,
+                      "a PEM file begins with -----BEGIN, and nothing before "
+                      "it");
+    *label = slice(rest.p, slice_find_str(rest, "-----"));
+    if (slice_is(*label, "PRIVATE KEY") || slice_is(*label, "PUBLIC KEY"))
+        return EF_OK;
+    if (slice_is(*label, "ENCRYPTED PRIVATE KEY"))
+        return with_hint(
+            err, reject(err, EF_E_FORMAT, 11, "the private key is encrypted"),
+            "openssl pkcs8 -in FILE -out NEW decrypts it");
+    if (slice_is(*label, "EC PRIVATE KEY") || slice_is(*label, "EC PARAMETERS"))
+        return with_hint(
+            err, reject(err, EF_E_FORMAT, 11, "a key in OpenSSL's older form"),
+            "openssl pkcs8 -topk8 -nocrypt -in FILE -out NEW "
+            "converts it");
+    return reject(err, EF_E_FORMAT, 11,
+                  "neither a PRIVATE KEY nor a PUBLIC KEY");
+}
+
+/* Is end the line that closes label? UNTRUSTED: both.
+ *
+ * Pre: end has label.n + 14 bytes, as many as "-----END ", the label and
+ * "-----" have together. */
+static int
+pem_is_end(ef_slice end, ef_slice label)
+{
+    return slice_has_prefix(end, "-----END ") &&
+           memcmp(end.p + 9, label.p, label.n) == 0 &&
+           slice_is(slice_from(end, 9 + label.n), "-----");
+}
+
+/* 1 for a line end. Secret: byte may be base64 of a key; whether it ends a
+ * line is no secret.
+ *
+ * LF and CR, so that files of either system are read; a blank or a tab inside
+ * is no base64, and makes the file none. */
+static int
+pem_is_line_end(unsigned char byte)
+{
+    uint32_t end = ct_within(byte, '\n', '\n') | ct_within(byte, '\r', '\r');
+
+    EF_PUBLIC(end);
+    return end != 0;
+}
+
+/* What stands between the lines BEGIN and END, line ends included. END is
+ * looked for at the text's end, not searched: the key's own characters are
+ * not looked at.
+ *
+ * UNTRUSTED: text and label. Post: body lies in text. Fails: EF_E_FORMAT,
+ * where the lines do not close one another or have no line of their own.
+ * Fuzz: fuzz/fuzz_pem.c. Tests: vectors/pem.txt.
+ *
+ * A file cut short in the middle (a copy that was stopped) ends here, too: it
+ * has no END line. */
+static ef_status
+pem_body(ef_slice *body, ef_slice text, ef_slice label, ef_err *err)
+{
+    size_t from = 11 + label.n + 5, end = label.n + 14;
+
+    /* the body has two line ends at least: one would serve neither line */
+    if (text.n < from + 2 + end ||
+        !pem_is_end(slice_from(text, text.n - end), label) ||
+        !pem_is_line_end(text.p[from]) ||
+        !pem_is_line_end(text.p[text.n - end - 1]))
+        return reject(err, EF_E_FORMAT, text.n,
+                      "no END line of the same name closes the file");
+    *body = slice(text.p + from, text.n - end - from);
+    return EF_OK;
+}
+
+/* body's base64, decoded to out; its line ends may stand anywhere.
+ * UNTRUSTED: body. Secret: body and out. Pre: out has body.n bytes.
+ * Fails: EF_E_FORMAT. Fuzz: fuzz/fuzz_pem.c.
+ * Tests: vectors/pem.txt, tests/ct.c.
+ *
+ * Strict, as all base64 here: padding at its end alone, unused bits zero.
+ * Headers ("Proc-Type: 4,ENCRYPTED") are no base64. The offset would be one
+ * into a text without line ends: none is told. */
+static ef_status
+pem_decode(unsigned char *out, size_t *n, ef_slice body, ef_err *err)
+{
+    size_t i, chars = 0;
+
+    for (i = 0; i < body.n; i++)
+        if (!pem_is_line_end(body.p[i]))
+            out[chars++] = body.p[i];
+    if (ef_base64_decode(out, n, slice(out, chars), NULL) != EF_OK)
+        return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                      "between BEGIN and END stands no valid base64");
+    return EF_OK;
+}
+
+/* White space may stand around the PEM, nothing else: not the text that
+ * `openssl pkey -text` adds, nor a second key, which one would not be used.
+ *
+ * UNTRUSTED: text. Limits: EF_MAX_PEM_BYTES.
+ * Secret: text, out and s; out is zero on failure.
+ * Fails: EF_E_LIMIT, EF_E_FORMAT. Source: RFC 7468.
+ * Fuzz: fuzz/fuzz_pem.c. Tests: vectors/pem.txt, tests/jose.bats,
+ * tests/ct.c.
+ *
+ * The order: label, lines, base64, DER, curve, range, public key; the first
+ * that is wrong is told. On the way the secret has two copies: s, wiped here,
+ * and out, which is the caller's. */
+ef_status
+ef_pem_parse(ef_pem_key *out, ef_slice text, ef_err *err)
+{
+    struct {
+        unsigned char der[EF_MAX_PEM_BYTES];
+    } s;
+    ef_slice label, body;
+    size_t n;
+    ef_status rc;
+
+    *out = (ef_pem_key){0};
+    if (text.n > EF_MAX_PEM_BYTES)
+        return reject(err, EF_E_LIMIT, EF_MAX_PEM_BYTES,
+                      "PEM larger than EF_MAX_PEM_BYTES (8192)");
+    text = slice_trim(text);
+    rc = pem_label(&label, text, err);
+    if (rc == EF_OK)
+        rc = pem_body(&body, text, label, err);
+    if (rc != EF_OK)
+        return rc; /* nothing was copied yet */
+    rc = pem_decode(s.der, &n, body, err);
+    if (rc == EF_OK)
+        rc = pem_der(out, slice(s.der, n), slice_is(label, "PRIVATE KEY"), err);
+    if (rc != EF_OK)
+        ef_wipe(out, sizeof *out);
+    ef_wipe(&s, sizeof s);
+    return rc;
+}
+
+/* key as DER, to out; its size. One part after the other, as the table above
+ * has them. Secret: out, where the key is private.
+ *
+ * Its size by kind: 138, 91, 48, 44 bytes. The lengths inside the constant
+ * heads are right because the keys' sizes never change. */
+static size_t
+pem_encode(unsigned char out[PEM_DER_BYTES], const ef_pem_key *key)
+{
+    static const struct {
+        const unsigned char *p;
+        size_t n;
+    } heads[] = {{pem_p256_private, sizeof pem_p256_private},
+                 {pem_p256_public, sizeof pem_p256_public},
+                 {pem_x25519_private, sizeof pem_x25519_private},
+                 {pem_x25519_public, sizeof pem_x25519_public}};
+    size_t n = heads[key->kind - 1].n;
+
+    memcpy(out, heads[key->kind - 1].p, n);
+    if (pem_is_private(key->kind)) {
+        memcpy(out + n, key->secret, sizeof key->secret);
+        n += sizeof key->secret;
+    }
+    if (key->kind == EF_PEM_X25519_PRIVATE)
+        return n;
+    if (key->kind == EF_PEM_P256_PRIVATE) {
+        memcpy(out + n, pem_p256_between, sizeof pem_p256_between);
+        n += sizeof pem_p256_between;
+    }
+    memcpy(out + n, key->public_key, pem_public_bytes(key->kind));
+    return n + pem_public_bytes(key->kind);
+}
+
+/* As `openssl pkey` prints the same key: base64 in lines of 64.
+ *
+ * Secret: out, where the key is private, and s. Pre: key is what
+ * ef_pem_parse gave, or filled in as it would. Failure shows in out->failed.
+ * Tests: vectors/pem.txt (both ways), tests/jose.bats, tests/ct.c.
+ *
+ * Files that leave the public key out are read, never written: with it OpenSSL
+ * need not compute it, and both find out when a file is damaged. */
+void
+ef_pem_print(ef_buf *out, const ef_pem_key *key)
+{
+    struct {
+        unsigned char der[PEM_DER_BYTES];
+        char text[EF_BASE64_BYTES(PEM_DER_BYTES)];
+    } s;
+    const char *label =
+        pem_is_private(key->kind) ? "PRIVATE KEY" : "PUBLIC KEY";
+    size_t n = pem_encode(s.der, key), chars = EF_BASE64_BYTES(n), i;
+
+    ef_base64_encode(s.text, s.der, n);
+    buf_printf(out, "-----BEGIN %s-----\n", label);
+    for (i = 0; i < chars; i += 64) {
+        ef_buf_add(out, s.text + i, chars - i < 64 ? chars - i : 64);
+        ef_buf_byte(out, '\n');
+    }
+    buf_printf(out, "-----END %s-----\n", label);
+    ef_wipe(&s, sizeof s);
+}
+
+/* --- JWK --- */
+
+/* Room for the longest, and for base64's padding while it is written. */
+#define JWK_BYTES 160
+
+/* Text and value go to at; what is returned is where they end. value may be
+ * NULL: no value. Pre: both fit.
+ *
+ * Example: {"x":" and 32 bytes give {"x":" and 43 characters. Base64 writes
+ * one more, a '=', which the next text goes over. */
+static char *
+jwk_put(char *at, const char *s, const unsigned char *value)
+{
+    memcpy(at, s, strlen(s));
+    at += strlen(s);
+    return value != NULL ? at + b64url_encode(at, value, 32) : at;
+}
+
+/* The public half as a JWK, to out; its size. The members that make the key,
+ * in order, without blanks: RFC 7638's input, and RFC 8785's form.
+ *
+ * Not through section 3: nothing in it needs escaping, so that it takes no
+ * memory and can't fail. A P-256 key takes 126 characters, X25519 80. */
+static size_t
+jwk_write(char out[JWK_BYTES], int is_p256, const unsigned char *public_key)
+{
+    char *at = out;
+
+    if (is_p256) {
+        at = jwk_put(at, "{\"crv\":\"P-256\",\"kty\":\"EC\",\"x\":\"",
+                     public_key + 1);
+        at = jwk_put(at, "\",\"y\":\"", public_key + 33);
+    } else {
+        at = jwk_put(at, "{\"crv\":\"X25519\",\"kty\":\"OKP\",\"x\":\"",
+                     public_key);
+    }
+    return (size_t)(jwk_put(at, "\"}", NULL) - out);
+}
+
+/* Source: RFC 7638 3. Tests: vectors/jwk.txt.
+ *
+ * The kid names a person everywhere: it depends on the key alone, not on the
+ * form in which a file holds it. */
+void
+ef_p256_kid(unsigned char kid[EF_KID_BYTES],
+            const unsigned char q[EF_P256_POINT_BYTES])
+{
+    char text[JWK_BYTES];
+
+    ef_sha256(kid, text, jwk_write(text, 1, q));
+}
+
+/* Source: RFC 8037 2 and its A.3, which has another curve. Tests:
+ * vectors/jwk.txt.
+ *
+ * A release service's sealing key is named by it. The same key can't have the
+ * name of a P-256 one: crv is hashed, too. */
+void
+ef_x25519_kid(unsigned char kid[EF_KID_BYTES],
+              const unsigned char pk[EF_X25519_BYTES])
+{
+    char text[JWK_BYTES];
+
+    ef_sha256(kid, text, jwk_write(text, 0, pk));
+}
+
+/* The public half, also of a private key. Tests: vectors/jwk.txt.
+ *
+ * Whoever reads this has not seen the private half: key.secret is not touched.
+ * Failure shows in out->failed alone. */
+void
+ef_jwk_print(ef_buf *out, const ef_pem_key *key)
+{
+    char text[JWK_BYTES];
+    int is_p256 = pem_public_bytes(key->kind) == EF_P256_POINT_BYTES;
+
+    ef_buf_add(out, text, jwk_write(text, is_p256, key->public_key));
+}
+
+/* An offset into a part becomes one into the whole: base bytes further.
+ *
+ * So that "byte 400" is one that an editor can go to. */
+static ef_status
+jwk_shift(ef_err *err, ef_status rc, size_t base)
+{
+    if (err != NULL && rc != EF_OK && err->at != EF_NOWHERE)
+        err->at += base;
+    return rc;
+}
+
+/* The text of object's string member name. Where object stands is prefix, a
+ * JSON pointer. Escapes are not resolved: no text that is looked for, and no
+ * base64url, has a character that needs one.
+ *
+ * UNTRUSTED: doc. Post: text lies in doc. Fails: EF_E_FORMAT.
+ * Fuzz: fuzz/fuzz_jwk.c, fuzz/fuzz_jws.c. Tests: vectors/jwk.txt.
+ *
+ * Example: member x of {"x":"AQ"}, prefix "/jwk" -> AQ; a failure is told at
+ * $.jwk.x. Pre: prefix and name are shorter than 32 together. */
+static ef_status
+jwk_text(ef_slice *text, const ef_json *doc, uint32_t object,
+         const char *prefix, const char *name, ef_err *err)
+{
+    char place[32];
+    uint32_t node;
+    ef_status rc;
+
+    snprintf(place, sizeof place, "%s/%s", prefix, name);
+    rc = cred_member(doc, object, name, EF_JSON_STRING, place, &node, err);
+    if (rc == EF_OK)
+        *text = json_inside(doc, node);
+    return rc;
+}
+
+/* A member that is base64url of 32 bytes: a coordinate, a thumbprint. RFC
+ * 7518 6.2.1.2 wants all 32, also where the first of them are zero.
+ *
+ * UNTRUSTED: doc. Fails: EF_E_FORMAT with the offset in doc.
+ * Fuzz: fuzz/fuzz_jwk.c, fuzz/fuzz_jws.c. Tests: vectors/jwk.txt.
+ *
+ * Why 43 characters and no fewer: a shorter form would give one key two
+ * thumbprints, and so one person two names. */
+static ef_status
+jwk_bytes(unsigned char out[32], const ef_json *doc, uint32_t object,
+          const char *prefix, const char *name, ef_err *err)
+{
+    char place[32];
+    ef_slice text = {NULL, 0};
+    ef_buf bytes = {0};
+    size_t at;
+    ef_status rc = jwk_text(&text, doc, object, prefix, name, err);
+
+    if (rc != EF_OK)
+        return rc;
+    at = (size_t)(text.p - doc->text.p);
+    rc = jwk_shift(err, ef_base64url_decode(&bytes, text, err), at);
+    if (rc == EF_OK && bytes.n != 32)
+        rc = reject(err, EF_E_FORMAT, at,
+                    "this has to be 32 bytes as base64url: 43 characters");
+    if (rc == EF_OK)
+        memcpy(out, bytes.p, 32);
+    ef_buf_free(&bytes);
+    snprintf(place, sizeof place, "%s/%s", prefix, name);
+    return with_member(err, rc, place);
+}
+
+/* Both coordinates, and that they are a point.
+ * UNTRUSTED: doc. Fails: EF_E_FORMAT. Source: RFC 7518 6.2.1.
+ * Fuzz: fuzz/fuzz_jwk.c. Tests: vectors/jwk.txt.
+ *
+ * Post: q is on the curve. A JWK has no compressed form: y is always there. */
+static ef_status
+jwk_point(unsigned char q[EF_P256_POINT_BYTES], const ef_json *doc,
+          uint32_t object, const char *prefix, ef_err *err)
+{
+    ef_status rc = jwk_bytes(q + 1, doc, object, prefix, "x", err);
+
+    if (rc == EF_OK)
+        rc = jwk_bytes(q + 33, doc, object, prefix, "y", err);
+    if (rc != EF_OK)
+        return rc;
+    q[0] = 0x04;
+    return with_member(err, ef_p256_check(q, err), prefix);
+}
+
+/* The key that the object is. Members that do not make the key are ignored
+ * here (RFC 7517 4), but for d: who hands that around has made a mistake
+ * which must not go unseen.
+ *
+ * UNTRUSTED: doc. Pre: object is an object; prefix its JSON pointer, "" or
+ * "/jwk". Fails: EF_E_FORMAT. Source: RFC 7518 6.2.1, RFC 8037 2.
+ * Fuzz: fuzz/fuzz_jwk.c, fuzz/fuzz_jws.c. Tests: vectors/jwk.txt.
+ *
+ * Post: on EF_OK out->kind is a public kind, and secret is as it was. A P-256
+ * key that says kty OKP is another kind, too: both names have to fit. */
+static ef_status
+jwk_read(ef_pem_key *out, const ef_json *doc, uint32_t object,
+         const char *prefix, ef_err *err)
+{
+    uint32_t d = ef_json_member(doc, object, slice_str("d"));
+    ef_slice kty = {NULL, 0}, crv = {NULL, 0};
+    ef_status rc;
+
+    if (d != EF_JSON_NONE)
+        return with_member(err,
+                           reject(err, EF_E_FORMAT, doc->nodes[d].name_at,
+                                  "a private key (d) has no place here"),
+                           prefix);
+    rc = jwk_text(&kty, doc, object, prefix, "kty", err);
+    if (rc == EF_OK)
+        rc = jwk_text(&crv, doc, object, prefix, "crv", err);
+    if (rc != EF_OK)
+        return rc;
+    out->kind = EF_PEM_P256_PUBLIC;
+    if (slice_is(kty, "EC") && slice_is(crv, "P-256"))
+        return jwk_point(out->public_key, doc, object, prefix, err);
+    out->kind = EF_PEM_X25519_PUBLIC;
+    if (slice_is(kty, "OKP") && slice_is(crv, "X25519"))
+        return jwk_bytes(out->public_key, doc, object, prefix, "x", err);
+    return with_member(err,
+                       reject(err, EF_E_FORMAT, doc->nodes[object].at,
+                              "a JWK of another kind than P-256 and X25519"),
+                       prefix);
+}
+
+/* A document that has to be an object.
+ * UNTRUSTED: text. Post: free doc also after failure. Fails: EF_E_FORMAT,
+ * EF_E_LIMIT, EF_E_MEMORY. Fuzz: fuzz/fuzz_jwk.c, fuzz/fuzz_jws.c.
+ *
+ * Names that stand there twice were refused by section 3 (RFC 7515 4 wants
+ * that of headers): what is checked is what is used. */
+static ef_status
+jwk_document(ef_json *doc, ef_slice text, ef_err *err)
+{
+    ef_status rc = ef_json_parse(doc, text, err);
+
+    /* EF_OK: there is a value. NOLINTNEXTLINE(clang-analyzer-core.*) */
+    if (rc == EF_OK && doc->nodes[0].type != EF_JSON_OBJECT)
+        rc = reject(err, EF_E_FORMAT, doc->nodes[0].at, "not a JSON object");
+    return with_member(err, rc, "");
+}
+
+/* UNTRUSTED: json. Post: out is zero on failure, and its secret always.
+ * Fails: EF_E_FORMAT with place; memory. Source: RFC 7517 4.
+ * Fuzz: fuzz/fuzz_jwk.c. Tests: vectors/jwk.txt.
+ *
+ * kid, use, alg and key_ops are ignored, too: they are what somebody says
+ * about the key, and nothing here believes it. */
+ef_status
+ef_jwk_parse(ef_pem_key *out, ef_slice json, ef_err *err)
+{
+    ef_json doc;
+    ef_status rc = jwk_document(&doc, json, err);
+
+    *out = (ef_pem_key){0};
+    if (rc == EF_OK)
+        rc = jwk_read(out, &doc, 0, "", err);
+    if (rc != EF_OK)
+        *out = (ef_pem_key){0};
+    ef_json_free(&doc);
+    return rc;
+}
+
+/* --- JWS --- */
+
+/* Asked before work is done on a text of n bytes, read or to be written.
+ * Limits: EF_MAX_JWS_BYTES. Tests: vectors/limits.txt.
+ *
+ * A document of a workflow has some kilobytes; the rest of the limit is for
+ * long descriptions. */
+static ef_status
+jws_room(size_t n, ef_err *err)
+{
+    if (n > EF_MAX_JWS_BYTES)
+        return reject(err, EF_E_LIMIT, EF_MAX_JWS_BYTES,
+                      "JWS larger than EF_MAX_JWS_BYTES (262144)");
+    return EF_OK;
+}
+
+/* A kind of statement: "encflow-approval+jws". Small letters, because media
+ * types have no case (RFC 7515 4.1.9) and a comparison of bytes has.
+ *
+ * UNTRUSTED: typ. Fails: EF_E_FORMAT, at the first character that may not
+ * stand there. Fuzz: fuzz/fuzz_jws.c. Tests: vectors/jws.txt.
+ *
+ * Why it matters: one key signs approvals and datasets; without typ, a dataset
+ * whose text reads like an approval would be one. */
+static ef_status
+jws_typ_check(ef_slice typ, ef_err *err)
+{
+    size_t i;
+
+    for (i = 0; i < typ.n; i++)
+        if (strchr("abcdefghijklmnopqrstuvwxyz0123456789-+.", typ.p[i]) ==
+                NULL ||
+            typ.p[i] == '\0')
+            break;
+    if (i < typ.n || typ.n < 1 || typ.n > EF_MAX_JWS_TYP_BYTES)
+        return reject(err, EF_E_FORMAT, i,
+                      "a typ has 1 to 64 characters of a-z 0-9 - + .");
+    return EF_OK;
+}
+
+/* The protected header as we write it. Failure shows in out->failed.
+ *
+ * Example:
+ * {"alg":"ES256","jwk":{"crv":"P-256","kty":"EC","x":...},"kid":...,"typ":"t"}.
+ * Pre: typ was checked, so it needs no escapes. */
+static void
+jws_header_print(ef_buf *out, const unsigned char q[EF_P256_POINT_BYTES],
+                 const char *typ)
+{
+    char text[JWK_BYTES];
+    unsigned char kid[EF_KID_BYTES];
+    size_t n = jwk_write(text, 1, q);
+
+    ef_sha256(kid, text, n);
+    ef_buf_str(out, "{\"alg\":\"ES256\",\"jwk\":");
+    ef_buf_add(out, text, n);
+    ef_buf_str(out, ",\"kid\":\"");
+    ef_base64url_encode(out, slice(kid, sizeof kid));
+    ef_buf_str(out, "\",\"typ\":\"");
+    ef_buf_str(out, typ);
+    ef_buf_str(out, "\"}");
+}
+
+/* Both parts that are signed, the signature behind them. What is signed is
+ * hashed where it stands in out. Secret: d.
+ * Pre: d is in range. Fails: EF_E_MEMORY; EF_E_LIMIT before any work.
+ *
+ * Example: BASE64URL(header) . BASE64URL(payload) . BASE64URL(r || s). Post:
+ * out has grown by at most EF_MAX_JWS_BYTES. */
+static ef_status
+jws_write(ef_buf *out, const unsigned char d[EF_P256_SCALAR_BYTES],
+          ef_slice header, ef_slice payload, ef_err *err)
+{
+    unsigned char hash[EF_SHA256_BYTES], signature[EF_JWS_SIGNATURE_BYTES];
+    size_t start = out->n;
+    /* two dots, and a signature of 86 characters; each rounded up */
+    ef_status rc =
+        jws_room((header.n * 4 + 2) / 3 + (payload.n * 4 + 2) / 3 + 88, err);
+
+    if (rc != EF_OK)
+        return rc;
+    ef_base64url_encode(out, header);
+    ef_buf_byte(out, '.');
+    ef_base64url_encode(out, payload);
+    if (out->failed)
+        return reject_memory(err);
+    ef_sha256(hash, out->p + start, out->n - start);
+    (void)p256_sign(signature, d, hash); /* fails for a bad d alone */
+    ef_buf_byte(out, '.');
+    ef_base64url_encode(out, slice(signature, sizeof signature));
+    return buf_status(out, err);
+}
+
+/* Secret: d. Post: on failure out may hold the beginning, never a signature.
+ * Fails: EF_E_FORMAT (typ, d), EF_E_LIMIT, EF_E_MEMORY.
+ * Source: RFC 7515 5.1, RFC 7518 3.4. Fuzz: fuzz/fuzz_jws.c.
+ * Tests: vectors/jws.txt, tests/jose.bats.
+ *
+ * The same key, typ and payload give the same text, so that signing again
+ * makes no second document. */
+ef_status
+ef_jws_sign(ef_buf *out, const unsigned char d[EF_P256_SCALAR_BYTES],
+            const char *typ, ef_slice payload, ef_err *err)
+{
+    unsigned char q[EF_P256_POINT_BYTES];
+    ef_buf header = {0};
+    ef_status rc = jws_typ_check(slice_str(typ), err);
+
+    if (rc == EF_OK)
+        rc = ef_p256_public(q, d, err);
+    if (rc != EF_OK)
+        return rc;
+    jws_header_print(&header, q, typ);
+    rc = buf_status(&header, err);
+    if (rc == EF_OK)
+        rc = jws_write(out, d, buf_slice(&header), payload, err);
+    ef_buf_free(&header);
+    return rc;
+}
+
+/* Only members of names: others may change what the rest means (crit, b64),
+ * or where the key comes from (x5u, jku).
+ *
+ * UNTRUSTED: doc. Pre: object is an object, place its JSON pointer.
+ * Fails: EF_E_FORMAT with the offset of the name.
+ * Fuzz: fuzz/fuzz_jws.c. Tests: vectors/jws.txt.
+ *
+ * Together with the members that have to be there, it makes the header exactly
+ * these. A name with escapes counts as what it stands for. */
+static ef_status
+jws_only(const ef_json *doc, uint32_t object, const char *const names[4],
+         const char *place, ef_err *err)
+{
+    uint32_t i;
+    int k;
+
+    for (i = object + 1; i < doc->nodes[object].end; i = doc->nodes[i].end) {
+        for (k = 0; k < 4; k++)
+            if (json_name_is(doc, i, slice_str(names[k])))
+                break;
+        if (k == 4)
+            return with_member(err,
+                               reject(err, EF_E_FORMAT, doc->nodes[i].name_at,
+                                      "a member that this header may not have"),
+                               place);
+    }
+    return EF_OK;
+}
+
+/* The header's key: on P-256, its four members and no others.
+ * UNTRUSTED: doc. Fails: EF_E_FORMAT. Fuzz: fuzz/fuzz_jws.c.
+ * Tests: vectors/jws.txt.
+ *
+ * X25519 keys can't sign. That d has no place here is said before other
+ * members are looked at. */
+static ef_status
+jws_key(unsigned char q[EF_P256_POINT_BYTES], const ef_json *doc, ef_err *err)
+{
+    static const char *const names[4] = {"crv", "kty", "x", "y"};
+    ef_pem_key key = {0};
+    uint32_t node;
+    ef_status rc =
+        cred_member(doc, 0, "jwk", EF_JSON_OBJECT, "/jwk", &node, err);
+
+    if (rc == EF_OK)
+        rc = jwk_read(&key, doc, node, "/jwk", err);
+    if (rc == EF_OK)
+        rc = jws_only(doc, node, names, "/jwk", err);
+    if (rc == EF_OK && key.kind != EF_PEM_P256_PUBLIC)
+        rc = with_member(err,
+                         reject(err, EF_E_FORMAT, doc->nodes[node].at,
+                                "the key of an ES256 signature is on P-256"),
+                         "/jwk");
+    if (rc == EF_OK)
+        memcpy(q, key.public_key, EF_P256_POINT_BYTES);
+    return rc;
+}
+
+/* typ as it stands in the header, which stays: it has no escapes.
+ * UNTRUSTED: doc. Fails: EF_E_FORMAT. Fuzz: fuzz/fuzz_jws.c.
+ *
+ * Post: typ lies in the header's buffer, not in doc, which is freed. */
+static ef_status
+jws_typ(ef_slice *typ, const ef_json *doc, ef_err *err)
+{
+    ef_status rc = jwk_text(typ, doc, 0, "", "typ", err);
+
+    if (rc != EF_OK)
+        return rc;
+    rc = jwk_shift(err, jws_typ_check(*typ, err),
+                   (size_t)(typ->p - doc->text.p));
+    return with_member(err, rc, "/typ");
+}
+
+/* The decoded header's four members.
+ * UNTRUSTED: out->header. Fails: EF_E_FORMAT with place and the offset in the
+ * decoded header; memory. Source: RFC 7515 4. Fuzz: fuzz/fuzz_jws.c.
+ * Tests: vectors/jws.txt.
+ *
+ * "none" and the HMAC algorithms, with which a public key becomes a password,
+ * are refused by alg being one constant. The order of the checks is that in
+ * which messages help: first what does not belong there. */
+static ef_status
+jws_header(ef_jws *out, const ef_json *doc, ef_err *err)
+{
+    static const char *const names[4] = {"alg", "jwk", "kid", "typ"};
+    ef_slice alg = {NULL, 0};
+    ef_status rc = jws_only(doc, 0, names, "", err);
+
+    if (rc == EF_OK)
+        rc = jwk_text(&alg, doc, 0, "", "alg", err);
+    if (rc == EF_OK && !slice_is(alg, "ES256"))
+        rc = with_member(err,
+                         reject(err, EF_E_FORMAT, (size_t)(alg.p - doc->text.p),
+                                "the algorithm is not ES256"),
+                         "/alg");
+    if (rc == EF_OK)
+        rc = jws_key(out->q, doc, err);
+    if (rc == EF_OK)
+        rc = jwk_bytes(out->kid, doc, 0, "", "kid", err);
+    if (rc == EF_OK)
+        rc = jws_typ(&out->typ, doc, err);
+    return rc;
+}
+
+/* Where the two dots stand. A third one is left for base64url to refuse.
+ * UNTRUSTED: text. Fails: EF_E_FORMAT at the text's end: a dot is missing.
+ * Fuzz: fuzz/fuzz_jws.c. Tests: vectors/jws.txt.
+ *
+ * Example: "a.b.c" -> 1 and 3. Each part may be empty here; an empty header is
+ * no JSON, and an empty signature not of 64 bytes. An empty payload is one. */
+static ef_status
+jws_split(size_t dots[2], ef_slice text, ef_err *err)
+{
+    dots[0] = slice_find(text, '.');
+    dots[1] = dots[0] + 1 + slice_find(slice_from(text, dots[0] + 1), '.');
+    if (dots[1] >= text.n)
+        return reject(err, EF_E_FORMAT, text.n,
+                      "a JWS has three parts with dots between them");
+    return EF_OK;
+}
+
+/* The third part: 64 bytes, r and s. Whether they are in range is for verify.
+ * UNTRUSTED: text. Fails: EF_E_FORMAT; memory. Source: RFC 7518 3.4.
+ * Fuzz: fuzz/fuzz_jws.c. Tests: vectors/jws.txt.
+ *
+ * DER signatures (70 to 72 bytes, as OpenSSL prints them) are what programs
+ * get wrong here most often. */
+static ef_status
+jws_signature(ef_jws *out, ef_slice text, size_t from, ef_err *err)
+{
+    ef_buf bytes = {0};
+    ef_status rc = jwk_shift(
+        err, ef_base64url_decode(&bytes, slice_from(text, from), err), from);
+
+    if (rc == EF_OK && bytes.n != EF_JWS_SIGNATURE_BYTES)
+        rc = reject(err, EF_E_FORMAT, from, "an ES256 signature has 64 bytes");
+    if (rc == EF_OK)
+        memcpy(out->signature, bytes.p, sizeof out->signature);
+    ef_buf_free(&bytes);
+    return rc;
+}
+
+/* The three parts, decoded. The header's limit is asked first: JSON is the
+ * part that takes work.
+ *
+ * UNTRUSTED: text. Limits: EF_MAX_JWS_HEADER_BYTES, decoded.
+ * Fails: EF_E_FORMAT with the offset in text; EF_E_LIMIT; memory.
+ * Fuzz: fuzz/fuzz_jws.c. Tests: vectors/jws.txt.
+ *
+ * Post: on failure the buffers hold what was decoded; ef_jws_free frees them.
+ * signed_n is where the signed part ends: the second dot. */
+static ef_status
+jws_parts(ef_jws *out, ef_slice text, ef_err *err)
+{
+    size_t dots[2];
+    ef_slice payload;
+    ef_status rc = jws_split(dots, text, err);
+
+    if (rc != EF_OK)
+        return rc;
+    if (dots[0] * 3 / 4 > EF_MAX_JWS_HEADER_BYTES)
+        return reject(err, EF_E_LIMIT, dots[0],
+                      "JWS header larger than EF_MAX_JWS_HEADER_BYTES (1024)");
+    rc = ef_base64url_decode(&out->header, slice(text.p, dots[0]), err);
+    payload = slice(text.p + dots[0] + 1, dots[1] - dots[0] - 1);
+    if (rc == EF_OK)
+        rc = jwk_shift(err, ef_base64url_decode(&out->payload, payload, err),
+                       dots[0] + 1);
+    if (rc == EF_OK)
+        rc = jws_signature(out, text, dots[1] + 1, err);
+    out->signed_n = dots[1];
+    return rc;
+}
+
+/* UNTRUSTED: text. Limits: EF_MAX_JWS_BYTES, EF_MAX_JWS_HEADER_BYTES.
+ * Post: nothing is verified yet. typ lies in out->header.
+ * Fails: EF_E_FORMAT, EF_E_LIMIT, EF_E_MEMORY. Source: RFC 7515 5.2, 7.1.
+ * Fuzz: fuzz/fuzz_jws.c. Tests: vectors/jws.txt, vectors/limits.txt.
+ *
+ * Post: on EF_OK the key is a point of P-256, header and payload are what the
+ * text encodes, and no other text encodes the same three parts. */
+ef_status
+ef_jws_parse(ef_jws *out, ef_slice text, ef_err *err)
+{
+    ef_json doc = {0};
+    ef_status rc = jws_room(text.n, err);
+
+    *out = (ef_jws){0};
+    if (rc == EF_OK)
+        rc = jws_parts(out, text, err);
+    if (rc == EF_OK)
+        rc = jwk_document(&doc, buf_slice(&out->header), err);
+    if (rc == EF_OK)
+        rc = jws_header(out, &doc, err);
+    ef_json_free(&doc);
+    return rc;
+}
+
+/* The kid first: a statement that lies about its author is forged, whoever
+ * has signed it.
+ *
+ * UNTRUSTED: all. Pre: text is the one that was parsed. Fails: EF_E_AUTH.
+ * Source: RFC 7515 5.2 step 8. Fuzz: fuzz/fuzz_jws.c.
+ * Tests: vectors/jws.txt (each bit changed).
+ *
+ * No key is looked up anywhere, and no time or revocation is asked about: a
+ * document stays signed. */
+ef_status
+ef_jws_verify(const ef_jws *jws, ef_slice text, ef_err *err)
+{
+    unsigned char kid[EF_KID_BYTES];
+
+    ef_p256_kid(kid, jws->q);
+    if (!ef_equal(kid, jws->kid, sizeof kid))
+        return reject(err, EF_E_AUTH, EF_NOWHERE,
+                      "the kid is not that of the header's key");
+    return ef_p256_verify(jws->q, jws->signature, slice(text.p, jws->signed_n),
+                          err);
+}
+
+/* Also after failure, and twice.
+ *
+ * What is freed was public; a buffer wipes all the same. */
+void
+ef_jws_free(ef_jws *jws)
+{
+    ef_buf_free(&jws->header);
+    ef_buf_free(&jws->payload);
+    *jws = (ef_jws){0};
+}
+
+/* --- HPKE --- */
+
+/* How RFC 9180 calls what is in use: DHKEM(X25519, HKDF-SHA256), and with it
+ * HKDF-SHA256 and AES-256-GCM. Each derivation names one of the two. */
+static const unsigned char hpke_kem[] = {'K', 'E', 'M', 0, 0x20};
+static const unsigned char hpke_suite[] = {'H',  'P', 'K',  'E', 0,
+                                           0x20, 0,   0x01, 0,   0x02};
+
+/* HMAC-SHA256 over n parts, one behind the other: all that HKDF is made of.
+ * Secret: key and parts, perhaps. Source: RFC 2104.
+ *
+ * Like sig_hmac of section 10, but in parts: info may be large, and nothing of
+ * it is copied. Callers burn the stack. */
+static void
+hpke_hmac(unsigned char out[32], ef_slice key, const ef_slice *parts, size_t n)
+{
+    struct {
+        br_hmac_key_context key;
+        br_hmac_context c;
+    } s;
+    size_t i;
+
+    br_hmac_key_init(&s.key, &br_sha256_vtable, key.p, key.n);
+    br_hmac_init(&s.c, &s.key, 0);
+    for (i = 0; i < n; i++)
+        br_hmac_update(&s.c, parts[i].p, parts[i].n);
+    br_hmac_out(&s.c, out);
+    ef_wipe(&s, sizeof s);
+}
+
+/* LabeledExtract: HMAC with the salt for a key. No salt counts as zeros, as
+ * which HMAC takes an empty key, too.
+ * Secret: salt and ikm, perhaps, and out. Source: RFC 9180 4, RFC 5869 2.2.
+ * Tests: vectors/hpke.txt.
+ *
+ * HMAC(salt, "HPKE-v1" || suite || label || ikm). The version and the suite
+ * are in it, so that no other protocol that uses HKDF on the same secret gets
+ * the same keys. */
+static void
+hpke_extract(unsigned char out[32], ef_slice salt, ef_slice suite,
+             const char *label, ef_slice ikm)
+{
+    ef_slice parts[] = {slice_str("HPKE-v1"), suite, slice_str(label), ikm};
+
+    hpke_hmac(out, salt, parts, sizeof parts / sizeof parts[0]);
+}
+
+/* LabeledExpand of n <= 32 bytes: HKDF's first block is enough, and its
+ * number 1 ends what is hashed.
+ * Secret: prk and out. Source: RFC 9180 4, RFC 5869 2.3.
+ * Tests: vectors/hpke.txt.
+ *
+ * HMAC(prk, n in two bytes || "HPKE-v1" || suite || label || info || 01). n is
+ * hashed, so that a shorter key is not the beginning of a longer one. */
+static void
+hpke_expand(unsigned char *out, size_t n, const unsigned char prk[32],
+            ef_slice suite, const char *label, ef_slice info)
+{
+    static const unsigned char first[] = {1};
+    struct {
+        unsigned char block[32];
+    } s;
+    const unsigned char size[] = {0, (unsigned char)n};
+    ef_slice parts[] = {slice(size, 2), slice_str("HPKE-v1"),
+                        suite,          slice_str(label),
+                        info,           slice(first, 1)};
+
+    hpke_hmac(s.block, slice(prk, 32), parts, sizeof parts / sizeof parts[0]);
+    memcpy(out, s.block, n);
+    ef_wipe(&s, sizeof s);
+}
+
+/* What a message is sealed with. Secret: all of it. */
+struct hpke_keys {
+    unsigned char key[EF_KEY_BYTES];
+    unsigned char nonce[EF_NONCE_BYTES];
+};
+
+/* The KEM's shared secret, in out, from what X25519 gave, in out, too. Both
+ * public keys go in, so that it belongs to this pair alone.
+ * Secret: out and s. Source: RFC 9180 4.1 (ExtractAndExpand).
+ *
+ * Label "eae_prk": extract and expand. Without the public keys an attacker
+ * could change enc into another that gives the same secret. */
+static void
+hpke_shared(unsigned char out[32], const unsigned char enc[EF_HPKE_ENC_BYTES],
+            const unsigned char pk[EF_X25519_BYTES])
+{
+    struct {
+        unsigned char prk[32];
+    } s;
+    ef_slice suite = slice(hpke_kem, sizeof hpke_kem);
+    unsigned char context[EF_HPKE_ENC_BYTES + EF_X25519_BYTES];
+
+    memcpy(context, enc, EF_HPKE_ENC_BYTES);
+    memcpy(context + EF_HPKE_ENC_BYTES, pk, EF_X25519_BYTES);
+    hpke_extract(s.prk, slice(NULL, 0), suite, "eae_prk", slice(out, 32));
+    hpke_expand(out, 32, s.prk, suite, "shared_secret",
+                slice(context, sizeof context));
+    ef_wipe(&s, sizeof s);
+}
+
+/* Key and nonce of the first message, in base mode: no shared key of old, no
+ * sender's key. info goes in by its hash, so that it may be of any size.
+ * UNTRUSTED: info. Secret: shared, k and s. Source: RFC 9180 5.1.
+ * Fuzz: fuzz/fuzz_hpke.c. Tests: vectors/hpke.txt.
+ *
+ * Tests: RFC 9180's key, nonce and export values hang on it: vectors/hpke.txt
+ * opens what its authors sealed. */
+static void
+hpke_schedule(struct hpke_keys *k, const unsigned char shared[32],
+              ef_slice info)
+{
+    struct {
+        unsigned char secret[32];
+    } s;
+    ef_slice suite = slice(hpke_suite, sizeof hpke_suite);
+    ef_slice none = slice(NULL, 0), context;
+    unsigned char hashed[1 + 32 + 32] = {0}; /* mode 0: base */
+
+    hpke_extract(hashed + 1, none, suite, "psk_id_hash", none);
+    hpke_extract(hashed + 33, none, suite, "info_hash", info);
+    context = slice(hashed, sizeof hashed);
+    hpke_extract(s.secret, slice(shared, 32), suite, "secret", none);
+    hpke_expand(k->key, sizeof k->key, s.secret, suite, "key", context);
+    hpke_expand(k->nonce, sizeof k->nonce, s.secret, suite, "base_nonce",
+                context);
+    ef_wipe(&s, sizeof s);
+}
+
+/* The message's keys, from one's own private key and the other's public one.
+ * enc is the sender's public key, pk the receiver's.
+ * UNTRUSTED: theirs, info. Secret: sk, k and s. Post: k is all zero or the
+ * keys. Fails: EF_E_AUTH (a key of small order).
+ * Fuzz: fuzz/fuzz_hpke.c. Tests: vectors/hpke.txt, tests/ct.c.
+ *
+ * The sender has sk and theirs = pk; the receiver has sk and theirs = enc:
+ * X25519 gives both the same. */
+static ef_status
+hpke_keys(struct hpke_keys *k, const unsigned char sk[EF_X25519_BYTES],
+          const unsigned char theirs[EF_X25519_BYTES],
+          const unsigned char enc[EF_HPKE_ENC_BYTES],
+          const unsigned char pk[EF_X25519_BYTES], ef_slice info, ef_err *err)
+{
+    struct {
+        unsigned char shared[32];
+    } s;
+    ef_status rc = ef_x25519(s.shared, sk, theirs, err);
+
+    memset(k, 0, sizeof *k);
+    if (rc == EF_OK) {
+        hpke_shared(s.shared, enc, pk);
+        hpke_schedule(k, s.shared, info);
+    }
+    ef_wipe(&s, sizeof s);
+    burn_stack();
+    return rc;
+}
+
+/* A key pair for this one message. The nonce is never used twice, because
+ * the key never is.
+ *
+ * UNTRUSTED: pk (small order), info, aad. Secret: pt and s; ct is wiped on
+ * failure, where it may hold the plaintext.
+ * Fails: EF_E_IO, EF_E_AUTH, EF_E_LIMIT, EF_E_MEMORY. Source: RFC 9180 6.1.
+ * Fuzz: fuzz/fuzz_hpke.c. Tests: tests/unit.c (test_hpke), tests/jose.bats.
+ *
+ * Example: 32 bytes of a key become 48, and 32 of enc beside them. Nobody is
+ * told who has sealed: what has to be authentic is signed. */
+ef_status
+ef_hpke_seal(unsigned char enc[EF_HPKE_ENC_BYTES], unsigned char *ct,
+             const unsigned char pk[EF_X25519_BYTES], ef_slice info,
+             ef_slice aad, const unsigned char *pt, size_t n, ef_err *err)
+{
+    struct {
+        unsigned char sk[EF_X25519_BYTES];
+        struct hpke_keys k;
+    } s;
+    unsigned char tag[EF_TAG_BYTES];
+    ef_status rc = ef_x25519_new(s.sk, err);
+
+    if (rc == EF_OK) {
+        ef_x25519_public(enc, s.sk);
+        rc = hpke_keys(&s.k, s.sk, pk, enc, pk, info, err);
+    }
+    if (rc == EF_OK)
+        rc = ef_gcm_seal(ct, tag, s.k.key, s.k.nonce, aad.p, aad.n, pt, n, NULL,
+                         err);
+    if (rc == EF_OK)
+        memcpy(ct + n, tag, sizeof tag);
+    ef_wipe(&s, sizeof s);
+    return rc;
+}
+
+/* UNTRUSTED: enc, info, aad, ct. Secret: sk, pt and s. Post: pt is all zero
+ * unless EF_OK. Fails: EF_E_FORMAT for a ct shorter than its tag; EF_E_AUTH
+ * for one changed bit of anything; EF_E_LIMIT, EF_E_MEMORY.
+ * Source: RFC 9180 6.1. Fuzz: fuzz/fuzz_hpke.c.
+ * Tests: vectors/hpke.txt (RFC 9180's), tests/ct.c.
+ *
+ * pk is worked out and not asked for, so that it can't be a wrong one. info
+ * and aad are the caller's own words, never taken from the sealed file alone.
+ */
+ef_status
+ef_hpke_open(unsigned char *pt, const unsigned char sk[EF_X25519_BYTES],
+             const unsigned char enc[EF_HPKE_ENC_BYTES], ef_slice info,
+             ef_slice aad, const unsigned char *ct, size_t n, ef_err *err)
+{
+    struct {
+        struct hpke_keys k;
+    } s;
+    unsigned char pk[EF_X25519_BYTES];
+    ef_status rc;
+
+    if (n < EF_TAG_BYTES)
+        return reject(err, EF_E_FORMAT, n,
+                      "what is sealed has 16 bytes at least, for its tag");
+    n -= EF_TAG_BYTES;
+    ef_x25519_public(pk, sk);
+    rc = hpke_keys(&s.k, sk, enc, enc, pk, info, err);
+    if (rc == EF_OK)
+        rc = ef_gcm_open(pt, s.k.key, s.k.nonce, aad.p, aad.n, ct, n, ct + n,
+                         NULL, err);
+    else
+        ef_wipe(pt, n);
+    ef_wipe(&s, sizeof s);
+    return rc;
+}
+
+/* --- commitments --- */
+
+/* A dataset's document says which key opens it without giving it away: 256
+ * random bits can't be guessed from their hash. The label is a size of its
+ * own (32 bytes, zeros behind the text), so that no other use of SHA-256 on
+ * a key, or on a label and a key, gives the same.
+ * Secret: key and s. Tests: vectors/commitments.txt, tests/ct.c.
+ *
+ * Whoever has the key and the document can check it, and the key that was
+ * committed to is the only one that fits. Anybody can compute it: sha256(label
+ * padded to 32 || key). */
+void
+ef_key_commitment(unsigned char out[EF_SHA256_BYTES],
+                  const unsigned char key[EF_KEY_BYTES])
+{
+    struct {
+        unsigned char text[32 + EF_KEY_BYTES];
+    } s = {.text = "encflow key commitment 1"};
+
+    memcpy(s.text + 32, key, EF_KEY_BYTES);
+    ef_sha256(out, s.text, sizeof s.text);
+    ef_wipe(&s, sizeof s);
+    burn_stack();
 }
 
 /* ======================================================================= *
@@ -9568,8 +11782,12 @@ struct store_input {
     ef_buf path;              /* where it will stand, with a NUL */
     int flags;                /* of enum file_flags */
     unsigned char *scratch; /* STORE_PIECE_BYTES, shared: one piece at a time */
+    /* what the file must be, where somebody has committed to it; or NULL */
+    const unsigned char *sha256;
+    uint64_t size;
     ef_gcm *gcm;
     ef_open open;
+    br_sha256_context hash; /* of all that came */
     struct file_out out;
     int begun; /* gcm, open and out are in use */
 };
@@ -9587,6 +11805,7 @@ store_input_begin(struct store_input *in, ef_err *err)
             return reject_memory(err);
     }
     ef_open_init(&in->open, in->gcm);
+    br_sha256_init(&in->hash);
     /* before the file: a failed begin leaves out closed, and safe to abort */
     in->begun = 1;
     return file_out_begin(&in->out, buf_cstr(&in->path), in->flags, err);
@@ -9609,6 +11828,8 @@ store_input_sink(void *ctx, ef_slice piece, ef_err *err)
         /* scratch has room for as many bytes as are pushed: ef_open_push gives
          * out no more than it takes in, tail included */
         n = piece.n < STORE_PIECE_BYTES ? piece.n : STORE_PIECE_BYTES;
+        if (in->sha256 != NULL)
+            br_sha256_update(&in->hash, piece.p, n);
         rc = ef_open_push(&in->open, in->scratch, &out_n, slice(piece.p, n),
                           err);
         if (rc == EF_OK)
@@ -9631,6 +11852,7 @@ store_input_restart(void *ctx, ef_err *err)
     if (!in->begun)
         return EF_OK;
     ef_open_init(&in->open, in->gcm);
+    br_sha256_init(&in->hash);
     if (ftruncate(in->out.fd, 0) != 0 || lseek(in->out.fd, 0, SEEK_SET) != 0)
         return reject_sys(err, EF_E_IO, "cannot write");
     return EF_OK;
@@ -9649,6 +11871,25 @@ store_input_free(struct store_input *in)
     in->begun = 0;
 }
 
+/* Is what came the file that was committed to? A key is known to more than
+ * one: the tag alone does not say which of the files under it this is.
+ * Fails:   EF_E_AUTH. Tests: tests/workflow.bats ("an input that is not the
+ * approved one"). */
+static ef_status
+store_input_check(const struct store_input *in, ef_err *err)
+{
+    unsigned char sha256[EF_SHA256_BYTES];
+
+    if (in->sha256 == NULL)
+        return EF_OK;
+    br_sha256_out(&in->hash, sha256);
+    if (in->open.seen == in->size &&
+        ef_equal(sha256, in->sha256, sizeof sha256))
+        return EF_OK;
+    return reject(err, EF_E_AUTH, EF_NOWHERE,
+                  "not the encrypted file that was approved");
+}
+
 /* All has come. The one place where an input gets its name, and only after
  * its tag has verified.
  * Post:    the key schedule is gone in any case.
@@ -9661,6 +11902,8 @@ store_input_end(void *ctx, ef_err *err)
     /* a body of no bytes never came to the sink */
     ef_status rc = in->begun ? EF_OK : store_input_begin(in, err);
 
+    if (rc == EF_OK)
+        rc = store_input_check(in, err);
     if (rc == EF_OK)
         rc = ef_open_end(&in->open, err);
     if (rc == EF_OK) {
@@ -13315,6 +15558,10 @@ struct run_dataset {
     size_t url_n;
     ef_buf location; /* a query in it is secret */
     ef_scheme scheme;
+    /* an input's encrypted file, where a configuration commits to it */
+    int pinned;
+    uint64_t size;
+    unsigned char sha256[EF_SHA256_BYTES];
 };
 
 /* All datasets of one port, in byte order of their names. */
@@ -13652,6 +15899,34 @@ run_port_read(struct run_port *port, const char *dir, const char *name,
     return rc;
 }
 
+/* In the order of their names; a name that comes twice is one dataset on two
+ * ports, and counts once.
+ * Fails:   EF_E_FORMAT: two datasets with one name. */
+static ef_status
+run_port_sort(struct run_port *port, ef_err *err)
+{
+    size_t i, n = 0;
+
+    if (port->n > 0)
+        qsort(port->set, port->n, sizeof port->set[0], run_by_name);
+    for (i = 0; i < port->n; i++) {
+        struct run_dataset *d = &port->set[i];
+
+        if (n == 0 || strcmp(port->set[n - 1].name, d->name) != 0) {
+            port->set[n++] = *d;
+            continue;
+        }
+        if (d->location.n != port->set[n - 1].location.n ||
+            memcmp(d->location.p, port->set[n - 1].location.p, d->location.n) !=
+                0)
+            return reject(err, EF_E_INTERNAL, EF_NOWHERE,
+                          "two datasets have one name");
+        run_dataset_free(d);
+    }
+    port->n = n;
+    return EF_OK;
+}
+
 /* The folder called name in dir, no link, made accessible to its owner: a
  * descriptor, or -1. With only_mode nothing is opened. The application may
  * have taken our rights from a folder of its own to keep it.
@@ -13907,6 +16182,8 @@ run_fetch(const struct run_port *port, struct store_input *inputs,
         /* WORK was empty and names are unique: nothing is replaced */
         inputs[i].flags = FILE_PRIVATE;
         inputs[i].scratch = scratch;
+        inputs[i].sha256 = port->set[i].pinned ? port->set[i].sha256 : NULL;
+        inputs[i].size = port->set[i].size;
         ef_buf_str(&inputs[i].path, work);
         ef_buf_str(&inputs[i].path, "/");
         ef_buf_str(&inputs[i].path, port->set[i].name);
@@ -14045,7 +16322,7 @@ cage_allow_siblings(struct cage *c, int fd, const char *without)
     return failed;
 }
 
-/* Everything may be looked at, but what is below the folder hidden. Rules
+/* Everything may be looked at, but the file or folder hidden. Rules
  * only allow, so each folder on the way down allows all the others.
  * Example: hidden "/a/b" allows all in / but a, and all in /a but b. The
  * folders on the way cannot be listed by the application, only passed.
@@ -14067,8 +16344,8 @@ cage_hide(struct cage *c, const char *hidden)
         /* name stays set, and that is how the end tells it */
         if (cage_allow_siblings(c, fd, name) != 0)
             break;
-        /* realpath left no link in it */
-        next = openat(fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        /* realpath left no link in it; the last may be a file */
+        next = openat(fd, name, O_PATH | O_CLOEXEC);
         file_close(fd);
         fd = next;
         if (fd < 0)
@@ -14818,12 +17095,16 @@ enum run_event {
  * the application gets paths below it. input and output passed
  * ef_name_check. */
 struct run_job {
+    /* ports is hidden from the application: a release key, too */
     const char *ports, *input, *output, *work; /* paths; two names */
     char **command;   /* NULL-terminated; NULL: our own describe */
     const char *self; /* path of this program */
     long timeout_sec; /* 0: none */
     int allow_net;
     uint32_t shard, shards; /* the share, from 0; of how many: 1, all */
+    /* datasets that a configuration names; NULL: those of the ports folder.
+     * run_job takes them over */
+    struct run_port *given_in, *given_out;
     struct store_opts store;
     void (*note)(enum run_event event, ef_slice detail);
 };
@@ -15001,6 +17282,34 @@ run_share(const struct run_job *job, struct run_port *in, struct run_port *out,
     return EF_OK;
 }
 
+/* The datasets of both directions: a configuration's, or the folder's.
+ * Post:    run_port_free on both, also after failure.
+ * Fails:   as run_port_read; EF_E_FORMAT for a configuration without outputs.
+ */
+static ef_status
+run_ports(const struct run_job *job, struct run_port *in, struct run_port *out,
+          ef_err *err)
+{
+    int schemes = job->store.schemes;
+    ef_status rc;
+
+    if (job->given_in == NULL) {
+        rc = run_port_read(in, job->ports, job->input, schemes, err);
+        return rc == EF_OK
+                   ? run_port_read(out, job->ports, job->output, schemes, err)
+                   : rc;
+    }
+    *in = *job->given_in;
+    *out = *job->given_out;
+    /* they have one owner */
+    *job->given_in = *job->given_out = (struct run_port){NULL, 0};
+    if (in->n > 0 && out->n > 0)
+        return EF_OK;
+    return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                  in->n == 0 ? "the configuration has no input"
+                             : "the configuration has no output");
+}
+
 /* The command `run`: everything is checked before anything is fetched, and
  * the plaintext is removed however it ends. A signal only sets a flag, which
  * store_run and run_watch see, so this path is taken then too.
@@ -15018,10 +17327,7 @@ run_job(const struct run_job *job, ef_err *err)
     ef_err end_err = {0};
     ef_status rc, end;
 
-    rc = run_port_read(&in, job->ports, job->input, job->store.schemes, err);
-    if (rc == EF_OK)
-        rc = run_port_read(&out, job->ports, job->output, job->store.schemes,
-                           err);
+    rc = run_ports(job, &in, &out, err);
     if (rc == EF_OK)
         rc = run_share(job, &in, &out, err);
     if (rc == EF_OK)
@@ -15042,6 +17348,7289 @@ run_job(const struct run_job *job, ef_err *err)
     run_port_free(&in);
     run_port_free(&out);
     return rc;
+}
+
+#endif /* EF_NO_MAIN */
+
+/* ======================================================================= *
+ * 14. WORKFLOW DOCUMENTS    signed statements, and what they come to      *
+ *                                                      (doc_, ws_, wf_)   *
+ *   In       documents of a shared folder                     UNTRUSTED   *
+ *   Out      states, runtime configurations, pages                        *
+ *   Secret   identities and a dataset's key while they are used; what is  *
+ *            stored is sealed                                             *
+ *   Needs    1 to 3, 8, 9                                                 *
+ *   Spec     RFC 8785 (canonical JSON), RFC 7515 (JWS); the kinds are     *
+ *            ours: encflow-workflow(1), DOCUMENTS                         *
+ *   Tests    tests/unit.c tests/merge.c tests/workflow.bats               *
+ *            vectors/documents.txt vectors/states.txt                     *
+ *   Fuzz     fuzz/fuzz_document.c fuzz/fuzz_workspace.c                   *
+ * ======================================================================= */
+
+/* A document says one thing: this dataset exists, I approve that hash. It is
+ * canonical JSON with its author's thumbprint, its kind and a time in it,
+ * carried as a JWS by that author, and named by the SHA-256 of the JSON. So
+ * documents are never changed, only added; sets of them are merged by copying
+ * files; and whatever is worked out from a set is the same wherever the same
+ * documents are. No clock decides anything: of two statements none is the
+ * later one, a decline counts whenever it was made.
+ *
+ * Who wrote a document may say what he likes in it. What a kind may say is in
+ * doc_kinds, a table; whether it means anything is looked at where it is
+ * used: wf_load follows every reference of a workflow, and a document that is
+ * missing, of another kind or of another owner makes it incomplete, never
+ * approved. Limits are small; a text that could move a terminal or a browser
+ * is kept as it came, and escaped where it is shown. */
+
+/* --- what may stand in a document --- */
+
+/* A text of a document is right, or why not. */
+typedef ef_status doc_text_fn(ef_slice text, ef_err *err);
+
+/* What a value may be. In a record each member has a rule of its own; in a
+ * list and a map all entries have the same. */
+enum doc_type { DOC_TEXT, DOC_INTEGER, DOC_LIST, DOC_MAP, DOC_RECORD };
+struct doc_rule {
+    enum doc_type type;
+    doc_text_fn *text;              /* a text's, or that of a map's names */
+    int64_t lo, hi;                 /* an integer's range; how many entries */
+    const struct doc_rule *each;    /* of a list or map */
+    const struct doc_field *fields; /* of a record; the last has no name */
+};
+struct doc_field {
+    const char *place; /* "/name": its JSON pointer where it is a document's */
+    const struct doc_rule *rule;
+    int optional;
+};
+
+/* Where text has a byte that no text of a document has: control characters,
+ * but for those in allowed; or text.n. C1 controls are two bytes, both
+ * counted. */
+static size_t
+doc_control(ef_slice text, const char *allowed)
+{
+    size_t i;
+
+    for (i = 0; i < text.n; i++)
+        if (((text.p[i] < 0x20 || text.p[i] == 0x7f) &&
+             (text.p[i] == 0 || strchr(allowed, text.p[i]) == NULL)) ||
+            is_c1(slice_from(text, i)))
+            return i;
+    return text.n;
+}
+
+/* One line: a name, a group, an image, a label. Not empty.
+ * UNTRUSTED: text. Limits: EF_MAX_LINE_BYTES. Fuzz: fuzz/fuzz_document.c. */
+static ef_status
+doc_line(ef_slice text, ef_err *err)
+{
+    if (text.n == 0)
+        return reject(err, EF_E_FORMAT, EF_NOWHERE, "an empty text");
+    if (text.n > EF_MAX_LINE_BYTES)
+        return reject(err, EF_E_LIMIT, EF_NOWHERE,
+                      "a text longer than EF_MAX_LINE_BYTES (255)");
+    if (doc_control(text, "") < text.n)
+        return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                      "a control character in a text of one line");
+    return EF_OK;
+}
+
+/* A label's value, which may be empty; else as doc_line.
+ * UNTRUSTED: text. Fuzz: fuzz/fuzz_document.c. */
+static ef_status
+doc_value(ef_slice text, ef_err *err)
+{
+    return text.n == 0 ? EF_OK : doc_line(text, err);
+}
+
+/* Text of several lines, up to limit bytes.
+ * UNTRUSTED: text. Fuzz: fuzz/fuzz_document.c. */
+static ef_status
+doc_lines(ef_slice text, size_t limit, const char *msg, ef_err *err)
+{
+    if (text.n > limit)
+        return reject(err, EF_E_LIMIT, EF_NOWHERE, msg);
+    if (doc_control(text, "\t\n\r") < text.n)
+        return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                      "a control character in a text");
+    return EF_OK;
+}
+
+/* A description, a reason, an argument of a command.
+ * UNTRUSTED: text. Fuzz: fuzz/fuzz_document.c. */
+static ef_status
+doc_text(ef_slice text, ef_err *err)
+{
+    return doc_lines(text, EF_MAX_TEXT_BYTES,
+                     "a text longer than EF_MAX_TEXT_BYTES (4096)", err);
+}
+
+/* A long description, in Markdown: it is shown by section 14's own pages.
+ * UNTRUSTED: text. Fuzz: fuzz/fuzz_document.c. */
+static ef_status
+doc_long(ef_slice text, ef_err *err)
+{
+    return doc_lines(text, EF_MAX_LONG_TEXT_BYTES,
+                     "a text longer than EF_MAX_LONG_TEXT_BYTES (65536)", err);
+}
+
+/* n lower-case hex digits: of one hash there is one spelling.
+ * UNTRUSTED: text. Fuzz: fuzz/fuzz_document.c. */
+static ef_status
+doc_hex(ef_slice text, size_t n, ef_err *err)
+{
+    size_t i = 0;
+
+    while (i < text.n &&
+           (is_digit(text.p[i]) || (text.p[i] >= 'a' && text.p[i] <= 'f')))
+        i++;
+    if (text.n != n || i < n)
+        return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                      "not the lower-case hex digits of a hash");
+    return EF_OK;
+}
+
+/* A document's name, a file's or a key's SHA-256. UNTRUSTED: text.
+ * Fuzz: fuzz/fuzz_document.c. */
+static ef_status
+doc_hash(ef_slice text, ef_err *err)
+{
+    return doc_hex(text, 2 * EF_SHA256_BYTES, err);
+}
+
+/* A measurement: SHA-384. UNTRUSTED: text. Fuzz: fuzz/fuzz_document.c. */
+static ef_status
+doc_pcr(ef_slice text, ef_err *err)
+{
+    return doc_hex(text, 96, err);
+}
+
+/* Exactly n bytes in base64url, to out.
+ * UNTRUSTED: text. Fails: EF_E_FORMAT, EF_E_MEMORY.
+ * Fuzz: fuzz/fuzz_document.c. */
+static ef_status
+doc_bytes(unsigned char *out, size_t n, ef_slice text, ef_err *err)
+{
+    ef_buf bytes = {0};
+    ef_status rc = ef_base64url_decode(&bytes, text, err);
+
+    if (rc == EF_OK && bytes.n != n)
+        rc = reject(err, EF_E_FORMAT, EF_NOWHERE,
+                    "base64url of another number of bytes");
+    if (rc == EF_OK)
+        memcpy(out, bytes.p, n);
+    ef_buf_free(&bytes);
+    return rc;
+}
+
+/* A thumbprint (RFC 7638), as JWS writes it. UNTRUSTED: text.
+ * Fuzz: fuzz/fuzz_document.c. */
+static ef_status
+doc_kid(ef_slice text, ef_err *err)
+{
+    unsigned char kid[EF_KID_BYTES];
+
+    return doc_bytes(kid, sizeof kid, text, err);
+}
+
+/* HPKE's encapsulated key. UNTRUSTED: text. Fuzz: fuzz/fuzz_document.c. */
+static ef_status
+doc_enc(ef_slice text, ef_err *err)
+{
+    unsigned char enc[EF_HPKE_ENC_BYTES];
+
+    return doc_bytes(enc, sizeof enc, text, err);
+}
+
+/* What HPKE sealed: at least a tag. UNTRUSTED: text.
+ * Fuzz: fuzz/fuzz_document.c. */
+static ef_status
+doc_ciphertext(ef_slice text, ef_err *err)
+{
+    ef_buf bytes = {0};
+    ef_status rc = ef_base64url_decode(&bytes, text, err);
+
+    if (rc == EF_OK && (bytes.n < EF_TAG_BYTES ||
+                        bytes.n > EF_MAX_LOCATION_BYTES + EF_TAG_BYTES))
+        rc = reject(err, EF_E_FORMAT, EF_NOWHERE,
+                    "a sealed text of no possible length");
+    ef_buf_free(&bytes);
+    return rc;
+}
+
+/* A coordinate or a type of a JWK: ef_jwk_parse looks at the whole, later.
+ * UNTRUSTED: text. Fuzz: fuzz/fuzz_document.c. */
+static ef_status
+doc_jwk(ef_slice text, ef_err *err)
+{
+    return doc_line(text, err);
+}
+
+/* A location without a query: that belongs to the credentials, and this
+ * document is read by everybody.
+ * UNTRUSTED: text. Fuzz: fuzz/fuzz_document.c. */
+static ef_status
+doc_location(ef_slice text, ef_err *err)
+{
+    ef_scheme scheme;
+    ef_status rc = ef_location_check(&scheme, text, err);
+
+    if (rc == EF_OK && slice_find(text, '?') < text.n)
+        rc = reject(err, EF_E_FORMAT, EF_NOWHERE,
+                    "a location with a query, which is a secret");
+    return rc;
+}
+
+/* A domain that an application may reach: HOST or HOST:PORT.
+ * UNTRUSTED: text. Fuzz: fuzz/fuzz_document.c. */
+static ef_status
+doc_domain(ef_slice text, ef_err *err)
+{
+    ef_slice host;
+    int64_t port;
+
+    if (text.n > EF_MAX_LINE_BYTES)
+        return doc_line(text, err);
+    return url_authority(text, &host, &port, err);
+}
+
+/* Which way a dataset goes: to an application, from one, or from one to
+ * another. UNTRUSTED: text. Fuzz: fuzz/fuzz_document.c. */
+static ef_status
+doc_direction(ef_slice text, ef_err *err)
+{
+    if (slice_is(text, "input") || slice_is(text, "output") ||
+        slice_is(text, "between"))
+        return EF_OK;
+    return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                  "a dataset is input, output or between");
+}
+
+/* Which way a port goes. UNTRUSTED: text. Fuzz: fuzz/fuzz_document.c. */
+static ef_status
+doc_port_direction(ef_slice text, ef_err *err)
+{
+    if (slice_is(text, "input") || slice_is(text, "output"))
+        return EF_OK;
+    return reject(err, EF_E_FORMAT, EF_NOWHERE, "a port is input or output");
+}
+
+/* A file of a configuration: below /opt/fortanix, whoever writes the
+ * configuration; no part of the path may lead out again.
+ * UNTRUSTED: text. Source: the reference, section 6. Fuzz:
+ * fuzz/fuzz_document.c. */
+static ef_status
+doc_item_path(ef_slice text, ef_err *err)
+{
+    static const char root[] = "/opt/fortanix/";
+    ef_slice rest = slice_from(text, sizeof root - 1);
+
+    if (!slice_has_prefix(text, root) || rest.n == 0)
+        return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                      "a file of a configuration is below /opt/fortanix/");
+    if (text.n > EF_MAX_TEXT_BYTES)
+        return doc_text(text, err);
+    while (rest.n > 0) {
+        size_t n = slice_find(rest, '/');
+
+        /* one name each; a '/' at the end would leave an empty one */
+        if (ef_name_check(slice(rest.p, n), NULL) != EF_OK || n + 1 == rest.n)
+            return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                          "a path with a part that is no file's name");
+        rest = slice_from(rest, n + 1);
+    }
+    return EF_OK;
+}
+
+/* A file's bytes. UNTRUSTED: text. Fuzz: fuzz/fuzz_document.c. */
+static ef_status
+doc_base64(ef_slice text, ef_err *err)
+{
+    unsigned char *bytes = malloc(text.n + 1);
+    size_t n;
+    ef_status rc = bytes == NULL ? reject_memory(err)
+                                 : ef_base64_decode(bytes, &n, text, err);
+
+    free(bytes);
+    return rc;
+}
+
+/* --- the rules of every kind --- */
+
+/* The tables say what a document of each kind has; nothing else may stand in
+ * one, so that a misspelled member is never lost. by, kind and time are in
+ * every kind, and doc_check's. */
+
+#define DOC_RULE_TEXT(fn)                                                      \
+    {                                                                          \
+        DOC_TEXT, fn, 0, 0, NULL, NULL                                         \
+    }
+#define DOC_RULE_LIST(each, lo, hi)                                            \
+    {                                                                          \
+        DOC_LIST, NULL, lo, hi, each, NULL                                     \
+    }
+#define DOC_RULE_MAP(fn, each, lo, hi)                                         \
+    {                                                                          \
+        DOC_MAP, fn, lo, hi, each, NULL                                        \
+    }
+#define DOC_RULE_RECORD(fields)                                                \
+    {                                                                          \
+        DOC_RECORD, NULL, 0, 0, NULL, fields                                   \
+    }
+#define DOC_RULE_INTEGER(lo, hi)                                               \
+    {                                                                          \
+        DOC_INTEGER, NULL, lo, hi, NULL, NULL                                  \
+    }
+
+static const struct doc_rule doc_rule_line = DOC_RULE_TEXT(doc_line);
+static const struct doc_rule doc_rule_value = DOC_RULE_TEXT(doc_value);
+static const struct doc_rule doc_rule_text = DOC_RULE_TEXT(doc_text);
+static const struct doc_rule doc_rule_long = DOC_RULE_TEXT(doc_long);
+static const struct doc_rule doc_rule_hash = DOC_RULE_TEXT(doc_hash);
+static const struct doc_rule doc_rule_kid = DOC_RULE_TEXT(doc_kid);
+static const struct doc_rule doc_rule_pcr = DOC_RULE_TEXT(doc_pcr);
+static const struct doc_rule doc_rule_location = DOC_RULE_TEXT(doc_location);
+static const struct doc_rule doc_rule_domain = DOC_RULE_TEXT(doc_domain);
+static const struct doc_rule doc_rule_direction = DOC_RULE_TEXT(doc_direction);
+static const struct doc_rule doc_rule_way = DOC_RULE_TEXT(doc_port_direction);
+static const struct doc_rule doc_rule_name = DOC_RULE_TEXT(ef_name_check);
+static const struct doc_rule doc_rule_item = DOC_RULE_TEXT(doc_base64);
+static const struct doc_rule doc_rule_jwk_text = DOC_RULE_TEXT(doc_jwk);
+static const struct doc_rule doc_rule_enc = DOC_RULE_TEXT(doc_enc);
+static const struct doc_rule doc_rule_ct = DOC_RULE_TEXT(doc_ciphertext);
+static const struct doc_rule doc_rule_size = DOC_RULE_INTEGER(
+    EF_OVERHEAD_BYTES, (int64_t)EF_MAX_PLAINTEXT_BYTES + EF_OVERHEAD_BYTES);
+static const struct doc_rule doc_rule_time = DOC_RULE_INTEGER(0, 253402300799);
+static const struct doc_rule doc_rule_need =
+    DOC_RULE_INTEGER(1, EF_MAX_ENTRIES);
+static const struct doc_rule doc_rule_version = DOC_RULE_INTEGER(1, 1000000000);
+static const struct doc_rule doc_rule_labels =
+    DOC_RULE_MAP(doc_line, &doc_rule_value, 0, EF_MAX_ENTRIES);
+static const struct doc_rule doc_rule_domains =
+    DOC_RULE_LIST(&doc_rule_domain, 0, EF_MAX_ENTRIES);
+static const struct doc_rule doc_rule_people =
+    DOC_RULE_LIST(&doc_rule_kid, 1, EF_MAX_ENTRIES);
+static const struct doc_rule doc_rule_ports =
+    DOC_RULE_MAP(ef_name_check, &doc_rule_way, 1, EF_MAX_ENTRIES);
+static const struct doc_rule doc_rule_command =
+    DOC_RULE_LIST(&doc_rule_text, 1, EF_MAX_ENTRIES);
+static const struct doc_rule doc_rule_items =
+    DOC_RULE_MAP(doc_item_path, &doc_rule_item, 0, EF_MAX_ENTRIES);
+static const struct doc_rule doc_rule_datasets =
+    DOC_RULE_MAP(ef_name_check, &doc_rule_hash, 0, EF_MAX_DATASETS);
+
+static const struct doc_field doc_jwk_fields[] = {
+    {"/crv", &doc_rule_jwk_text, 0},
+    {"/kty", &doc_rule_jwk_text, 0},
+    {"/x", &doc_rule_jwk_text, 0},
+    {"/y", &doc_rule_jwk_text, 1},
+    {NULL, NULL, 0}};
+static const struct doc_rule doc_rule_jwk = DOC_RULE_RECORD(doc_jwk_fields);
+static const struct doc_field doc_sealed_fields[] = {
+    {"/ct", &doc_rule_ct, 0}, {"/enc", &doc_rule_enc, 0}, {NULL, NULL, 0}};
+static const struct doc_rule doc_rule_sealed =
+    DOC_RULE_RECORD(doc_sealed_fields);
+static const struct doc_field doc_pcr_fields[] = {{"/PCR0", &doc_rule_pcr, 0},
+                                                  {"/PCR1", &doc_rule_pcr, 0},
+                                                  {"/PCR2", &doc_rule_pcr, 0},
+                                                  {"/PCR8", &doc_rule_pcr, 1},
+                                                  {NULL, NULL, 0}};
+static const struct doc_rule doc_rule_pcrs = DOC_RULE_RECORD(doc_pcr_fields);
+static const struct doc_rule doc_rule_measurements =
+    DOC_RULE_LIST(&doc_rule_pcrs, 1, 64);
+static const struct doc_field doc_node_fields[] = {
+    {"/build", &doc_rule_hash, 0},
+    {"/config", &doc_rule_hash, 0},
+    {NULL, NULL, 0}};
+static const struct doc_rule doc_rule_node = DOC_RULE_RECORD(doc_node_fields);
+static const struct doc_rule doc_rule_apps =
+    DOC_RULE_MAP(ef_name_check, &doc_rule_node, 0, 64);
+static const struct doc_field doc_edge_fields[] = {
+    {"/app", &doc_rule_name, 0},
+    {"/dataset", &doc_rule_name, 0},
+    {"/port", &doc_rule_name, 0},
+    {NULL, NULL, 0}};
+static const struct doc_rule doc_rule_edge = DOC_RULE_RECORD(doc_edge_fields);
+static const struct doc_rule doc_rule_connections =
+    DOC_RULE_LIST(&doc_rule_edge, 0, 4 * EF_MAX_ENTRIES);
+
+/* Every document says who made it, what it is and when. */
+#define DOC_COMMON_FIELDS                                                      \
+    {"/by", &doc_rule_kid, 0}, {"/kind", &doc_rule_line, 0},                   \
+    {                                                                          \
+        "/time", &doc_rule_time, 0                                             \
+    }
+static const struct doc_field doc_identity_fields[] = {
+    DOC_COMMON_FIELDS,
+    {"/key", &doc_rule_jwk, 0},
+    {"/name", &doc_rule_line, 0},
+    {NULL, NULL, 0}};
+static const struct doc_field doc_dataset_fields[] = {
+    DOC_COMMON_FIELDS,
+    {"/commitment", &doc_rule_hash, 0},
+    {"/description", &doc_rule_text, 1},
+    {"/direction", &doc_rule_direction, 0},
+    {"/group", &doc_rule_line, 1},
+    {"/labels", &doc_rule_labels, 1},
+    {"/location", &doc_rule_location, 0},
+    {"/long_description", &doc_rule_long, 1},
+    {"/name", &doc_rule_name, 0},
+    {"/sha256", &doc_rule_hash, 1},
+    {"/size", &doc_rule_size, 1},
+    {NULL, NULL, 0}};
+static const struct doc_field doc_credentials_fields[] = {
+    DOC_COMMON_FIELDS,
+    {"/dataset", &doc_rule_hash, 0},
+    {"/download", &doc_rule_sealed, 1},
+    {"/expires", &doc_rule_time, 1},
+    {"/key", &doc_rule_sealed, 1},
+    {"/to", &doc_rule_kid, 0},
+    {"/upload", &doc_rule_sealed, 1},
+    {NULL, NULL, 0}};
+static const struct doc_field doc_app_fields[] = {
+    DOC_COMMON_FIELDS,
+    {"/approvers", &doc_rule_people, 0},
+    {"/description", &doc_rule_text, 1},
+    {"/domains", &doc_rule_domains, 0},
+    {"/group", &doc_rule_line, 1},
+    {"/labels", &doc_rule_labels, 1},
+    {"/name", &doc_rule_name, 0},
+    {"/need", &doc_rule_need, 0},
+    {NULL, NULL, 0}};
+static const struct doc_field doc_build_fields[] = {
+    DOC_COMMON_FIELDS,
+    {"/app", &doc_rule_hash, 0},
+    {"/image", &doc_rule_line, 0},
+    {"/measurements", &doc_rule_measurements, 0},
+    {NULL, NULL, 0}};
+static const struct doc_field doc_config_fields[] = {
+    DOC_COMMON_FIELDS,
+    {"/app", &doc_rule_hash, 0},
+    {"/command", &doc_rule_command, 1},
+    {"/description", &doc_rule_text, 1},
+    {"/group", &doc_rule_line, 1},
+    {"/items", &doc_rule_items, 1},
+    {"/labels", &doc_rule_labels, 1},
+    {"/name", &doc_rule_name, 0},
+    {"/ports", &doc_rule_ports, 0},
+    {NULL, NULL, 0}};
+#define DOC_GRAPH_FIELDS                                                       \
+    {"/apps", &doc_rule_apps, 0}, {"/connections", &doc_rule_connections, 0},  \
+        {"/datasets", &doc_rule_datasets, 0},                                  \
+        {"/description", &doc_rule_text, 1}, {"/expires", &doc_rule_time, 1},  \
+        {"/group", &doc_rule_line, 1}, {"/name", &doc_rule_line, 0},           \
+    {                                                                          \
+        "/replaces", &doc_rule_hash, 1                                         \
+    }
+static const struct doc_field doc_draft_fields[] = {
+    DOC_COMMON_FIELDS,
+    DOC_GRAPH_FIELDS, /* what it replaces is an earlier draft */
+    {"/need", &doc_rule_need, 1},
+    {"/version_of", &doc_rule_hash, 1},
+    {NULL, NULL, 0}};
+static const struct doc_field doc_workflow_fields[] = {
+    DOC_COMMON_FIELDS,
+    DOC_GRAPH_FIELDS, /* what it replaces is an earlier workflow */
+    {"/draft", &doc_rule_hash, 0},
+    {"/need", &doc_rule_need, 0},
+    {"/participants", &doc_rule_people, 0},
+    {"/version", &doc_rule_version, 0},
+    {NULL, NULL, 0}};
+static const struct doc_field doc_of_fields[] = {
+    DOC_COMMON_FIELDS, {"/of", &doc_rule_hash, 0}, {NULL, NULL, 0}};
+static const struct doc_field doc_decline_fields[] = {
+    DOC_COMMON_FIELDS,
+    {"/of", &doc_rule_hash, 0},
+    {"/reason", &doc_rule_text, 1},
+    {NULL, NULL, 0}};
+
+/* A document's kind: its members, and which of them names the document that
+ * it speaks of. */
+static const struct doc_kind {
+    const char *name, *of;
+    const struct doc_field *fields;
+} doc_kinds[EF_DOC_KINDS] = {
+    [EF_DOC_IDENTITY] = {"identity", "", doc_identity_fields},
+    [EF_DOC_DATASET] = {"dataset", "", doc_dataset_fields},
+    [EF_DOC_CREDENTIALS] = {"credentials", "dataset", doc_credentials_fields},
+    [EF_DOC_APP] = {"app", "", doc_app_fields},
+    [EF_DOC_BUILD] = {"build", "app", doc_build_fields},
+    [EF_DOC_CONFIG] = {"config", "app", doc_config_fields},
+    [EF_DOC_DRAFT] = {"draft", "replaces", doc_draft_fields},
+    [EF_DOC_WORKFLOW] = {"workflow", "replaces", doc_workflow_fields},
+    [EF_DOC_APPROVAL] = {"approval", "of", doc_of_fields},
+    [EF_DOC_DECLINE] = {"decline", "of", doc_decline_fields},
+    [EF_DOC_CANCEL] = {"cancel", "of", doc_of_fields},
+};
+
+/* Tests: tests/unit.c (test_documents). */
+const char *
+ef_doc_kind_name(ef_doc_kind kind)
+{
+    return (size_t)kind < EF_DOC_KINDS ? doc_kinds[kind].name : "?";
+}
+
+/* --- checking a document --- */
+
+/* A value has another type than its rule, or a text its rule refuses.
+ * UNTRUSTED: doc. Fuzz: fuzz/fuzz_document.c. */
+static ef_status
+doc_check_text(const ef_json *doc, uint32_t node, doc_text_fn *check,
+               ef_err *err)
+{
+    ef_buf tmp = {0};
+    ef_slice text;
+    ef_status rc;
+
+    if (doc->nodes[node].type != EF_JSON_STRING)
+        return reject(err, EF_E_FORMAT, EF_NOWHERE, "not a text");
+    text = cred_text(doc, node, &tmp);
+    rc = buf_status(&tmp, err);
+    if (rc == EF_OK)
+        rc = check(text, err);
+    ef_buf_free(&tmp);
+    return rc;
+}
+
+/* A whole number from lo to hi: canonical JSON writes it in digits alone.
+ * UNTRUSTED: doc. Fuzz: fuzz/fuzz_document.c. */
+static ef_status
+doc_check_integer(const ef_json *doc, uint32_t node,
+                  const struct doc_rule *rule, ef_err *err)
+{
+    int64_t v = doc->nodes[node].type == EF_JSON_NUMBER
+                    ? slice_number(slice(doc->text.p + doc->nodes[node].at,
+                                         doc->nodes[node].n))
+                    : -1;
+
+    if (v < rule->lo || v > rule->hi)
+        return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                      "not a whole number in its range");
+    return EF_OK;
+}
+
+/* The rule of the member at node in a record; NULL: it has no such member.
+ * UNTRUSTED: doc. */
+static const struct doc_field *
+doc_field_of(const ef_json *doc, uint32_t node, const struct doc_field *fields)
+{
+    for (; fields->place != NULL; fields++)
+        if (json_name_is(doc, node, slice_str(fields->place + 1)))
+            return fields;
+    return NULL;
+}
+
+/* Append the name of the member at node, unescaped. Memory that ran out shows
+ * in out->failed. */
+static void
+doc_name(const ef_json *doc, uint32_t node, ef_buf *out)
+{
+    /* the name as if it were a value: section 3 unescapes values */
+    ef_json_node name = {.at = doc->nodes[node].name_at,
+                         .n = doc->nodes[node].name_n,
+                         .type = EF_JSON_STRING};
+    ef_json one = {.text = doc->text, .nodes = &name, .count = 1, .cap = 1};
+
+    ef_json_string(&one, 0, out);
+}
+
+/* A name in a map, by the map's rule for names. UNTRUSTED: doc.
+ * Fuzz: fuzz/fuzz_document.c. */
+static ef_status
+doc_check_name(const ef_json *doc, uint32_t node, doc_text_fn *check,
+               ef_err *err)
+{
+    ef_buf name = {0};
+    ef_status rc;
+
+    doc_name(doc, node, &name);
+    rc = buf_status(&name, err);
+    if (rc == EF_OK)
+        rc = check(buf_slice(&name), err);
+    ef_buf_free(&name);
+    return rc;
+}
+
+/* The entries of a list or map get their rule; names are looked at here.
+ * UNTRUSTED: doc. Fails: EF_E_FORMAT, EF_E_LIMIT.
+ * Fuzz: fuzz/fuzz_document.c. */
+static ef_status
+doc_check_entries(const ef_json *doc, uint32_t node,
+                  const struct doc_rule **rules, ef_err *err)
+{
+    const struct doc_rule *rule = rules[node];
+    ef_status rc = EF_OK;
+    int64_t n = 0;
+    uint32_t i;
+
+    if (doc->nodes[node].type !=
+        (rule->type == DOC_LIST ? EF_JSON_ARRAY : EF_JSON_OBJECT))
+        return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                      rule->type == DOC_LIST ? "not a list" : "not an object");
+    for (i = node + 1; i < doc->nodes[node].end && rc == EF_OK;
+         i = doc->nodes[i].end, n++) {
+        rules[i] = rule->each;
+        if (rule->text != NULL)
+            rc = doc_check_name(doc, i, rule->text, err);
+    }
+    if (rc == EF_OK && n < rule->lo)
+        rc = reject(err, EF_E_FORMAT, EF_NOWHERE, "an empty list or object");
+    if (rc == EF_OK && n > rule->hi)
+        rc = reject(err, EF_E_LIMIT, EF_NOWHERE,
+                    "more entries than a document may have here");
+    return rc;
+}
+
+/* A record's members get their rules; none may be unknown, none missing.
+ * UNTRUSTED: doc. Fuzz: fuzz/fuzz_document.c. */
+static ef_status
+doc_check_record(const ef_json *doc, uint32_t node,
+                 const struct doc_field *fields, const struct doc_rule **rules,
+                 ef_err *err)
+{
+    const struct doc_field *f;
+    uint32_t i;
+
+    if (doc->nodes[node].type != EF_JSON_OBJECT)
+        return reject(err, EF_E_FORMAT, EF_NOWHERE, "not an object");
+    for (i = node + 1; i < doc->nodes[node].end; i = doc->nodes[i].end) {
+        f = doc_field_of(doc, i, fields);
+        if (f == NULL)
+            return reject(err, EF_E_FORMAT, doc->nodes[i].name_at,
+                          "a member that this document does not have");
+        rules[i] = f->rule;
+    }
+    for (f = fields; f->place != NULL; f++)
+        if (!f->optional &&
+            ef_json_member(doc, node, slice_str(f->place + 1)) == EF_JSON_NONE)
+            return with_member(
+                err,
+                reject(err, EF_E_FORMAT, EF_NOWHERE, "this member is missing"),
+                node == 0 ? f->place : "");
+    return EF_OK;
+}
+
+/* One value by its rule. UNTRUSTED: doc. Fuzz: fuzz/fuzz_document.c. */
+static ef_status
+doc_check_value(const ef_json *doc, uint32_t node,
+                const struct doc_rule **rules, ef_err *err)
+{
+    const struct doc_rule *rule = rules[node];
+
+    if (rule->type == DOC_TEXT)
+        return doc_check_text(doc, node, rule->text, err);
+    if (rule->type == DOC_INTEGER)
+        return doc_check_integer(doc, node, rule, err);
+    if (rule->type == DOC_RECORD)
+        return doc_check_record(doc, node, rule->fields, rules, err);
+    return doc_check_entries(doc, node, rules, err);
+}
+
+/* Which member of the document the value at node belongs to: a constant of
+ * the tables, for messages. */
+static const char *
+doc_place(const ef_json *doc, uint32_t node, const struct doc_field *fields)
+{
+    const struct doc_field *f;
+    uint32_t i;
+
+    for (i = 1; i < doc->nodes[0].end; i = doc->nodes[i].end)
+        if (node >= i && node < doc->nodes[i].end) {
+            f = doc_field_of(doc, i, fields);
+            return f != NULL ? f->place : "";
+        }
+    return "";
+}
+
+/* All values by the rules, in one pass: a container hands its entries their
+ * rules before they are come to.
+ * UNTRUSTED: doc. Fails: EF_E_FORMAT, EF_E_LIMIT, err->place says where;
+ * EF_E_MEMORY. Fuzz: fuzz/fuzz_document.c. Tests: vectors/documents.txt. */
+static ef_status
+doc_check_values(const ef_json *doc, const struct doc_field *fields,
+                 ef_err *err)
+{
+    struct doc_rule root = DOC_RULE_RECORD(fields);
+    const struct doc_rule **rules = calloc(doc->count, sizeof *rules);
+    ef_status rc = rules != NULL ? EF_OK : reject_memory(err);
+    uint32_t i;
+
+    if (rc == EF_OK)
+        rules[0] = &root;
+    for (i = 0; i < doc->count && rc == EF_OK; i++)
+        rc = with_member(err, doc_check_value(doc, i, rules, err),
+                         doc_place(doc, i, fields));
+    /* rules of ours, a constant table's: nothing to wipe */
+    free((void *)(uintptr_t)rules);
+    return rc;
+}
+/* A member of the document, or EF_JSON_NONE. Pre: doc passed its rules. */
+static uint32_t
+doc_at(const ef_json *doc, const char *name)
+{
+    return ef_json_member(doc, 0, slice_str(name));
+}
+
+/* The string member name, as a view where it has no escapes, else in tmp;
+ * empty where there is none. Memory shows in tmp->failed. */
+static ef_slice
+doc_member(const ef_json *doc, const char *name, ef_buf *tmp)
+{
+    uint32_t node = doc_at(doc, name);
+
+    return node == EF_JSON_NONE ? slice("", 0) : cred_text(doc, node, tmp);
+}
+
+/* The whole number at node; fallback where there is no such node.
+ * Pre:     doc passed its rules. */
+static int64_t
+doc_integer(const ef_json *doc, uint32_t node, int64_t fallback)
+{
+    if (node == EF_JSON_NONE)
+        return fallback;
+    return slice_number(
+        slice(doc->text.p + doc->nodes[node].at, doc->nodes[node].n));
+}
+
+/* The hash that member name holds, as bytes. 0: there is no such member.
+ * Pre:     doc passed its rules: it is 64 digits. */
+static int
+doc_hash_of(unsigned char hash[EF_SHA256_BYTES], const ef_json *doc,
+            uint32_t node)
+{
+    return node != EF_JSON_NONE &&
+           ef_hex_decode(hash, EF_SHA256_BYTES, json_inside(doc, node), NULL) ==
+               EF_OK;
+}
+
+/* The thumbprint at node, as bytes. Pre: doc passed its rules.
+ * Fails:   EF_E_MEMORY. */
+static ef_status
+doc_kid_of(unsigned char kid[EF_KID_BYTES], const ef_json *doc, uint32_t node,
+           ef_err *err)
+{
+    return doc_bytes(kid, EF_KID_BYTES, json_inside(doc, node), err);
+}
+
+/* A list of people names nobody twice: else one would count for two.
+ * UNTRUSTED: doc. Fails: EF_E_FORMAT. Fuzz: fuzz/fuzz_document.c. */
+static ef_status
+doc_check_people(const ef_json *doc, const char *place, ef_err *err)
+{
+    uint32_t list = doc_at(doc, place + 1), i, k;
+    int64_t n = 0, need = doc_integer(doc, doc_at(doc, "need"), 0);
+
+    for (i = list + 1; i < doc->nodes[list].end; i++, n++)
+        for (k = list + 1; k < i; k++)
+            if (ef_equal(json_inside(doc, i).p, json_inside(doc, k).p,
+                         json_inside(doc, i).n))
+                return with_member(err,
+                                   reject(err, EF_E_FORMAT, EF_NOWHERE,
+                                          "the same person twice"),
+                                   place);
+    if (need > n)
+        return with_member(err,
+                           reject(err, EF_E_FORMAT, EF_NOWHERE,
+                                  "more approvals than there are people"),
+                           "/need");
+    return EF_OK;
+}
+
+/* An input is committed to: its size and hash are known. Of the others the
+ * bytes do not exist yet. UNTRUSTED: doc. Fuzz: fuzz/fuzz_document.c. */
+static ef_status
+doc_check_dataset(const ef_json *doc, ef_err *err)
+{
+    int input = slice_is(json_inside(doc, doc_at(doc, "direction")), "input");
+    int size = doc_at(doc, "size") != EF_JSON_NONE;
+    int sha256 = doc_at(doc, "sha256") != EF_JSON_NONE;
+
+    if (size != input || sha256 != input)
+        return with_member(err,
+                           reject(err, EF_E_FORMAT, EF_NOWHERE,
+                                  "an input, and nothing else, has a size and "
+                                  "a SHA-256"),
+                           size != input ? "/size" : "/sha256");
+    return EF_OK;
+}
+
+/* The key that an identity names; its thumbprint goes to kid.
+ * UNTRUSTED: doc. Fails: as ef_jwk_parse, told at /key.
+ * Fuzz: fuzz/fuzz_document.c. */
+static ef_status
+doc_identity_key(unsigned char kid[EF_KID_BYTES], const ef_json *doc,
+                 ef_err *err)
+{
+    const ef_json_node *node = &doc->nodes[doc_at(doc, "key")];
+    ef_pem_key key;
+    ef_status rc =
+        ef_jwk_parse(&key, slice(doc->text.p + node->at, node->n), err);
+
+    if (rc == EF_OK && key.kind == EF_PEM_P256_PUBLIC)
+        ef_p256_kid(kid, key.public_key);
+    else if (rc == EF_OK)
+        rc = reject(err, EF_E_FORMAT, EF_NOWHERE,
+                    "an identity's key is of P-256");
+    return with_member(err, rc, "/key");
+}
+
+/* What a table of members cannot say. UNTRUSTED: doc.
+ * Pre:     doc passed its rules. Fuzz: fuzz/fuzz_document.c. */
+static ef_status
+doc_check_more(ef_doc *out, const ef_json *doc, ef_err *err)
+{
+    if (out->kind == EF_DOC_DATASET)
+        return doc_check_dataset(doc, err);
+    if (out->kind == EF_DOC_APP)
+        return doc_check_people(doc, "/approvers", err);
+    if (out->kind == EF_DOC_WORKFLOW)
+        return doc_check_people(doc, "/participants", err);
+    if (out->kind != EF_DOC_IDENTITY)
+        return EF_OK;
+    out->has_of = 1;
+    return doc_identity_key(out->of, doc, err);
+}
+
+/* The kind that a name means; EF_DOC_KINDS: none.
+ * UNTRUSTED: name. */
+static ef_doc_kind
+doc_kind_of(ef_slice name)
+{
+    unsigned k = 0;
+
+    while (k < EF_DOC_KINDS && !slice_is(name, doc_kinds[k].name))
+        k++;
+    return (ef_doc_kind)k;
+}
+
+/* Is text its own canonical form? Of one document there is one text, so that
+ * its hash names what it says. UNTRUSTED: doc. Fails: EF_E_FORMAT,
+ * EF_E_MEMORY. Source: RFC 8785. Fuzz: fuzz/fuzz_document.c. */
+static ef_status
+doc_check_canonical(const ef_json *doc, ef_err *err)
+{
+    ef_buf form = {0};
+    ef_status rc = ef_json_canonical(doc, 0, &form, err);
+
+    if (rc == EF_OK &&
+        (form.n != doc->text.n || memcmp(form.p, doc->text.p, form.n) != 0))
+        rc = reject(err, EF_E_FORMAT, EF_NOWHERE, "not canonical JSON");
+    ef_buf_free(&form);
+    return rc;
+}
+
+/* Fill *out from its text, which it keeps by reference.
+ * UNTRUSTED: text. Post: on EF_OK the document is of its kind, whole, and
+ * canonical; whoever signed it has still to be compared with out->by.
+ * Fails:   EF_E_FORMAT, EF_E_LIMIT (err->place), EF_E_MEMORY.
+ * Limits:  EF_MAX_DOCUMENT_BYTES. Fuzz: fuzz/fuzz_document.c.
+ * Tests: vectors/documents.txt. */
+static ef_status
+doc_parse(ef_doc *out, ef_slice text, ef_err *err)
+{
+    ef_json doc = {.nodes = NULL};
+    ef_status rc;
+
+    *out = (ef_doc){.kind = EF_DOC_KINDS, .text = text};
+    ef_sha256(out->hash, text.p, text.n);
+    if (text.n > EF_MAX_DOCUMENT_BYTES)
+        return reject(err, EF_E_LIMIT, EF_NOWHERE,
+                      "a document larger than EF_MAX_DOCUMENT_BYTES (131072)");
+    rc = ef_json_parse(&doc, text, err);
+    if (rc == EF_OK && doc.nodes[0].type == EF_JSON_OBJECT &&
+        doc_at(&doc, "kind") != EF_JSON_NONE &&
+        doc.nodes[doc_at(&doc, "kind")].type == EF_JSON_STRING)
+        out->kind = doc_kind_of(json_inside(&doc, doc_at(&doc, "kind")));
+    if (rc == EF_OK && out->kind == EF_DOC_KINDS)
+        rc = with_member(err,
+                         reject(err, EF_E_FORMAT, EF_NOWHERE,
+                                "no kind of document that encflow knows"),
+                         "/kind");
+    if (rc == EF_OK)
+        rc = doc_check_values(&doc, doc_kinds[out->kind].fields, err);
+    if (rc == EF_OK)
+        rc = doc_check_more(out, &doc, err);
+    if (rc == EF_OK)
+        rc = doc_check_canonical(&doc, err);
+    if (rc == EF_OK) {
+        out->time = doc_integer(&doc, doc_at(&doc, "time"), 0);
+        out->has_of |=
+            doc_hash_of(out->of, &doc, doc_at(&doc, doc_kinds[out->kind].of));
+        (void)doc_hash_of(out->draft, &doc, doc_at(&doc, "draft"));
+        rc = doc_kid_of(out->by, &doc, doc_at(&doc, "by"), err);
+    }
+    ef_json_free(&doc);
+    return rc;
+}
+
+/* Append a thumbprint as JWS writes it: base64url. */
+static void
+doc_add_kid(ef_buf *out, const unsigned char kid[EF_KID_BYTES])
+{
+    ef_base64url_encode(out, slice(kid, EF_KID_BYTES));
+}
+
+/* Append a hash's digits. */
+static void
+doc_add_hash(ef_buf *out, const unsigned char hash[EF_SHA256_BYTES])
+{
+    char hex[2 * EF_SHA256_BYTES];
+
+    ef_hex_encode(hex, hash, EF_SHA256_BYTES, 0);
+    ef_buf_add(out, hex, sizeof hex);
+}
+
+/* The document's canonical text from its members and the three that all
+ * have. members is a JSON object.
+ * Fails:   EF_E_FORMAT where it is none, EF_E_LIMIT, EF_E_MEMORY. */
+static ef_status
+doc_compose(ef_buf *text, const unsigned char by[EF_KID_BYTES],
+            ef_doc_kind kind, int64_t time, ef_slice members, ef_err *err)
+{
+    ef_buf all = {0};
+    ef_json doc = {.nodes = NULL};
+    ef_status rc;
+
+    ef_buf_str(&all, "{\"by\":\"");
+    doc_add_kid(&all, by);
+    buf_printf(&all, "\",\"kind\":\"%s\",\"time\":%lld", doc_kinds[kind].name,
+               (long long)time);
+    /* "{}" has no member to put a comma before */
+    if (members.n > 2)
+        ef_buf_byte(&all, ',');
+    members = slice_from(members, 1);
+    ef_buf_add(&all, members.p, members.n);
+    rc = buf_status(&all, err);
+    if (rc == EF_OK)
+        rc = ef_json_parse(&doc, buf_slice(&all), err);
+    if (rc == EF_OK)
+        rc = ef_json_canonical(&doc, 0, text, err);
+    ef_json_free(&doc);
+    ef_buf_free(&all);
+    return rc;
+}
+
+/* What is signed is checked as whoever reads it will: a document that nobody
+ * would take is never made.
+ * Secret: d. Tests: tests/unit.c (test_documents), tests/jose.bats. */
+ef_status
+ef_doc_sign(ef_buf *jws, unsigned char hash[EF_SHA256_BYTES],
+            const unsigned char d[EF_P256_SCALAR_BYTES], ef_doc_kind kind,
+            int64_t time, ef_slice members, ef_err *err)
+{
+    unsigned char q[EF_P256_POINT_BYTES], by[EF_KID_BYTES];
+    ef_buf text = {0};
+    char typ[32];
+    ef_doc doc;
+    ef_status rc = ef_p256_public(q, d, err);
+
+    if (rc != EF_OK)
+        return rc;
+    ef_p256_kid(by, q);
+    snprintf(typ, sizeof typ, "encflow-%s", ef_doc_kind_name(kind));
+    rc = doc_compose(&text, by, kind, time, members, err);
+    if (rc == EF_OK)
+        rc = doc_parse(&doc, buf_slice(&text), err);
+    if (rc == EF_OK)
+        rc = ef_jws_sign(jws, d, typ, buf_slice(&text), err);
+    if (rc == EF_OK)
+        memcpy(hash, doc.hash, EF_SHA256_BYTES);
+    ef_buf_free(&text);
+    return rc;
+}
+
+/* --- the set of documents --- */
+
+/* Where hash stands among the documents, or would: binary search. */
+static size_t
+ws_place(const ef_workspace *ws, const unsigned char hash[EF_SHA256_BYTES])
+{
+    size_t lo = 0, hi = ws->n;
+
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+
+        if (memcmp(ws->docs[mid]->hash, hash, EF_SHA256_BYTES) < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+/* Tests: tests/unit.c (test_documents). */
+const ef_doc *
+ef_workspace_find(const ef_workspace *ws,
+                  const unsigned char hash[EF_SHA256_BYTES])
+{
+    size_t at = ws_place(ws, hash);
+
+    return at < ws->n && memcmp(ws->docs[at]->hash, hash, EF_SHA256_BYTES) == 0
+               ? ws->docs[at]
+               : NULL;
+}
+
+/* Safe on zeros, and twice. Documents are public: nothing to wipe. */
+void
+ef_workspace_free(ef_workspace *ws)
+{
+    size_t i;
+
+    for (i = 0; i < ws->n; i++)
+        free(ws->docs[i]);
+    free((void *)ws->docs);
+    *ws = (ef_workspace){NULL, 0, 0, 0};
+}
+
+/* Room for one more document. Fails: EF_E_LIMIT, EF_E_MEMORY. */
+static ef_status
+ws_room(ef_workspace *ws, size_t bytes, ef_err *err)
+{
+    size_t cap = ws->cap != 0 ? 2 * ws->cap : 64;
+    ef_doc **docs;
+
+    if (ws->n == EF_MAX_DOCUMENTS)
+        return reject(err, EF_E_LIMIT, EF_NOWHERE,
+                      "more documents than EF_MAX_DOCUMENTS (16384)");
+    if (bytes > EF_MAX_WORKSPACE_BYTES - ws->bytes)
+        return reject(err, EF_E_LIMIT, EF_NOWHERE,
+                      "documents of more than EF_MAX_WORKSPACE_BYTES "
+                      "(12582912) together");
+    if (ws->n < ws->cap)
+        return EF_OK;
+    docs = realloc((void *)ws->docs, cap * sizeof *docs);
+    if (docs == NULL)
+        return reject_memory(err);
+    ws->docs = docs;
+    ws->cap = cap;
+    return EF_OK;
+}
+
+/* A copy of doc and its text, in one piece, goes in at its place.
+ * Pre:     it is not there yet. Fails: as ws_room. */
+static ef_status
+ws_insert(ef_workspace *ws, const ef_doc *doc, ef_err *err)
+{
+    size_t at = ws_place(ws, doc->hash);
+    ef_status rc = ws_room(ws, doc->text.n, err);
+    ef_doc *copy;
+
+    if (rc != EF_OK)
+        return rc;
+    copy = malloc(sizeof *copy + doc->text.n);
+    if (copy == NULL)
+        return reject_memory(err);
+    *copy = *doc;
+    memcpy(copy + 1, doc->text.p, doc->text.n);
+    copy->text = slice(copy + 1, doc->text.n);
+    memmove((void *)(ws->docs + at + 1), (void *)(ws->docs + at),
+            (ws->n - at) * sizeof *ws->docs);
+    ws->docs[at] = copy;
+    ws->n++;
+    ws->bytes += doc->text.n;
+    return EF_OK;
+}
+
+/* Past a limit is no document, as far as a workspace is concerned: EF_E_LIMIT
+ * is left for the workspace itself. */
+static ef_status
+ws_no_document(ef_status rc, ef_err *err)
+{
+    if (rc != EF_E_LIMIT)
+        return rc;
+    if (err != NULL)
+        err->code = EF_E_FORMAT;
+    return EF_E_FORMAT;
+}
+
+/* UNTRUSTED: name, jws. The order decides what a file is called: one that is
+ * no JWS is somebody else's or half written; a JWS that does not verify, or
+ * stands under another name, is forged; one that verifies and says nonsense is
+ * its author's mistake.
+ * Fuzz: fuzz/fuzz_workspace.c. Tests: vectors/documents.txt,
+ * tests/workflow.bats ("a forged document is refused"). */
+ef_status
+ef_workspace_add(ef_workspace *ws, ef_slice name, ef_slice jws, ef_err *err)
+{
+    unsigned char hash[EF_SHA256_BYTES];
+    ef_jws parsed = {.typ = {NULL, 0}};
+    ef_doc doc;
+    ef_status rc = doc_hash(name, err);
+
+    if (rc == EF_OK) /* one of digits in upper case is another file */
+        rc = ef_hex_decode(hash, sizeof hash, name, err);
+    if (rc != EF_OK)
+        return rc;
+    if (ef_workspace_find(ws, hash) != NULL)
+        return EF_OK;
+    rc = ws_no_document(ef_jws_parse(&parsed, jws, err), err);
+    if (rc == EF_OK)
+        rc = ef_jws_verify(&parsed, jws, err);
+    if (rc == EF_OK) {
+        rc = ws_no_document(doc_parse(&doc, buf_slice(&parsed.payload), err),
+                            err);
+        if (!ef_equal(hash, doc.hash, sizeof hash))
+            rc = reject(err, EF_E_AUTH, EF_NOWHERE,
+                        "the file has another document's name");
+    }
+    if (rc == EF_OK && !ef_equal(parsed.kid, doc.by, EF_KID_BYTES))
+        rc = reject(err, EF_E_AUTH, EF_NOWHERE,
+                    "signed by another than its author");
+    if (rc == EF_OK &&
+        (!slice_has_prefix(parsed.typ, "encflow-") ||
+         !slice_is(slice_from(parsed.typ, 8), doc_kinds[doc.kind].name)))
+        rc = reject(err, EF_E_AUTH, EF_NOWHERE,
+                    "signed as another kind of statement");
+    if (rc == EF_OK)
+        rc = ws_insert(ws, &doc, err);
+    ef_jws_free(&parsed);
+    return rc;
+}
+
+/* --- people and their answers --- */
+
+/* Who is asked about a document, and what they said. answers has a bit for
+ * each statement; said[i] is the one that counts for the i-th person: a
+ * decline, else an approval, else NULL. */
+#define WF_APPROVED 1
+#define WF_DECLINED 2
+struct wf_people {
+    unsigned char *kids; /* n of EF_KID_BYTES */
+    unsigned char *answers;
+    const ef_doc **said;
+    size_t n, need;
+    size_t approved, declined; /* approved: and not declined later or before */
+};
+
+/* Safe on zeros, and twice. */
+static void
+wf_people_free(struct wf_people *p)
+{
+    free(p->kids);
+    free(p->answers);
+    free((void *)p->said);
+    *p = (struct wf_people){.kids = NULL};
+}
+
+/* The i-th person's thumbprint. */
+static const unsigned char *
+wf_person(const struct wf_people *p, size_t i)
+{
+    return p->kids + i * EF_KID_BYTES;
+}
+
+/* Whose place in the list kid has; p->n: nobody's. */
+static size_t
+wf_person_find(const struct wf_people *p, const unsigned char *kid)
+{
+    size_t i = 0;
+
+    while (i < p->n && memcmp(wf_person(p, i), kid, EF_KID_BYTES) != 0)
+        i++;
+    return i;
+}
+
+/* The people in the list at node, whom nobody has asked yet. need is how many
+ * of them must approve: the document's own number.
+ * Pre:     doc passed its rules. Fails: EF_E_MEMORY. Post: free p. */
+static ef_status
+wf_people_read(struct wf_people *p, const ef_json *doc, uint32_t node,
+               ef_err *err)
+{
+    size_t n = doc->nodes[node].end - node - 1, i;
+    ef_status rc = EF_OK;
+
+    *p = (struct wf_people){.n = n};
+    p->need = (size_t)doc_integer(doc, doc_at(doc, "need"), (int64_t)n);
+    p->kids = calloc(n + 1, EF_KID_BYTES);
+    p->answers = calloc(n + 1, 1);
+    p->said = calloc(n + 1, sizeof *p->said);
+    if (p->kids == NULL || p->answers == NULL || p->said == NULL)
+        return reject_memory(err);
+    /* texts have no entries of their own: the next node is the next person */
+    for (i = 0; i < n && rc == EF_OK; i++)
+        rc = doc_kid_of(p->kids + i * EF_KID_BYTES, doc, node + 1 + (uint32_t)i,
+                        err);
+    return rc;
+}
+
+/* What all documents say about hash, person by person. A statement counts
+ * only from somebody who is asked, over exactly that hash, and once.
+ * A decline counts whatever else its author said: nobody can tell which of
+ * two statements was the later one. */
+static void
+wf_people_ask(struct wf_people *p, const ef_workspace *ws,
+              const unsigned char hash[EF_SHA256_BYTES])
+{
+    size_t i, k;
+
+    p->approved = p->declined = 0;
+    for (i = 0; i < ws->n; i++) {
+        const ef_doc *d = ws->docs[i];
+        int declines = d->kind == EF_DOC_DECLINE;
+
+        if ((d->kind != EF_DOC_APPROVAL && !declines) || !d->has_of ||
+            memcmp(d->of, hash, EF_SHA256_BYTES) != 0)
+            continue;
+        k = wf_person_find(p, d->by);
+        if (k == p->n)
+            continue;
+        /* the earliest in the order of hashes: any, but the same everywhere */
+        if (p->said[k] == NULL || (declines && !(p->answers[k] & WF_DECLINED)))
+            p->said[k] = d;
+        p->answers[k] |= declines ? WF_DECLINED : WF_APPROVED;
+    }
+    for (i = 0; i < p->n; i++) {
+        p->approved += p->answers[i] == WF_APPROVED;
+        p->declined += (p->answers[i] & WF_DECLINED) != 0;
+    }
+}
+
+/* All must approve, or as many as need says; once too many have declined,
+ * that cannot be any more. */
+static ef_doc_state
+wf_people_state(const struct wf_people *p)
+{
+    if (p->declined > p->n - p->need)
+        return EF_STATE_REJECTED;
+    return p->approved >= p->need ? EF_STATE_APPROVED : EF_STATE_PENDING;
+}
+
+/* The document's parsed text. Its rules held when it was taken in, so only
+ * memory can fail. Post: ef_json_free. */
+static ef_status
+ws_parse(ef_json *json, const ef_doc *doc, ef_err *err)
+{
+    return ef_json_parse(json, doc->text, err);
+}
+
+/* Who is asked about doc and what they answered: a workflow's participants,
+ * an application's approvers. list is where doc names them.
+ * about is what they are asked about. Fails: EF_E_MEMORY. */
+static ef_status
+wf_people_of(struct wf_people *p, const ef_workspace *ws, const ef_doc *doc,
+             const char *list, const ef_doc *about, ef_err *err)
+{
+    ef_json json = {.nodes = NULL};
+    ef_status rc = ws_parse(&json, doc, err);
+
+    *p = (struct wf_people){.kids = NULL};
+    if (rc == EF_OK)
+        rc = wf_people_read(p, &json, doc_at(&json, list), err);
+    if (rc == EF_OK)
+        wf_people_ask(p, ws, about->hash);
+    ef_json_free(&json);
+    return rc;
+}
+
+/* The document of that hash if it is of that kind, or NULL. */
+static const ef_doc *
+ws_find_kind(const ef_workspace *ws, const unsigned char *hash,
+             ef_doc_kind kind)
+{
+    const ef_doc *doc = ef_workspace_find(ws, hash);
+
+    return doc != NULL && doc->kind == kind ? doc : NULL;
+}
+
+/* The application of a build or configuration, or NULL. */
+static const ef_doc *
+ws_app_of(const ef_workspace *ws, const ef_doc *doc)
+{
+    return doc->has_of ? ws_find_kind(ws, doc->of, EF_DOC_APP) : NULL;
+}
+
+/* --- a workflow's graph --- */
+
+/* A draft's or workflow's graph, with the documents that it names. Slices
+ * view the documents of the workspace, or texts, where escapes were resolved.
+ */
+struct wf_text {
+    struct wf_text *next;
+};
+struct wf_port {
+    ef_slice name;
+    int output;
+    size_t edges; /* how many datasets are connected to it */
+};
+struct wf_app {
+    ef_slice node;
+    const ef_doc *app, *build, *config;
+    struct wf_port *ports;
+    size_t port_n;
+};
+/* a dataset's direction, and an application's view of it */
+#define WF_INPUT 1
+#define WF_OUTPUT 2
+struct wf_dataset {
+    ef_slice node;
+    const ef_doc *doc;
+    int direction;           /* both bits: between applications */
+    size_t readers, writers; /* ports that are connected to it */
+    size_t writer;           /* the application, where writers is 1 */
+};
+struct wf_edge {
+    size_t app, port, dataset;
+};
+struct wf_graph {
+    const ef_doc *doc;
+    struct wf_text *texts;
+    struct wf_app *apps;
+    struct wf_dataset *datasets;
+    struct wf_edge *edges;
+    size_t app_n, dataset_n, edge_n;
+};
+
+/* Safe on zeros, and twice. */
+static void
+wf_graph_free(struct wf_graph *g)
+{
+    struct wf_text *next;
+    size_t i;
+
+    for (; g->texts != NULL; g->texts = next) {
+        next = g->texts->next;
+        free(g->texts);
+    }
+    for (i = 0; i < g->app_n; i++)
+        free(g->apps[i].ports);
+    free(g->apps);
+    free(g->datasets);
+    free(g->edges);
+    *g = (struct wf_graph){.doc = NULL};
+}
+
+/* A copy of text that lives as long as the graph. EF_E_MEMORY. */
+static ef_status
+wf_keep(struct wf_graph *g, ef_slice *out, ef_slice text, ef_err *err)
+{
+    struct wf_text *t = malloc(sizeof *t + text.n);
+
+    if (t == NULL)
+        return reject_memory(err);
+    t->next = g->texts;
+    g->texts = t;
+    if (text.n > 0)
+        memcpy(t + 1, text.p, text.n);
+    *out = slice(t + 1, text.n);
+    return EF_OK;
+}
+
+/* The string at node, or the name of the member there, for as long as the
+ * graph lives. EF_E_MEMORY. */
+static ef_status
+wf_keep_at(struct wf_graph *g, ef_slice *out, const ef_json *json,
+           uint32_t node, int name, ef_err *err)
+{
+    ef_buf text = {0};
+    ef_status rc;
+
+    if (name)
+        doc_name(json, node, &text);
+    else
+        ef_json_string(json, node, &text);
+    rc = buf_status(&text, err);
+    if (rc == EF_OK)
+        rc = wf_keep(g, out, buf_slice(&text), err);
+    ef_buf_free(&text);
+    return rc;
+}
+
+/* 1 where two texts are the same. */
+static int
+wf_same(ef_slice a, ef_slice b)
+{
+    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+/* A document that a graph names is not in the workspace, or is another one
+ * than it should be. node is where the graph names it. */
+static ef_status
+wf_missing(ef_err *err, ef_slice node, const char *msg)
+{
+    return with_where(err, reject(err, EF_E_FORMAT, EF_NOWHERE, msg), node);
+}
+
+/* The ports of a configuration, in the order of their names.
+ * Fails:   EF_E_MEMORY. */
+static ef_status
+wf_load_ports(struct wf_graph *g, struct wf_app *app, ef_err *err)
+{
+    ef_json json = {.nodes = NULL};
+    ef_status rc = ws_parse(&json, app->config, err);
+    uint32_t ports, i;
+
+    if (rc == EF_OK) {
+        ports = doc_at(&json, "ports");
+        app->ports = calloc(json.nodes[ports].end - ports, sizeof *app->ports);
+        rc = app->ports != NULL ? EF_OK : reject_memory(err);
+        /* a port's value is a text: the next node is the next port */
+        for (i = ports + 1; rc == EF_OK && i < json.nodes[ports].end; i++) {
+            struct wf_port *port = &app->ports[app->port_n];
+
+            rc = wf_keep_at(g, &port->name, &json, i, 1, err);
+            port->output = slice_is(json_inside(&json, i), "output");
+            app->port_n += rc == EF_OK;
+        }
+    }
+    ef_json_free(&json);
+    return rc;
+}
+
+/* An application of the graph: its build, its configuration and what both
+ * belong to. UNTRUSTED: json. Fails: EF_E_FORMAT, naming the application;
+ * EF_E_MEMORY. Fuzz: fuzz/fuzz_workspace.c. Tests: vectors/states.txt. */
+static ef_status
+wf_load_app(struct wf_graph *g, const ef_workspace *ws, const ef_json *json,
+            uint32_t node, ef_err *err)
+{
+    struct wf_app *app = &g->apps[g->app_n];
+    unsigned char hash[EF_SHA256_BYTES];
+    ef_status rc = wf_keep_at(g, &app->node, json, node, 1, err);
+
+    if (rc != EF_OK)
+        return rc;
+    g->app_n++;
+    (void)doc_hash_of(hash, json,
+                      ef_json_member(json, node, slice_str("build")));
+    app->build = ws_find_kind(ws, hash, EF_DOC_BUILD);
+    (void)doc_hash_of(hash, json,
+                      ef_json_member(json, node, slice_str("config")));
+    app->config = ws_find_kind(ws, hash, EF_DOC_CONFIG);
+    if (app->build == NULL)
+        return wf_missing(err, app->node, "its build is not in the workspace");
+    if (app->config == NULL)
+        return wf_missing(err, app->node,
+                          "its configuration is not in the workspace");
+    app->app = ws_app_of(ws, app->build);
+    if (app->app == NULL)
+        return wf_missing(err, app->node,
+                          "its application is not in the workspace");
+    /* anybody can sign a build; only the owner's is the application's */
+    if (memcmp(app->build->by, app->app->by, EF_KID_BYTES) != 0)
+        return wf_missing(err, app->node,
+                          "its build is by another than the application's "
+                          "owner");
+    if (ws_app_of(ws, app->config) != app->app)
+        return wf_missing(err, app->node,
+                          "its configuration is another application's");
+    return wf_load_ports(g, app, err);
+}
+
+/* Which way a dataset's data goes: both bits for one between applications.
+ * Fails:   EF_E_MEMORY. Post: *out is 0 then. */
+static ef_status
+ws_direction(int *out, const ef_doc *dataset, ef_err *err)
+{
+    ef_json json = {.nodes = NULL};
+    ef_slice way;
+    ef_status rc = ws_parse(&json, dataset, err);
+
+    *out = 0;
+    if (rc == EF_OK) {
+        way = json_inside(&json, doc_at(&json, "direction"));
+        *out = slice_is(way, "input")    ? WF_INPUT
+               : slice_is(way, "output") ? WF_OUTPUT
+                                         : WF_INPUT | WF_OUTPUT;
+    }
+    ef_json_free(&json);
+    return rc;
+}
+
+/* A dataset of the graph. UNTRUSTED: json. Fails: EF_E_FORMAT, naming it;
+ * EF_E_MEMORY. Fuzz: fuzz/fuzz_workspace.c. Tests: vectors/states.txt. */
+static ef_status
+wf_load_dataset(struct wf_graph *g, const ef_workspace *ws, const ef_json *json,
+                uint32_t node, ef_err *err)
+{
+    struct wf_dataset *d = &g->datasets[g->dataset_n];
+    unsigned char hash[EF_SHA256_BYTES];
+    ef_status rc = wf_keep_at(g, &d->node, json, node, 1, err);
+
+    if (rc != EF_OK)
+        return rc;
+    g->dataset_n++;
+    (void)doc_hash_of(hash, json, node);
+    d->doc = ws_find_kind(ws, hash, EF_DOC_DATASET);
+    if (d->doc == NULL)
+        return wf_missing(err, d->node, "this dataset is not in the workspace");
+    return ws_direction(&d->direction, d->doc, err);
+}
+
+/* The application of that name; g->app_n: there is none. */
+static size_t
+wf_app_find(const struct wf_graph *g, ef_slice name)
+{
+    size_t i = 0;
+
+    while (i < g->app_n && !wf_same(g->apps[i].node, name))
+        i++;
+    return i;
+}
+
+/* The dataset of that name; g->dataset_n: there is none. */
+static size_t
+wf_dataset_find(const struct wf_graph *g, ef_slice name)
+{
+    size_t i = 0;
+
+    while (i < g->dataset_n && !wf_same(g->datasets[i].node, name))
+        i++;
+    return i;
+}
+
+/* The port of that name; app->port_n: there is none. */
+static size_t
+wf_port_find(const struct wf_app *app, ef_slice name)
+{
+    size_t i = 0;
+
+    while (i < app->port_n && !wf_same(app->ports[i].name, name))
+        i++;
+    return i;
+}
+
+/* Say of which port err speaks: "app:port". */
+static ef_status
+wf_at_port(ef_err *err, ef_status rc, ef_slice app, ef_slice port)
+{
+    ef_buf where = {0};
+
+    ef_buf_add(&where, app.p, app.n);
+    ef_buf_byte(&where, ':');
+    ef_buf_add(&where, port.p, port.n);
+    (void)with_where(err, rc, buf_slice(&where));
+    ef_buf_free(&where);
+    return rc;
+}
+
+/* May the dataset and the port be connected? An input dataset goes to an
+ * input port, an output port to an output dataset; one between applications
+ * goes either way. An object has one writer, and a connection is made once.
+ * Fails:   EF_E_FORMAT. Tests: vectors/states.txt, tests/workflow.bats. */
+static ef_status
+wf_check_edge(const struct wf_graph *g, const struct wf_edge *e, ef_err *err)
+{
+    const struct wf_dataset *d = &g->datasets[e->dataset];
+    const struct wf_port *port = &g->apps[e->app].ports[e->port];
+    size_t i;
+
+    if (port->output && !(d->direction & WF_OUTPUT))
+        return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                      "an output port cannot write to an input dataset");
+    if (!port->output && !(d->direction & WF_INPUT))
+        return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                      "an input port cannot read an output dataset");
+    for (i = 0; i < g->edge_n; i++)
+        if (g->edges[i].app == e->app && g->edges[i].port == e->port &&
+            g->edges[i].dataset == e->dataset)
+            return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                          "the dataset is connected to this port already");
+    if (port->output && d->writers > 0)
+        return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                      "another port writes to this dataset already");
+    return EF_OK;
+}
+
+/* One connection, by names. Post: it is the graph's, and counted.
+ * Fails:   EF_E_FORMAT, naming the application, port or dataset. */
+static ef_status
+wf_connect(struct wf_graph *g, ef_slice app, ef_slice port, ef_slice dataset,
+           ef_err *err)
+{
+    struct wf_edge e = {wf_app_find(g, app), 0, wf_dataset_find(g, dataset)};
+    ef_status rc;
+
+    if (e.app == g->app_n)
+        return wf_missing(err, app, "the workflow has no such application");
+    e.port = wf_port_find(&g->apps[e.app], port);
+    if (e.port == g->apps[e.app].port_n)
+        return wf_at_port(err,
+                          reject(err, EF_E_FORMAT, EF_NOWHERE,
+                                 "the configuration has no such port"),
+                          app, port);
+    if (e.dataset == g->dataset_n)
+        return wf_missing(err, dataset, "the workflow has no such dataset");
+    rc = wf_at_port(err, wf_check_edge(g, &e, err), app, port);
+    if (rc != EF_OK)
+        return rc;
+    g->edges[g->edge_n++] = e;
+    g->apps[e.app].ports[e.port].edges++;
+    if (g->apps[e.app].ports[e.port].output) {
+        g->datasets[e.dataset].writers++;
+        g->datasets[e.dataset].writer = e.app;
+    } else {
+        g->datasets[e.dataset].readers++;
+    }
+    return EF_OK;
+}
+
+/* The connection at node. UNTRUSTED: json. Fails: as wf_connect, and
+ * EF_E_MEMORY. Fuzz: fuzz/fuzz_workspace.c. */
+static ef_status
+wf_load_edge(struct wf_graph *g, const ef_json *json, uint32_t node,
+             ef_err *err)
+{
+    static const char *const names[] = {"app", "port", "dataset"};
+    ef_slice text[3];
+    ef_status rc = EF_OK;
+    size_t i;
+
+    for (i = 0; i < 3 && rc == EF_OK; i++)
+        rc =
+            wf_keep_at(g, &text[i], json,
+                       ef_json_member(json, node, slice_str(names[i])), 0, err);
+    return rc == EF_OK ? wf_connect(g, text[0], text[1], text[2], err) : rc;
+}
+
+/* How many entries the list or map at node has. */
+static size_t
+wf_entries(const ef_json *json, uint32_t node)
+{
+    size_t n = 0;
+    uint32_t i;
+
+    for (i = node + 1; i < json->nodes[node].end; i = json->nodes[i].end)
+        n++;
+    return n;
+}
+
+/* Applications, datasets, connections, in this order: a connection names the
+ * other two. There is room for one more connection than it has: a command
+ * that would add one asks whether it may.
+ * UNTRUSTED: json. Fails: as its parts. */
+static ef_status
+wf_load_all(struct wf_graph *g, const ef_workspace *ws, const ef_json *json,
+            ef_err *err)
+{
+    uint32_t apps = doc_at(json, "apps"), sets = doc_at(json, "datasets");
+    uint32_t edges = doc_at(json, "connections"), i;
+    ef_status rc = EF_OK;
+
+    g->apps = calloc(wf_entries(json, apps) + 1, sizeof *g->apps);
+    g->datasets = calloc(wf_entries(json, sets) + 1, sizeof *g->datasets);
+    g->edges = calloc(wf_entries(json, edges) + 1, sizeof *g->edges);
+    if (g->apps == NULL || g->datasets == NULL || g->edges == NULL)
+        return reject_memory(err);
+    for (i = apps + 1; rc == EF_OK && i < json->nodes[apps].end;
+         i = json->nodes[i].end)
+        rc = wf_load_app(g, ws, json, i, err);
+    for (i = sets + 1; rc == EF_OK && i < json->nodes[sets].end; i++)
+        rc = wf_load_dataset(g, ws, json, i, err);
+    for (i = edges + 1; rc == EF_OK && i < json->nodes[edges].end;
+         i = json->nodes[i].end)
+        rc = wf_load_edge(g, json, i, err);
+    return rc;
+}
+
+/* Applications must have an order in which they can run: whoever waits for
+ * nobody that is left goes, until all are gone, or none can (Kahn).
+ * Pre:     at most 64 applications (doc_rule_apps): a bit each.
+ * Fails:   EF_E_FORMAT, naming one of the circle. */
+static ef_status
+wf_check_order(const struct wf_graph *g, ef_err *err)
+{
+    uint64_t readers[64] = {0}, left = 0, blocked;
+    size_t i;
+
+    for (i = 0; i < g->edge_n; i++) {
+        const struct wf_edge *e = &g->edges[i];
+
+        if (!g->apps[e->app].ports[e->port].output &&
+            g->datasets[e->dataset].writers > 0)
+            readers[g->datasets[e->dataset].writer] |= UINT64_C(1) << e->app;
+    }
+    for (i = 0; i < g->app_n; i++)
+        left |= UINT64_C(1) << i;
+    while (left != 0) {
+        blocked = 0;
+        for (i = 0; i < g->app_n; i++)
+            blocked |= left >> i & 1 ? readers[i] : 0;
+        /* each that is left waits for one that is left */
+        if ((left & blocked) == left)
+            break;
+        left &= blocked;
+    }
+    if (left == 0)
+        return EF_OK;
+    for (i = 0; !(left >> i & 1); i++)
+        ;
+    return wf_missing(err, g->apps[i].node,
+                      "applications wait for one another in a circle");
+}
+
+/* The graph of a draft or workflow, as far as it goes: every document there
+ * and fitting, every connection possible.
+ * UNTRUSTED: doc, and all that it names. Post: wf_graph_free, also after
+ * failure. Fails: EF_E_FORMAT, naming what is wrong; EF_E_MEMORY.
+ * Fuzz: fuzz/fuzz_workspace.c. Tests: vectors/states.txt. */
+static ef_status
+wf_load(struct wf_graph *g, const ef_workspace *ws, const ef_doc *doc,
+        ef_err *err)
+{
+    ef_json json = {.nodes = NULL};
+    ef_status rc = ws_parse(&json, doc, err);
+
+    *g = (struct wf_graph){.doc = doc};
+    if (rc == EF_OK)
+        rc = wf_load_all(g, ws, &json, err);
+    if (rc == EF_OK)
+        rc = wf_check_order(g, err);
+    ef_json_free(&json);
+    return rc;
+}
+
+/* Nothing is left open: there is an application, each port has a dataset and
+ * each dataset a port; one between applications is written and read.
+ * Fails:   EF_E_FORMAT, naming what is not connected.
+ * Tests: vectors/states.txt, tests/workflow.bats. */
+static ef_status
+wf_check_complete(const struct wf_graph *g, ef_err *err)
+{
+    size_t i, k;
+
+    if (g->app_n == 0)
+        return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                      "the workflow has no application");
+    for (i = 0; i < g->app_n; i++)
+        for (k = 0; k < g->apps[i].port_n; k++)
+            if (g->apps[i].ports[k].edges == 0)
+                return wf_at_port(err,
+                                  reject(err, EF_E_FORMAT, EF_NOWHERE,
+                                         "nothing is connected to this port"),
+                                  g->apps[i].node, g->apps[i].ports[k].name);
+    for (i = 0; i < g->dataset_n; i++)
+        if ((g->datasets[i].direction & WF_INPUT &&
+             g->datasets[i].readers == 0) ||
+            (g->datasets[i].direction & WF_OUTPUT &&
+             g->datasets[i].writers == 0))
+            return wf_missing(err, g->datasets[i].node,
+                              "this dataset is not connected");
+    return EF_OK;
+}
+
+/* --- what documents come to --- */
+
+const char *
+ef_doc_state_name(ef_doc_state state)
+{
+    static const char *const names[] = {"draft", "pending", "approved",
+                                        "rejected", "cancelled"};
+
+    return (size_t)state < sizeof names / sizeof names[0] ? names[state] : "?";
+}
+
+/* Has doc's author taken it back? Anybody else's wish does not count. */
+static int
+ws_cancelled(const ef_workspace *ws, const ef_doc *doc)
+{
+    size_t i;
+
+    for (i = 0; i < ws->n; i++)
+        if (ws->docs[i]->kind == EF_DOC_CANCEL && ws->docs[i]->has_of &&
+            memcmp(ws->docs[i]->of, doc->hash, EF_SHA256_BYTES) == 0 &&
+            memcmp(ws->docs[i]->by, doc->by, EF_KID_BYTES) == 0)
+            return 1;
+    return 0;
+}
+
+/* A build's state: its application's approvers say. An application's: they
+ * say to its domains, and to none there is nothing to say.
+ * Fails:   EF_E_MEMORY. Tests: vectors/states.txt. */
+static ef_status
+wf_review(const ef_workspace *ws, const ef_doc *doc, ef_doc_state *state,
+          ef_err *why, ef_err *err)
+{
+    const ef_doc *app = doc->kind == EF_DOC_APP ? doc : ws_app_of(ws, doc);
+    struct wf_people people;
+    ef_json json = {.nodes = NULL};
+    ef_status rc;
+
+    *state = EF_STATE_PENDING;
+    if (app == NULL || memcmp(app->by, doc->by, EF_KID_BYTES) != 0) {
+        (void)reject(why, EF_E_FORMAT, EF_NOWHERE,
+                     "its owner's application is not in the workspace");
+        return EF_OK;
+    }
+    if (doc->kind == EF_DOC_APP) {
+        rc = ws_parse(&json, doc, err);
+        if (rc == EF_OK && wf_entries(&json, doc_at(&json, "domains")) == 0)
+            *state = EF_STATE_APPROVED;
+        ef_json_free(&json);
+        if (rc != EF_OK || *state == EF_STATE_APPROVED)
+            return rc;
+    }
+    rc = wf_people_of(&people, ws, app, "approvers", doc, err);
+    if (rc == EF_OK)
+        *state = wf_people_state(&people);
+    wf_people_free(&people);
+    return rc;
+}
+
+/* The people who must be asked: the owners of all that is in the graph, and
+ * those of the workflow that it replaces. Calls add for each, some more than
+ * once. */
+static ef_status
+wf_owners(const struct wf_graph *g, const struct wf_people *old,
+          ef_status (*add)(void *ctx, const unsigned char *kid, ef_err *err),
+          void *ctx, ef_err *err)
+{
+    ef_status rc = EF_OK;
+    size_t i;
+
+    for (i = 0; i < g->app_n && rc == EF_OK; i++)
+        rc = add(ctx, g->apps[i].app->by, err);
+    for (i = 0; i < g->dataset_n && rc == EF_OK; i++)
+        rc = add(ctx, g->datasets[i].doc->by, err);
+    for (i = 0; i < old->n && rc == EF_OK; i++)
+        rc = add(ctx, wf_person(old, i), err);
+    return rc;
+}
+
+/* For wf_owners: an owner who is asked. ctx has a mark for each person who was
+ * seen. */
+struct wf_seen {
+    const struct wf_people *people;
+    unsigned char *seen;
+};
+static ef_status
+wf_owner_is_asked(void *ctx, const unsigned char *kid, ef_err *err)
+{
+    struct wf_seen *s = ctx;
+    size_t at = wf_person_find(s->people, kid);
+
+    if (at == s->people->n)
+        return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                      "an owner is not among the participants");
+    s->seen[at] = 1;
+    return EF_OK;
+}
+
+/* The participants are exactly those that wf_owners names.
+ * Fails:   EF_E_FORMAT, EF_E_MEMORY. Tests: vectors/states.txt. */
+static ef_status
+wf_check_participants(const struct wf_graph *g, const struct wf_people *people,
+                      const struct wf_people *old, ef_err *err)
+{
+    struct wf_seen s = {people, calloc(people->n + 1, 1)};
+    ef_status rc = s.seen == NULL
+                       ? reject_memory(err)
+                       : wf_owners(g, old, wf_owner_is_asked, &s, err);
+    size_t i;
+
+    for (i = 0; rc == EF_OK && i < people->n; i++)
+        if (!s.seen[i])
+            rc = reject(err, EF_E_FORMAT, EF_NOWHERE,
+                        "a participant owns nothing in the workflow");
+    free(s.seen);
+    return rc;
+}
+
+/* A submitted workflow, and whoever has a say in it. old are the participants
+ * of the one that it replaces, and what they say about this one. */
+struct wf_case {
+    const ef_doc *doc, *before; /* before: the one it replaces, or NULL */
+    struct wf_graph graph;
+    struct wf_people people, old;
+};
+
+/* Safe on zeros, and twice. */
+static void
+wf_case_free(struct wf_case *c)
+{
+    wf_graph_free(&c->graph);
+    wf_people_free(&c->people);
+    wf_people_free(&c->old);
+}
+
+/* All about the workflow doc. EF_E_FORMAT: it is not whole: something is
+ * missing, or does not fit; err says what. EF_E_MEMORY.
+ * Post:    wf_case_free, also after failure; people and old are filled where
+ * they could be. Fuzz: fuzz/fuzz_workspace.c. Tests: vectors/states.txt. */
+static ef_status
+wf_case_open(struct wf_case *c, const ef_workspace *ws, const ef_doc *doc,
+             ef_err *err)
+{
+    ef_status rc;
+
+    *c = (struct wf_case){.doc = doc};
+    rc = wf_people_of(&c->people, ws, doc, "participants", doc, err);
+    if (rc == EF_OK && doc->has_of) {
+        c->before = ws_find_kind(ws, doc->of, EF_DOC_WORKFLOW);
+        rc = c->before == NULL
+                 ? reject(err, EF_E_FORMAT, EF_NOWHERE,
+                          "the workflow that it replaces is not in the "
+                          "workspace")
+                 : wf_people_of(&c->old, ws, c->before, "participants", doc,
+                                err);
+    }
+    if (rc == EF_OK)
+        rc = wf_load(&c->graph, ws, doc, err);
+    if (rc == EF_OK)
+        rc = wf_check_complete(&c->graph, err);
+    if (rc == EF_OK)
+        rc = wf_check_participants(&c->graph, &c->people, &c->old, err);
+    return rc;
+}
+
+/* How many of them approved at some time, whatever they said besides. */
+static size_t
+wf_ever_approved(const struct wf_people *p)
+{
+    size_t i, n = 0;
+
+    for (i = 0; i < p->n; i++)
+        n += (p->answers[i] & WF_APPROVED) != 0;
+    return n;
+}
+
+/* Was this workflow approved at some time, by those of the one that it
+ * replaces, too? More documents never take that back: the old one must not
+ * come to life again because somebody withdraws from the new one.
+ * *yes is 0 for one that is not whole. Fails: EF_E_MEMORY. */
+static ef_status
+wf_was_approved(const ef_workspace *ws, const ef_doc *doc, int *yes,
+                ef_err *err)
+{
+    struct wf_case c;
+    ef_err why = {0};
+    ef_status rc = wf_case_open(&c, ws, doc, &why);
+
+    *yes = rc == EF_OK && wf_ever_approved(&c.people) >= c.people.need &&
+           wf_ever_approved(&c.old) >= c.old.need;
+    wf_case_free(&c);
+    return rc == EF_E_MEMORY ? reject_memory(err) : EF_OK;
+}
+
+/* Is there another workflow that replaces `old`, was approved, and is not
+ * cancelled (where cancelled ones do not count)? except is not asked. */
+static ef_status
+wf_has_successor(const ef_workspace *ws, const ef_doc *old,
+                 const ef_doc *except, int *yes, ef_err *err)
+{
+    ef_status rc = EF_OK;
+    size_t i;
+
+    *yes = 0;
+    for (i = 0; i < ws->n && rc == EF_OK && !*yes; i++) {
+        const ef_doc *d = ws->docs[i];
+
+        if (d->kind != EF_DOC_WORKFLOW || d == except || !d->has_of ||
+            memcmp(d->of, old->hash, EF_SHA256_BYTES) != 0)
+            continue;
+        if (except == NULL || !ws_cancelled(ws, d))
+            rc = wf_was_approved(ws, d, yes, err);
+    }
+    return rc;
+}
+
+/* Are the builds and domains of all its applications approved? If not, why
+ * names the first that is not.
+ * Fails:   EF_E_MEMORY. Tests: vectors/states.txt. */
+static ef_status
+wf_reviewed(const ef_workspace *ws, const struct wf_graph *g, int *yes,
+            ef_err *why, ef_err *err)
+{
+    ef_doc_state build = EF_STATE_APPROVED, domains = EF_STATE_APPROVED;
+    ef_err ignored = {0};
+    ef_status rc = EF_OK;
+    size_t i;
+
+    for (i = 0; i < g->app_n && rc == EF_OK; i++) {
+        rc = wf_review(ws, g->apps[i].build, &build, &ignored, err);
+        if (rc == EF_OK)
+            rc = wf_review(ws, g->apps[i].app, &domains, &ignored, err);
+        if (build != EF_STATE_APPROVED || domains != EF_STATE_APPROVED)
+            break;
+    }
+    *yes = i == g->app_n;
+    if (rc == EF_OK && !*yes)
+        (void)wf_missing(why, g->apps[i].node,
+                         build != EF_STATE_APPROVED
+                             ? "its build is not approved"
+                             : "its domains are not approved");
+    return rc;
+}
+
+/* A workflow that was not cancelled, and is whole: what its participants say,
+ * and what stands in the way although they approved. */
+static ef_status
+wf_decide(const ef_workspace *ws, const struct wf_case *c, ef_doc_state *state,
+          ef_err *why, ef_err *err)
+{
+    int yes = 0;
+    ef_status rc = EF_OK;
+
+    *state = wf_people_state(&c->people);
+    if (*state != EF_STATE_APPROVED)
+        return EF_OK;
+    if (c->old.approved < c->old.need) {
+        (void)reject(why, EF_E_POLICY, EF_NOWHERE,
+                     "too few participants of the workflow that it replaces "
+                     "have approved");
+        *state = EF_STATE_PENDING;
+        return EF_OK;
+    }
+    if (c->before != NULL)
+        rc = wf_has_successor(ws, c->before, c->doc, &yes, err);
+    if (rc == EF_OK && yes) {
+        (void)reject(why, EF_E_POLICY, EF_NOWHERE,
+                     "another approved workflow replaces the same one: one of "
+                     "both must be cancelled");
+        *state = EF_STATE_PENDING;
+        return EF_OK;
+    }
+    if (rc == EF_OK)
+        rc = wf_reviewed(ws, &c->graph, &yes, why, err);
+    if (rc == EF_OK && !yes)
+        *state = EF_STATE_PENDING;
+    return rc;
+}
+
+/* A submitted workflow's state. The order of the questions is part of the
+ * rule: cancelled, replaced, not whole, then the answers.
+ * Fails:   EF_E_MEMORY. Tests: vectors/states.txt, tests/merge.c. */
+static ef_status
+wf_state(const ef_workspace *ws, const ef_doc *doc, ef_doc_state *state,
+         ef_err *why, ef_err *err)
+{
+    struct wf_case c;
+    ef_status rc;
+    int replaced = 0;
+
+    *state = EF_STATE_CANCELLED;
+    if (ws_cancelled(ws, doc)) {
+        (void)reject(why, EF_E_POLICY, EF_NOWHERE, "cancelled by its author");
+        return EF_OK;
+    }
+    rc = wf_has_successor(ws, doc, NULL, &replaced, err);
+    if (rc != EF_OK)
+        return rc;
+    if (replaced) {
+        (void)reject(why, EF_E_POLICY, EF_NOWHERE,
+                     "replaced by a newer version");
+        return EF_OK;
+    }
+    rc = wf_case_open(&c, ws, doc, why);
+    *state = EF_STATE_PENDING;
+    if (rc == EF_OK)
+        rc = wf_decide(ws, &c, state, why, err);
+    else if (rc == EF_E_MEMORY)
+        (void)reject_memory(err);
+    else /* not whole: but a decline counts at once */
+        *state = wf_people_state(&c.people) == EF_STATE_REJECTED
+                     ? EF_STATE_REJECTED
+                     : EF_STATE_PENDING;
+    wf_case_free(&c);
+    return rc == EF_E_MEMORY ? rc : EF_OK;
+}
+
+/* A draft's: it was cancelled, submitted, or replaced by a later draft; or it
+ * may be worked on, and why says nothing. */
+static void
+wf_draft_state(const ef_workspace *ws, const ef_doc *doc, ef_doc_state *state,
+               ef_err *why)
+{
+    size_t i;
+
+    *state = ws_cancelled(ws, doc) ? EF_STATE_CANCELLED : EF_STATE_DRAFT;
+    for (i = 0; i < ws->n && *state == EF_STATE_DRAFT; i++) {
+        const ef_doc *d = ws->docs[i];
+
+        if (d->kind == EF_DOC_DRAFT && d->has_of &&
+            memcmp(d->of, doc->hash, EF_SHA256_BYTES) == 0)
+            (void)reject(why, EF_E_POLICY, EF_NOWHERE,
+                         "replaced by a later draft");
+        if (d->kind == EF_DOC_WORKFLOW &&
+            memcmp(d->draft, doc->hash, EF_SHA256_BYTES) == 0)
+            (void)reject(why, EF_E_POLICY, EF_NOWHERE, "submitted");
+    }
+}
+
+/* Tests: vectors/states.txt, tests/merge.c. Fuzz: fuzz/fuzz_workspace.c. */
+ef_status
+ef_doc_state_of(const ef_workspace *ws, const ef_doc *doc, ef_doc_state *state,
+                ef_err *why, ef_err *err)
+{
+    *why = (ef_err){0};
+    switch (doc->kind) {
+    case EF_DOC_DRAFT:
+        wf_draft_state(ws, doc, state, why);
+        return EF_OK;
+    case EF_DOC_WORKFLOW:
+        return wf_state(ws, doc, state, why, err);
+    case EF_DOC_APP:
+    case EF_DOC_BUILD:
+        return wf_review(ws, doc, state, why, err);
+    case EF_DOC_IDENTITY:
+    case EF_DOC_DATASET:
+    case EF_DOC_CREDENTIALS:
+    case EF_DOC_CONFIG:
+    case EF_DOC_APPROVAL:
+    case EF_DOC_DECLINE:
+    case EF_DOC_CANCEL:
+        break;
+    }
+    return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                  "a document of this kind has no state");
+}
+
+/* --- the runtime configuration --- */
+
+/* Append ,"name":VALUE with the value of the member of that name, as it
+ * stands; nothing where there is none. */
+static void
+wf_copy_member(ef_buf *out, const ef_json *from, const char *name)
+{
+    uint32_t node = doc_at(from, name);
+
+    if (node == EF_JSON_NONE)
+        return;
+    ef_buf_str(out, ",\"");
+    ef_buf_str(out, name);
+    ef_buf_str(out, "\":");
+    ef_buf_add(out, from->text.p + from->nodes[node].at, from->nodes[node].n);
+}
+
+/* Append ,"name":"HASH". */
+static void
+wf_add_hash(ef_buf *out, const char *name, const unsigned char *hash)
+{
+    ef_buf_str(out, ",\"");
+    ef_buf_str(out, name);
+    ef_buf_str(out, "\":\"");
+    doc_add_hash(out, hash);
+    ef_buf_byte(out, '"');
+}
+
+/* One dataset of a port: where it is, and what it must be. */
+static ef_status
+wf_config_dataset(ef_buf *out, const struct wf_dataset *d, ef_err *err)
+{
+    ef_json json = {.nodes = NULL};
+    ef_status rc = ws_parse(&json, d->doc, err);
+
+    ef_json_quote(out, d->node);
+    /* a place for the commas of the rest to stand behind */
+    ef_buf_str(out, ":{\"dataset\":\"");
+    doc_add_hash(out, d->doc->hash);
+    ef_buf_byte(out, '"');
+    if (rc == EF_OK) {
+        wf_copy_member(out, &json, "commitment");
+        wf_copy_member(out, &json, "location");
+        wf_copy_member(out, &json, "sha256");
+        wf_copy_member(out, &json, "size");
+    }
+    ef_buf_byte(out, '}');
+    ef_json_free(&json);
+    return rc;
+}
+
+/* ,"ports":{NAME:{"datasets":{...},"direction":"input"},...} */
+static ef_status
+wf_config_ports(ef_buf *out, const struct wf_graph *g, size_t app, ef_err *err)
+{
+    const struct wf_app *a = &g->apps[app];
+    ef_status rc = EF_OK;
+    size_t i, k, n;
+
+    ef_buf_str(out, ",\"ports\":{");
+    for (i = 0; i < a->port_n && rc == EF_OK; i++) {
+        ef_buf_str(out, i > 0 ? "," : "");
+        ef_json_quote(out, a->ports[i].name);
+        ef_buf_str(out, ":{\"datasets\":{");
+        for (k = n = 0; k < g->edge_n && rc == EF_OK; k++) {
+            if (g->edges[k].app != app || g->edges[k].port != i)
+                continue;
+            ef_buf_str(out, n++ > 0 ? "," : "");
+            rc = wf_config_dataset(out, &g->datasets[g->edges[k].dataset], err);
+        }
+        ef_buf_str(out, "},\"direction\":");
+        ef_buf_str(out, a->ports[i].output ? "\"output\"}" : "\"input\"}");
+    }
+    ef_buf_byte(out, '}');
+    return rc;
+}
+
+/* The members of one application's configuration, in any order: the caller
+ * makes it canonical. Nothing of it is secret. */
+static ef_status
+wf_config_members(ef_buf *out, const struct wf_graph *g, size_t app,
+                  ef_err *err)
+{
+    const struct wf_app *a = &g->apps[app];
+    /* in turn: the configuration, the build, the application, the workflow */
+    const ef_doc *docs[] = {a->config, a->build, a->app, g->doc};
+    static const char *const names[4][4] = {{"command", "items", "labels"},
+                                            {"image", "measurements"},
+                                            {"domains"},
+                                            {"expires"}};
+    ef_json json;
+    ef_status rc = EF_OK;
+    size_t i, k;
+
+    ef_buf_str(out, "{\"app\":");
+    ef_json_quote(out, a->node);
+    wf_add_hash(out, "build", a->build->hash);
+    wf_add_hash(out, "config", a->config->hash);
+    wf_add_hash(out, "workflow", g->doc->hash);
+    for (i = 0; i < 4 && rc == EF_OK; i++) {
+        rc = ws_parse(&json, docs[i], err);
+        for (k = 0; rc == EF_OK && names[i][k] != NULL; k++)
+            wf_copy_member(out, &json, names[i][k]);
+        ef_json_free(&json);
+    }
+    if (rc == EF_OK)
+        rc = wf_config_ports(out, g, app, err);
+    ef_buf_str(out, ",\"version\":1}");
+    return rc == EF_OK ? buf_status(out, err) : rc;
+}
+
+/* Canonical, so that its hash is the same wherever it is worked out.
+ * Fails:   EF_E_FORMAT, EF_E_MEMORY. */
+static ef_status
+wf_config(ef_buf *out, const struct wf_graph *g, size_t app, ef_err *err)
+{
+    ef_buf text = {0};
+    ef_json json = {.nodes = NULL};
+    ef_status rc = wf_config_members(&text, g, app, err);
+
+    if (rc == EF_OK)
+        rc = ef_json_parse(&json, buf_slice(&text), err);
+    if (rc == EF_OK)
+        rc = ef_json_canonical(&json, 0, out, err);
+    ef_json_free(&json);
+    ef_buf_free(&text);
+    return rc;
+}
+
+/* Tests: vectors/states.txt, tests/workflow.bats ("the runtime configuration
+ * is what an independent program makes of the documents"). */
+ef_status
+ef_appconfig(ef_buf *out, const ef_workspace *ws, const ef_doc *workflow,
+             ef_slice node, ef_err *err)
+{
+    struct wf_graph g = {.doc = NULL};
+    ef_doc_state state;
+    ef_err why;
+    size_t app;
+    ef_status rc = ef_doc_state_of(ws, workflow, &state, &why, err);
+
+    if (rc == EF_OK && state != EF_STATE_APPROVED) {
+        rc = reject(err, EF_E_POLICY, EF_NOWHERE,
+                    why.msg != NULL ? why.msg
+                    : state == EF_STATE_REJECTED
+                        ? "a participant has declined"
+                        : "not all participants have approved");
+        if (err != NULL)
+            memcpy(err->where, why.where, sizeof err->where);
+        return rc;
+    }
+    if (rc == EF_OK)
+        rc = wf_load(&g, ws, workflow, err);
+    if (rc == EF_OK) {
+        app = wf_app_find(&g, node);
+        rc = app == g.app_n
+                 ? wf_missing(err, node, "the workflow has no such application")
+                 : wf_config(out, &g, app, err);
+    }
+    wf_graph_free(&g);
+    return rc;
+}
+
+/* --- sealed credentials --- */
+
+/* What is sealed, to whom and for which dataset is in HPKE's own info and
+ * AAD: neither part can be taken for the other, nor moved to another dataset.
+ */
+static const char wf_seal_info[] = "encflow credentials 1";
+
+/* "key:HASH", "download:HASH", "upload:HASH": the AAD of one sealed part. */
+static void
+wf_seal_aad(ef_buf *aad, const char *part,
+            const unsigned char dataset[EF_SHA256_BYTES])
+{
+    ef_buf_str(aad, part);
+    ef_buf_byte(aad, ':');
+    doc_add_hash(aad, dataset);
+}
+
+/* Append ,"part":{"ct":...,"enc":...}: text, sealed to the X25519 key pk.
+ * Secret:  text. Fails: EF_E_AUTH for a key of all zeros, EF_E_IO without
+ * random bytes, EF_E_MEMORY. Source: RFC 9180. */
+static ef_status
+wf_seal(ef_buf *out, const char *part,
+        const unsigned char dataset[EF_SHA256_BYTES],
+        const unsigned char pk[EF_X25519_BYTES], ef_slice text, ef_err *err)
+{
+    unsigned char enc[EF_HPKE_ENC_BYTES];
+    unsigned char *ct = malloc(text.n + EF_TAG_BYTES);
+    ef_buf aad = {0};
+    ef_status rc;
+
+    wf_seal_aad(&aad, part, dataset);
+    rc = ct == NULL ? reject_memory(err) : buf_status(&aad, err);
+    if (rc == EF_OK)
+        rc = ef_hpke_seal(enc, ct, pk, slice_str(wf_seal_info), buf_slice(&aad),
+                          text.p, text.n, err);
+    if (rc == EF_OK) {
+        ef_buf_str(out, ",\"");
+        ef_buf_str(out, part);
+        ef_buf_str(out, "\":{\"ct\":\"");
+        ef_base64url_encode(out, slice(ct, text.n + EF_TAG_BYTES));
+        ef_buf_str(out, "\",\"enc\":\"");
+        ef_base64url_encode(out, slice(enc, sizeof enc));
+        ef_buf_str(out, "\"}");
+    }
+    free(ct);
+    ef_buf_free(&aad);
+    return rc;
+}
+
+/* Open the sealed part at node to out, cap bytes of secret memory.
+ * UNTRUSTED: json. Secret: sk, out.
+ * Fails:   EF_E_AUTH, EF_E_LIMIT where it is longer, EF_E_MEMORY. */
+static ef_status
+wf_unseal(unsigned char *out, size_t cap, size_t *n, const ef_json *json,
+          uint32_t node, const char *part, const ef_doc *dataset,
+          const unsigned char sk[EF_X25519_BYTES], ef_err *err)
+{
+    unsigned char enc[EF_HPKE_ENC_BYTES];
+    ef_buf aad = {0}, ct = {0};
+    ef_status rc;
+
+    wf_seal_aad(&aad, part, dataset->hash);
+    rc = doc_bytes(
+        enc, sizeof enc,
+        json_inside(json, ef_json_member(json, node, slice_str("enc"))), err);
+    if (rc == EF_OK)
+        rc = ef_base64url_decode(
+            &ct, json_inside(json, ef_json_member(json, node, slice_str("ct"))),
+            err);
+    /* the rules of a document: at least a tag */
+    if (rc == EF_OK && ct.n - EF_TAG_BYTES > cap)
+        rc = reject(err, EF_E_LIMIT, EF_NOWHERE,
+                    "a sealed text of no possible length");
+    if (rc == EF_OK)
+        rc = buf_status(&aad, err);
+    if (rc == EF_OK)
+        rc = ef_hpke_open(out, sk, enc, slice_str(wf_seal_info),
+                          buf_slice(&aad), ct.p, ct.n, err);
+    *n = rc == EF_OK ? ct.n - EF_TAG_BYTES : 0;
+    ef_buf_free(&aad);
+    ef_buf_free(&ct);
+    return rc;
+}
+
+/* Of a dataset's credentials, those that may be used: its owner's own, with
+ * the part that is asked for, sealed to kid (NULL: to anybody). The latest by
+ * their author's clock: he alone makes them. */
+static const ef_doc *
+ws_credentials_find(const ef_workspace *ws, const ef_doc *dataset,
+                    const char *part, const unsigned char *kid)
+{
+    const ef_doc *best = NULL;
+    unsigned char to[EF_KID_BYTES];
+    size_t i;
+
+    for (i = 0; i < ws->n; i++) {
+        const ef_doc *d = ws->docs[i];
+        ef_json json = {.nodes = NULL};
+        int fits = d->kind == EF_DOC_CREDENTIALS &&
+                   memcmp(d->of, dataset->hash, EF_SHA256_BYTES) == 0 &&
+                   memcmp(d->by, dataset->by, EF_KID_BYTES) == 0 &&
+                   (best == NULL || d->time > best->time);
+
+        /* without memory it is as if it were not there: nothing is opened */
+        fits = fits && ws_parse(&json, d, NULL) == EF_OK &&
+               doc_at(&json, part) != EF_JSON_NONE &&
+               doc_kid_of(to, &json, doc_at(&json, "to"), NULL) == EF_OK;
+        if (fits && (kid == NULL || memcmp(to, kid, sizeof to) == 0))
+            best = d;
+        ef_json_free(&json);
+    }
+    return best;
+}
+
+/* One part of a dataset's credentials, opened. Fails: EF_E_POLICY where there
+ * is none for this key; as wf_unseal. Secret: sk, out. */
+static ef_status
+ws_credentials_part(const ef_workspace *ws, const ef_doc *dataset,
+                    const char *part, const unsigned char sk[EF_X25519_BYTES],
+                    unsigned char *out, size_t cap, size_t *n, ef_err *err)
+{
+    unsigned char pk[EF_X25519_BYTES], kid[EF_KID_BYTES];
+    ef_json json = {.nodes = NULL};
+    const ef_doc *doc;
+    ef_status rc;
+
+    ef_x25519_public(pk, sk);
+    ef_x25519_kid(kid, pk);
+    doc = ws_credentials_find(ws, dataset, part, kid);
+    if (doc == NULL)
+        return with_hint(err,
+                         reject(err, EF_E_POLICY, EF_NOWHERE,
+                                "the workspace has no credentials of its "
+                                "owner's that are sealed to this key"),
+                         "its owner makes them with: encflow dataset renew");
+    rc = ws_parse(&json, doc, err);
+    if (rc == EF_OK)
+        rc = wf_unseal(out, cap, n, &json, doc_at(&json, part), part, dataset,
+                       sk, err);
+    ef_json_free(&json);
+    return rc;
+}
+
+/* A dataset's credentials, opened by the release service's key, for reading
+ * it or for writing to it. The key is the one that its document commits to.
+ * Secret:  sk, c (ef_secret_alloc memory). Post: ef_credentials_free.
+ * Fails:   EF_E_AUTH (not sealed by its owner for this dataset, or another
+ * key), EF_E_POLICY (none), EF_E_MEMORY. Tests: tests/workflow.bats. */
+static ef_status
+ws_credentials(ef_credentials *c, const ef_workspace *ws, const ef_doc *dataset,
+               int upload, const unsigned char sk[EF_X25519_BYTES], ef_err *err)
+{
+    unsigned char commitment[EF_SHA256_BYTES], is[EF_SHA256_BYTES];
+    ef_json json = {.nodes = NULL};
+    size_t n;
+    ef_status rc;
+
+    *c = (ef_credentials){.query_size = EF_MAX_LOCATION_BYTES + 1};
+    c->query = ef_secret_alloc(c->query_size, NULL);
+    rc = c->query == NULL ? reject_memory(err)
+                          : ws_credentials_part(ws, dataset, "key", sk, c->key,
+                                                sizeof c->key, &n, err);
+    if (rc == EF_OK && n != sizeof c->key)
+        rc = reject(err, EF_E_AUTH, EF_NOWHERE, "a sealed key of another size");
+    if (rc == EF_OK)
+        rc = ws_parse(&json, dataset, err);
+    if (rc == EF_OK) {
+        (void)doc_hash_of(commitment, &json, doc_at(&json, "commitment"));
+        ef_key_commitment(is, c->key);
+        if (!ef_equal(is, commitment, sizeof is))
+            rc = reject(err, EF_E_AUTH, EF_NOWHERE,
+                        "the key is not the one that was approved");
+    }
+    if (rc == EF_OK)
+        rc = ws_credentials_part(ws, dataset, upload ? "upload" : "download",
+                                 sk, c->query, EF_MAX_LOCATION_BYTES,
+                                 &c->query_n, err);
+    if (rc == EF_OK)
+        rc = cred_query_check(slice(c->query, c->query_n), err);
+    ef_json_free(&json);
+    return rc;
+}
+
+/* --- drafts and what is submitted --- */
+
+/* What a command changes of a draft. Texts and documents that are not set
+ * change nothing. */
+struct wf_edit {
+    ef_slice app, port, dataset; /* names in the graph */
+    const ef_doc *build, *config, *set;
+    int connect; /* app's port and dataset */
+};
+
+/* ,"name":<open> what json has there, and extra <close> */
+static void
+wf_extend(ef_buf *out, const ef_json *json, const char *name,
+          const char *brackets, const ef_buf *extra)
+{
+    const ef_json_node *node = &json->nodes[doc_at(json, name)];
+
+    buf_printf(out, ",\"%s\":%c", name, brackets[0]);
+    ef_buf_add(out, json->text.p + node->at + 1, node->n - 2);
+    if (extra->n > 0 && node->n > 2)
+        ef_buf_byte(out, ',');
+    ef_buf_add(out, extra->p, extra->n);
+    ef_buf_byte(out, (unsigned char)brackets[1]);
+}
+
+/* Members that a draft and its workflow share, but for the graph. */
+static void
+wf_copy_head(ef_buf *out, const ef_json *json)
+{
+    wf_copy_member(out, json, "description");
+    wf_copy_member(out, json, "expires");
+    wf_copy_member(out, json, "group");
+    wf_copy_member(out, json, "name");
+}
+
+/* The members of the draft that follows old. Fails: EF_E_MEMORY. */
+static ef_status
+wf_edit_members(ef_buf *out, const ef_doc *old, const struct wf_edit *e,
+                ef_err *err)
+{
+    ef_buf app = {0}, set = {0}, edge = {0};
+    ef_json json = {.nodes = NULL};
+    ef_status rc = ws_parse(&json, old, err);
+
+    if (e->build != NULL) {
+        ef_json_quote(&app, e->app);
+        ef_buf_str(&app, ":{\"config\":\"");
+        doc_add_hash(&app, e->config->hash);
+        ef_buf_byte(&app, '"');
+        wf_add_hash(&app, "build", e->build->hash);
+        ef_buf_byte(&app, '}');
+    }
+    if (e->set != NULL) {
+        ef_json_quote(&set, e->dataset);
+        ef_buf_str(&set, ":\"");
+        doc_add_hash(&set, e->set->hash);
+        ef_buf_byte(&set, '"');
+    }
+    if (e->connect) {
+        ef_buf_str(&edge, "{\"app\":");
+        ef_json_quote(&edge, e->app);
+        ef_buf_str(&edge, ",\"port\":");
+        ef_json_quote(&edge, e->port);
+        ef_buf_str(&edge, ",\"dataset\":");
+        ef_json_quote(&edge, e->dataset);
+        ef_buf_byte(&edge, '}');
+    }
+    if (rc == EF_OK) {
+        ef_buf_str(out, "{\"replaces\":\"");
+        doc_add_hash(out, old->hash);
+        ef_buf_byte(out, '"');
+        wf_copy_head(out, &json);
+        wf_copy_member(out, &json, "need");
+        wf_copy_member(out, &json, "version_of");
+        wf_extend(out, &json, "apps", "{}", &app);
+        wf_extend(out, &json, "connections", "[]", &edge);
+        wf_extend(out, &json, "datasets", "{}", &set);
+        ef_buf_byte(out, '}');
+        rc = app.failed || set.failed || edge.failed ? reject_memory(err)
+                                                     : buf_status(out, err);
+    }
+    ef_json_free(&json);
+    ef_buf_free(&app);
+    ef_buf_free(&set);
+    ef_buf_free(&edge);
+    return rc;
+}
+
+/* For wf_owners: kids, each once. */
+static ef_status
+wf_owner_add(void *ctx, const unsigned char *kid, ef_err *err)
+{
+    ef_buf *kids = ctx;
+    size_t i;
+
+    for (i = 0; i < kids->n; i += EF_KID_BYTES)
+        if (memcmp(kids->p + i, kid, EF_KID_BYTES) == 0)
+            return EF_OK;
+    ef_buf_add(kids, kid, EF_KID_BYTES);
+    return buf_status(kids, err);
+}
+
+/* Order of thumbprints, for qsort: the list of participants is the same
+ * whoever makes it. */
+static int
+wf_kid_cmp(const void *a, const void *b)
+{
+    return memcmp(a, b, EF_KID_BYTES);
+}
+
+/* ,"participants":[...] of n kids, and ,"need":N: the draft's, or all. */
+static void
+wf_add_participants(ef_buf *out, ef_buf *kids, int64_t need)
+{
+    size_t i, n = kids->n / EF_KID_BYTES;
+
+    qsort(kids->p, n, EF_KID_BYTES, wf_kid_cmp);
+    ef_buf_str(out, ",\"participants\":[");
+    for (i = 0; i < n; i++) {
+        ef_buf_str(out, i > 0 ? ",\"" : "\"");
+        doc_add_kid(out, kids->p + i * EF_KID_BYTES);
+        ef_buf_byte(out, '"');
+    }
+    buf_printf(out, "],\"need\":%lld",
+               (long long)(need > 0 ? need : (int64_t)n));
+}
+
+/* The workflow that a draft replaces, and who is asked there; none: version 1
+ * and nobody. Fails: EF_E_FORMAT where it is not there, EF_E_POLICY where it
+ * was replaced or cancelled: nobody goes back behind a newer version. */
+static ef_status
+wf_before(struct wf_people *old, int64_t *version, const ef_workspace *ws,
+          const ef_json *draft, ef_err *err)
+{
+    unsigned char hash[EF_SHA256_BYTES];
+    ef_json json = {.nodes = NULL};
+    const ef_doc *before;
+    ef_doc_state state;
+    ef_err why;
+    ef_status rc;
+
+    *old = (struct wf_people){.kids = NULL};
+    *version = 1;
+    if (!doc_hash_of(hash, draft, doc_at(draft, "version_of")))
+        return EF_OK;
+    before = ws_find_kind(ws, hash, EF_DOC_WORKFLOW);
+    if (before == NULL)
+        return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                      "the workflow that it replaces is not in the workspace");
+    rc = ef_doc_state_of(ws, before, &state, &why, err);
+    if (rc == EF_OK && state == EF_STATE_CANCELLED)
+        rc = with_hint(err,
+                       reject(err, EF_E_POLICY, EF_NOWHERE,
+                              "the workflow that it replaces was replaced or "
+                              "cancelled already"),
+                       "make a draft that replaces the newest version: encflow "
+                       "workflow list");
+    if (rc == EF_OK)
+        rc = wf_people_of(old, ws, before, "participants", before, err);
+    if (rc == EF_OK)
+        rc = ws_parse(&json, before, err);
+    if (rc == EF_OK)
+        *version = doc_integer(&json, doc_at(&json, "version"), 0) + 1;
+    ef_json_free(&json);
+    return rc;
+}
+
+/* The members of the workflow that draft becomes.
+ * Fails:   EF_E_FORMAT where it is not whole, EF_E_POLICY where a build or
+ * domain is not approved: err names the application. */
+static ef_status
+wf_submit_members(ef_buf *out, const ef_workspace *ws, const ef_doc *draft,
+                  ef_err *err)
+{
+    static const ef_buf nothing;
+    struct wf_graph g = {.doc = NULL};
+    struct wf_people old = {.kids = NULL};
+    ef_json json = {.nodes = NULL};
+    ef_buf kids = {0};
+    int64_t version = 1;
+    int reviewed = 0;
+    ef_status rc = ws_parse(&json, draft, err);
+
+    if (rc == EF_OK)
+        rc = wf_load(&g, ws, draft, err);
+    if (rc == EF_OK)
+        rc = wf_check_complete(&g, err);
+    if (rc == EF_OK)
+        rc = wf_reviewed(ws, &g, &reviewed, err, err);
+    if (rc == EF_OK && !reviewed) {
+        /* err has it: which application, and what of it */
+        if (err != NULL)
+            err->code = EF_E_POLICY;
+        rc = with_hint(err, EF_E_POLICY,
+                       "its approvers see it with: encflow task list");
+    }
+    if (rc == EF_OK)
+        rc = wf_before(&old, &version, ws, &json, err);
+    if (rc == EF_OK)
+        rc = wf_owners(&g, &old, wf_owner_add, &kids, err);
+    if (rc == EF_OK) {
+        ef_buf_str(out, "{\"draft\":\"");
+        doc_add_hash(out, draft->hash);
+        buf_printf(out, "\",\"version\":%lld", (long long)version);
+        wf_copy_head(out, &json);
+        if (doc_at(&json, "version_of") != EF_JSON_NONE)
+            ef_buf_str(out, ",\"replaces\":"),
+                ef_json_quote(out,
+                              json_inside(&json, doc_at(&json, "version_of")));
+        wf_add_participants(out, &kids,
+                            doc_integer(&json, doc_at(&json, "need"), 0));
+        wf_extend(out, &json, "apps", "{}", &nothing);
+        wf_extend(out, &json, "connections", "[]", &nothing);
+        wf_extend(out, &json, "datasets", "{}", &nothing);
+        ef_buf_byte(out, '}');
+        rc = buf_status(out, err);
+    }
+    ef_json_free(&json);
+    wf_graph_free(&g);
+    wf_people_free(&old);
+    ef_buf_free(&kids);
+    return rc;
+}
+
+/* --- reading a runtime configuration --- */
+
+static const struct doc_field wf_config_dataset_fields[] = {
+    {"/commitment", &doc_rule_hash, 0},   {"/dataset", &doc_rule_hash, 0},
+    {"/location", &doc_rule_location, 0}, {"/sha256", &doc_rule_hash, 1},
+    {"/size", &doc_rule_size, 1},         {NULL, NULL, 0}};
+static const struct doc_rule wf_rule_config_dataset =
+    DOC_RULE_RECORD(wf_config_dataset_fields);
+static const struct doc_rule wf_rule_config_datasets =
+    DOC_RULE_MAP(ef_name_check, &wf_rule_config_dataset, 1, EF_MAX_DATASETS);
+static const struct doc_field wf_config_port_fields[] = {
+    {"/datasets", &wf_rule_config_datasets, 0},
+    {"/direction", &doc_rule_way, 0},
+    {NULL, NULL, 0}};
+static const struct doc_rule wf_rule_config_port =
+    DOC_RULE_RECORD(wf_config_port_fields);
+static const struct doc_rule wf_rule_config_ports =
+    DOC_RULE_MAP(ef_name_check, &wf_rule_config_port, 1, EF_MAX_ENTRIES);
+static const struct doc_rule wf_rule_one = DOC_RULE_INTEGER(1, 1);
+static const struct doc_field wf_config_fields[] = {
+    {"/app", &doc_rule_name, 0},
+    {"/build", &doc_rule_hash, 0},
+    {"/command", &doc_rule_command, 1},
+    {"/config", &doc_rule_hash, 0},
+    {"/domains", &doc_rule_domains, 0},
+    {"/expires", &doc_rule_time, 1},
+    {"/image", &doc_rule_line, 0},
+    {"/items", &doc_rule_items, 1},
+    {"/labels", &doc_rule_labels, 1},
+    {"/measurements", &doc_rule_measurements, 0},
+    {"/ports", &wf_rule_config_ports, 0},
+    {"/version", &wf_rule_one, 0},
+    {"/workflow", &doc_rule_hash, 0},
+    {NULL, NULL, 0}};
+
+/* A runtime configuration from a file: its text, indexed and checked.
+ * UNTRUSTED: text. Post: ef_json_free, also after failure.
+ * Fails:   EF_E_FORMAT, EF_E_LIMIT, EF_E_MEMORY; err->place.
+ * Fuzz: fuzz/fuzz_document.c. Tests: vectors/appconfigs.txt. */
+static ef_status
+wf_config_parse(ef_json *json, ef_slice text, ef_err *err)
+{
+    ef_status rc = ef_json_parse(json, text, err);
+
+    if (rc == EF_OK)
+        rc = doc_check_values(json, wf_config_fields, err);
+    if (rc == EF_OK)
+        rc = doc_check_canonical(json, err);
+    return rc;
+}
+
+/* --- names of people --- */
+
+/* The name by which me knows the owner of kid: the one that me has given it,
+ * else the one that it gives itself; "" where there is none. own: me's. The
+ * text lives in tmp or in the workspace. */
+static ef_slice
+ws_person_name(const ef_workspace *ws, const unsigned char kid[EF_KID_BYTES],
+               const unsigned char *me, ef_buf *tmp, int *own)
+{
+    const ef_doc *best = NULL;
+    ef_json json = {.nodes = NULL};
+    ef_slice name = slice("", 0);
+    size_t i;
+
+    *own = 0;
+    for (i = 0; i < ws->n; i++) {
+        const ef_doc *d = ws->docs[i];
+        int mine = me != NULL && memcmp(d->by, me, EF_KID_BYTES) == 0;
+
+        if (d->kind != EF_DOC_IDENTITY ||
+            memcmp(d->of, kid, EF_KID_BYTES) != 0 ||
+            (!mine && memcmp(d->by, kid, EF_KID_BYTES) != 0))
+            continue;
+        /* mine before its own, then the latest */
+        if (best == NULL || mine > *own ||
+            (mine == *own && d->time > best->time)) {
+            best = d;
+            *own = mine;
+        }
+    }
+    if (best != NULL && ws_parse(&json, best, NULL) == EF_OK) {
+        ef_json_string(&json, doc_at(&json, "name"), tmp);
+        name = buf_slice(tmp);
+    }
+    ef_json_free(&json);
+    return name;
+}
+
+#ifndef EF_NO_MAIN
+
+/* --- the folder --- */
+
+/* Why a file of the folder is passed over. name is UNTRUSTED. */
+typedef void ws_note_fn(const char *name, const ef_err *err);
+
+/* One file of the folder dir.
+ * UNTRUSTED: name, and what is in it. Fails: EF_E_AUTH for a forged document;
+ * EF_E_IO for one that cannot be read, since it might be a decline; EF_E_LIMIT,
+ * EF_E_MEMORY. What is no document is told to note. */
+static ef_status
+ws_read_file(ef_workspace *ws, const char *dir, const char *name,
+             unsigned char *buf, ws_note_fn *note, ef_err *err)
+{
+    ef_buf path = {0};
+    size_t n = 0;
+    int fd = -1;
+    ef_status rc;
+
+    ef_buf_str(&path, dir);
+    ef_buf_byte(&path, '/');
+    ef_buf_str(&path, name);
+    rc = file_end_name(&path, err);
+    if (rc == EF_OK)
+        rc = file_open_regular(&fd, buf_cstr(&path), err);
+    /* a folder, a socket: foreign */
+    if (rc == EF_E_IO && err->sys == 0)
+        rc = EF_E_FORMAT;
+    if (rc == EF_OK)
+        rc = ws_no_document(
+            file_read_fd(buf, EF_MAX_JWS_BYTES + 1, &n, fd, buf_cstr(&path),
+                         "larger than EF_MAX_JWS_BYTES (262144)", err),
+            err);
+    if (rc == EF_OK)
+        rc = ef_workspace_add(ws, slice_str(name), slice(buf, n), err);
+    if (rc == EF_E_FORMAT) {
+        note(name, err);
+        *err = (ef_err){0};
+        rc = EF_OK;
+    }
+    if (rc == EF_E_AUTH)
+        with_hint(err, rc,
+                  "somebody put it there: remove it, and ask how it came");
+    with_where(err, rc, buf_slice(&path));
+    ef_buf_free(&path);
+    return rc;
+}
+
+/* All documents of the folder dir; none where there is no such folder. Names
+ * that begin with a dot are not looked at: copying tools, and the lock.
+ * Post:    ef_workspace_free, also after failure. err is not NULL.
+ * Fails:   as ws_read_file. Tests: tests/workflow.bats. */
+static ef_status
+ws_read(ef_workspace *ws, const char *dir, ws_note_fn *note, ef_err *err)
+{
+    unsigned char *buf;
+    struct dirent *e;
+    ef_status rc = EF_OK;
+    DIR *d = opendir(dir);
+
+    if (d == NULL && errno == ENOENT)
+        return EF_OK;
+    if (d == NULL)
+        return with_file(
+            err, reject_sys(err, EF_E_IO, "cannot open the workspace"), dir);
+    buf = malloc(EF_MAX_JWS_BYTES + 1);
+    if (buf == NULL)
+        rc = reject_memory(err);
+    while (rc == EF_OK && (errno = 0, e = readdir(d)) != NULL)
+        if (e->d_name[0] != '.')
+            rc = ws_read_file(ws, dir, e->d_name, buf, note, err);
+    /* half a workspace might lack a decline */
+    if (rc == EF_OK && errno != 0)
+        rc = with_file(
+            err, reject_sys(err, EF_E_IO, "cannot read the workspace"), dir);
+    free(buf);
+    closedir(d);
+    return rc;
+}
+
+/* Make the folder and take its lock, so that of two commands on a shared
+ * folder the second sees what the first has added. *fd holds it until it is
+ * closed, or the process ends. Readers need none: a document is there whole
+ * or not at all.
+ * Fails:   EF_E_IO, also after ten seconds of another's work.
+ * Tests: tests/workflow.bats ("two commands at once"). */
+static ef_status
+ws_lock(int *fd, const char *dir, ef_err *err)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    ef_buf path = {0};
+    int tries = 0;
+    ef_status rc = EF_OK;
+
+    *fd = -1;
+    if (mkdir(dir, 0777) != 0 && errno != EEXIST)
+        return with_file(
+            err, reject_sys(err, EF_E_IO, "cannot make the workspace"), dir);
+    ef_buf_str(&path, dir);
+    ef_buf_str(&path, "/.lock");
+    rc = file_end_name(&path, err);
+    if (rc == EF_OK) {
+        *fd = open(buf_cstr(&path), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        if (*fd < 0)
+            rc = reject_sys(err, EF_E_IO, "cannot open");
+    }
+    /* of the open file, not of the process: also NFS has these */
+    while (rc == EF_OK && fcntl(*fd, F_OFD_SETLK, &lock) != 0) {
+        if ((errno == EAGAIN || errno == EACCES) && ++tries < 200)
+            (void)poll(NULL, 0, 50);
+        else if (errno != EINTR)
+            rc = reject_sys(err, EF_E_IO,
+                            "another command works in this workspace");
+    }
+    if (rc != EF_OK) {
+        file_close(*fd);
+        *fd = -1;
+    }
+    with_where(err, rc, buf_slice(&path));
+    ef_buf_free(&path);
+    return rc;
+}
+
+/* Write a document under its name, and take it in. One that is there already
+ * is the same: its name is its hash.
+ * Pre:     the lock is held. Fails: EF_E_IO: nothing is there then.
+ * Post:    the workspace has it. Tests: tests/atomic.bats. */
+static ef_status
+ws_publish(ef_workspace *ws, const char *dir,
+           const unsigned char hash[EF_SHA256_BYTES], ef_slice jws, ef_err *err)
+{
+    ef_buf path = {0}, name = {0};
+    ef_status rc;
+
+    doc_add_hash(&name, hash);
+    ef_buf_str(&path, dir);
+    ef_buf_byte(&path, '/');
+    ef_buf_add(&path, name.p, name.n);
+    rc = name.failed ? reject_memory(err) : file_end_name(&path, err);
+    /* before it is written: one that would not be taken in is not to stand
+     * there */
+    if (rc == EF_OK)
+        rc = ef_workspace_add(ws, buf_slice(&name), jws, err);
+    if (rc == EF_OK && access(buf_cstr(&path), F_OK) != 0)
+        rc = file_write(buf_cstr(&path), FILE_KEEP, jws, err);
+    ef_buf_free(&path);
+    ef_buf_free(&name);
+    return rc;
+}
+
+#endif /* EF_NO_MAIN */
+
+/* --- a workflow as people see it --- */
+
+/* n bytes of zeros that live as long as the graph; NULL: no memory. */
+static void *
+wf_alloc(struct wf_graph *g, size_t n)
+{
+    struct wf_text *t = calloc(1, sizeof *t + n);
+
+    if (t == NULL)
+        return NULL;
+    t->next = g->texts;
+    g->texts = t;
+    return t + 1;
+}
+
+/* The string member name of json, or "" where there is none. EF_E_MEMORY. */
+static ef_status
+wf_keep_member(struct wf_graph *g, ef_slice *out, const ef_json *json,
+               const char *name, ef_err *err)
+{
+    uint32_t node = doc_at(json, name);
+
+    *out = slice("", 0);
+    return node == EF_JSON_NONE ? EF_OK
+                                : wf_keep_at(g, out, json, node, 0, err);
+}
+
+/* A hash's digits. EF_E_MEMORY. */
+static ef_status
+wf_keep_hash(struct wf_graph *g, ef_slice *out, const unsigned char *hash,
+             ef_err *err)
+{
+    char hex[2 * EF_SHA256_BYTES];
+
+    ef_hex_encode(hex, hash, EF_SHA256_BYTES, 0);
+    return wf_keep(g, out, slice(hex, sizeof hex), err);
+}
+
+/* Whose kid it is: name, where somebody has given one; *kid_text always.
+ * EF_E_MEMORY. */
+static ef_status
+wf_keep_person(struct wf_graph *g, ef_slice *name, ef_slice *kid_text,
+               const ef_workspace *ws, const unsigned char *kid,
+               const unsigned char *me, ef_err *err)
+{
+    ef_buf tmp = {0}, text = {0};
+    int own;
+    ef_status rc =
+        wf_keep(g, name, ws_person_name(ws, kid, me, &tmp, &own), err);
+
+    doc_add_kid(&text, kid);
+    if (rc == EF_OK)
+        rc = text.failed ? reject_memory(err)
+                         : wf_keep(g, kid_text, buf_slice(&text), err);
+    ef_buf_free(&tmp);
+    ef_buf_free(&text);
+    return rc;
+}
+
+/* An owner's name, or his kid where he has none. */
+static ef_status
+wf_keep_owner(struct wf_graph *g, ef_slice *out, const ef_workspace *ws,
+              const unsigned char *kid, const unsigned char *me, ef_err *err)
+{
+    ef_slice text;
+    ef_status rc = wf_keep_person(g, out, &text, ws, kid, me, err);
+
+    if (rc == EF_OK && out->n == 0)
+        *out = text;
+    return rc;
+}
+
+/* The texts of the list that member name is, or their members of that name;
+ * none where there is no such list. EF_E_MEMORY. */
+static ef_status
+wf_keep_list(struct wf_graph *g, const ef_slice **out, size_t *n,
+             const ef_json *json, const char *name, const char *of, ef_err *err)
+{
+    uint32_t list = doc_at(json, name), i, node;
+    ef_slice *texts;
+    ef_status rc = EF_OK;
+
+    *n = 0;
+    if (list == EF_JSON_NONE)
+        return EF_OK;
+    texts = wf_alloc(g, (wf_entries(json, list) + 1) * sizeof *texts);
+    *out = texts;
+    if (texts == NULL)
+        return reject_memory(err);
+    for (i = list + 1; rc == EF_OK && i < json->nodes[list].end;
+         i = json->nodes[i].end) {
+        node = of != NULL ? ef_json_member(json, i, slice_str(of)) : i;
+        rc = wf_keep_at(g, &texts[(*n)++], json, node, 0, err);
+    }
+    return rc;
+}
+
+/* The labels of a document. EF_E_MEMORY. */
+static ef_status
+wf_keep_labels(struct wf_graph *g, const ef_view_label **out, size_t *n,
+               const ef_json *json, ef_err *err)
+{
+    uint32_t map = doc_at(json, "labels"), i;
+    ef_view_label *labels;
+    ef_status rc = EF_OK;
+
+    *n = 0;
+    if (map == EF_JSON_NONE)
+        return EF_OK;
+    labels = wf_alloc(g, (wf_entries(json, map) + 1) * sizeof *labels);
+    *out = labels;
+    if (labels == NULL)
+        return reject_memory(err);
+    for (i = map + 1; rc == EF_OK && i < json->nodes[map].end; i++, ++*n) {
+        rc = wf_keep_at(g, &labels[*n].name, json, i, 1, err);
+        if (rc == EF_OK)
+            rc = wf_keep_at(g, &labels[*n].value, json, i, 0, err);
+    }
+    return rc;
+}
+
+/* When a dataset's credentials end, as their owner said; 0: he did not, or
+ * there are none. */
+static int64_t
+ws_credentials_expire(const ef_workspace *ws, const ef_doc *dataset)
+{
+    const ef_doc *down = ws_credentials_find(ws, dataset, "download", NULL);
+    const ef_doc *up = ws_credentials_find(ws, dataset, "upload", NULL);
+    const ef_doc *doc = down != NULL ? down : up;
+    ef_json json = {.nodes = NULL};
+    int64_t t = 0;
+
+    if (doc != NULL && ws_parse(&json, doc, NULL) == EF_OK)
+        t = doc_integer(&json, doc_at(&json, "expires"), 0);
+    ef_json_free(&json);
+    return t;
+}
+
+/* One dataset's card. EF_E_MEMORY. */
+static ef_status
+wf_view_dataset(struct wf_graph *g, ef_view_dataset *v, const ef_workspace *ws,
+                const struct wf_dataset *d, const unsigned char *me,
+                ef_err *err)
+{
+    ef_json json = {.nodes = NULL};
+    ef_status rc = ws_parse(&json, d->doc, err);
+    struct {
+        const char *name;
+        ef_slice *out;
+    } texts[] = {{"name", &v->name},
+                 {"description", &v->description},
+                 {"long_description", &v->long_description},
+                 {"group", &v->group},
+                 {"location", &v->location},
+                 {"sha256", &v->sha256}};
+    size_t i;
+
+    v->node = d->node;
+    v->direction = d->direction;
+    v->expires = ws_credentials_expire(ws, d->doc);
+    for (i = 0; rc == EF_OK && i < sizeof texts / sizeof texts[0]; i++)
+        rc = wf_keep_member(g, texts[i].out, &json, texts[i].name, err);
+    if (rc == EF_OK) {
+        v->size = (uint64_t)doc_integer(&json, doc_at(&json, "size"), 0);
+        rc = wf_keep_labels(g, &v->labels, &v->label_n, &json, err);
+    }
+    if (rc == EF_OK)
+        rc = wf_keep_hash(g, &v->hash, d->doc->hash, err);
+    if (rc == EF_OK)
+        rc = wf_keep_owner(g, &v->owner, ws, d->doc->by, me, err);
+    ef_json_free(&json);
+    return rc;
+}
+
+/* What stands in the documents of an application. EF_E_MEMORY. */
+static ef_status
+wf_view_app_texts(struct wf_graph *g, ef_view_app *v, const struct wf_app *a,
+                  ef_err *err)
+{
+    ef_json app = {.nodes = NULL}, build = {.nodes = NULL};
+    ef_json config = {.nodes = NULL};
+    ef_status rc = ws_parse(&app, a->app, err);
+
+    if (rc == EF_OK)
+        rc = ws_parse(&build, a->build, err);
+    if (rc == EF_OK)
+        rc = ws_parse(&config, a->config, err);
+    if (rc == EF_OK)
+        rc = wf_keep_member(g, &v->app, &app, "name", err);
+    if (rc == EF_OK)
+        rc = wf_keep_list(g, &v->domains, &v->domain_n, &app, "domains", NULL,
+                          err);
+    if (rc == EF_OK)
+        rc = wf_keep_member(g, &v->image, &build, "image", err);
+    if (rc == EF_OK)
+        rc = wf_keep_list(g, &v->pcr0, &v->pcr0_n, &build, "measurements",
+                          "PCR0", err);
+    if (rc == EF_OK)
+        rc = wf_keep_list(g, &v->command, &v->command_n, &config, "command",
+                          NULL, err);
+    ef_json_free(&app);
+    ef_json_free(&build);
+    ef_json_free(&config);
+    return rc;
+}
+
+/* One application's card; with its APPCONFIG_ID where the workflow is
+ * approved. EF_E_MEMORY. */
+static ef_status
+wf_view_app(struct wf_graph *g, ef_view_app *v, const ef_workspace *ws,
+            size_t at, const unsigned char *me, int approved, ef_err *err)
+{
+    const struct wf_app *a = &g->apps[at];
+    ef_view_port *ports = wf_alloc(g, (a->port_n + 1) * sizeof *ports);
+    unsigned char hash[EF_SHA256_BYTES];
+    ef_buf text = {0};
+    ef_status rc = ports != NULL ? EF_OK : reject_memory(err);
+    size_t i;
+
+    v->name = a->node;
+    v->ports = ports;
+    for (i = 0; rc == EF_OK && i < a->port_n; i++)
+        ports[v->port_n++] =
+            (ef_view_port){a->ports[i].name, a->ports[i].output};
+    if (rc == EF_OK)
+        rc = wf_view_app_texts(g, v, a, err);
+    if (rc == EF_OK)
+        rc = wf_keep_hash(g, &v->build, a->build->hash, err);
+    if (rc == EF_OK)
+        rc = wf_keep_hash(g, &v->config, a->config->hash, err);
+    if (rc == EF_OK)
+        rc = wf_keep_owner(g, &v->owner, ws, a->app->by, me, err);
+    if (rc == EF_OK && approved)
+        rc = wf_config(&text, g, at, err);
+    if (rc == EF_OK && approved) {
+        ef_sha256(hash, text.p, text.n);
+        rc = wf_keep_hash(g, &v->appconfig, hash, err);
+    }
+    ef_buf_free(&text);
+    return rc;
+}
+
+/* A participant, and what he said. EF_E_MEMORY. */
+static ef_status
+wf_view_person(struct wf_graph *g, ef_view_person *v, const ef_workspace *ws,
+               const struct wf_people *p, size_t at, const unsigned char *me,
+               ef_err *err)
+{
+    const ef_doc *said = p->said[at];
+    ef_json json = {.nodes = NULL};
+    ef_status rc =
+        wf_keep_person(g, &v->name, &v->kid, ws, wf_person(p, at), me, err);
+
+    v->reason = slice("", 0);
+    if (rc != EF_OK || said == NULL)
+        return rc;
+    v->state = p->answers[at] & WF_DECLINED ? 2 : 1;
+    v->time = said->time;
+    rc = ws_parse(&json, said, err);
+    if (rc == EF_OK)
+        rc = wf_keep_member(g, &v->reason, &json, "reason", err);
+    ef_json_free(&json);
+    return rc;
+}
+
+/* All of the graph's arrays, into view. EF_E_MEMORY. */
+static ef_status
+wf_view_graph(struct wf_graph *g, ef_view *view, const ef_workspace *ws,
+              const unsigned char *me, int approved, ef_err *err)
+{
+    ef_view_app *apps = wf_alloc(g, (g->app_n + 1) * sizeof *apps);
+    ef_view_dataset *sets = wf_alloc(g, (g->dataset_n + 1) * sizeof *sets);
+    ef_view_edge *edges = wf_alloc(g, (g->edge_n + 1) * sizeof *edges);
+    ef_status rc = EF_OK;
+    size_t i;
+
+    if (apps == NULL || sets == NULL || edges == NULL)
+        return reject_memory(err);
+    for (i = 0; i < g->app_n && rc == EF_OK; i++)
+        rc = wf_view_app(g, &apps[i], ws, i, me, approved, err);
+    for (i = 0; i < g->dataset_n && rc == EF_OK; i++)
+        rc = wf_view_dataset(g, &sets[i], ws, &g->datasets[i], me, err);
+    for (i = 0; i < g->edge_n; i++) {
+        const struct wf_edge *e = &g->edges[i];
+
+        edges[i] = (ef_view_edge){e->dataset, e->app, e->port,
+                                  !g->apps[e->app].ports[e->port].output};
+    }
+    view->apps = apps;
+    view->app_n = g->app_n;
+    view->datasets = sets;
+    view->dataset_n = g->dataset_n;
+    view->edges = edges;
+    view->edge_n = g->edge_n;
+    return rc;
+}
+
+/* Who is asked about a workflow, into view. EF_E_MEMORY. */
+static ef_status
+wf_view_people(struct wf_graph *g, ef_view *view, const ef_workspace *ws,
+               const unsigned char *me, ef_err *err)
+{
+    struct wf_people people;
+    ef_view_person *persons = NULL;
+    ef_status rc =
+        wf_people_of(&people, ws, g->doc, "participants", g->doc, err);
+    size_t i;
+
+    if (rc == EF_OK) {
+        persons = wf_alloc(g, (people.n + 1) * sizeof *persons);
+        rc = persons != NULL ? EF_OK : reject_memory(err);
+    }
+    for (i = 0; rc == EF_OK && i < people.n; i++)
+        rc = wf_view_person(g, &persons[i], ws, &people, i, me, err);
+    view->people = persons;
+    view->person_n = rc == EF_OK ? people.n : 0;
+    view->need = people.need;
+    wf_people_free(&people);
+    return rc;
+}
+
+/* Everything that a page shows of a draft or workflow, as me (NULL: nobody in
+ * particular) sees it. A workflow that is not whole is shown as far as it
+ * goes, and view->detail says what is wrong.
+ * Post:    view is good until wf_graph_free(g), also after failure.
+ * Fails:   EF_E_FORMAT for another kind of document, EF_E_MEMORY. */
+static ef_status
+wf_view(struct wf_graph *g, ef_view *view, const ef_workspace *ws,
+        const ef_doc *doc, const unsigned char *me, ef_err *err)
+{
+    ef_doc_state state = EF_STATE_DRAFT;
+    ef_err why = {0}, broken = {0};
+    ef_json json = {.nodes = NULL};
+    ef_status rc;
+
+    *view = (ef_view){.time = doc->time};
+    rc = wf_load(g, ws, doc, &broken);
+    if (rc == EF_E_MEMORY)
+        return reject_memory(err);
+    rc = ef_doc_state_of(ws, doc, &state, &why, err);
+    if (rc == EF_OK)
+        rc = ws_parse(&json, doc, err);
+    if (rc == EF_OK)
+        rc = wf_keep_member(g, &view->name, &json, "name", err);
+    if (rc == EF_OK)
+        rc = wf_keep_member(g, &view->description, &json, "description", err);
+    if (rc == EF_OK)
+        rc = wf_keep_member(g, &view->group, &json, "group", err);
+    if (rc == EF_OK) {
+        view->version =
+            (uint32_t)doc_integer(&json, doc_at(&json, "version"), 0);
+        rc = wf_keep_hash(g, &view->hash, doc->hash, err);
+    }
+    if (rc == EF_OK)
+        rc = wf_keep_owner(g, &view->submitter, ws, doc->by, me, err);
+    view->state = slice_str(ef_doc_state_name(state));
+    /* constant texts: they need no copy */
+    if (why.msg == NULL && broken.msg != NULL)
+        why = broken;
+    view->detail = slice_str(why.msg != NULL ? why.msg : "");
+    if (rc == EF_OK && doc->kind == EF_DOC_WORKFLOW)
+        rc = wf_view_people(g, view, ws, me, err);
+    if (rc == EF_OK && broken.msg == NULL)
+        rc = wf_view_graph(g, view, ws, me, state == EF_STATE_APPROVED, err);
+    ef_json_free(&json);
+    return rc;
+}
+
+/* --- how a workflow is shown: text, DOT, SVG, one HTML page (view_) ---
+ *
+ * Every text of a view was written by some participant and may try to look
+ * like something else: to be markup, to turn the line around, to move the
+ * cursor. It goes out through view_plain, view_xml or view_cut and no other
+ * way; all three take their characters from view_next, which makes what
+ * can't be seen visible. The page has no script, no font, no image and no
+ * network: its Content-Security-Policy forbids them, should something slip.
+ *
+ * view_fill prints markup of our own with texts in its places:
+ *   view_fill(out, "<dt>%</dt><dd>%</dd>", (ef_slice[]){name, value})
+ */
+
+/* 1 for a character that shows nothing, or that changes how its neighbours
+ * are shown: C1 controls, soft hyphen, marks and overrides of direction,
+ * separators of lines, blanks without width, tags, and what is no character
+ * (XML forbids some of those). Joiners (U+200C, U+200D) stay: Persian and
+ * many emoji are not written without them.
+ *
+ * Why not only the direction overrides: a name with U+200B in it looks the
+ * same as the one without, and two owners' datasets could then not be told
+ * apart. Unicode's own lists of what to ignore are longer; these are the ones
+ * that browsers and terminals act on. The last two numbers of every plane are
+ * no characters at all.
+ *   "gnp.exe" after U+202E is shown as U+FFFD and then as it was written
+ *
+ * UNTRUSTED: cp. Source: Unicode TR 36 section 3 and TR 9.
+ * Fuzz: fuzz/fuzz_view.c. Tests: vectors/markdown.txt. */
+static int
+view_is_hidden(uint32_t cp)
+{
+    static const uint32_t range[][2] = {
+        {0x80, 0x9f},     {0xad, 0xad},     {0x61c, 0x61c},
+        {0x180e, 0x180e}, {0x200b, 0x200b}, {0x200e, 0x200f},
+        {0x2028, 0x202e}, {0x2060, 0x206f}, {0xfeff, 0xfeff},
+        {0xfff0, 0xfffb}, {0xfffe, 0xffff}, {0xe0000, 0xe0fff}};
+    size_t i;
+
+    for (i = 0; i < sizeof range / sizeof range[0]; i++)
+        if (cp >= range[i][0] && cp <= range[i][1])
+            return 1;
+    return (cp & 0xfffe) == 0xfffe;
+}
+
+/* Take the first character off *text, as it is to be shown. A control
+ * character becomes its picture (U+240A for a newline), anything else that
+ * is hidden, and each byte that is no UTF-8, U+FFFD. So what comes out has
+ * no character below U+0020: the Markdown reader uses those for itself.
+ *
+ * Why pictures and not escapes: one character in gives one out, so nothing
+ * grows, widths can be counted, and no escape can be forged by writing it out.
+ * A NUL gives U+2400, the escape character U+241B. The order matters: utf8_len
+ * looks at no byte past the text, and only then is the character taken.
+ * Fails: never; what is malformed is shown as such, byte by byte.
+ *
+ * UNTRUSTED: text. Pre: it is not empty. Post: *text is at least a byte
+ * shorter. Fuzz: fuzz/fuzz_view.c. Tests: vectors/markdown.txt. */
+static uint32_t
+view_next(ef_slice *text)
+{
+    size_t n = utf8_len(*text);
+    uint32_t cp = n > 0 ? utf8_get(*text, &n) : 0xfffd;
+
+    *text = slice_from(*text, n > 0 ? n : 1);
+    if (cp < 0x20)
+        return 0x2400 + cp;
+    if (cp == 0x7f)
+        return 0x2421;
+    return view_is_hidden(cp) ? 0xfffd : cp;
+}
+
+/* One character to markup: the five that mean something there are escaped,
+ * so it can stand in an element and in an attribute's quotes, of HTML, of SVG
+ * and of DOT's HTML-like labels.
+ *
+ * Why numbers for the quotes: &apos; is no name in HTML 4, and Graphviz reads
+ * numbers everywhere. Nothing else has a meaning in these places: there is no
+ * attribute without quotes and no script or style with a text in it.
+ *   < gives &lt;    & gives &amp;    e with an accent stays */
+static void
+view_put(ef_buf *out, uint32_t cp)
+{
+    if (cp == '&')
+        ef_buf_str(out, "&amp;");
+    else if (cp == '<')
+        ef_buf_str(out, "&lt;");
+    else if (cp == '>')
+        ef_buf_str(out, "&gt;");
+    else if (cp == '"')
+        ef_buf_str(out, "&#34;");
+    else if (cp == '\'')
+        ef_buf_str(out, "&#39;");
+    else
+        utf8_put(out, cp);
+}
+
+/* UNTRUSTED: text, to markup, whole. "<b>\n" gives "&lt;b&gt;" and U+240A.
+ *
+ * Post: what was added holds no '<', no '>', no quote, no control character,
+ * and is well-formed UTF-8. So it may stand between tags and within a quoted
+ * attribute, but not in a style sheet, a comment or a tag's name: nothing of a
+ * view is ever put there.
+ * Fuzz: fuzz/fuzz_view.c. Tests: tests/graph.bats. */
+static void
+view_xml(ef_buf *out, ef_slice text)
+{
+    while (text.n > 0)
+        view_put(out, view_next(&text));
+}
+
+/* UNTRUSTED: text, to a terminal: as it is, but for what a terminal would
+ * obey. Fuzz: fuzz/fuzz_view.c. Tests: tests/graph.bats.
+ *
+ * Why not with_where's escapes: those are made for one short name in a
+ * message. A text here may be long, and letters of other scripts are to be
+ * read, not spelled. An escape sequence loses its first character and is then
+ * harmless text: "\x1b[2J" gives U+241B and "[2J". */
+static void
+view_plain(ef_buf *out, ef_slice text)
+{
+    while (text.n > 0)
+        utf8_put(out, view_next(&text));
+}
+
+/* Columns that a character takes, roughly: two for those of East Asia and
+ * for emoji. Marks that stack count too, so that a tower of them is cut.
+ *
+ * Not wcwidth(3), which asks the locale. The ranges are those of Unicode's
+ * East_Asian_Width W and F, joined where what lies between is rare: a name
+ * that is cut a little early is no harm, the full one is in the box's title
+ * and on its card. */
+static size_t
+view_columns(uint32_t cp)
+{
+    int wide =
+        (cp >= 0x1100 && cp <= 0x115f) || (cp >= 0x2e80 && cp <= 0xa4cf) ||
+        (cp >= 0xac00 && cp <= 0xd7a3) || (cp >= 0xf900 && cp <= 0xfaff) ||
+        (cp >= 0xfe30 && cp <= 0xff60) || cp >= 0x1f000;
+
+    return wide ? 2 : 1;
+}
+
+/* 1 where all of text fits into so many columns. Looks at no more of it than
+ * that.
+ *
+ * Why it stops early: a name may be megabytes long, and is asked about for
+ * every box. Examples: "abc", 3 -> 1; "abcd", 3 -> 0; "", 0 -> 1; one emoji, 1
+ * -> 0, since it takes two. */
+static int
+view_fits(ef_slice text, size_t columns)
+{
+    size_t used = 0;
+
+    while (text.n > 0 && used <= columns)
+        used += view_columns(view_next(&text));
+    return used <= columns;
+}
+
+/* UNTRUSTED: text, to markup, at most so many columns of it. What is longer
+ * ends in an ellipsis, which takes one of them; no character is cut apart.
+ * The drawing clips its boxes besides, since fonts differ.
+ * "Conditions", 5 -> "Cond" and U+2026.
+ *
+ * Post: at most `columns` columns and escaped as view_xml does it. A mark that
+ * belongs to the character before may be lost at the cut, never half of a
+ * character. Where a wide character does not fit into the last column, that
+ * column stays empty.
+ * Fuzz: fuzz/fuzz_view.c. Tests: tests/graph.bats. */
+static void
+view_cut(ef_buf *out, ef_slice text, size_t columns)
+{
+    int whole = view_fits(text, columns);
+    size_t used = whole ? 0 : 1;
+    uint32_t cp;
+
+    while (text.n > 0) {
+        cp = view_next(&text);
+        used += view_columns(cp);
+        if (used > columns)
+            break;
+        view_put(out, cp);
+    }
+    if (!whole)
+        utf8_put(out, 0x2026);
+}
+
+/* Markup of our own, with the next text of part in place of each '%'. The
+ * caller gives as many as there are. form has no other '%': the style sheets,
+ * which have some, go out by ef_buf_str.
+ *
+ * Why a form and not many calls: the markup can be read as it will be, and an
+ * argument cannot be forgotten to be escaped: there is no way to put one in as
+ * it is. Numbers go out by buf_printf, whose own '%' is never mixed with
+ * these.
+ *
+ * UNTRUSTED: the texts in part; they are escaped. Pre: form is constant.
+ * Fuzz: fuzz/fuzz_view.c. */
+static void
+view_fill(ef_buf *out, const char *form, const ef_slice *part)
+{
+    size_t n;
+
+    for (; *form != '\0'; form += n) {
+        n = strcspn(form, "%");
+        ef_buf_add(out, form, n);
+        if (form[n] == '%') {
+            view_xml(out, *part++);
+            n++;
+        }
+    }
+}
+
+/* What stands where a name is empty: an empty box says nothing, and Graphviz
+ * takes no empty element.
+ *
+ * The brackets are no protection against a dataset that is called so; the
+ * name's card tells the hash, which can't be had by choice. Post: never empty.
+ */
+static ef_slice
+view_name(ef_slice name)
+{
+    return name.n > 0 ? name : slice_str("(no name)");
+}
+
+/* A time for people, to the second, always UTC:
+ * 1613207400 -> "2021-02-13 09:10:00 UTC". Digits and marks alone.
+ *
+ * Why not the reader's own zone: the page is a document that several people
+ * compare, and what it says must be the same for all. ef_time_format puts what
+ * is out of range at the nearest time that can be said: 1970 or 9999. */
+static void
+view_time(ef_buf *out, int64_t t)
+{
+    char text[EF_TIME_BYTES];
+
+    ef_time_format(text, t, 0);
+    buf_printf(out, "%.10s %.8s UTC", text, text + 11);
+}
+
+/* Bytes for people: three digits and more are of no use at a glance, but the
+ * exact number is what one compares. By whole numbers, since a locale might
+ * have another decimal point. 36123456 -> "36.1 MB (36123456 bytes)".
+ *
+ * Units of a thousand, as disks and storage bills have them; cut off, not
+ * rounded, so that 999999 is not called 1.0 MB. No number overflows: tenths
+ * only shrink. 999 -> "999 bytes", 1000 -> "1.0 kB (1000 bytes)", the largest
+ * 64-bit number is 18.4 EB. */
+static void
+view_size(ef_buf *out, uint64_t n)
+{
+    static const char unit[] = "kMGTPE";
+    uint64_t tenths = n / 100;
+    size_t i = 0;
+
+    if (n >= 1000) {
+        for (; tenths >= 10000; i++)
+            tenths /= 1000;
+        buf_printf(out, "%u.%u %cB (", (unsigned)(tenths / 10),
+                   (unsigned)(tenths % 10), unit[i]);
+    }
+    buf_printf(out, "%llu bytes%s", (unsigned long long)n,
+               n >= 1000 ? ")" : "");
+}
+
+/* How many have given this answer: 1 for yes, 2 for no.
+ *
+ * State 0 and any value that is not known count as no answer, so that a
+ * mistake of the caller's never adds an approval. Example: two ticks and a
+ * cross among three: 1 -> 2, 2 -> 1. */
+static size_t
+view_answers(const ef_view *v, int state)
+{
+    size_t i, n = 0;
+
+    for (i = 0; i < v->person_n; i++)
+        n += v->people[i].state == state;
+    return n;
+}
+
+/* "2 of 3": approvals, and how many it takes. Then what the caller adds.
+ *
+ * The number needed is the draft's own (K of N) and may be below the number of
+ * participants. It says nothing about whether the workflow is approved: that
+ * is the state, which the caller has worked out from signatures.
+ * UNTRUSTED: detail. Fuzz: fuzz/fuzz_view.c. */
+static void
+view_tally(ef_buf *out, const ef_view *v)
+{
+    buf_printf(out, "%zu of %zu", view_answers(v, 1), v->need);
+    if (v->detail.n > 0)
+        ef_buf_str(out, ", ");
+}
+
+/* A dataset's part in the workflow, as a word.
+ *
+ * A direction that is not known is shown as "between": the word claims the
+ * least of the three. The words are ours, so they need no escape. In the
+ * legend of the page the last is written out. */
+static const char *
+view_kind(const ef_view_dataset *d)
+{
+    return d->direction == 1   ? "input"
+           : d->direction == 2 ? "output"
+                               : "between";
+}
+
+/* The same as the end of a class name. Of our own: no text of a view gets
+ * into a class.
+ *
+ * The classes are g-in, g-out, g-mid in the drawing, where they choose a
+ * colour, and k-in, k-out, k-mid on the cards. Three of them, whatever the
+ * view holds: the style sheet has a rule for each. */
+static const char *
+view_kind_class(const ef_view_dataset *d)
+{
+    return d->direction == 1 ? "in" : d->direction == 2 ? "out" : "mid";
+}
+
+/* A participant's mark: a tick, a cross, or an ellipsis that waits.
+ *
+ * In UTF-8, by their numbers: U+2713, U+2717, U+2026. They are of different
+ * shape, not only of different colour, for those who can't tell red from green
+ * and for paper. On the page the words beside it say the same. */
+static const char *
+view_mark(const ef_view_person *p)
+{
+    return p->state == 1   ? "\xe2\x9c\x93"
+           : p->state == 2 ? "\xe2\x9c\x97"
+                           : "\xe2\x80\xa6";
+}
+
+/* --- text, for a terminal --- */
+
+/* "Owner         Alice\n", where there is something to say. Labels are ours and
+ * at most 12 characters. UNTRUSTED: value. Fuzz: fuzz/fuzz_view.c.
+ *
+ * An empty value leaves the line out: a draft has no hash and no time, and
+ * "Hash" with nothing behind it would look like a fault. The label's column is
+ * 14 wide, so that values begin one below the other. */
+static void
+view_line(ef_buf *out, const char *label, ef_slice value)
+{
+    if (value.n == 0)
+        return;
+    buf_printf(out, "%-14s", label);
+    view_plain(out, value);
+    ef_buf_byte(out, '\n');
+}
+
+/* One participant on a line, and the reason of a decline under it. A name is
+ * what this viewer calls the key; where there is none the key stands alone.
+ *
+ * The name comes first, since people look for it; the key is what counts and
+ * is never left out. Both are shown whole: a terminal wraps lines by itself. A
+ * reason without a decline is not shown, as no document can say so.
+ *   + Alice  NzbLsXh8...  approved 2021-02-13 09:10:00 UTC
+ * UNTRUSTED: names, reason. Fuzz: fuzz/fuzz_view.c.
+ * Tests: tests/graph.bats ("text"). */
+static void
+view_text_person(ef_buf *out, const ef_view_person *p)
+{
+    buf_printf(out, "  %s ", view_mark(p));
+    if (p->name.n > 0) {
+        view_plain(out, p->name);
+        ef_buf_str(out, "  ");
+    }
+    view_plain(out, p->kid);
+    ef_buf_str(out, p->state == 1   ? "  approved "
+                    : p->state == 2 ? "  declined "
+                                    : "  has not answered");
+    if (p->state == 1 || p->state == 2)
+        view_time(out, p->time);
+    if (p->state == 2 && p->reason.n > 0) {
+        ef_buf_str(out, "\n      ");
+        view_plain(out, p->reason);
+    }
+    ef_buf_byte(out, '\n');
+}
+
+/* One connection, written the way the data goes:
+ *   Conditions Data -> Describe:input
+ *   Describe:output -> Result
+ *
+ * Names may hold ':' and "->" themselves; who needs to be sure asks for JSON
+ * (workflow show --json). Order is that of the edges in the document, so that
+ * two prints of one workflow can be compared by diff(1).
+ * UNTRUSTED: names. Pre: the edge's indices are good (view_check).
+ * Fuzz: fuzz/fuzz_view.c. Tests: tests/graph.bats ("text"). */
+static void
+view_text_edge(ef_buf *out, const ef_view *v, const ef_view_edge *e)
+{
+    const ef_view_app *a = &v->apps[e->app];
+    ef_slice dataset = view_name(v->datasets[e->dataset].name);
+
+    ef_buf_str(out, "  ");
+    if (e->to_app) {
+        view_plain(out, dataset);
+        ef_buf_str(out, " -> ");
+    }
+    view_plain(out, view_name(a->name));
+    ef_buf_byte(out, ':');
+    view_plain(out, view_name(a->ports[e->port].name));
+    if (!e->to_app) {
+        ef_buf_str(out, " -> ");
+        view_plain(out, dataset);
+    }
+    ef_buf_byte(out, '\n');
+}
+
+/* "State         pending\n", "Approvals     2 of 3, waits for Carol\n".
+ *
+ * Two lines, so that scripts of the impatient find the state by itself on one.
+ * The detail is what the caller knows besides: who is waited for, which
+ * credentials have run out.
+ * UNTRUSTED: detail. Fuzz: fuzz/fuzz_view.c. */
+static void
+view_text_state(ef_buf *out, const ef_view *v)
+{
+    ef_buf_str(out, "State         ");
+    view_plain(out, v->state);
+    ef_buf_str(out, "\nApprovals     ");
+    view_tally(out, v);
+    view_plain(out, v->detail);
+    ef_buf_byte(out, '\n');
+}
+
+/* What `workflow graph` prints on a terminal: what it is, who has said what,
+ * what is connected to what.
+ *
+ * Wide lines are not folded, and nothing is coloured: the output goes to
+ * pagers, mails and logs as well. It ends in a newline and has no blank at a
+ * line's end, but for what a name brings along. An empty workflow gives its
+ * head alone.
+ * UNTRUSTED: all texts. Fuzz: fuzz/fuzz_view.c.
+ * Tests: tests/graph.bats ("text"). */
+static void
+view_text(ef_buf *out, const ef_view *v)
+{
+    size_t i;
+
+    view_line(out, "Workflow", view_name(v->name));
+    view_line(out, "About", v->description);
+    view_text_state(out, v);
+    view_line(out, "Group", v->group);
+    view_line(out, "Submitted by", v->submitter);
+    if (v->time != 0) {
+        ef_buf_str(out, "Submitted     ");
+        view_time(out, v->time);
+        ef_buf_byte(out, '\n');
+    }
+    view_line(out, "Hash", v->hash);
+    ef_buf_str(out, v->person_n > 0 ? "\nParticipants\n" : "");
+    for (i = 0; i < v->person_n; i++)
+        view_text_person(out, &v->people[i]);
+    ef_buf_str(out, v->edge_n > 0 ? "\nConnections\n" : "");
+    for (i = 0; i < v->edge_n; i++)
+        view_text_edge(out, v, &v->edges[i]);
+}
+
+/* --- DOT, for Graphviz --- */
+
+/* All names stand in HTML-like labels, where XML's escapes are the only ones;
+ * nodes are called a0, d0 and ports p0. UNTRUSTED: names.
+ *
+ * bgcolor and align are constants; ports are numbered, so that a name with a
+ * colon or a quote can't end an identifier. Graphviz decodes the five escapes
+ * and shows the text as it is; `\N` and `\G`, which have a meaning in plain
+ * labels, have none in these.
+ * Needs a Graphviz with expat, as every distribution's is.
+ * Source: graphviz.org/doc/info/shapes.html#html. Fuzz: fuzz/fuzz_view.c.
+ * Tests: tests/graph.bats ("Graphviz takes the DOT"). */
+static void
+view_dot_app(ef_buf *out, const ef_view_app *a, size_t at)
+{
+    size_t i;
+
+    buf_printf(out,
+               "  a%zu [shape=plain, label=<<table border=\"0\" "
+               "cellborder=\"1\" cellspacing=\"0\" cellpadding=\"6\">"
+               "<tr><td bgcolor=\"#e8ecf3\">",
+               at);
+    view_fill(out, "<b>%</b><br/>%</td></tr>",
+              (ef_slice[]){view_name(a->name), view_name(a->image)});
+    for (i = 0; i < a->port_n; i++) {
+        buf_printf(out, "<tr><td port=\"p%zu\" align=\"%s\">", i,
+                   a->ports[i].output ? "right" : "left");
+        view_fill(out, "%</td></tr>",
+                  (ef_slice[]){view_name(a->ports[i].name)});
+    }
+    ef_buf_str(out, "</table>>];\n");
+}
+
+/* UNTRUSTED: the dataset's name. Its colour tells its part.
+ *
+ * The colours are the drawing's light ones: DOT has no dark and light. An
+ * ellipse would be Graphviz's habit; rounded boxes hold long names better.
+ * Fuzz: fuzz/fuzz_view.c. Tests: tests/graph.bats. */
+static void
+view_dot_dataset(ef_buf *out, const ef_view_dataset *d, size_t at)
+{
+    const char *colour = d->direction == 1   ? "#2f6fde"
+                         : d->direction == 2 ? "#12805c"
+                                             : "#7a4fd0";
+
+    buf_printf(out, "  d%zu [shape=box, style=rounded, color=\"%s\", label=<",
+               at, colour);
+    view_fill(out, "<b>%</b><br/>", (ef_slice[]){view_name(d->name)});
+    buf_printf(out, "%s>];\n", view_kind(d));
+}
+
+/* The graph, left to right. UNTRUSTED: all texts. Fuzz: fuzz/fuzz_view.c.
+ *
+ * Edges name nodes by number, so that two nodes of the same name stay two.
+ * Ports take their lines at their own side (:w, :e). Whatever Graphviz makes
+ * of it, the order of the lines in the file is the document's.
+ *   encflow workflow graph --format dot HASH | dot -Tpdf >graph.pdf
+ * Tests: tests/graph.bats ("Graphviz takes the DOT"). */
+static void
+view_dot(ef_buf *out, const ef_view *v)
+{
+    const ef_view_edge *e = v->edges;
+    size_t i;
+
+    ef_buf_str(out, "digraph workflow {\n  rankdir=LR;\n"
+                    "  node [fontname=\"sans-serif\", fontsize=11];\n"
+                    "  labelloc=t;\n  fontname=\"sans-serif\";\n  label=<");
+    view_fill(out, "<b>%</b> (%)>;\n",
+              (ef_slice[]){view_name(v->name), view_name(v->state)});
+    for (i = 0; i < v->app_n; i++)
+        view_dot_app(out, &v->apps[i], i);
+    for (i = 0; i < v->dataset_n; i++)
+        view_dot_dataset(out, &v->datasets[i], i);
+    for (i = 0; i < v->edge_n; i++, e++)
+        if (e->to_app)
+            buf_printf(out, "  d%zu -> a%zu:p%zu:w;\n", e->dataset, e->app,
+                       e->port);
+        else
+            buf_printf(out, "  a%zu:p%zu:e -> d%zu;\n", e->app, e->port,
+                       e->dataset);
+    ef_buf_str(out, "}\n");
+}
+/* --- where everything stands in the drawing ---
+ *
+ * Columns from left to right: datasets stand in the even ones, applications
+ * in the odd ones, each right of all that it depends on. Inputs are in column
+ * 0, outputs in the last. A dataset that is wanted further right has a lane
+ * in every column between, as an output that is made further left has: so no
+ * line crosses a box. A node and its lanes are its slots, one in a column.
+ *
+ * Then a few sweeps over the columns: each slot is moved to where its
+ * neighbours' lines come from, slots are sorted by that, and pushed apart as
+ * little as can be. Time: sweeps x (slots + connections), and the sorting.
+ *
+ * Connections that go round in a circle (a draft may have them) leave no
+ * order: all applications then share a column, and lines that go back are
+ * drawn as such. */
+
+#define VIEW_BOX_W 192 /* all sizes in pixels */
+#define VIEW_DATASET_H 54
+#define VIEW_HEAD_H 56 /* an application's, above its ports */
+#define VIEW_PORT_H 22
+#define VIEW_LANE_H 4
+#define VIEW_GAP_X 64
+#define VIEW_GAP_Y 22
+#define VIEW_EDGE 20 /* around the drawing */
+
+/* A node's place in one column. */
+struct view_slot {
+    size_t node; /* applications first, then datasets */
+    int rank;    /* the column */
+    int lane;    /* no box here, the line passes */
+    double y, h; /* top, height */
+    double sum;  /* where its neighbours want it, added up */
+    size_t sum_n;
+};
+
+/* A line between a slot and one in the next column. */
+struct view_link {
+    size_t from, to;       /* slots */
+    double from_dy, to_dy; /* below their tops */
+    int rank;              /* from's */
+    size_t dataset;
+};
+
+/* A slot while its column is sorted. */
+struct view_key {
+    double want;
+    size_t slot;
+};
+
+/* Slots that touch, while they are pushed apart. */
+struct view_block {
+    double sum;
+    size_t n;
+};
+
+/* All of a drawing's geometry; view_plan_free. */
+struct view_plan {
+    const ef_view *v;
+    int linked;           /* boxes lead to cards: d0, a0 */
+    int cyclic, last;     /* last: the highest rank */
+    int *rank, *lo, *hi;  /* of each node: its own column, its first, last */
+    size_t *at;           /* a node's first slot */
+    size_t *row, *row_at; /* each port's row; where an application's begin */
+    struct view_slot *slot;
+    size_t slot_n;
+    struct view_link *link;
+    size_t link_n;
+    struct view_key *order; /* slots by column, from the top */
+    struct view_block *block;
+    size_t *first, *gap; /* where a rank's begin in order, in link */
+    double top, height;
+};
+
+/* Nodes of the drawing: applications, then datasets.
+ *
+ * The drawing's only numbering: node i is application i below app_n, and
+ * dataset i - app_n from there. At most 64 + 1024. */
+static size_t
+view_node_n(const ef_view *v)
+{
+    return v->app_n + v->dataset_n;
+}
+
+/* Zeros for n things; never NULL for none, so that NULL means no memory.
+ *
+ * calloc checks the product for overflow by itself. Not ef_secret_alloc:
+ * nothing in a view is secret, all of it is printed.
+ * Fails: NULL, without memory. Tests: fuzz/fuzz_view.c lets each call fail. */
+static void *
+view_array(size_t n, size_t size)
+{
+    return calloc(n > 0 ? n : 1, size);
+}
+
+/* Free again does nothing; what was never made is NULL.
+ *
+ * Every array is in the list once: one that is added to the struct and not
+ * here is a leak, which the fuzz target's leak check reports. *p is all zeros
+ * afterwards. */
+static void
+view_plan_free(struct view_plan *p)
+{
+    void *all[] = {p->rank, p->lo,   p->hi,    p->at,    p->row,   p->row_at,
+                   p->slot, p->link, p->order, p->block, p->first, p->gap};
+    size_t i;
+
+    for (i = 0; i < sizeof all / sizeof all[0]; i++)
+        free(all[i]);
+    *p = (struct view_plan){0};
+}
+
+/* The node that an edge comes from, or, with `to`, goes to.
+ *
+ * An edge has a direction and two kinds of ends; this turns both into one
+ * rule. With to_app set: from the dataset to the application; else the other
+ * way. to_app may be any number, of which only whether it is 0 counts. */
+static size_t
+view_end(const ef_view *v, const ef_view_edge *e, int to)
+{
+    return (e->to_app != 0) == to ? e->app : v->app_n + e->dataset;
+}
+
+/* One walk over all edges: what an edge goes to stands right of where it
+ * comes from. 1 where something had to move.
+ *
+ * Columns only ever grow, and by one more than what they depend on, so parity
+ * never changes: datasets stay in even columns and applications in odd ones.
+ * That is why a line always joins neighbours of different kinds, or a dataset
+ * and its own lane.
+ * Time: one step for each edge. */
+static int
+view_relax(struct view_plan *p)
+{
+    const ef_view *v = p->v;
+    size_t i, from, to;
+    int moved = 0;
+
+    for (i = 0; i < v->edge_n; i++) {
+        from = view_end(v, &v->edges[i], 0);
+        to = view_end(v, &v->edges[i], 1);
+        if (p->rank[to] <= p->rank[from]) {
+            p->rank[to] = p->rank[from] + 1;
+            moved = 1;
+        }
+    }
+    return moved;
+}
+
+/* Does anything make this dataset (to_app 0), does anything read it (1)?
+ *
+ * A walk over all edges each time: with 1024 datasets and 4096 edges some four
+ * million steps, twice, which is a few milliseconds and saves a table. A
+ * dataset that nobody makes is an input; one that nobody reads is an output. */
+static int
+view_has_edge(const ef_view *v, size_t dataset, int to_app)
+{
+    size_t i;
+
+    for (i = 0; i < v->edge_n; i++)
+        if (v->edges[i].dataset == dataset &&
+            (v->edges[i].to_app != 0) == to_app)
+            return 1;
+    return 0;
+}
+
+/* Ranks where there is a circle: any order would be wrong, so the
+ * applications are beside each other.
+ *
+ * Why not break the circle somewhere: any edge that is taken out would be the
+ * wrong one to somebody. So the drawing shows all of them, dashed, and the
+ * page says what it means. What is made stands right, what is not stands left.
+ * submit refuses such a draft; graph is asked for to find the mistake. */
+static void
+view_rank_flat(struct view_plan *p)
+{
+    size_t i, app_n = p->v->app_n;
+
+    p->cyclic = 1;
+    for (i = 0; i < view_node_n(p->v); i++)
+        p->rank[i] = i < app_n ? 1 : view_has_edge(p->v, i - app_n, 0) ? 2 : 0;
+}
+
+/* Every node's column: the longest way to it. A way meets each application
+ * once at most, so after two walks for each of them nothing moves, or there
+ * is a circle. Then what nobody reads goes to the last column, and a dataset
+ * without any connection where its direction says.
+ *
+ * Post: p->rank[] of applications is odd, of datasets even, and all are from 0
+ * to p->last, which is at most 2 * EF_MAX_VIEW_APPS. last is even: the last
+ * column has datasets, also where no application makes any. Without
+ * applications all is in column 0.
+ * Limits: EF_MAX_VIEW_APPS x EF_MAX_VIEW_EDGES steps, twice, and
+ * EF_MAX_VIEW_DATASETS x EF_MAX_VIEW_EDGES. */
+static void
+view_rank(struct view_plan *p)
+{
+    const ef_view *v = p->v;
+    size_t i, walks = 2 * v->app_n + 1;
+    int moved = 1;
+
+    for (i = 0; i < v->app_n; i++)
+        p->rank[i] = 1;
+    while (moved && walks-- > 0)
+        moved = view_relax(p);
+    if (moved)
+        view_rank_flat(p);
+    p->last = v->app_n > 0 ? 2 : 0;
+    for (i = 0; i < view_node_n(v); i++)
+        if (p->rank[i] + (i < v->app_n) > p->last)
+            p->last = p->rank[i] + (i < v->app_n);
+    for (i = 0; i < v->dataset_n; i++)
+        if (!view_has_edge(v, i, 1) &&
+            (view_has_edge(v, i, 0) || v->datasets[i].direction == 2))
+            p->rank[v->app_n + i] = p->last;
+}
+
+/* 1 where an edge goes to a column further right, as all do unless there is a
+ * circle.
+ *
+ * What is drawn as a curve between neighbours and what as a line back is
+ * decided here alone, so an edge is drawn exactly once. Without a circle this
+ * is 1 for all edges: view_relax ended because it was. */
+static int
+view_is_forward(const struct view_plan *p, const ef_view_edge *e)
+{
+    return p->rank[view_end(p->v, e, 0)] < p->rank[view_end(p->v, e, 1)];
+}
+
+/* The columns in which each node has a slot: its own; a dataset's also from
+ * behind whoever makes it to before whoever reads it.
+ *
+ * So a dataset's slots follow one another without a hole: lo <= rank <= hi. An
+ * application's three are the same. Where several make the same dataset (a
+ * draft may say so) the one furthest left decides.
+ * Example: made in column 1, drawn in 4, read by one in 7: slots 2 to 6. */
+static void
+view_span(struct view_plan *p)
+{
+    const ef_view *v = p->v;
+    const ef_view_edge *e = v->edges;
+    size_t i;
+
+    for (i = 0; i < view_node_n(v); i++)
+        p->lo[i] = p->hi[i] = p->rank[i];
+    for (i = 0; i < v->edge_n; i++, e++) {
+        size_t node = v->app_n + e->dataset;
+        int app = p->rank[e->app];
+
+        if (!view_is_forward(p, e))
+            continue;
+        if (!e->to_app && app + 1 < p->lo[node])
+            p->lo[node] = app + 1;
+        if (e->to_app && app - 1 > p->hi[node])
+            p->hi[node] = app - 1;
+    }
+}
+
+/* Number each application's ports from the top, inputs and outputs each:
+ * they stand side by side. The rows of the longer side, for the height, come
+ * from view_app_rows.
+ *
+ * Both sides begin at row 0, whatever the order in which the document names
+ * them: in, out, in gives rows 0, 0, 1. Limits: view_check_counts has seen
+ * that there are at most EF_MAX_VIEW_PORTS in all, which is the size of row. */
+static void
+view_rows(struct view_plan *p)
+{
+    size_t i, k, at = 0, count[2];
+
+    for (i = 0; i < p->v->app_n; i++) {
+        const ef_view_app *a = &p->v->apps[i];
+
+        p->row_at[i] = at;
+        count[0] = count[1] = 0;
+        for (k = 0; k < a->port_n; k++)
+            p->row[at++] = count[a->ports[k].output != 0]++;
+    }
+}
+
+/* Rows of ports that an application's box has.
+ *
+ * The longer of both sides: two inputs and one output take two rows. No port
+ * takes none, and the box is then its head alone. */
+static size_t
+view_app_rows(const ef_view_app *a)
+{
+    size_t i, out = 0;
+
+    for (i = 0; i < a->port_n; i++)
+        out += a->ports[i].output != 0;
+    return out > a->port_n - out ? out : a->port_n - out;
+}
+
+/* A box's height. Applications grow with their ports, datasets do not.
+ *
+ * In pixels, and whole numbers, so that boxes are sharp. At most 4096 rows of
+ * 22, in one box: some 90000 pixels, which an int and every reader of SVG can
+ * hold. */
+static double
+view_box_h(const ef_view *v, size_t node)
+{
+    size_t rows = node < v->app_n ? view_app_rows(&v->apps[node]) : 0;
+
+    if (node >= v->app_n)
+        return VIEW_DATASET_H;
+    return VIEW_HEAD_H + (double)rows * VIEW_PORT_H + (rows > 0 ? 8 : 0);
+}
+
+/* Where on its box, or lane, a dataset's line ends: in the middle.
+ *
+ * Also the place where a lane is: a lane is a box of four pixels without a
+ * frame. Lines that enter and leave in the middle make a dataset look like a
+ * bead on a string, which is what it is. */
+static double
+view_middle(const struct view_slot *s)
+{
+    return s->h / 2;
+}
+
+/* Where on its application's box a port is.
+ *
+ * Half a row below the row's top, where view_svg_port_dots has the dot. Pre:
+ * the edge's indices are good (view_check). */
+static double
+view_port_dy(const struct view_plan *p, const ef_view_edge *e)
+{
+    size_t row = p->row[p->row_at[e->app] + e->port];
+
+    return VIEW_HEAD_H + (double)row * VIEW_PORT_H + VIEW_PORT_H / 2;
+}
+
+/* The slot of a node in one of its columns.
+ *
+ * Pre: lo <= rank <= hi of that node, so that the slot is its own. No hash, no
+ * search: slots of a node lie side by side in the array, from left to right. */
+static size_t
+view_slot_in(const struct view_plan *p, size_t node, int rank)
+{
+    return p->at[node] + (size_t)(rank - p->lo[node]);
+}
+
+/* A node's slots, from left to right.
+ *
+ * The order of nodes is that of the view, so that slots have the same numbers
+ * on every machine. y is set later, by view_order and then by the sweeps.
+ * Post: slot_n grew by hi - lo + 1. */
+static void
+view_add_slots(struct view_plan *p, size_t node)
+{
+    int r;
+
+    p->at[node] = p->slot_n;
+    for (r = p->lo[node]; r <= p->hi[node]; r++) {
+        int lane = r != p->rank[node];
+
+        p->slot[p->slot_n++] = (struct view_slot){
+            .node = node,
+            .rank = r,
+            .lane = lane,
+            .h = lane ? VIEW_LANE_H : view_box_h(p->v, node)};
+    }
+}
+
+/* All slots. At most one a node and column: 1088 nodes, 129 columns.
+ *
+ * The worst is a chain of 64 applications whose other datasets all go from the
+ * first to the last: 131000 lanes of 64 bytes. Everything that has one entry
+ * for each slot is made here; links are as many as edges and steps between a
+ * node's own slots.
+ * Fails: EF_E_MEMORY. */
+static ef_status
+view_slots(struct view_plan *p, ef_err *err)
+{
+    size_t i, n = 0;
+
+    for (i = 0; i < view_node_n(p->v); i++)
+        n += (size_t)(p->hi[i] - p->lo[i]) + 1;
+    p->slot = view_array(n, sizeof *p->slot);
+    p->order = view_array(n, sizeof *p->order);
+    p->block = view_array(n, sizeof *p->block);
+    p->link = view_array(n + p->v->edge_n, sizeof *p->link);
+    if (p->slot == NULL || p->order == NULL || p->block == NULL ||
+        p->link == NULL)
+        return reject_memory(err);
+    for (i = 0; i < view_node_n(p->v); i++)
+        view_add_slots(p, i);
+    return EF_OK;
+}
+
+/* A line from slot to slot; its rank is where it begins.
+ *
+ * Links are kept by slot numbers, not by pointers, since they are sorted
+ * twice. Pre: there is room: view_slots counted edges and slots. */
+static void
+view_add_link(struct view_plan *p, size_t dataset, struct view_link l)
+{
+    l.rank = p->slot[l.from].rank;
+    l.dataset = dataset;
+    p->link[p->link_n++] = l;
+}
+
+/* The line of a connection, between the application's port and the dataset's
+ * slot in the column beside it.
+ *
+ * The column beside the application is one where the dataset has a slot:
+ * view_span saw to that. Where it is not the dataset's own column, the line
+ * ends at its lane, and the lanes take it on. Pre: the edge goes forward. */
+static void
+view_link_edge(struct view_plan *p, const ef_view_edge *e)
+{
+    size_t app = p->at[e->app];
+    int beside = p->rank[e->app] + (e->to_app ? -1 : 1);
+    size_t data = view_slot_in(p, p->v->app_n + e->dataset, beside);
+    double port = view_port_dy(p, e), middle = view_middle(&p->slot[data]);
+
+    if (e->to_app)
+        view_add_link(p, e->dataset,
+                      (struct view_link){data, app, middle, port, 0, 0});
+    else
+        view_add_link(p, e->dataset,
+                      (struct view_link){app, data, port, middle, 0, 0});
+}
+
+/* All lines: of the connections, and from lane to lane. Lines that go back
+ * are no part of the order.
+ *
+ * So two readers of one dataset share its lanes, and the lines part where they
+ * have to, as a main and its branches do. A dataset that is read twice by the
+ * same application has two lines in the last step. */
+static void
+view_links(struct view_plan *p)
+{
+    size_t i;
+
+    for (i = 0; i < p->v->edge_n; i++)
+        if (view_is_forward(p, &p->v->edges[i]))
+            view_link_edge(p, &p->v->edges[i]);
+    for (i = 0; i + 1 < p->slot_n; i++) {
+        const struct view_slot *s = &p->slot[i];
+
+        if (s[0].node == s[1].node)
+            view_add_link(p, s->node - p->v->app_n,
+                          (struct view_link){i, i + 1, view_middle(s),
+                                             view_middle(s + 1), 0, 0});
+    }
+}
+
+/* For qsort(3): by column, then by dataset, for the sweeps.
+ *
+ * Within a column the dataset's number decides, so that equal keys are equal
+ * in everything that counts: qsort(3) is not stable, and C libraries differ. */
+static int
+view_by_rank(const void *a, const void *b)
+{
+    const struct view_link *x = a, *y = b;
+
+    if (x->rank != y->rank)
+        return x->rank < y->rank ? -1 : 1;
+    return (x->dataset > y->dataset) - (x->dataset < y->dataset);
+}
+
+/* For qsort(3): by dataset, then by column, for the drawing.
+ *
+ * For view_svg_lines, which puts all lines of a dataset into one group and so
+ * walks through them once, in step with the datasets. */
+static int
+view_by_dataset(const void *a, const void *b)
+{
+    const struct view_link *x = a, *y = b;
+
+    if (x->dataset != y->dataset)
+        return x->dataset < y->dataset ? -1 : 1;
+    return (x->rank > y->rank) - (x->rank < y->rank);
+}
+
+/* For qsort(3): by height wanted; slots that want the same stay in the
+ * view's order, so that a drawing is the same on every machine.
+ *
+ * Comparisons only, no difference: a difference of doubles turned into an int
+ * would be wrong for large ones. No key is NaN: means are taken of one and
+ * more numbers, and all of them are finite. */
+static int
+view_by_want(const void *a, const void *b)
+{
+    const struct view_key *x = a, *y = b;
+
+    if (x->want < y->want || x->want > y->want)
+        return x->want < y->want ? -1 : 1;
+    return (x->slot > y->slot) - (x->slot < y->slot);
+}
+
+/* Fill order[] and first[]: slots by column, in the view's order; they start
+ * one below the other. first has an entry past the last column, too.
+ *
+ * A counting sort by the column, done by qsort(3) with the column as the key.
+ * The first heights matter little but must differ: the sweeps take them as
+ * where things are. Post: first[r] to first[r + 1] are the slots of column r.
+ */
+static void
+view_order(struct view_plan *p)
+{
+    size_t i;
+    int r;
+
+    for (i = 0; i < p->slot_n; i++) {
+        p->order[i] = (struct view_key){p->slot[i].rank, i};
+        p->first[p->slot[i].rank + 1]++;
+    }
+    qsort(p->order, p->slot_n, sizeof *p->order, view_by_want);
+    for (r = 0; r <= p->last; r++)
+        p->first[r + 1] += p->first[r];
+    for (i = 0; i < p->slot_n; i++) {
+        struct view_slot *s = &p->slot[p->order[i].slot];
+
+        s->y = (double)(i - p->first[s->rank]) * (VIEW_DATASET_H + VIEW_GAP_Y);
+    }
+}
+
+/* Sort the lines by the column they begin in, and fill gap[]: where those of
+ * each column are.
+ *
+ * A line between columns r and r + 1 belongs to gap r; the last column's gap
+ * is empty. Post: gap[r] to gap[r + 1] are its lines; p->last + 2 entries are
+ * set. */
+static void
+view_gaps(struct view_plan *p)
+{
+    size_t k = 0;
+    int r;
+
+    qsort(p->link, p->link_n, sizeof *p->link, view_by_rank);
+    for (r = 0; r <= p->last; r++) {
+        p->gap[r] = k;
+        while (k < p->link_n && p->link[k].rank == r)
+            k++;
+    }
+    p->gap[r] = k;
+}
+
+/* One end of a line tells the other where to be.
+ *
+ * The height is that of the slot's own top, at which the line would be level:
+ * the other end's height, less how far below the top the line leaves. So ports
+ * of a box pull it up and down by where they are, and their order shows. */
+static void
+view_pull(struct view_slot *s, double y)
+{
+    s->sum += y;
+    s->sum_n++;
+}
+
+/* Where each slot of a column wants to be: in the middle of where the lines
+ * from its left (sides & 1) and its right (sides & 2) come from.
+ *
+ * A slot without lines on the sides that are asked stays where it is: sum_n is
+ * 0 then. Time: one step for each slot of the column and each line beside it.
+ * Column 0 has no left side. */
+static void
+view_wants(struct view_plan *p, int rank, int sides)
+{
+    const struct view_link *l;
+    size_t i;
+
+    for (i = p->first[rank]; i < p->first[rank + 1]; i++) {
+        p->slot[p->order[i].slot].sum = 0;
+        p->slot[p->order[i].slot].sum_n = 0;
+    }
+    for (i = rank > 0 ? p->gap[rank - 1] : 0; i < p->gap[rank]; i++) {
+        l = &p->link[i];
+        if (sides & 1)
+            view_pull(&p->slot[l->to],
+                      p->slot[l->from].y + l->from_dy - l->to_dy);
+    }
+    for (i = p->gap[rank]; i < p->gap[rank + 1]; i++) {
+        l = &p->link[i];
+        if (sides & 2)
+            view_pull(&p->slot[l->from],
+                      p->slot[l->to].y + l->to_dy - l->from_dy);
+    }
+}
+
+/* Push a column's slots apart, each as little as can be (least squares): in
+ * the wished heights, less the room that those above take, neighbours that
+ * are out of order share their mean. Pool adjacent violators: linear.
+ *
+ * Why least squares: pushing everything down from the top, as one does by
+ * hand, lets the drawing slide away from sweep to sweep; here as much is
+ * pushed up as down. Proof that the order of the means does it: R. E. Barlow
+ * et al., Statistical Inference under Order Restrictions (1972), chapter 1.
+ * Post: each slot begins VIEW_GAP_Y or more below the end of the one above.
+ * The sums are compared crosswise so that nothing is divided.
+ * Pre: order is sorted, want is where the top should be. */
+static void
+view_spread(struct view_plan *p, size_t first, size_t end)
+{
+    struct view_block *b = p->block;
+    size_t i, k, n = 0;
+    double room = 0;
+
+    for (i = first; i < end; i++) {
+        b[n++] = (struct view_block){p->order[i].want - room, 1};
+        for (; n > 1 && b[n - 2].sum * (double)b[n - 1].n >
+                            b[n - 1].sum * (double)b[n - 2].n;
+             n--) {
+            b[n - 2].sum += b[n - 1].sum;
+            b[n - 2].n += b[n - 1].n;
+        }
+        room += p->slot[p->order[i].slot].h + VIEW_GAP_Y;
+    }
+    for (room = 0, i = first, k = 0; k < n; k++) {
+        size_t stop = i + b[k].n;
+
+        for (; i < stop; i++) {
+            struct view_slot *s = &p->slot[p->order[i].slot];
+
+            s->y = b[k].sum / (double)b[k].n + room;
+            room += s->h + VIEW_GAP_Y;
+        }
+    }
+}
+
+/* One column of one sweep. It is sorted by where the middles want to be, and
+ * spread by where the tops do: boxes differ in height.
+ *
+ * Only one column moves at a time, so the others are fixed points to it.
+ * Crossings become few because what hangs together comes to stand at one
+ * height; to count them would cost more than it gives (the problem is NP-hard,
+ * the mean is the usual answer: Sugiyama, Tagawa and Toda, 1981). */
+static void
+view_settle(struct view_plan *p, int rank, int sides)
+{
+    size_t i, first = p->first[rank], end = p->first[rank + 1];
+
+    view_wants(p, rank, sides);
+    for (i = first; i < end; i++) {
+        const struct view_slot *s = &p->slot[p->order[i].slot];
+
+        p->order[i].want =
+            (s->sum_n > 0 ? s->sum / (double)s->sum_n : s->y) + s->h / 2;
+    }
+    qsort(p->order + first, end - first, sizeof *p->order, view_by_want);
+    for (i = first; i < end; i++)
+        p->order[i].want -= p->slot[p->order[i].slot].h / 2;
+    view_spread(p, first, end);
+}
+
+/* From left to right and back, a few times; last by both sides, which takes
+ * the bends out. More sweeps change little.
+ *
+ * Eight rounds, fixed, so the time does not depend on how well it goes.
+ * Columns are visited in the direction from which they are pulled. The two
+ * last rounds sort again, by both sides: then the drawing seldom changes any
+ * more. */
+static void
+view_sweep(struct view_plan *p)
+{
+    static const int sides[] = {1, 2, 1, 2, 1, 2, 3, 3};
+    size_t i;
+    int r;
+
+    for (i = 0; i < sizeof sides / sizeof sides[0]; i++)
+        for (r = 0; r <= p->last; r++)
+            view_settle(p, sides[i] == 2 ? p->last - r : r, sides[i]);
+}
+
+/* How high the drawing is, and where it begins.
+ *
+ * The least squares may have moved things above 0: view_y takes top off. With
+ * no slot both are 0, and the drawing is as high as its margins. */
+static void
+view_bounds(struct view_plan *p)
+{
+    double end = 0;
+    size_t i;
+
+    for (i = 0; i < p->slot_n; i++) {
+        const struct view_slot *s = &p->slot[i];
+
+        if (i == 0 || s->y < p->top)
+            p->top = s->y;
+        if (i == 0 || s->y + s->h > end)
+            end = s->y + s->h;
+    }
+    p->height = end - p->top;
+}
+
+/* Work out the whole geometry. p is the caller's to free, also on failure.
+ *
+ * The order of the steps is that of the comments above: columns, slots, lines,
+ * heights. At its end the lines are sorted anew for the drawing; gap[] has no
+ * meaning from then on. The geometry is the same for SVG and for the page.
+ * Pre: view_check said yes. Limits: about 12 MiB for the worst view.
+ * Fails: EF_E_MEMORY. Fuzz: fuzz/fuzz_view.c.
+ * Tests: tests/graph.bats ("no box overlaps another, no line crosses one"). */
+static ef_status
+view_plan_make(struct view_plan *p, const ef_view *v, ef_err *err)
+{
+    size_t n = view_node_n(v);
+    ef_status rc;
+
+    p->v = v;
+    p->rank = view_array(n, sizeof *p->rank);
+    p->lo = view_array(n, sizeof *p->lo);
+    p->hi = view_array(n, sizeof *p->hi);
+    p->at = view_array(n, sizeof *p->at);
+    p->row = view_array(EF_MAX_VIEW_PORTS, sizeof *p->row);
+    p->row_at = view_array(v->app_n, sizeof *p->row_at);
+    /* columns: at most two for each application, and one */
+    p->first = view_array(2 * v->app_n + 4, sizeof *p->first);
+    p->gap = view_array(2 * v->app_n + 4, sizeof *p->gap);
+    if (p->rank == NULL || p->lo == NULL || p->hi == NULL || p->at == NULL ||
+        p->row == NULL || p->row_at == NULL || p->first == NULL ||
+        p->gap == NULL)
+        return reject_memory(err);
+    view_rank(p);
+    view_span(p);
+    view_rows(p);
+    if ((rc = view_slots(p, err)) != EF_OK)
+        return rc;
+    view_links(p);
+    view_order(p);
+    view_gaps(p);
+    view_sweep(p);
+    view_bounds(p);
+    qsort(p->link, p->link_n, sizeof *p->link, view_by_dataset);
+    return EF_OK;
+}
+
+/* --- the drawing, as SVG --- */
+
+/* Colours by class, so that one drawing is right on light and on dark; they
+ * are no variables, which not every reader of SVG knows. All names begin with
+ * g-: in the page they stand beside its own. */
+static const char view_svg_css[] =
+    ".g-svg{font-family:system-ui,-apple-system,'Segoe UI',Roboto,"
+    "'Noto Sans','DejaVu Sans',sans-serif}"
+    ".g-b{fill:#fff;stroke:#cfd6e1}.g-a .g-b{stroke:#9aa7ba}"
+    ".g-c{fill:#eef1f6}.g-v{stroke:#d9dfe8}"
+    ".g-t{fill:#172030;font-size:14px;font-weight:600}"
+    ".g-s{fill:#5a6678;font-size:11.5px}"
+    ".g-p{fill:#2c3849;font-size:12px}"
+    ".g-in .g-k{fill:#2f6fde}.g-out .g-k{fill:#12805c}"
+    ".g-mid .g-k{fill:#7a4fd0}"
+    ".g-l{fill:none;stroke-width:2}.g-h{stroke:none}"
+    ".g-in .g-l{stroke:#2f6fde}.g-in .g-h{fill:#2f6fde}"
+    ".g-out .g-l{stroke:#12805c}.g-out .g-h{fill:#12805c}"
+    ".g-mid .g-l{stroke:#7a4fd0}.g-mid .g-h{fill:#7a4fd0}"
+    ".g-bad .g-l{stroke:#c4314b;stroke-dasharray:6 4}"
+    ".g-bad .g-h{fill:#c4314b}"
+    ".g-d{fill:#fff;stroke:#6b7889;stroke-width:1.5}"
+    ".g-e:hover .g-l{stroke-width:4}a:hover .g-b{stroke-width:2}"
+    "@media screen and (prefers-color-scheme:dark){"
+    ".g-b{fill:#1b2430;stroke:#37455a}.g-a .g-b{stroke:#56667f}"
+    ".g-c{fill:#243042}.g-v{stroke:#37455a}.g-t{fill:#eef2f8}"
+    ".g-s{fill:#9aa8bb}.g-p{fill:#d2dae6}"
+    ".g-in .g-k,.g-in .g-h{fill:#6ea3ff}.g-in .g-l{stroke:#6ea3ff}"
+    ".g-out .g-k,.g-out .g-h{fill:#45c795}.g-out .g-l{stroke:#45c795}"
+    ".g-mid .g-k,.g-mid .g-h{fill:#b394ff}.g-mid .g-l{stroke:#b394ff}"
+    ".g-bad .g-l{stroke:#ff7d92}.g-bad .g-h{fill:#ff7d92}"
+    ".g-d{fill:#1b2430;stroke:#9aa8bb}}\n";
+
+/* A column's left side.
+ *
+ * All columns have the same width, lanes too: a shorter drawing would need
+ * several widths and make lines meet boxes at a slant. At most 129 columns of
+ * 256 pixels. */
+static int
+view_x(int rank)
+{
+    return VIEW_EDGE + rank * (VIEW_BOX_W + VIEW_GAP_X);
+}
+
+/* A height in the drawing, as a whole number of pixels, which no locale
+ * prints in its own way. Never negative: top is the least of all.
+ *
+ * Rounded, so that a line and the dot at its end agree. No "%f": the decimal
+ * point would be a comma where the locale says so, and SVG knows no such
+ * numbers. */
+static int
+view_y(const struct view_plan *p, double y)
+{
+    return (int)(y - p->top + VIEW_EDGE + 0.5);
+}
+
+/* A curve between two points, level at both ends; and, with arrow, the head
+ * at its end. back: a line that goes against the order.
+ *
+ * A cubic Bezier whose handles lie level, half the way: two columns are 64
+ * pixels apart, so it stays between them. The line ends six pixels before an
+ * arrow's tip, so that its blunt end is hidden behind the head. A line back
+ * bows out to the right and comes in from the left. */
+static void
+view_svg_curve(ef_buf *out, const int from[2], const int to[2], int arrow,
+               int back)
+{
+    int x = to[0] - (arrow ? 6 : 0);
+    int bend = back ? VIEW_GAP_X : (x - from[0]) / 2;
+
+    buf_printf(out, "<path class=\"g-l\" d=\"M%d %dC%d %d %d %d %d %d\"/>",
+               from[0], from[1], from[0] + bend, from[1], x - bend, to[1], x,
+               to[1]);
+    if (arrow)
+        buf_printf(out, "<path class=\"g-h\" d=\"M%d %dl-9 -5v10z\"/>", to[0],
+                   to[1]);
+}
+
+/* One line between neighbouring columns. It has a head where a box is.
+ *
+ * Arrow heads show where data goes in: at ports and at boxes, not where a lane
+ * goes on. Pre: from is in the column before to. */
+static void
+view_svg_link(ef_buf *out, const struct view_plan *p, const struct view_link *l)
+{
+    const struct view_slot *a = &p->slot[l->from], *b = &p->slot[l->to];
+    int from[2] = {view_x(a->rank) + VIEW_BOX_W, view_y(p, a->y + l->from_dy)};
+    int to[2] = {view_x(b->rank), view_y(p, b->y + l->to_dy)};
+
+    if (b->node < p->v->app_n)
+        to[0] -= 4; /* the port's dot stands there */
+    view_svg_curve(out, from, to, !b->lane, 0);
+}
+
+/* Where a dataset's line passes a column.
+ *
+ * Lanes are as wide as boxes. A box's own slot has none: its frame stands
+ * there. The curve to the next column begins where this ends, at the same
+ * height. */
+static void
+view_svg_lane(ef_buf *out, const struct view_plan *p, const struct view_slot *s)
+{
+    if (s->lane)
+        buf_printf(out, "<path class=\"g-l\" d=\"M%d %dh%d\"/>",
+                   view_x(s->rank), view_y(p, s->y + view_middle(s)),
+                   VIEW_BOX_W);
+}
+
+/* A connection that goes back, in a circle: from its right to its left.
+ *
+ * The dataset is met at its own box, not at a lane: lines back are outside of
+ * the order, and may pass behind boxes. So they are drawn dashed and in the
+ * colour of a mistake. view_check has seen the indices. */
+static void
+view_svg_back(ef_buf *out, const struct view_plan *p, const ef_view_edge *e)
+{
+    const struct view_slot *app = &p->slot[p->at[e->app]];
+    size_t node = p->v->app_n + e->dataset;
+    const struct view_slot *data =
+        &p->slot[view_slot_in(p, node, p->rank[node])];
+    int a[2] = {view_x(app->rank), view_y(p, app->y + view_port_dy(p, e))};
+    int d[2] = {view_x(data->rank), view_y(p, data->y + view_middle(data))};
+
+    (e->to_app ? d : a)[0] += VIEW_BOX_W;
+    a[0] -= e->to_app ? 4 : 0;
+    view_svg_curve(out, e->to_app ? d : a, e->to_app ? a : d, 1, 1);
+}
+
+/* All lines, a group for each dataset, so that they light up together under
+ * the pointer and say whose they are. link is sorted by dataset.
+ *
+ * A group for a dataset that has no lines is written as well: it is empty but
+ * for its title, and so the groups can be counted. The pointer over a line
+ * makes all of the dataset's lines thick, by the style sheet alone, and shows
+ * the title as a hint.
+ * UNTRUSTED: the name. Fuzz: fuzz/fuzz_view.c. */
+static void
+view_svg_lines(ef_buf *out, const struct view_plan *p)
+{
+    const ef_view *v = p->v;
+    size_t i, s, k = 0;
+
+    for (i = 0; i < v->dataset_n; i++) {
+        buf_printf(out, "<g class=\"g-e g-%s\">",
+                   view_kind_class(&v->datasets[i]));
+        view_fill(out, "<title>%</title>",
+                  (ef_slice[]){view_name(v->datasets[i].name)});
+        for (; k < p->link_n && p->link[k].dataset == i; k++)
+            view_svg_link(out, p, &p->link[k]);
+        for (s = p->at[v->app_n + i];
+             s < p->slot_n && p->slot[s].node == v->app_n + i; s++)
+            view_svg_lane(out, p, &p->slot[s]);
+        ef_buf_str(out, "</g>\n");
+    }
+    ef_buf_str(out, "<g class=\"g-bad\">");
+    for (i = 0; i < v->edge_n; i++)
+        if (!view_is_forward(p, &v->edges[i]))
+            view_svg_back(out, p, &v->edges[i]);
+    ef_buf_str(out, "</g>\n");
+}
+
+/* The frame of a box. It is an svg element of its own, whose edge clips: no
+ * text gets out of it, however it is written. link is the card it leads to,
+ * in the page. UNTRUSTED: name. Fuzz: fuzz/fuzz_view.c.
+ *
+ * The title is what browsers show under the pointer, and what a screen reader
+ * says; it holds the whole name, also where the box has only its beginning.
+ * Links lead only within the page, to an id that is made of a letter and a
+ * number.
+ * Post: one or two elements are open; view_svg_close closes them. */
+static void
+view_svg_open(ef_buf *out, const struct view_plan *p, const struct view_slot *s,
+              const char *kind, ef_slice name)
+{
+    size_t app_n = p->v->app_n;
+    int is_app = s->node < app_n;
+
+    if (p->linked)
+        buf_printf(out, "<a href=\"#%c%zu\">", is_app ? 'a' : 'd',
+                   is_app ? s->node : s->node - app_n);
+    buf_printf(out,
+               "<svg class=\"g-%s\" x=\"%d\" y=\"%d\" width=\"%d\" "
+               "height=\"%d\">",
+               kind, view_x(s->rank), view_y(p, s->y), VIEW_BOX_W, (int)s->h);
+    view_fill(out, "<title>%</title>", (ef_slice[]){name});
+    buf_printf(out,
+               "<rect class=\"g-b\" x=\"1\" y=\"1\" width=\"%d\" "
+               "height=\"%d\" rx=\"9\"/>",
+               VIEW_BOX_W - 2, (int)s->h - 2);
+}
+
+/* The end of the frame, and of the link around it, that view_svg_open began.
+ * Post: as many elements are open as before that. */
+static void
+view_svg_close(ef_buf *out, const struct view_plan *p)
+{
+    ef_buf_str(out, p->linked ? "</svg></a>\n" : "</svg>\n");
+}
+
+/* A line of text in a box, cut to the columns that fit there.
+ *
+ * place is constant: class, x and y. How many columns fit was measured with
+ * DejaVu Sans, the widest of the usual fonts: with narrower ones there is room
+ * left, with wider ones the frame clips.
+ * UNTRUSTED: text. Fuzz: fuzz/fuzz_view.c. Tests: tests/graph.bats. */
+static void
+view_svg_text(ef_buf *out, const char *place, ef_slice text, size_t columns)
+{
+    ef_buf_str(out, "<text ");
+    ef_buf_str(out, place);
+    ef_buf_byte(out, '>');
+    view_cut(out, text, columns);
+    ef_buf_str(out, "</text>");
+}
+
+/* A dataset's box: name, its part, whose it is. UNTRUSTED: texts.
+ *
+ * The bar at its left has the kind's colour, the words say it as well. Owner
+ * is a name as the viewer knows it, else a key's thumbprint, of which the
+ * beginning is shown. The second line is put together first, so that it is cut
+ * as one.
+ * Fuzz: fuzz/fuzz_view.c. Tests: tests/graph.bats. */
+static void
+view_svg_dataset(ef_buf *out, const struct view_plan *p,
+                 const struct view_slot *s)
+{
+    const ef_view_dataset *d = &p->v->datasets[s->node - p->v->app_n];
+    ef_buf sub = {0};
+
+    view_svg_open(out, p, s, view_kind_class(d), view_name(d->name));
+    buf_printf(out,
+               "<rect class=\"g-k\" x=\"1\" y=\"9\" width=\"5\" "
+               "height=\"%d\" rx=\"2.5\"/>",
+               VIEW_DATASET_H - 18);
+    view_svg_text(out, "class=\"g-t\" x=\"17\" y=\"23\"", view_name(d->name),
+                  20);
+    ef_buf_str(&sub, view_kind(d));
+    if (d->owner.n > 0)
+        ef_buf_str(&sub, " \xc2\xb7 ");
+    ef_buf_add(&sub, d->owner.p, d->owner.n);
+    out->failed |= sub.failed;
+    view_svg_text(out, "class=\"g-s\" x=\"17\" y=\"41\"", buf_slice(&sub), 26);
+    ef_buf_free(&sub);
+    view_svg_close(out, p);
+}
+
+/* The names of an application's ports, inputs on the left, outputs on the
+ * right, in the same rows. UNTRUSTED: names. Fuzz: fuzz/fuzz_view.c.
+ *
+ * Thirteen letters would touch those of the other side; eleven leave a gap.
+ * The whole name is in the title. Rows are view_rows'. A text on the right
+ * ends at x (text-anchor), so its length need not be known. */
+static void
+view_svg_port_names(ef_buf *out, const struct view_plan *p, size_t app)
+{
+    const ef_view_app *a = &p->v->apps[app];
+    size_t i;
+
+    for (i = 0; i < a->port_n; i++) {
+        int y = (int)p->row[p->row_at[app] + i] * VIEW_PORT_H + VIEW_HEAD_H;
+
+        view_fill(out, "<g><title>%</title>",
+                  (ef_slice[]){view_name(a->ports[i].name)});
+        buf_printf(out, "<text class=\"g-p\" x=\"%d\" y=\"%d\"%s>",
+                   a->ports[i].output ? VIEW_BOX_W - 13 : 13,
+                   y + VIEW_PORT_H / 2 + 4,
+                   a->ports[i].output ? " text-anchor=\"end\"" : "");
+        view_cut(out, view_name(a->ports[i].name), 11);
+        ef_buf_str(out, "</text></g>");
+    }
+}
+
+/* Dots where lines may end. They stand on the box's edge, so outside of the
+ * element that clips.
+ *
+ * Also ports that nothing is connected to have a dot: an input without a line
+ * is something to notice in a draft. Dots are drawn after lines and boxes, and
+ * cover the tips of the lines. */
+static void
+view_svg_port_dots(ef_buf *out, const struct view_plan *p,
+                   const struct view_slot *s)
+{
+    const ef_view_app *a = &p->v->apps[s->node];
+    size_t i;
+
+    for (i = 0; i < a->port_n; i++)
+        buf_printf(out, "<circle class=\"g-d\" cx=\"%d\" cy=\"%d\" r=\"4\"/>",
+                   view_x(s->rank) + (a->ports[i].output ? VIEW_BOX_W - 1 : 1),
+                   view_y(p, s->y) + VIEW_HEAD_H + VIEW_PORT_H / 2 +
+                       (int)p->row[p->row_at[s->node] + i] * VIEW_PORT_H);
+}
+
+/* An application's box: name, image, ports. UNTRUSTED: texts.
+ *
+ * The head is a path and not a second rectangle, since only its upper corners
+ * are round. Its second line is the image; where the document has none, the
+ * application's name in the registry. Both are on the card, whole.
+ * Fuzz: fuzz/fuzz_view.c. Tests: tests/graph.bats. */
+static void
+view_svg_app(ef_buf *out, const struct view_plan *p, const struct view_slot *s)
+{
+    const ef_view_app *a = &p->v->apps[s->node];
+
+    view_svg_open(out, p, s, "a", view_name(a->name));
+    buf_printf(out,
+               "<path class=\"g-c\" d=\"M2 %dv-%dq0 -8 8 -8h%dq8 0 8 8"
+               "v%dz\"/>",
+               VIEW_HEAD_H - 8, VIEW_HEAD_H - 18, VIEW_BOX_W - 20,
+               VIEW_HEAD_H - 18);
+    view_svg_text(out, "class=\"g-t\" x=\"13\" y=\"22\"", view_name(a->name),
+                  21);
+    view_svg_text(out, "class=\"g-s\" x=\"13\" y=\"39\"",
+                  view_name(a->image.n > 0 ? a->image : a->app), 28);
+    view_svg_port_names(out, p, s->node);
+    view_svg_close(out, p);
+    view_svg_port_dots(out, p, s);
+}
+
+/* The drawing: lines first, so that boxes lie on them.
+ *
+ * xmlns makes it a file of its own; in HTML it does no harm. width and height
+ * are the natural size, viewBox lets readers scale it. Alone it brings its own
+ * colours; in the page they are in the page's style, once. There is no script,
+ * no link out, no image, no foreignObject.
+ * UNTRUSTED: the view's texts. Fuzz: fuzz/fuzz_view.c.
+ * Tests: tests/graph.bats ("the SVG is well-formed"). */
+static void
+view_svg(ef_buf *out, const struct view_plan *p)
+{
+    int w = view_x(p->last) + VIEW_BOX_W + VIEW_EDGE;
+    int h = (int)p->height + 2 * VIEW_EDGE + 1;
+    size_t i;
+
+    buf_printf(out,
+               "<svg class=\"g-svg\" xmlns=\"http://www.w3.org/2000/svg\""
+               " width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" "
+               "role=\"img\"",
+               w, h, w, h);
+    if (p->linked) /* the page makes it smaller, but no smaller than this */
+        buf_printf(out, " style=\"min-width:%dpx\"", w * 5 / 8);
+    ef_buf_byte(out, '>');
+    view_fill(out, "<title>%</title>\n", (ef_slice[]){view_name(p->v->name)});
+    if (!p->linked) {
+        ef_buf_str(out, "<style>");
+        ef_buf_str(out, view_svg_css);
+        ef_buf_str(out, "</style>\n");
+    }
+    view_svg_lines(out, p);
+    for (i = 0; i < p->slot_n; i++)
+        if (p->slot[i].lane)
+            continue;
+        else if (p->slot[i].node < p->v->app_n)
+            view_svg_app(out, p, &p->slot[i]);
+        else
+            view_svg_dataset(out, p, &p->slot[i]);
+    ef_buf_str(out, "</svg>\n");
+}
+
+/* --- Markdown: text that a dataset's owner wrote, to HTML --- */
+
+/* A small part of GitHub-flavoured Markdown. Blocks go line by line, with no
+ * way back; a paragraph is gathered and then marked: view_md_spans finds code
+ * and links, view_md_emphasis what stands between asterisks. Both write marks
+ * over the characters that they take, which are bytes below 0x20 and so no
+ * text (view_next lets none through), and view_md_print turns marks into
+ * tags. A mark is written only together with its partner, inside the same
+ * link and code: so tags nest, whatever comes in. Each pass is linear. */
+enum {
+    MD_SKIP = 1, /* nothing is shown here */
+    MD_TEXT,     /* nor here, and the next byte has no meaning */
+    MD_CODE,
+    MD_CODE_END,
+    MD_LINK,
+    MD_LINK_END, /* its address follows, up to the ')' */
+    MD_EM,
+    MD_EM_END,
+    MD_BREAK = 0x0b, /* a line's end that shows; 0x0a is one that does not */
+    MD_STRONG,
+    MD_STRONG_END,
+    MD_DEL,
+    MD_DEL_END
+};
+
+#define VIEW_MD_OPEN 32 /* openers that may wait for their partner */
+#define VIEW_MD_DEPTH 4 /* lists in lists, quotes in quotes */
+
+/* An opener that waits: n characters c at `at`, of a run of `run`; flanks is
+ * what view_md_flanks said. A link's beginning is one with c MD_LINK, past
+ * which nobody looks. */
+struct view_md_open {
+    unsigned char c;
+    size_t at, n, run;
+    int flanks;
+};
+
+/* The reader: what is open, and the paragraph that is being gathered. */
+struct view_md {
+    ef_buf *out;
+    ef_buf text;                  /* the paragraph */
+    size_t quotes, lists;         /* open */
+    char list[VIEW_MD_DEPTH];     /* 'u' or 'o' */
+    size_t indent[VIEW_MD_DEPTH]; /* column of the item's text */
+    int bare;                 /* the item's first paragraph: no <p> around it */
+    unsigned char fence;      /* '`' or '~' in fenced code, else 0 */
+    size_t fence_n, fence_at; /* how many, in which column */
+};
+
+/* ASCII punctuation: CommonMark 2.1. Marks count, too: beside them emphasis
+ * may begin.
+ *
+ * Letters beyond ASCII are no punctuation here, whatever Unicode says of them:
+ * "**a**" works between any two words, and in Chinese or Japanese text, which
+ * has no blanks, emphasis next to full stops may stay text. */
+static int
+view_md_is_punct(unsigned char c)
+{
+    return (c > 0x20 && c < 0x7f && !is_alnum(c)) || (c < 0x20 && c != '\n');
+}
+
+/* The end of a paragraph and a line's end are blanks.
+ *
+ * c is 0 for before the text's first and after its last byte; the text itself
+ * holds no NUL. Tabs were made blanks when the text was gathered. */
+static int
+view_md_is_blank(unsigned char c)
+{
+    return c == ' ' || c == '\n' || c == MD_BREAK || c == 0;
+}
+
+/* How often the character at `at` stands there in a row.
+ *
+ * Pre: at < text.n. Post: at least 1. Callers go on behind the run, so that
+ * the sum of all these walks is the text's length. "**a", 0 -> 2. */
+static size_t
+view_md_run(ef_slice text, size_t at)
+{
+    size_t n = 1;
+
+    while (at + n < text.n && text.p[at + n] == text.p[at])
+        n++;
+    return n;
+}
+
+/* One code span, from its opening quotes at `at` to past its closing ones;
+ * just past the opening ones where it has none. no[n]: it is known that no n
+ * quotes follow, so that nobody looks twice.
+ *
+ * Of the quotes one becomes the mark and the others are skipped: three bytes
+ * stay three bytes, no text moves. Longer rows than three stay text: nobody
+ * writes them but to slow a reader down. The content is shown as it is, also
+ * backslashes and brackets.
+ *   `a` -> <code>a</code>    ``a ` b`` -> <code>a ` b</code>    `a -> `a
+ * Source: CommonMark 6.1. */
+static size_t
+view_md_code(unsigned char *p, size_t size, size_t at, int no[4])
+{
+    ef_slice text = slice(p, size);
+    size_t n = view_md_run(text, at), i = at + n, m;
+
+    if (n > 3 || no[n])
+        return i;
+    for (; i < size; i += m) {
+        m = p[i] == '`' ? view_md_run(text, i) : 1;
+        if (p[i] != '`' || m != n)
+            continue;
+        memset(p + at, MD_SKIP, n);
+        memset(p + i, MD_SKIP, n);
+        p[at + n - 1] = MD_CODE;
+        p[i] = MD_CODE_END;
+        return i + n;
+    }
+    no[n] = 1;
+    return at + n;
+}
+
+/* The host that a browser would go to, of letters, digits, dots, dashes and a
+ * port; empty for anything else. "https://a@b/", "https://a\b" and letters
+ * beyond ASCII are refused, since what they look like is not where they go.
+ * A mail address is shown whole.
+ *
+ * Why so strict: a browser reads "https://good.example\@evil.example" in a way
+ * few people do. A link that fails here stays text, brackets and all, which
+ * shows everything there is. Upper-case letters pass and go to the same host.
+ * An internationalised name has to be written in its xn-- form, which is also
+ * what is shown.
+ * Post: a part of url; empty, or what comes after the scheme up to '/', '?',
+ * '#'.
+ *
+ * UNTRUSTED: url. Fuzz: fuzz/fuzz_markdown.c. Tests: vectors/markdown.txt. */
+static ef_slice
+view_md_host(ef_slice url)
+{
+    int mail = slice_has_prefix(url, "mailto:");
+    ef_slice host = slice_from(url, mail ? 7 : 8);
+    size_t i, at = 0;
+
+    if (!mail && !slice_has_prefix(url, "https://"))
+        return slice(url.p, 0);
+    for (i = 0; i < host.n && strchr("/?#", host.p[i]) == NULL; i++) {
+        if (!is_alnum(host.p[i]) &&
+            strchr(mail ? ".-_+@" : ".-:", host.p[i]) == NULL)
+            return slice(url.p, 0);
+        at += host.p[i] == '@';
+    }
+    if (mail && (at != 1 || i < host.n))
+        return slice(url.p, 0); /* a mail's address may bring no text along */
+    return slice(host.p, i);
+}
+
+/* The address in "(...)" that begins at `at`: characters of RFC 3986 without
+ * brackets and quotes, so that each is looked at for one '(' only. Empty
+ * where it is none that may be followed.
+ *
+ * Titles, as in (https://a "b"), and addresses in angle brackets are not read:
+ * such links stay text. A '(' can't be inside, so a second walk never covers
+ * what a first has covered: all walks together are linear.
+ *
+ * UNTRUSTED: text. Fuzz: fuzz/fuzz_markdown.c. Tests: vectors/markdown.txt. */
+static ef_slice
+view_md_url(ef_slice text, size_t at)
+{
+    size_t i = at + 1;
+
+    while (i < text.n && (is_alnum(text.p[i]) ||
+                          (text.p[i] > 0x20 &&
+                           strchr("-._~:/?#@!$&*+,;=%", text.p[i]) != NULL)))
+        i++;
+    if (at >= text.n || text.p[at] != '(' || i >= text.n || text.p[i] != ')' ||
+        view_md_host(slice(text.p + at + 1, i - at - 1)).n == 0)
+        return slice(text.p, 0);
+    return slice(text.p + at + 1, i - at - 1);
+}
+
+/* First pass over a paragraph: backslashes, code, links. open is the last
+ * '[' that may begin a link; links are not nested.
+ *
+ * Code goes first, as in CommonMark: a bracket within code opens nothing. A
+ * '[' that comes later wins, so the text of a link has no '[' in it, and no
+ * link is in a link. An image, ![a](b), is an exclamation mark and a link:
+ * nothing is fetched by looking at a page.
+ * Time: linear in n: each of the searches is over once for good, see there.
+ *
+ * UNTRUSTED: p. Fuzz: fuzz/fuzz_markdown.c. Tests: vectors/markdown.txt. */
+static void
+view_md_spans(unsigned char *p, size_t n)
+{
+    size_t i = 0, open = n;
+    int no[4] = {0};
+    ef_slice url;
+
+    while (i < n) {
+        size_t at = i++;
+
+        if (p[at] == '`') {
+            i = view_md_code(p, n, at, no);
+        } else if (p[at] == '\\' && i < n && p[i] > 0x20 &&
+                   view_md_is_punct(p[i])) {
+            p[at] = MD_TEXT;
+            i++;
+        } else if (p[at] == '[') {
+            open = at;
+        } else if (p[at] == ']' && open < n) {
+            url = view_md_url(slice(p, n), i);
+            if (url.n > 0) {
+                p[open] = MD_LINK;
+                p[at] = MD_LINK_END;
+                i += url.n + 2;
+            }
+            open = n;
+        }
+    }
+}
+
+/* Past what the second pass must not look into: code, an escaped character,
+ * a link's address. i stays where there is nothing of the kind.
+ *
+ * Returns i + 1 at the least where anything was passed, so the caller always
+ * gets on. The partner is there: marks are only written in pairs, and MD_TEXT
+ * only before a byte that exists. */
+static size_t
+view_md_past(const unsigned char *p, size_t n, size_t i)
+{
+    ef_slice rest = slice(p + i, n - i);
+
+    if (p[i] == MD_CODE)
+        return i + slice_find(rest, MD_CODE_END);
+    if (p[i] == MD_LINK_END)
+        return i + slice_find(rest, ')') + 1;
+    return p[i] == MD_TEXT ? i + 2 : i;
+}
+
+/* May a run from i to end open (1), close (2)? By what stands around it, as
+ * CommonMark 6.2 has it; underscores do nothing inside of a word.
+ *
+ * Example: in "a*b*" the first may do both, which is why it opens: nothing
+ * waits for it. "** a" opens nothing, as a blank follows; "snake_case_name"
+ * stays, since an underscore between letters is one of the name. */
+static int
+view_md_flanks(const unsigned char *p, size_t n, size_t i, size_t end)
+{
+    unsigned char before = i > 0 ? p[i - 1] : 0, after = end < n ? p[end] : 0;
+    int left = !view_md_is_blank(after) &&
+               (!view_md_is_punct(after) || view_md_is_blank(before) ||
+                view_md_is_punct(before));
+    int right = !view_md_is_blank(before) &&
+                (!view_md_is_punct(before) || view_md_is_blank(after) ||
+                 view_md_is_punct(after));
+
+    if (p[i] == '_')
+        return (left && (!right || view_md_is_punct(before)) ? 1 : 0) |
+               (right && (!left || view_md_is_punct(after)) ? 2 : 0);
+    return left | right << 1;
+}
+
+/* Write both marks of a pair: over the opener's last and the closer's first
+ * characters. Two make strong emphasis or, of tildes, what is struck out.
+ *
+ * The opener gives its inner characters and the closer its first, so that
+ * ***a*** becomes em around strong, and tags nest by themselves. Marks of an
+ * end have the number of their beginning, plus one. Pre: use is 1 or 2, and
+ * both have as many left. */
+static void
+view_md_pair(unsigned char *p, struct view_md_open *o, size_t at, size_t use)
+{
+    unsigned char mark = o->c == '~' ? MD_DEL : use == 2 ? MD_STRONG : MD_EM;
+
+    o->n -= use;
+    memset(p + o->at + o->n, MD_SKIP, use);
+    memset(p + at, MD_SKIP, use);
+    p[o->at + o->n] = mark;
+    p[at] = (unsigned char)(mark + 1);
+}
+
+/* May opener and closer be a pair? Same character, two tildes; and the rule of
+ * three: where one of them could do both, the runs' lengths must not add up to
+ * a multiple of three, unless both are. Source: CommonMark 6.2, rules 9, 10.
+ *
+ * What the rule is for: in "*a**b*" the two in the middle are no end and no
+ * beginning of emphasis but text. Lengths are those that the runs had at
+ * first, not what is left. Without the rule "**a*b**" would close the wrong
+ * one. */
+static int
+view_md_pairs(const struct view_md_open *o, const struct view_md_open *closer)
+{
+    if (o->c != closer->c || (o->c == '~' && (o->n != 2 || closer->n != 2)))
+        return 0;
+    return (o->flanks != 3 && closer->flanks != 3) ||
+           (o->run + closer->run) % 3 != 0 || o->run % 3 == 0;
+}
+
+/* Close what a run of n characters c can, from the inside; those that waited
+ * inside of what is closed stay text. Post: *closer is what is left of it.
+ *
+ * The search goes down from the innermost opener, through VIEW_MD_OPEN of them
+ * at most, and never past a link's beginning: otherwise a link's end would
+ * come before that of the emphasis in it. What is jumped over can't be closed
+ * later, as it would cross this pair.
+ *   *a **b* -> <em>a **b</em> */
+static void
+view_md_close(unsigned char *p, struct view_md_open *closer,
+              struct view_md_open *open, size_t *open_n)
+{
+    size_t use, k = *open_n;
+
+    while (closer->n > 0 && k > 0 && open[k - 1].c != MD_LINK) {
+        struct view_md_open *o = &open[k - 1];
+
+        if (!view_md_pairs(o, closer)) {
+            k--;
+            continue;
+        }
+        use = closer->n >= 2 && o->n >= 2 ? 2 : 1;
+        view_md_pair(p, o, closer->at, use);
+        closer->at += use;
+        closer->n -= use;
+        k -= o->n == 0;
+        *open_n = k;
+    }
+}
+
+/* A link ends: what was opened in it and still waits stays text.
+ *
+ * Pre: a link was entered. Post: the stack is as it was before it: what opened
+ * outside may still be closed behind the link, around all of it. "*a
+ * [b](https://c) d*" is emphasis with a link inside. */
+static size_t
+view_md_leave(const struct view_md_open *open, size_t n)
+{
+    while (n > 0 && open[n - 1].c != MD_LINK)
+        n--;
+    return n > 0 ? n - 1 : 0;
+}
+
+/* Second pass: emphasis. VIEW_MD_OPEN openers wait at most; more stay text,
+ * as do tildes that are not two.
+ *
+ * One place on the stack is kept free for a link, so that its beginning is
+ * never missed. Runs are taken whole; a run that closes and has characters
+ * left may open. The loop gets on by one byte at the least in every round.
+ *   **a *b* c** -> <strong>a <em>b</em> c</strong>
+ *   **a *b** c* -> <strong>a *b</strong> c*
+ *
+ * UNTRUSTED: p. Source: CommonMark 6.2, GFM 6.5.
+ * Fuzz: fuzz/fuzz_markdown.c. Tests: vectors/markdown.txt. */
+static void
+view_md_emphasis(unsigned char *p, size_t n)
+{
+    struct view_md_open open[VIEW_MD_OPEN];
+    struct view_md_open run;
+    size_t open_n = 0, i = 0, past;
+
+    while (i < n) {
+        if (p[i] == MD_LINK && open_n < VIEW_MD_OPEN)
+            open[open_n++] = (struct view_md_open){MD_LINK, i, 1, 1, 0};
+        if (p[i] == MD_LINK_END)
+            open_n = view_md_leave(open, open_n);
+        past = view_md_past(p, n, i);
+        if (past > i || (p[i] != '*' && p[i] != '_' && p[i] != '~')) {
+            i = past > i ? past : i + 1;
+            continue;
+        }
+        run = (struct view_md_open){p[i], i, view_md_run(slice(p, n), i), 0, 0};
+        run.run = run.n;
+        run.flanks = view_md_flanks(p, n, i, i + run.n);
+        i += run.n;
+        if (run.flanks & 2)
+            view_md_close(p, &run, open, &open_n);
+        if (run.flanks & 1 && run.n > 0 && open_n < VIEW_MD_OPEN - 1)
+            open[open_n++] = run;
+    }
+}
+
+/* A link's two tags. The host stands inside, after the text, whatever the
+ * text says: a link can't lie about where it goes.
+ *
+ * At the beginning the address is looked up behind the end's mark, since the
+ * tag needs it first; the text between is walked twice for that, and links do
+ * not nest, so still linear. rel keeps the page that is opened from reaching
+ * back and from hearing where it was found.
+ *
+ * UNTRUSTED: text, that begins at the link's mark or at that of its end.
+ * Fuzz: fuzz/fuzz_markdown.c. Tests: vectors/markdown.txt. */
+static void
+view_md_link(ef_buf *out, ef_slice text)
+{
+    size_t end = slice_find(text, MD_LINK_END);
+    ef_slice url = slice_from(text, end + 2);
+
+    url.n = slice_find(url, ')');
+    if (end > 0)
+        view_fill(out, "<a href=\"%\" rel=\"noopener noreferrer\">",
+                  (ef_slice[]){url});
+    else
+        view_fill(out, " <small>%</small></a>",
+                  (ef_slice[]){view_md_host(url)});
+}
+
+/* Marked text to HTML: marks to tags, all else escaped. Characters were made
+ * visible when the text was gathered.
+ *
+ * Bytes above 0x7f pass as they are: they came through view_next and are whole
+ * characters. The address of a link is not shown, its host is. All 16 marks
+ * have an entry in the table, the two that do not exist an empty one.
+ *
+ * UNTRUSTED: text. Fuzz: fuzz/fuzz_markdown.c. Tests: vectors/markdown.txt. */
+static void
+view_md_print(ef_buf *out, ef_slice text)
+{
+    static const char *const tag[] = {
+        [0] = "",
+        [MD_SKIP] = "",
+        [MD_TEXT] = "",
+        [MD_CODE] = "<code>",
+        [MD_CODE_END] = "</code>",
+        [MD_LINK] = "",
+        [MD_LINK_END] = "",
+        [MD_EM] = "<em>",
+        [MD_EM_END] = "</em>",
+        [MD_EM_END + 1] = "",
+        ['\n'] = "\n",
+        [MD_BREAK] = "<br>\n",
+        [MD_STRONG] = "<strong>",
+        [MD_STRONG_END] = "</strong>",
+        [MD_DEL] = "<del>",
+        [MD_DEL_END] = "</del>",
+    };
+    size_t i;
+
+    for (i = 0; i < text.n; i++) {
+        unsigned char c = text.p[i];
+
+        if (c < sizeof tag / sizeof tag[0])
+            ef_buf_str(out, tag[c]);
+        else if (c < 0x80)
+            view_put(out, c);
+        else
+            ef_buf_byte(out, c);
+        if (c == MD_LINK || c == MD_LINK_END)
+            view_md_link(out, slice_from(text, i));
+        if (c == MD_LINK_END)
+            i += slice_find(slice_from(text, i), ')');
+    }
+}
+
+/* Append a line as it is to be shown; tabs become blanks.
+ *
+ * No byte below 0x20 is added, which is what makes marks safe: a text that
+ * holds a byte 7 has U+2407 here, and no mark of emphasis. Blanks within a
+ * line are kept; a browser shows several as one. */
+static void
+view_md_add(ef_buf *text, ef_slice line)
+{
+    while (line.n > 0)
+        if (line.p[0] == '\t') {
+            ef_buf_byte(text, ' ');
+            line = slice_from(line, 1);
+        } else {
+            utf8_put(text, view_next(&line));
+        }
+}
+
+/* Mark the gathered text and print it, between two tags.
+ *
+ * begin and end are constant tags. The three passes work in the gathered text
+ * itself; it is emptied, its memory is kept for the next paragraph. A failure
+ * of memory shows at the end of ef_view_markdown. */
+static void
+view_md_inline(struct view_md *m, const char *begin, const char *end)
+{
+    ef_buf_str(m->out, begin);
+    if (m->text.n > 0) {
+        view_md_spans(m->text.p, m->text.n);
+        view_md_emphasis(m->text.p, m->text.n);
+        view_md_print(m->out, buf_slice(&m->text));
+    }
+    ef_buf_str(m->out, end);
+    m->text.n = 0;
+}
+
+/* The paragraph ends, where there is one. The end of its last line is none
+ * of it.
+ *
+ * An item's first paragraph has no tags around it, as GitHub shows lists whose
+ * items are not apart. Nothing was gathered: nothing is printed, so no empty
+ * element comes out. */
+static void
+view_md_end_text(struct view_md *m)
+{
+    if (m->text.n == 0)
+        return;
+    m->text.n--;
+    view_md_inline(m, m->bare ? "" : "<p>", m->bare ? "" : "</p>\n");
+    m->bare = 0;
+}
+
+/* Close lists until `keep` are open.
+ *
+ * The paragraph belongs to the innermost item, so it ends first. bare falls
+ * with the item. keep may be more than are open: then only the paragraph ends.
+ */
+static void
+view_md_end_lists(struct view_md *m, size_t keep)
+{
+    view_md_end_text(m);
+    for (; m->lists > keep; m->bare = 0)
+        ef_buf_str(m->out, m->list[--m->lists] == 'u' ? "</li>\n</ul>\n"
+                                                      : "</li>\n</ol>\n");
+}
+
+/* Fenced code ends.
+ *
+ * Nothing where none is open, so that callers need not ask. A fence that is
+ * never closed ends with its quote or with the text: CommonMark 4.5. */
+static void
+view_md_end_fence(struct view_md *m)
+{
+    if (m->fence != 0)
+        ef_buf_str(m->out, "</code></pre>\n");
+    m->fence = 0;
+}
+
+/* As many quotes as the line has; lists do not go on in another quote.
+ *
+ * Lists are inside of quotes here, quotes are not inside of lists: "- > a" is
+ * an item with a '>' in its text. That keeps the two counts independent of one
+ * another. Pre: quotes <= VIEW_MD_DEPTH. */
+static void
+view_md_set_quotes(struct view_md *m, size_t quotes)
+{
+    if (quotes == m->quotes)
+        return;
+    view_md_end_fence(m);
+    view_md_end_lists(m, 0);
+    for (; m->quotes > quotes; m->quotes--)
+        ef_buf_str(m->out, "</blockquote>\n");
+    for (; m->quotes < quotes; m->quotes++)
+        ef_buf_str(m->out, "<blockquote>\n");
+}
+
+/* Take blanks off *line, at most `most` columns; how many there were. A tab
+ * goes to the next column that four divides.
+ *
+ * With a tab n may end up to three past `most`; callers compare by <, >=. "
+ * a", 9 -> 2; "\ta", 9 -> 4; " \ta" -> 4. CommonMark counts a tab from the
+ * line's beginning, this from where it is asked: one and the same but behind a
+ * '>'. */
+static size_t
+view_md_indent(ef_slice *line, size_t most)
+{
+    size_t n = 0;
+
+    while (line->n > 0 && n < most &&
+           (line->p[0] == ' ' || line->p[0] == '\t')) {
+        n = line->p[0] == '\t' ? n / 4 * 4 + 4 : n + 1;
+        *line = slice_from(*line, 1);
+    }
+    return n;
+}
+
+/* Take the marks of quotes off *line, at most `most`: how many.
+ *
+ * More marks than VIEW_MD_DEPTH are text. A '>' that stands four blanks in is
+ * none. The blank behind it belongs to it: "> a", ">a" and " > a" all give 1
+ * and "a". */
+static size_t
+view_md_quotes(ef_slice *line, size_t most)
+{
+    size_t n = 0;
+    ef_slice rest = *line;
+
+    while (n < most && view_md_indent(&rest, 4) < 4 && rest.n > 0 &&
+           rest.p[0] == '>') {
+        rest = slice_from(rest, 1);
+        view_md_indent(&rest, 1);
+        *line = rest;
+        n++;
+    }
+    return n;
+}
+
+/* 1 for a line of three or more of one of - _ *, blanks between.
+ *
+ * Pre: the line is not empty and has no blank at its beginning. "---", "* * *"
+ * and "_____" are rules; "--" and "**a**" are not. A line of dashes under a
+ * paragraph is a rule as well, not a heading: the older form of headings is
+ * not read. */
+static int
+view_md_is_rule(ef_slice line)
+{
+    size_t i, n = 0;
+
+    for (i = 0; i < line.n; i++)
+        if (line.p[i] == line.p[0])
+            n++;
+        else if (line.p[i] != ' ' && line.p[i] != '\t')
+            return 0;
+    return n >= 3 && strchr("-_*", line.p[0]) != NULL && line.p[0] != 0;
+}
+
+/* Bytes of a heading's marks, "#" to "######", or 0.
+ *
+ * All six kinds come out as h4: how large a heading is drawn is the page's
+ * business, and it stands on a card that has a heading of its own. "#a" is
+ * text, as GitHub has it: many write #1 for a number. */
+static size_t
+view_md_heading(ef_slice line)
+{
+    size_t n = line.n > 0 && line.p[0] == '#' ? view_md_run(line, 0) : 0;
+
+    return n <= 6 && (n == line.n || line.p[n] == ' ') ? n : 0;
+}
+
+/* Bytes of a fence: three or more backquotes or tildes, and none behind the
+ * backquotes; or 0.
+ *
+ * What follows the fence (a language's name) is read over. "``` a ```" is code
+ * in a line, not a fence. The number matters: what opens with four is closed
+ * by four or more, so that three can stand in it. */
+static size_t
+view_md_fence(ef_slice line)
+{
+    size_t n = 0;
+
+    if (line.n > 0 && (line.p[0] == '`' || line.p[0] == '~'))
+        n = view_md_run(line, 0);
+    if (n < 3 ||
+        (line.p[0] == '`' && slice_find(slice_from(line, n), '`') < line.n - n))
+        return 0;
+    return n;
+}
+
+/* Bytes of a list item's mark, and its number, -1 for a bullet; or 0.
+ * "- a" -> 1, "12. a" -> 3, "12.a" -> 0.
+ *
+ * The number is what the list begins with, nine digits at most, so it fits any
+ * int. No blank behind: "-5 degrees", "1.5" and "*a*" are text. An item may be
+ * empty. */
+static size_t
+view_md_marker(ef_slice line, int64_t *number)
+{
+    size_t n = 0;
+
+    while (n < line.n && n < 9 && is_digit(line.p[n]))
+        n++;
+    *number = n > 0 ? slice_number(slice(line.p, n)) : -1;
+    if (n == line.n || strchr(n > 0 ? ".)" : "-*+", line.p[n]) == NULL ||
+        line.p[n] == 0)
+        return 0;
+    n++;
+    return n == line.n || line.p[n] == ' ' || line.p[n] == '\t' ? n : 0;
+}
+
+/* Begin an item at this depth (from 0): in the list that is open there, where
+ * it is of the same kind, else in a new one.
+ *
+ * Another kind of mark at the same depth ends the list and begins a new one,
+ * as "- a" and then "1. b" do. The number counts only where the list begins.
+ * Pre: depth < VIEW_MD_DEPTH, and depth <= lists. */
+static void
+view_md_open_item(struct view_md *m, size_t depth, int64_t number)
+{
+    char kind = number < 0 ? 'u' : 'o';
+
+    view_md_end_lists(m, depth + 1);
+    if (m->lists > depth && m->list[depth] != kind)
+        view_md_end_lists(m, depth);
+    if (m->lists > depth)
+        ef_buf_str(m->out, "</li>\n<li>");
+    else if (kind == 'u')
+        ef_buf_str(m->out, "<ul>\n<li>");
+    else if (number == 1)
+        ef_buf_str(m->out, "<ol>\n<li>");
+    else
+        buf_printf(m->out, "<ol start=\"%u\">\n<li>", (unsigned)number);
+    m->list[depth] = kind;
+    m->lists = depth + 1;
+    m->bare = 1;
+}
+
+/* Take an item's mark off *line, where one stands there; *column moves to
+ * the item's text. A number other than 1 does not end a paragraph that is in
+ * no list: "in\n1984. It" is text.
+ *
+ * An item that is indented to the text of the one before is in it; one that is
+ * less so is beside it. Deeper than VIEW_MD_DEPTH everything is beside. A rule
+ * of asterisks wins over an item: "* * *".
+ *   "- a", "  - b", "- c" -> a list of a, with b inside, and c
+ *
+ * UNTRUSTED: line. Source: CommonMark 5.2. Fuzz: fuzz/fuzz_markdown.c.
+ * Tests: vectors/markdown.txt. */
+static int
+view_md_item(struct view_md *m, ef_slice *line, size_t *column)
+{
+    int64_t number;
+    size_t n = view_md_marker(*line, &number), depth = 0, blanks;
+    int in_text = m->text.n > 0 && m->lists == 0;
+
+    if (n == 0 || view_md_is_rule(*line) ||
+        (in_text && (number > 1 || number == 0 || n == line->n)))
+        return 0;
+    while (depth < m->lists && *column >= m->indent[depth])
+        depth++;
+    if (depth == VIEW_MD_DEPTH)
+        depth--;
+    view_md_open_item(m, depth, number);
+    *line = slice_from(*line, n);
+    blanks = view_md_indent(line, 5);
+    *column += n + (blanks > 0 && blanks < 5 ? blanks : 1);
+    m->indent[depth] = *column;
+    return 1;
+}
+
+/* A line's text to the paragraph; two blanks or a backslash at the end of the
+ * line before made a line's end that shows.
+ *
+ * The blank test is in bytes: text is trimmed at its end of ASCII white space
+ * only. A lone backslash at the end is taken off again, as it has become the
+ * line's end that shows. */
+static void
+view_md_text(struct view_md *m, ef_slice line)
+{
+    size_t trimmed = slice_trim_end(line).n;
+    int shows = line.n - trimmed >= 2;
+
+    view_md_add(&m->text, slice(line.p, trimmed));
+    if (trimmed > 0 && line.p[trimmed - 1] == '\\' && m->text.n > 0) {
+        m->text.n--;
+        shows = 1;
+    }
+    ef_buf_byte(&m->text, shows ? MD_BREAK : '\n');
+}
+
+/* What a line is once quotes and marks of lists are off.
+ *
+ * Pre: the line has a first character, which is no blank. column is where it
+ * stands. What is indented to an item's text belongs to the item, and less
+ * ends it; but text that follows text goes on, however it is indented
+ * (CommonMark's laziness). Indented code does not exist here: it surprises
+ * people who only moved a line. */
+static void
+view_md_leaf(struct view_md *m, ef_slice line, size_t column)
+{
+    size_t n = view_md_fence(line), heading = view_md_heading(line);
+    int is_rule = line.n > 0 && view_md_is_rule(line);
+    size_t keep = m->lists;
+
+    while (keep > 0 && column < m->indent[keep - 1])
+        keep--;
+    if (n == 0 && heading == 0 && !is_rule && m->text.n > 0) {
+        view_md_text(m, line);
+        return;
+    }
+    view_md_end_lists(m, keep);
+    if (n > 0) {
+        m->fence = line.p[0];
+        m->fence_n = n;
+        m->fence_at = column;
+        ef_buf_str(m->out, "<pre><code>");
+    } else if (heading > 0) {
+        view_md_add(&m->text, slice_trim(slice_from(line, heading)));
+        view_md_inline(m, "<h4>", "</h4>\n");
+    } else if (is_rule) {
+        ef_buf_str(m->out, "<hr>\n");
+    } else {
+        view_md_text(m, line);
+    }
+}
+
+/* 1 for a line that can go on with a paragraph in a quote although it has no
+ * mark of one. Source: CommonMark 5.1, laziness.
+ *
+ * Where it is, the quote stays open and the text goes on: "> a" and "b" below
+ * it are one paragraph, as in mails. Nothing that begins something of its own
+ * does so. */
+static int
+view_md_is_lazy(const struct view_md *m, ef_slice line)
+{
+    int64_t number;
+
+    view_md_indent(&line, SIZE_MAX);
+    return m->text.n > 0 && line.n > 0 && view_md_fence(line) == 0 &&
+           view_md_heading(line) == 0 && !view_md_is_rule(line) &&
+           view_md_marker(line, &number) == 0;
+}
+
+/* A line in fenced code: its end, or text as it is.
+ *
+ * Blanks that the fence itself had are taken off each line, as far as there
+ * are any. A tab becomes a blank. Everything else is shown as it is: no marks
+ * in here, but escaped as everywhere. */
+static void
+view_md_code_line(struct view_md *m, ef_slice line)
+{
+    ef_slice mark = line;
+    size_t n;
+
+    if (view_md_indent(&mark, m->fence_at + 4) < m->fence_at + 4 &&
+        mark.n > 0 && mark.p[0] == m->fence) {
+        n = view_md_run(mark, 0);
+        if (n >= m->fence_n && slice_trim(slice_from(mark, n)).n == 0) {
+            view_md_end_fence(m);
+            return;
+        }
+    }
+    view_md_indent(&line, m->fence_at);
+    while (line.n > 0)
+        if (view_md_indent(&line, 1) > 0)
+            ef_buf_byte(m->out, ' ');
+        else
+            view_put(m->out, view_next(&line));
+    ef_buf_byte(m->out, '\n');
+}
+
+/* One line, its end left out: quotes, marks of items, then what it is.
+ *
+ * Marks of items are taken off up to VIEW_MD_DEPTH times: "- - a" is a list in
+ * a list; after that, what follows is text. An empty line ends the paragraph
+ * and, as it has no '>', every quote; lists go on, for another item may come.
+ *
+ * UNTRUSTED: line. Fuzz: fuzz/fuzz_markdown.c. Tests: vectors/markdown.txt. */
+static void
+view_md_line(struct view_md *m, ef_slice line)
+{
+    ef_slice rest = line;
+    size_t quotes, column, depth = 0;
+
+    if (m->fence != 0 && view_md_quotes(&rest, m->quotes) == m->quotes) {
+        view_md_code_line(m, rest);
+        return;
+    }
+    quotes = view_md_quotes(&line, VIEW_MD_DEPTH);
+    if (quotes > m->quotes || !view_md_is_lazy(m, line))
+        view_md_set_quotes(m, quotes);
+    column = view_md_indent(&line, SIZE_MAX);
+    if (line.n == 0) {
+        view_md_end_text(m);
+        return;
+    }
+    while (depth++ < VIEW_MD_DEPTH && line.n > 0 &&
+           view_md_item(m, &line, &column))
+        ;
+    if (line.n > 0)
+        view_md_leaf(m, line, column);
+}
+
+/* UNTRUSTED: text. What is still open at its end is closed.
+ *
+ * A file of Windows has its '\r' taken off. No text gives nothing. There is no
+ * state but m, so two calls of the same text give the same bytes; and no
+ * element stays open, so what the page has behind it can't get inside.
+ * Fuzz: fuzz/fuzz_markdown.c. Tests: vectors/markdown.txt. */
+void
+ef_view_markdown(ef_buf *out, ef_slice text)
+{
+    struct view_md m = {.out = out};
+
+    while (text.n > 0) {
+        size_t n = slice_find(text, '\n');
+        size_t cut = n > 0 && text.p[n - 1] == '\r' ? n - 1 : n;
+
+        view_md_line(&m, slice(text.p, cut));
+        text = slice_from(text, n + 1);
+    }
+    view_md_end_fence(&m);
+    view_md_set_quotes(&m, 0);
+    view_md_end_lists(&m, 0);
+    out->failed |= m.text.failed;
+    ef_buf_free(&m.text);
+}
+
+/* --- the page --- */
+
+/* Nothing from elsewhere: fonts of the system, colours by variables, dark by
+ * the reader's wish, and paper. */
+static const char *const view_html_css[] = {
+    ":root{color-scheme:light dark;--bg:#f4f6f9;--card:#fff;--text:#172030;"
+    "--soft:#5a6678;--line:#dde3ec;--code:#f1f4f8;--link:#1d5fd1;"
+    "--yes:#12805c;--no:#c4314b;--wait:#9a6700;--in:#2f6fde;--mid:#7a4fd0}"
+    "@media screen and (prefers-color-scheme:dark){:root{--bg:#10161e;"
+    "--card:#18202b;--text:#e7ecf4;--soft:#9aa8bb;--line:#2b3747;"
+    "--code:#212c3a;--link:#7fb0ff;--yes:#45c795;--no:#ff7d92;"
+    "--wait:#e3b341;--in:#6ea3ff;--mid:#b394ff}}\n",
+    "*{box-sizing:border-box}html{-webkit-text-size-adjust:100%}"
+    "body{margin:0;background:var(--bg);color:var(--text);"
+    "font:16px/1.55 system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans',"
+    "'DejaVu Sans',sans-serif;overflow-wrap:anywhere}"
+    "main{max-width:1180px;margin:0 auto;padding:40px 24px 64px}"
+    "h1{font-size:30px;line-height:1.2;margin:0;letter-spacing:-.01em}"
+    "h2{font-size:13px;margin:40px 0 12px;color:var(--soft);"
+    "text-transform:uppercase;letter-spacing:.08em}"
+    "h3{font-size:17px;line-height:1.3;margin:0}"
+    "h4{font-size:15px;margin:14px 0 4px}"
+    "p{margin:8px 0}a{color:var(--link)}\n",
+    "code,pre{font:12.5px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,"
+    "'DejaVu Sans Mono',monospace}"
+    "code{background:var(--code);border-radius:5px;padding:2px 5px}"
+    "code.copy{-webkit-user-select:all;user-select:all;cursor:copy}"
+    "pre{background:var(--code);border-radius:8px;padding:10px 12px;"
+    "overflow-x:auto}pre code{padding:0;background:none}"
+    ".top{display:flex;flex-wrap:wrap;gap:8px 14px;align-items:center}"
+    ".lead{font-size:17px;color:var(--soft);margin:10px 0 0;max-width:70ch}"
+    ".badge{font-size:13px;font-weight:600;border-radius:99px;"
+    "padding:3px 12px;color:var(--c);border:1.5px solid currentColor}"
+    ".s-approved{--c:var(--yes)}.s-rejected,.s-cancelled{--c:var(--no)}"
+    ".s-pending{--c:var(--wait)}.s-other{--c:var(--soft)}\n",
+    "dl{display:grid;grid-template-columns:max-content minmax(0,1fr);"
+    "gap:5px 16px;margin:12px 0 0;font-size:14px}"
+    "dt{color:var(--soft)}dd{margin:0}"
+    "dd code{-webkit-box-decoration-break:clone;"
+    "box-decoration-break:clone}dd>code:first-child,dd li>code{"
+    "margin-left:-5px}dd ul{margin:0;padding:0;list-style:none}"
+    "figure{margin:0;background:var(--card);border:1px solid var(--line);"
+    "border-radius:14px;padding:8px;overflow-x:auto;text-align:center}"
+    "figure svg.g-svg{display:inline-block;max-width:100%;height:auto}"
+    "figcaption{font-size:13px;color:var(--soft);padding:2px 8px 8px;"
+    "display:flex;flex-wrap:wrap;gap:4px 18px;justify-content:center}"
+    ".key::before{content:'';display:inline-block;width:10px;height:10px;"
+    "border-radius:3px;margin-right:6px;background:var(--c)}"
+    ".k-in{--c:var(--in)}.k-out{--c:var(--yes)}.k-mid{--c:var(--mid)}\n",
+    ".people{list-style:none;margin:0;padding:0;background:var(--card);"
+    "border:1px solid var(--line);border-radius:14px}"
+    ".people li{display:grid;grid-template-columns:28px minmax(0,1fr) auto;"
+    "gap:0 12px;align-items:center;padding:12px 18px}"
+    ".people li+li{border-top:1px solid var(--line)}"
+    ".mark{width:28px;height:28px;border-radius:50%;text-align:center;"
+    "line-height:26px;border:1.5px solid var(--c);color:var(--c);"
+    "font-weight:700}.p-1{--c:var(--yes)}.p-2{--c:var(--no)}"
+    ".p-0{--c:var(--soft)}.p-1 .mark,.p-2 .mark{background:var(--c);"
+    "color:var(--card)}.who b{margin-right:8px}.when{text-align:right;"
+    "font-size:14px;color:var(--soft)}.when b{color:var(--c)}"
+    ".people time,.top time{white-space:nowrap}"
+    ".why{grid-column:2/-1;margin:6px 0 0;color:var(--no)}\n",
+    ".cards{display:grid;gap:16px;"
+    "grid-template-columns:repeat(auto-fill,minmax(min(100%,460px),1fr))}"
+    ".card{background:var(--card);border:1px solid var(--line);"
+    "border-radius:14px;padding:18px 20px;border-top:4px solid var(--c);"
+    "overflow:hidden;scroll-margin:16px}"
+    ".card:target{outline:3px solid var(--c);outline-offset:2px}"
+    ".k-app{--c:var(--soft)}"
+    ".card header{display:flex;gap:12px;justify-content:space-between;"
+    "align-items:baseline}.kind{font-size:12.5px;color:var(--c);"
+    "white-space:nowrap;font-weight:600}.card .lead{font-size:15px;"
+    "margin-top:4px}"
+    ".chips{list-style:none;display:flex;flex-wrap:wrap;gap:6px;"
+    "margin:10px 0 0;padding:0;font-size:13px}.chips li{"
+    "border:1px solid var(--line);border-radius:99px;padding:1px 10px}"
+    ".chips b{font-weight:500;color:var(--soft)}"
+    ".md{margin-top:14px;padding-top:8px;border-top:1px solid var(--line);"
+    "font-size:14.5px}.md ul,.md ol{margin:6px 0;padding-left:22px}"
+    ".md blockquote{margin:8px 0;padding:0 14px;color:var(--soft);"
+    "border-left:3px solid var(--line)}.md hr{border:0;"
+    "border-top:1px solid var(--line)}.md small{color:var(--soft);"
+    "font-family:ui-monospace,monospace}\n",
+    "@media(max-width:640px){main{padding:24px 14px}.people li{"
+    "grid-template-columns:28px minmax(0,1fr)}.when{grid-column:2;"
+    "text-align:left}dl{grid-template-columns:1fr;gap:0}dd{"
+    "margin-bottom:6px}}\n",
+    "@page{margin:14mm}@media print{body{background:none;font-size:12px}"
+    "main{max-width:none;padding:0}h1{font-size:24px}"
+    "h2{margin:20px 0 8px;font-size:11px}h3{font-size:14px}"
+    "dl,.when,.md,.chips,figcaption{font-size:11.5px}dl{gap:2px 14px}"
+    ".lead,.card .lead{font-size:12.5px}.card{padding:10px 14px}"
+    ".people li{padding:7px 14px}"
+    "h2,h3,header{break-after:avoid}figure,.people li,.people,"
+    "dl>*{break-inside:avoid}.cards{display:block}"
+    ".card{margin-bottom:12px;break-inside:avoid}"
+    "figure svg.g-svg{min-width:0!important}"
+    ".mark,.badge,figure,.card{print-color-adjust:exact;"
+    "-webkit-print-color-adjust:exact}code.copy{font-size:10.5px}}\n"};
+
+/* What comes before any text of a participant. Were markup to get through all
+ * the same, the policy would let no script run and nothing be fetched. */
+static const char view_html_head[] =
+    "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src "
+    "'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action "
+    "'none'\">\n<meta name=\"referrer\" content=\"no-referrer\">\n"
+    "<meta name=\"viewport\" content=\"width=device-width, "
+    "initial-scale=1\">\n";
+
+/* One row of a card, where there is something to say.
+ *
+ * Labels are ours; they go the same way as texts, so that there is one way. An
+ * empty value leaves the row out, so that a draft's page shows no empty
+ * fields.
+ * UNTRUSTED: value. Fuzz: fuzz/fuzz_view.c. Tests: tests/graph.bats. */
+static void
+view_html_row(ef_buf *out, const char *label, ef_slice value)
+{
+    if (value.n > 0)
+        view_fill(out, "<dt>%</dt><dd>%</dd>\n",
+                  (ef_slice[]){slice_str(label), value});
+}
+
+/* The same for what people copy: one click selects all of it.
+ *
+ * By user-select: all in the style sheet; a copy button would need a script,
+ * and the page's policy allows none. What is shown is what is copied: there is
+ * no hidden text in it.
+ * UNTRUSTED: value. Fuzz: fuzz/fuzz_view.c. Tests: tests/graph.bats. */
+static void
+view_html_code(ef_buf *out, const char *label, ef_slice value)
+{
+    if (value.n > 0)
+        view_fill(out, "<dt>%</dt><dd><code class=\"copy\">%</code></dd>\n",
+                  (ef_slice[]){slice_str(label), value});
+}
+
+/* The same for several values, one a line.
+ *
+ * A list within the description, so that a screen reader says how many there
+ * are. None: no row. Example: the PCR0 of a roll-out, old and new.
+ * UNTRUSTED: values. Fuzz: fuzz/fuzz_view.c. Tests: tests/graph.bats. */
+static void
+view_html_codes(ef_buf *out, const char *label, const ef_slice *value, size_t n)
+{
+    size_t i;
+
+    if (n == 0)
+        return;
+    view_fill(out, "<dt>%</dt><dd><ul>", (ef_slice[]){slice_str(label)});
+    for (i = 0; i < n; i++)
+        view_fill(out, "<li><code class=\"copy\">%</code></li>", &value[i]);
+    ef_buf_str(out, "</ul></dd>\n");
+}
+
+/* A time, for people and for programs.
+ *
+ * The attribute is ISO 8601, as HTML wants it; both say the same moment.
+ * Neither needs an escape, as both are digits and marks. */
+static void
+view_html_time(ef_buf *out, int64_t t)
+{
+    char text[EF_TIME_BYTES];
+
+    ef_time_format(text, t, 0);
+    buf_printf(out, "<time datetime=\"%s\">", text);
+    view_time(out, t);
+    ef_buf_str(out, "</time>");
+}
+
+/* A class for each state that there is. UNTRUSTED: state, which none of the
+ * document's text is taken from. Fuzz: fuzz/fuzz_view.c.
+ *
+ * A class is a word in an attribute and would be harmless when escaped; but a
+ * state that is called "g-svg card" would then choose its own looks. What is
+ * not known, and a draft, is grey. */
+static const char *
+view_state_class(ef_slice state)
+{
+    static const char *const known[] = {"approved", "pending", "rejected",
+                                        "cancelled"};
+    size_t i;
+
+    for (i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (slice_is(state, known[i]))
+            return known[i];
+    return "other";
+}
+
+/* Name, state and what it is about; then its facts.
+ *
+ * What people ask first, in this order: what is it, does it hold, who is it
+ * waiting for. The hash is last since it is the longest; it is the one thing
+ * here that can't be written by choice. The state's word is the caller's,
+ * worked out from signatures.
+ * UNTRUSTED: texts. Fuzz: fuzz/fuzz_view.c. Tests: tests/graph.bats. */
+static void
+view_html_top(ef_buf *out, const ef_view *v)
+{
+    view_fill(out,
+              "<div class=\"top\"><h1>%</h1><span class=\"badge s-%\">"
+              "%</span></div>\n",
+              (ef_slice[]){view_name(v->name),
+                           slice_str(view_state_class(v->state)), v->state});
+    if (v->description.n > 0)
+        view_fill(out, "<p class=\"lead\">%</p>\n", &v->description);
+    ef_buf_str(out, "<dl>\n<dt>Approvals</dt><dd>");
+    view_tally(out, v);
+    view_fill(out, "%</dd>\n", &v->detail);
+    view_html_row(out, "Group", v->group);
+    view_html_row(out, "Submitted by", v->submitter);
+    if (v->time != 0) {
+        ef_buf_str(out, "<dt>Submitted</dt><dd>");
+        view_html_time(out, v->time);
+        ef_buf_str(out, "</dd>\n");
+    }
+    if (v->version > 0)
+        buf_printf(out, "<dt>Version</dt><dd>%u</dd>\n", (unsigned)v->version);
+    view_html_code(out, "Workflow hash", v->hash);
+    ef_buf_str(out, "</dl>\n");
+}
+
+/* The drawing, and what its colours mean. UNTRUSTED: texts.
+ *
+ * The figure scrolls sideways where a drawing is wider than the page can make
+ * it; the page itself never does. On paper it is scaled to fit. The colours'
+ * meaning is written below, though each box says it too.
+ * Fuzz: fuzz/fuzz_view.c. Tests: tests/graph.bats. */
+static void
+view_html_graph(ef_buf *out, const struct view_plan *p)
+{
+    ef_buf_str(out, "<h2>Graph</h2>\n<figure>\n");
+    view_svg(out, p);
+    ef_buf_str(out, "<figcaption><span class=\"key k-in\">input</span>"
+                    "<span class=\"key k-mid\">between applications</span>"
+                    "<span class=\"key k-out\">output</span>");
+    if (p->cyclic)
+        ef_buf_str(out, "<span>dashed: the connections go round in a "
+                        "circle</span>");
+    ef_buf_str(out, "</figcaption>\n</figure>\n");
+}
+
+/* One participant: mark, name, key, answer, time, reason.
+ *
+ * The tick is decoration for those who see it (aria-hidden); the word behind
+ * the name is what counts. A key's thumbprint is always there, since a name is
+ * only what this viewer calls it. Whoever is not known by name has none,
+ * rather than one of their own choice.
+ * UNTRUSTED: texts. Fuzz: fuzz/fuzz_view.c. Tests: tests/graph.bats. */
+static void
+view_html_person(ef_buf *out, const ef_view_person *p)
+{
+    int state = p->state == 1 || p->state == 2 ? p->state : 0;
+
+    buf_printf(out,
+               "<li class=\"p-%d\"><span class=\"mark\" "
+               "aria-hidden=\"true\">%s</span><span class=\"who\">",
+               state, view_mark(p));
+    if (p->name.n > 0)
+        view_fill(out, "<b>%</b> ", &p->name);
+    view_fill(out, "<code class=\"copy\">%</code></span><span class=\"when\">",
+              &p->kid);
+    buf_printf(out, "<b>%s</b> ",
+               state == 1   ? "approved"
+               : state == 2 ? "declined"
+                            : "has not answered");
+    if (state != 0)
+        view_html_time(out, p->time);
+    ef_buf_str(out, "</span>");
+    if (state == 2 && p->reason.n > 0)
+        view_fill(out, "<p class=\"why\">%</p>", &p->reason);
+    ef_buf_str(out, "</li>\n");
+}
+
+/* The head of a card; its class and kind are ours.
+ *
+ * Pre: "<article id=..." was written, and its '>' not. The name is the
+ * element's heading, the kind stands at its right in the colour of the
+ * drawing. Whatever is in the texts, the card's frame clips it.
+ * UNTRUSTED: name, about. Fuzz: fuzz/fuzz_view.c. */
+static void
+view_html_open(ef_buf *out, const char *css, const char *kind, ef_slice name,
+               ef_slice about)
+{
+    buf_printf(out, " class=\"card k-%s\">", css);
+    view_fill(out, "<header><h3>%</h3><span class=\"kind\">%</span></header>\n",
+              (ef_slice[]){view_name(name), slice_str(kind)});
+    if (about.n > 0)
+        view_fill(out, "<p class=\"lead\">%</p>\n", &about);
+}
+
+/* Labels, as chips. UNTRUSTED: texts. Fuzz: fuzz/fuzz_view.c.
+ *
+ * Name and value are told apart by weight, not by a mark between them that
+ * either could contain. No label: no list. Their order is the document's.
+ * Tests: tests/graph.bats. */
+static void
+view_html_labels(ef_buf *out, const ef_view_dataset *d)
+{
+    size_t i;
+
+    if (d->label_n == 0)
+        return;
+    ef_buf_str(out, "<ul class=\"chips\">");
+    for (i = 0; i < d->label_n; i++)
+        view_fill(out, "<li><b>%</b> %</li>",
+                  (ef_slice[]){d->labels[i].name, d->labels[i].value});
+    ef_buf_str(out, "</ul>\n");
+}
+
+/* A dataset's facts. UNTRUSTED: texts. Fuzz: fuzz/fuzz_view.c.
+ *
+ * Location is shown without its query: documents do not have it, it is in the
+ * sealed credentials. The hash of the file is what was approved, and what the
+ * runner checks; a dataset that is an output has none yet. An expiry that is
+ * past is not marked here: the caller says so in the workflow's detail.
+ * Tests: tests/graph.bats. */
+static void
+view_html_facts(ef_buf *out, const ef_view_dataset *d)
+{
+    ef_buf_str(out, "<dl>\n");
+    view_html_row(out, "Owner", d->owner);
+    view_html_row(out, "Group", d->group);
+    view_html_row(out, "Node", d->node);
+    view_html_code(out, "Location", d->location);
+    if (d->size != 0) {
+        ef_buf_str(out, "<dt>Size</dt><dd>");
+        view_size(out, d->size);
+        ef_buf_str(out, "</dd>\n");
+    }
+    view_html_code(out, "SHA-256 of the file", d->sha256);
+    if (d->expires != 0) {
+        ef_buf_str(out, "<dt>Credentials until</dt><dd>");
+        view_html_time(out, d->expires);
+        ef_buf_str(out, "</dd>\n");
+    }
+    view_html_code(out, "Dataset hash", d->hash);
+    ef_buf_str(out, "</dl>\n");
+}
+
+/* A dataset's card, its owner's long description last.
+ *
+ * The id is what the drawing's box leads to. What its owner writes in Markdown
+ * stands below a line, in the card's lower part, where nobody takes it for one
+ * of the facts: these come from signed fields, that can say anything.
+ * UNTRUSTED: texts. Fuzz: fuzz/fuzz_view.c. Tests: tests/graph.bats. */
+static void
+view_html_dataset(ef_buf *out, const ef_view_dataset *d, size_t at)
+{
+    buf_printf(out, "<article id=\"d%zu\"", at);
+    view_html_open(out, view_kind_class(d), view_kind(d), d->name,
+                   d->description);
+    view_html_labels(out, d);
+    view_html_facts(out, d);
+    if (d->long_description.n > 0) {
+        ef_buf_str(out, "<div class=\"md\">\n");
+        ef_view_markdown(out, d->long_description);
+        ef_buf_str(out, "</div>\n");
+    }
+    ef_buf_str(out, "</article>\n");
+}
+
+/* An application's ports, in words. UNTRUSTED: names.
+ *
+ * In the document's order, with commas: names of ports are short and few.
+ * Which dataset is connected to which is in the drawing, whose lines say their
+ * dataset.
+ * Fuzz: fuzz/fuzz_view.c. Tests: tests/graph.bats. */
+static void
+view_html_ports(ef_buf *out, const ef_view_app *a, int output)
+{
+    size_t i, n = 0;
+
+    for (i = 0; i < a->port_n; i++) {
+        if ((a->ports[i].output != 0) != output)
+            continue;
+        if (n++ == 0)
+            ef_buf_str(out, output ? "<dt>Output ports</dt><dd>"
+                                   : "<dt>Input ports</dt><dd>");
+        view_fill(out, n > 1 ? ", %" : "%",
+                  (ef_slice[]){view_name(a->ports[i].name)});
+    }
+    if (n > 0)
+        ef_buf_str(out, "</dd>\n");
+}
+
+/* A command, each argument by itself: a blank in one can't pass for two.
+ *
+ * As it is run, without a shell: so nothing is quoted here either. An argument
+ * of blanks alone is a grey field. The first is the program.
+ * UNTRUSTED: arguments. Fuzz: fuzz/fuzz_view.c. Tests: tests/graph.bats. */
+static void
+view_html_command(ef_buf *out, const ef_view_app *a)
+{
+    size_t i;
+
+    if (a->command_n == 0)
+        return;
+    ef_buf_str(out, "<dt>Command</dt><dd>");
+    for (i = 0; i < a->command_n; i++)
+        view_fill(out, "<code>%</code> ", &a->command[i]);
+    ef_buf_str(out, "</dd>\n");
+}
+
+/* An application's card. UNTRUSTED: texts. Fuzz: fuzz/fuzz_view.c.
+ *
+ * Image, PCR0, build and configuration are what the participants approve: what
+ * is measured, and what is run. APPCONFIG_ID is there once the workflow is
+ * approved, as it is derived from it; the runner is started with it.
+ * Tests: tests/graph.bats. */
+static void
+view_html_app(ef_buf *out, const ef_view_app *a, size_t at)
+{
+    buf_printf(out, "<article id=\"a%zu\"", at);
+    view_html_open(out, "app", "application", a->name, slice(NULL, 0));
+    ef_buf_str(out, "<dl>\n");
+    view_html_row(out, "Application", a->app);
+    view_html_code(out, "Image", a->image);
+    view_html_row(out, "Owner", a->owner);
+    view_html_ports(out, a, 0);
+    view_html_ports(out, a, 1);
+    view_html_command(out, a);
+    view_html_codes(out, "Allowed domains", a->domains, a->domain_n);
+    view_html_codes(out, "PCR0", a->pcr0, a->pcr0_n);
+    view_html_code(out, "Build hash", a->build);
+    view_html_code(out, "Configuration hash", a->config);
+    view_html_code(out, "APPCONFIG_ID", a->appconfig);
+    ef_buf_str(out, "</dl>\n</article>\n");
+}
+
+/* Everything but the head: who has agreed, what it looks like, what it is
+ * made of. UNTRUSTED: texts. Fuzz: fuzz/fuzz_view.c.
+ *
+ * Sections that would be empty are left out with their headings. Every section
+ * is written as its parts come, so with a drain the page takes no memory of
+ * its own, but for the drawing's geometry. */
+static void
+view_html_body(ef_buf *out, const struct view_plan *p)
+{
+    const ef_view *v = p->v;
+    size_t i;
+
+    view_html_top(out, v);
+    view_html_graph(out, p);
+    if (v->person_n > 0)
+        ef_buf_str(out, "<h2>Participants</h2>\n<ul class=\"people\">\n");
+    for (i = 0; i < v->person_n; i++)
+        view_html_person(out, &v->people[i]);
+    ef_buf_str(out, v->person_n > 0 ? "</ul>\n" : "");
+    if (v->dataset_n > 0)
+        ef_buf_str(out, "<h2>Datasets</h2>\n<div class=\"cards\">\n");
+    for (i = 0; i < v->dataset_n; i++)
+        view_html_dataset(out, &v->datasets[i], i);
+    ef_buf_str(out, v->dataset_n > 0 ? "</div>\n" : "");
+    if (v->app_n > 0)
+        ef_buf_str(out, "<h2>Applications</h2>\n<div class=\"cards\">\n");
+    for (i = 0; i < v->app_n; i++)
+        view_html_app(out, &v->apps[i], i);
+    ef_buf_str(out, v->app_n > 0 ? "</div>\n" : "");
+}
+
+/* The page. UNTRUSTED: texts. Fuzz: fuzz/fuzz_view.c.
+ *
+ * The style stands between tags of its own and has no '<' in it; no text of a
+ * view gets there. The title is escaped as all is: in a title element only '&'
+ * and '<' have a meaning. Post: p->linked is set.
+ * Tests: tests/graph.bats ("the page in a browser"). */
+static void
+view_html(ef_buf *out, struct view_plan *p)
+{
+    size_t i;
+
+    p->linked = 1;
+    ef_buf_str(out, view_html_head);
+    view_fill(out, "<title>%</title>\n<style>\n",
+              (ef_slice[]){view_name(p->v->name)});
+    for (i = 0; i < sizeof view_html_css / sizeof view_html_css[0]; i++)
+        ef_buf_str(out, view_html_css[i]);
+    ef_buf_str(out, view_svg_css);
+    ef_buf_str(out, "</style>\n</head>\n<body>\n<main>\n");
+    view_html_body(out, p);
+    ef_buf_str(out, "</main>\n</body>\n</html>\n");
+}
+
+/* --- all formats --- */
+
+/* The counts, before anything is made of them.
+ *
+ * Each limit before anything is allocated or walked through. The sum of ports
+ * can't wrap: it is compared by what is left. The numbers in the messages are
+ * the header's; make lint compares them.
+ * Fails: EF_E_LIMIT, with the limit's name.
+ * UNTRUSTED: v. Tests: vectors/view.txt. Fuzz: fuzz/fuzz_view.c. */
+static ef_status
+view_check_counts(const ef_view *v, ef_err *err)
+{
+    size_t i, ports = 0;
+
+    if (v->app_n > EF_MAX_VIEW_APPS)
+        return reject(err, EF_E_LIMIT, EF_NOWHERE,
+                      "more applications than EF_MAX_VIEW_APPS (64)");
+    if (v->dataset_n > EF_MAX_VIEW_DATASETS)
+        return reject(err, EF_E_LIMIT, EF_NOWHERE,
+                      "more datasets than EF_MAX_VIEW_DATASETS (1024)");
+    if (v->edge_n > EF_MAX_VIEW_EDGES)
+        return reject(err, EF_E_LIMIT, EF_NOWHERE,
+                      "more connections than EF_MAX_VIEW_EDGES (4096)");
+    for (i = 0; i < v->app_n; i++) {
+        if (v->apps[i].port_n > EF_MAX_VIEW_PORTS - ports)
+            return reject(err, EF_E_LIMIT, EF_NOWHERE,
+                          "more ports than EF_MAX_VIEW_PORTS (4096)");
+        ports += v->apps[i].port_n;
+    }
+    return EF_OK;
+}
+
+/* And that every edge has both its ends: the documents are checked before,
+ * but an index is one.
+ *
+ * at is the edge's number, from 0. An edge into an output port, or out of an
+ * input, is let through and drawn: the document's own check refuses that, and
+ * says it better.
+ * Fails: EF_E_LIMIT, EF_E_FORMAT.
+ * UNTRUSTED: v. Tests: vectors/view.txt. Fuzz: fuzz/fuzz_view.c. */
+static ef_status
+view_check(const ef_view *v, ef_err *err)
+{
+    ef_status rc = view_check_counts(v, err);
+    size_t i;
+
+    for (i = 0; rc == EF_OK && i < v->edge_n; i++) {
+        const ef_view_edge *e = &v->edges[i];
+
+        if (e->dataset >= v->dataset_n || e->app >= v->app_n ||
+            e->port >= v->apps[e->app].port_n)
+            rc = reject(err, EF_E_FORMAT, i,
+                        "a connection's dataset, application or port is not "
+                        "there");
+    }
+    return rc;
+}
+
+/* UNTRUSTED: view. Text and DOT need no geometry.
+ *
+ * An unknown format is text. out->failed from before stays, and is then
+ * reported as EF_E_MEMORY; whoever gave the buffer a drain asks that first.
+ * The same view gives the same bytes on every machine and in every locale.
+ * Tests: vectors/view.txt, tests/graph.bats. Fuzz: fuzz/fuzz_view.c. */
+ef_status
+ef_view_print(ef_buf *out, const ef_view *view, ef_view_format format,
+              ef_err *err)
+{
+    struct view_plan p = {0};
+    int drawn = format == EF_VIEW_SVG || format == EF_VIEW_HTML;
+    ef_status rc = view_check(view, err);
+
+    if (rc == EF_OK && drawn)
+        rc = view_plan_make(&p, view, err);
+    if (rc != EF_OK)
+        goto out;
+    if (format == EF_VIEW_HTML)
+        view_html(out, &p);
+    else if (format == EF_VIEW_SVG)
+        view_svg(out, &p);
+    else if (format == EF_VIEW_DOT)
+        view_dot(out, view);
+    else
+        view_text(out, view);
+    rc = buf_status(out, err);
+out:
+    view_plan_free(&p);
+    return rc;
+}
+
+/* ======================================================================= *
+ * 15. ATTESTATION AND RELEASE    measurements of images       (eif_, pcr_)*
+ *                                                                         *
+ *   In       enclave images (EIF), what nitro-cli prints      UNTRUSTED   *
+ *   Out      PCR0, PCR1, PCR2 and, of a signed image, PCR8                *
+ *   Needs    1, 2, 3, 6, 8; BearSSL br_sha384                             *
+ *   Spec     aws-nitro-enclaves-image-format, README.md (EIF 2 to 4)      *
+ *   Tests    vectors/eif.txt vectors/measurements.txt tests/unit.c        *
+ *            tests/eif.py                                                 *
+ *   Fuzz     fuzz/fuzz_eif.c fuzz/fuzz_measurement.c                      *
+ * ======================================================================= */
+
+/* An image is a header of 548 bytes, then sections, each after a head of
+ * 12 bytes; numbers are big-endian. What is measured: a register begins
+ * as 48 zeros and is extended once, PCR = H(zeros | H(data)), with H
+ * SHA-384 and as data, end to end and without heads,
+ *
+ *   PCR0  kernel, command line, all ramdisks      the image
+ *   PCR1  kernel, command line, first ramdisk     AWS's own part
+ *   PCR2  all other ramdisks                      the application
+ *   PCR8  the signing certificate, as DER
+ *
+ * The image comes in pieces of any size, and 32 KiB of signature are all
+ * that is kept. It is read more strictly than by nitro-cli, which hashes
+ * what it finds: sections stand in the order that all known builders
+ * write (of another order AWS does not say how it is measured), without
+ * gaps, the header's table, every flag and the CRC are right, and nothing
+ * follows. So an image has one reading, or none. What nobody measures,
+ * the metadata and what a header reserves, is only in the CRC.
+ *
+ * The signature is not verified here, since nothing follows from it: that
+ * PCR8 in a document belongs to this certificate is Nitro's to say. */
+
+#define EIF_HEADER_BYTES 548
+#define EIF_SECTION_BYTES 12
+/* Where in the header stand the number of sections, the two tables and the
+ * CRC, its last field. */
+#define EIF_COUNT_AT 26
+#define EIF_OFFSETS_AT 28
+#define EIF_SIZES_AT 284
+#define EIF_CRC_AT 544
+
+/* The types of sections, as they stand in their heads. */
+enum eif_type {
+    EIF_KERNEL = 1,
+    EIF_CMDLINE,
+    EIF_RAMDISK,
+    EIF_SIGNATURE,
+    EIF_METADATA,
+    EIF_TYPES /* one more than the last */
+};
+
+/* An image between two pieces of it. All of it is public. */
+struct ef_eif {
+    br_sha384_context image, boot, app;   /* of PCR0, PCR1, PCR2 */
+    uint64_t at, left;                    /* bytes seen; of this section's
+                                             data, to come */
+    unsigned char head[EIF_HEADER_BYTES]; /* a header or head, in part */
+    size_t head_n;
+    uint64_t size[EF_MAX_EIF_SECTIONS]; /* by the header */
+    unsigned version, count, section;   /* count 0: no header yet; section:
+                                           heads seen */
+    unsigned type;                      /* of the section being read */
+    unsigned seen[EIF_TYPES];           /* sections, by type */
+    uint32_t crc, crc_want;
+    ef_buf signature;
+    uint64_t signature_at; /* its offset in the image */
+};
+
+/* CRC-32 as zlib has it (ISO-HDLC: reflected, 0xedb88320), four bits a step:
+ * SHA-384 takes longer. Begins with, and ends as, the complement.
+ * Example: over "123456789" it is cbf43926.
+ * Tests: vectors/eif.txt (every image's is zlib's). */
+static uint32_t
+eif_crc(uint32_t crc, const unsigned char *p, size_t n)
+{
+    static const uint32_t table[16] = {
+        0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4,
+        0x4db26158, 0x5005713c, 0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
+        0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c};
+    size_t i;
+
+    for (i = 0; i < n; i++) {
+        crc ^= p[i];
+        crc = crc >> 4 ^ table[crc & 15];
+        crc = crc >> 4 ^ table[crc & 15];
+    }
+    return crc;
+}
+
+/* A register that was extended once, by the digest of data: H(zeros | digest).
+ * data can go on afterwards, as BearSSL's _out does not end a hash.
+ * Example: PCR2 of an image without an application is that of no data, H(""),
+ * 21b9efbc..., which many enclaves show. Tests: vectors/eif.txt. */
+static void
+pcr_extend(unsigned char pcr[EF_PCR_BYTES], const br_sha384_context *data)
+{
+    static const unsigned char zeros[EF_PCR_BYTES];
+    unsigned char digest[EF_PCR_BYTES];
+    br_sha384_context h;
+
+    br_sha384_out(data, digest);
+    br_sha384_init(&h);
+    br_sha384_update(&h, zeros, sizeof zeros);
+    br_sha384_update(&h, digest, sizeof digest);
+    br_sha384_out(&h, pcr);
+}
+
+/* --- the image's structure --- */
+
+/* The image is malformed: most of what can be wrong with one. Offsets are of
+ * the whole image, whatever pieces it came in. */
+static ef_status
+eif_bad(ef_err *err, uint64_t at, const char *msg)
+{
+    return reject(err, EF_E_FORMAT, at, msg);
+}
+
+/* What begins otherwise is another kind of file: of that, and not of what a
+ * header lacks, is spoken. n: how much of the header there is.
+ * Example: who gives the JSON that nitro-cli printed, 300 bytes, is not told
+ * that an image was cut short. */
+static ef_status
+eif_magic(const ef_eif *e, size_t n, ef_err *err)
+{
+    if (memcmp(e->head, ".eif", n < 4 ? n : 4) != 0)
+        return eif_bad(err, 0, "not an enclave image (EIF)");
+    return EF_OK;
+}
+
+/* One row of the header's table: the section's offset must be `end`, where
+ * the one before it ends; of its size only the sum matters. *end moves on.
+ *
+ * UNTRUSTED: e->head. Post: *end <= EF_MAX_EIF_BYTES, so that nothing wraps.
+ * Fails:   EF_E_FORMAT, EF_E_LIMIT EF_MAX_EIF_BYTES, at the entry.
+ * Fuzz: fuzz/fuzz_eif.c. Tests: vectors/eif.txt. */
+static ef_status
+eif_row(ef_eif *e, size_t i, uint64_t *end, ef_err *err)
+{
+    size_t at = EIF_OFFSETS_AT + 8 * i, size_at = EIF_SIZES_AT + 8 * i;
+    uint64_t room = EF_MAX_EIF_BYTES - *end;
+
+    e->size[i] = get_be(e->head + size_at, 8);
+    if (get_be(e->head + at, 8) != *end)
+        return eif_bad(err, at, "sections that do not follow one another");
+    if (room < EIF_SECTION_BYTES || e->size[i] > room - EIF_SECTION_BYTES)
+        return reject(err, EF_E_LIMIT, size_at,
+                      "larger than EF_MAX_EIF_BYTES (68719476736)");
+    *end += EIF_SECTION_BYTES + e->size[i];
+    return EF_OK;
+}
+
+/* The header's table of sections: each begins where the one before it ends,
+ * so that an offset says nothing new; it must agree. Who jumps by the table,
+ * and who reads on from head to head, sees the same sections. Sizes are added
+ * up before a byte of any section was seen: past the limit nothing is hashed.
+ *
+ * UNTRUSTED: e->head. Pre: e->count <= EF_MAX_EIF_SECTIONS.
+ * Fuzz: fuzz/fuzz_eif.c. Tests: vectors/eif.txt. */
+static ef_status
+eif_table(ef_eif *e, ef_err *err)
+{
+    uint64_t end = EIF_HEADER_BYTES;
+    ef_status rc = EF_OK;
+    size_t i;
+
+    for (i = 0; rc == EF_OK && i < e->count; i++)
+        rc = eif_row(e, i, &end, err);
+    return rc;
+}
+
+/* The header's fields. Version 4 asks for metadata, 2 and 3 are the same;
+ * later ones may measure otherwise. Flag 1 is aarch64; others may come to
+ * mean another measurement, and are refused. Two sections, kernel and command
+ * line, are the least that AWS allows.
+ *
+ * UNTRUSTED: e->head. Fails: EF_E_FORMAT, EF_E_LIMIT, at the field.
+ * Fuzz: fuzz/fuzz_eif.c. Tests: vectors/eif.txt. */
+static ef_status
+eif_fields(ef_eif *e, unsigned count, ef_err *err)
+{
+    e->version = (unsigned)get_be(e->head + 4, 2);
+    if (e->version < 2 || e->version > 4)
+        return eif_bad(err, 4,
+                       "a version of the image format that is not 2, 3 or 4");
+    if (get_be(e->head + 6, 2) > 1)
+        return eif_bad(err, 6, "flags that are not known");
+    if (count < 2)
+        return eif_bad(err, EIF_COUNT_AT, "fewer than two sections");
+    if (count > EF_MAX_EIF_SECTIONS)
+        return reject(err, EF_E_LIMIT, EIF_COUNT_AT,
+                      "more sections than EF_MAX_EIF_SECTIONS (32)");
+    e->count = count;
+    return EF_OK;
+}
+
+/* The header is whole: magic(4), version(2), flags(2), default memory and
+ * processors (8 each, used by nobody), reserved(2), number of sections(2), 32
+ * offsets and 32 sizes (8 each), reserved(4), CRC(4). The CRC is over all of
+ * the image but itself, so it begins here.
+ *
+ * UNTRUSTED: e->head. Fails: EF_E_FORMAT, EF_E_LIMIT, at the field.
+ * Fuzz: fuzz/fuzz_eif.c. Tests: vectors/eif.txt. */
+static ef_status
+eif_header(ef_eif *e, ef_err *err)
+{
+    unsigned count = (unsigned)get_be(e->head + EIF_COUNT_AT, 2);
+    ef_status rc = eif_magic(e, EIF_HEADER_BYTES, err);
+
+    e->crc = eif_crc(UINT32_MAX, e->head, EIF_CRC_AT);
+    e->crc_want = (uint32_t)get_be(e->head + EIF_CRC_AT, 4);
+    if (rc == EF_OK)
+        rc = eif_fields(e, count, err);
+    return rc == EF_OK ? eif_table(e, err) : rc;
+}
+
+/* May a section of this type come now? Kernel, command line and ramdisks in
+ * this order, a signature and metadata anywhere; each but ramdisks once. AWS
+ * asks only that ramdisks come after the kernel; but nitro-cli hashes
+ * sections as they stand, and whether Nitro does is not written down.
+ *
+ * UNTRUSTED: the type. at is its offset in the image.
+ * Fails:   EF_E_FORMAT. Fuzz: fuzz/fuzz_eif.c. Tests: vectors/eif.txt. */
+static ef_status
+eif_order(ef_eif *e, uint64_t at, ef_err *err)
+{
+    if (e->type == 0 || e->type >= EIF_TYPES)
+        return eif_bad(err, at, "a section of a type that is not known");
+    if (e->type != EIF_RAMDISK && e->seen[e->type] > 0)
+        return eif_bad(err, at, "a section that is there twice");
+    if ((e->type == EIF_CMDLINE || e->type == EIF_RAMDISK) &&
+        e->seen[e->type - 1] == 0)
+        return eif_bad(err, at,
+                       "kernel, command line and ramdisks are not in this "
+                       "order");
+    e->seen[e->type]++;
+    return EF_OK;
+}
+
+/* Is a section's size the header's, and a signature's within what AWS takes?
+ * nitro-cli's sign-eif leaves the header's size as it was where it puts a
+ * signature in the place of one of another size: such an image has two
+ * readings, and AWS's own text says that the sizes must match.
+ *
+ * UNTRUSTED: size. at is its offset in the image.
+ * Fails:   EF_E_FORMAT, EF_E_LIMIT EF_MAX_EIF_SIGNATURE_BYTES.
+ * Fuzz: fuzz/fuzz_eif.c. Tests: vectors/eif.txt. */
+static ef_status
+eif_size(const ef_eif *e, uint64_t size, uint64_t at, ef_err *err)
+{
+    if (size != e->size[e->section])
+        return with_hint(
+            err, eif_bad(err, at, "a section's size is not the header's"),
+            "was the image signed a second time? Build it anew");
+    if (e->type == EIF_SIGNATURE && size > EF_MAX_EIF_SIGNATURE_BYTES)
+        return reject(err, EF_E_LIMIT, at,
+                      "a signature larger than EF_MAX_EIF_SIGNATURE_BYTES "
+                      "(32768)");
+    return EF_OK;
+}
+
+/* A section's head is whole: type(2), flags(2, of which none is in use),
+ * size(8). Its data are next; it may have none.
+ *
+ * UNTRUSTED: e->head. Fails: EF_E_FORMAT, EF_E_LIMIT, at the field.
+ * Fuzz: fuzz/fuzz_eif.c. Tests: vectors/eif.txt. */
+static ef_status
+eif_section(ef_eif *e, ef_err *err)
+{
+    uint64_t at = e->at - EIF_SECTION_BYTES;
+    ef_status rc;
+
+    e->type = (unsigned)get_be(e->head, 2);
+    e->left = get_be(e->head + 4, 8);
+    rc = eif_order(e, at, err);
+    if (rc == EF_OK && get_be(e->head + 2, 2) != 0)
+        rc = eif_bad(err, at + 2, "flags that are not known");
+    if (rc == EF_OK)
+        rc = eif_size(e, e->left, at + 4, err);
+    if (e->type == EIF_SIGNATURE)
+        e->signature_at = e->at;
+    e->crc = eif_crc(e->crc, e->head, EIF_SECTION_BYTES);
+    e->section++;
+    return rc;
+}
+
+/* Bytes of the image's header or of a section's head; once it is whole it is
+ * looked at. How many were taken goes to *n.
+ *
+ * UNTRUSTED: in. Post: 0 < *n <= in.n. Pre: in is not empty.
+ * Fuzz: fuzz/fuzz_eif.c. Tests: tests/unit.c (pieces of all sizes). */
+static ef_status
+eif_head(ef_eif *e, size_t *n, ef_slice in, ef_err *err)
+{
+    size_t want = e->count == 0 ? EIF_HEADER_BYTES : EIF_SECTION_BYTES;
+
+    *n = in.n < want - e->head_n ? in.n : want - e->head_n;
+    memcpy(e->head + e->head_n, in.p, *n);
+    e->head_n += *n;
+    e->at += *n;
+    if (e->head_n < want)
+        return EF_OK;
+    e->head_n = 0;
+    return e->count == 0 ? eif_header(e, err) : eif_section(e, err);
+}
+
+/* Some of a section's data, at most what is left of it: to the hashes that
+ * measure its type, and to the CRC. Two hashes run over a kernel or ramdisk,
+ * so that nothing need be read twice. That memory for the signature ran out
+ * shows in the buffer alone, and is told by ef_eif_end.
+ *
+ * UNTRUSTED: in. Post: 0 < *n <= in.n. Pre: in is not empty, e->left > 0.
+ * Fuzz: fuzz/fuzz_eif.c. Tests: vectors/eif.txt. */
+static void
+eif_data(ef_eif *e, size_t *n, ef_slice in)
+{
+    /* the first ramdisk is AWS's, the others are the application's */
+    int app = e->type == EIF_RAMDISK && e->seen[EIF_RAMDISK] > 1;
+
+    *n = in.n < e->left ? in.n : (size_t)e->left;
+    if (e->type <= EIF_RAMDISK) {
+        br_sha384_update(&e->image, in.p, *n);
+        br_sha384_update(app ? &e->app : &e->boot, in.p, *n);
+    }
+    if (e->type == EIF_SIGNATURE)
+        ef_buf_add(&e->signature, in.p, *n);
+    e->crc = eif_crc(e->crc, in.p, *n);
+    e->at += *n;
+    e->left -= *n;
+}
+
+/* The CRC and the header's fields are filled in once the header is whole;
+ * until then count is 0, which no header may say. NULL: no memory.
+ * Tests: vectors/eif.txt, fuzz/fuzz_eif.c. */
+ef_eif *
+ef_eif_new(void)
+{
+    ef_eif *e = calloc(1, sizeof *e);
+
+    if (e == NULL)
+        return NULL;
+    br_sha384_init(&e->image);
+    br_sha384_init(&e->boot);
+    br_sha384_init(&e->app);
+    return e;
+}
+
+/* Free again does nothing where e is NULL. */
+void
+ef_eif_free(ef_eif *e)
+{
+    if (e != NULL)
+        ef_buf_free(&e->signature);
+    free(e);
+}
+
+/* A section without data takes no turn of the loop: its head is followed by
+ * the next one's.
+ *
+ * UNTRUSTED: in. Fuzz: fuzz/fuzz_eif.c.
+ * Tests: vectors/eif.txt, each image whole and byte by byte. */
+ef_status
+ef_eif_push(ef_eif *e, ef_slice in, ef_err *err)
+{
+    ef_status rc = EF_OK;
+    size_t n;
+
+    while (rc == EF_OK && in.n > 0) {
+        if (e->left > 0)
+            eif_data(e, &n, in);
+        else if (e->count == 0 || e->section < e->count)
+            rc = eif_head(e, &n, in, err);
+        else
+            return eif_bad(err, e->at, "bytes after the image's last section");
+        in = slice_from(in, n);
+    }
+    return rc;
+}
+
+/* --- the certificate that an image is signed with --- */
+
+/* serde, which writes the signature section, has bytes as an array of
+ * numbers, each an item; that makes the section twice as large. A byte
+ * string, which one would expect, is nothing that nitro-cli reads.
+ *
+ *   83 18 2d 18 2d 01   the three bytes 2d 2d 01
+ *
+ * UNTRUSTED: c->in. Post: the bytes are added to out.
+ * Fails:   EF_E_FORMAT: an item that is no number, or is 256.
+ * Fuzz: fuzz/fuzz_eif.c. Tests: vectors/eif.txt. */
+static ef_status
+eif_bytes(ef_buf *out, ef_cbor *c, ef_err *err)
+{
+    ef_cbor_item item;
+    ef_status rc = ef_cbor_take(c, &item, EF_CBOR_ARRAY, err);
+
+    while (rc == EF_OK) {
+        rc = ef_cbor_next(c, &item, err);
+        if (rc != EF_OK || item.type == EF_CBOR_END)
+            break;
+        if (item.type != EF_CBOR_UINT || item.value > 255)
+            return eif_bad(err, item.at, "no byte of the signing certificate");
+        ef_buf_byte(out, (unsigned char)item.value);
+    }
+    return rc;
+}
+
+/* The members of the one map: the certificate's text is added to pem, the
+ * signature is passed over. Both must be there, in either order.
+ *
+ * UNTRUSTED: c->in. Fails: EF_E_FORMAT.
+ * Fuzz: fuzz/fuzz_eif.c. Tests: vectors/eif.txt. */
+static ef_status
+eif_members(ef_buf *pem, ef_cbor *c, ef_err *err)
+{
+    static const char *const names[] = {"signing_certificate", "signature"};
+    uint32_t seen = 0;
+    size_t which = 0;
+    ef_status rc = EF_OK;
+
+    while (rc == EF_OK) {
+        rc = ef_cbor_key(c, &which, &seen, names, 2, err);
+        if (rc != EF_OK || which == 2)
+            break;
+        rc = which == 0 ? eif_bytes(pem, c, err) : ef_cbor_skip(c, err);
+    }
+    if (rc == EF_OK && seen != 3)
+        rc = eif_bad(err, 0,
+                     "a signature without its certificate or its "
+                     "signature");
+    return rc;
+}
+
+/* The signature section is CBOR: an array of one map, with the certificate
+ * as PEM and the signature over PCR0. The format leaves room for signatures
+ * over other registers, which no builder writes and no reader looks at.
+ *
+ *   [{"signing_certificate": [45, 45, ...], "signature": [132, ...]}]
+ *
+ * UNTRUSTED: section. Post: the PEM text is added to pem.
+ * Fails:   EF_E_FORMAT. Fuzz: fuzz/fuzz_eif.c. Tests: vectors/eif.txt. */
+static ef_status
+eif_signature(ef_buf *pem, ef_slice section, ef_err *err)
+{
+    ef_cbor c;
+    ef_cbor_item item;
+    ef_status rc;
+
+    ef_cbor_init(&c, section);
+    rc = ef_cbor_take(&c, &item, EF_CBOR_ARRAY, err);
+    if (rc == EF_OK)
+        rc = ef_cbor_take(&c, &item, EF_CBOR_MAP, err);
+    if (rc == EF_OK)
+        rc = eif_members(pem, &c, err);
+    return rc == EF_OK ? ef_cbor_end(&c, err) : rc;
+}
+
+/* 1 for one DER SEQUENCE and nothing after it, with its length in the only
+ * form that DER allows: what OpenSSL, which measures what it has parsed and
+ * written anew, cannot change. No more of the certificate is looked at: what
+ * is no certificate has a PCR8, too, but no enclave that shows it. Up to
+ * 65535 bytes, which a PEM text inside EF_MAX_EIF_SIGNATURE_BYTES never has.
+ *
+ *   30 03 02 01 05 -> 1    30 81 03 02 01 05 -> 0    30 80 .. 00 00 -> 0
+ *
+ * UNTRUSTED: der. Fuzz: fuzz/fuzz_eif.c. Tests: vectors/eif.txt.
+ * Source: X.690 8.1.3, 10.1. */
+static int
+eif_is_sequence(ef_slice der)
+{
+    if (der.n < 2 || der.p[0] != 0x30)
+        return 0;
+    if (der.p[1] < 0x80)
+        return der.n - 2 == der.p[1];
+    if (der.p[1] == 0x81)
+        return der.n >= 3 + 128 && der.n - 3 == der.p[2];
+    return der.p[1] == 0x82 && der.n >= 4 + 256 &&
+           der.n - 4 == get_be(der.p + 2, 2);
+}
+
+/* The lines between a PEM text's BEGIN and END, in *body; 0: it is not one
+ * block of that kind. Only white space may stand around it: of several
+ * blocks, or with words before it, which one is measured would depend on who
+ * reads.
+ *
+ * UNTRUSTED: text. Post: *body lies inside text.
+ * Fuzz: fuzz/fuzz_eif.c. Tests: vectors/eif.txt. Source: RFC 7468. */
+static int
+eif_pem_body(ef_slice *body, ef_slice text)
+{
+    static const char begin[] = "-----BEGIN CERTIFICATE-----";
+    static const char end[] = "-----END CERTIFICATE-----";
+    ef_slice trimmed = slice_trim(text);
+    ef_slice rest = slice_from(trimmed, sizeof begin - 1);
+
+    /* END is looked for behind BEGIN: they cannot share their hyphens */
+    *body = slice(rest.p, slice_find_str(rest, end));
+    return slice_has_prefix(trimmed, begin) &&
+           body->n + sizeof end - 1 == rest.n;
+}
+
+/* The certificate's DER, decoded where its text stands. Line ends may be
+ * anywhere and of either kind, since tools differ in that; nothing else may.
+ *
+ * UNTRUSTED: pem, whose bytes change. Post: *der lies inside pem. 0: it is
+ * no such text. Fuzz: fuzz/fuzz_eif.c. Tests: vectors/eif.txt. */
+static int
+eif_pem(ef_slice *der, ef_buf *pem)
+{
+    ef_slice body;
+    size_t i, n = 0;
+
+    if (!eif_pem_body(&body, buf_slice(pem)))
+        return 0;
+    /* n never gets past where body is read: pem's text begins before it */
+    for (i = 0; i < body.n; i++)
+        if (body.p[i] != '\n' && body.p[i] != '\r')
+            pem->p[n++] = body.p[i];
+    if (ef_base64_decode(pem->p, &n, slice(pem->p, n), NULL) != EF_OK)
+        return 0;
+    *der = slice(pem->p, n);
+    return eif_is_sequence(*der);
+}
+
+/* The signature section's certificate as DER, in *der, for which pem has the
+ * bytes; the caller frees it. Offsets in an error are the section's.
+ *
+ * UNTRUSTED: section. Fails: EF_E_FORMAT, EF_E_MEMORY.
+ * Fuzz: fuzz/fuzz_eif.c. Tests: vectors/eif.txt. */
+static ef_status
+eif_certificate(ef_slice *der, ef_buf *pem, ef_slice section, ef_err *err)
+{
+    ef_status rc = eif_signature(pem, section, err);
+
+    if (rc == EF_OK)
+        rc = buf_status(pem, err);
+    if (rc == EF_OK && !eif_pem(der, pem))
+        rc = eif_bad(err, 0,
+                     "the signing certificate is not one certificate in PEM");
+    return rc;
+}
+
+/* PCR8 of a signed image: zeros are extended by the digest of the DER, as the
+ * other registers are by theirs. Offsets in an error are the image's.
+ *
+ * UNTRUSTED: e->signature. Fails: EF_E_FORMAT, EF_E_MEMORY.
+ * Fuzz: fuzz/fuzz_eif.c. Tests: vectors/eif.txt. */
+static ef_status
+eif_pcr8(const ef_eif *e, unsigned char pcr[EF_PCR_BYTES], ef_err *err)
+{
+    br_sha384_context h;
+    ef_buf pem = {0};
+    ef_slice der = {NULL, 0};
+    ef_status rc = buf_status(&e->signature, err);
+
+    if (rc == EF_OK)
+        rc = eif_certificate(&der, &pem, buf_slice(&e->signature), err);
+    if (rc != EF_OK && rc != EF_E_MEMORY && err != NULL)
+        err->at += e->signature_at;
+    if (rc == EF_OK) {
+        br_sha384_init(&h);
+        br_sha384_update(&h, der.p, der.n);
+        pcr_extend(pcr, &h);
+    }
+    ef_buf_free(&pem);
+    return rc;
+}
+
+/* Did all of the image come, undamaged? First the CRC, so that of a damaged
+ * copy this is said and not what the damage led to. A short file of another
+ * kind gets here, too.
+ *
+ * UNTRUSTED: what was pushed. Fails: EF_E_FORMAT.
+ * Fuzz: fuzz/fuzz_eif.c. Tests: vectors/eif.txt. */
+static ef_status
+eif_whole(const ef_eif *e, ef_err *err)
+{
+    if (e->count == 0 && eif_magic(e, e->head_n, err) != EF_OK)
+        return EF_E_FORMAT;
+    if (e->count == 0 || e->section < e->count || e->left > 0)
+        return eif_bad(err, e->at, "the image ends before it is complete");
+    if (~e->crc != e->crc_want)
+        return with_hint(
+            err, eif_bad(err, EIF_CRC_AT, "the image's checksum is wrong"),
+            "the copy is damaged: copy it again");
+    return EF_OK;
+}
+
+/* Has it the sections that an image must have? A command line, because then
+ * there was a kernel before it; from version 4 on metadata, too, without
+ * which AWS says that an image does not start. Ramdisks may be missing, and
+ * PCR2 is then of nothing: H(zeros | H("")).
+ *
+ * UNTRUSTED: what was pushed. Fails: EF_E_FORMAT, at the image's end.
+ * Fuzz: fuzz/fuzz_eif.c. Tests: vectors/eif.txt. */
+static ef_status
+eif_complete(const ef_eif *e, ef_err *err)
+{
+    ef_status rc = eif_whole(e, err);
+
+    if (rc != EF_OK)
+        return rc;
+    if (e->seen[EIF_CMDLINE] == 0)
+        return eif_bad(err, e->at,
+                       "an image without a kernel or a command line");
+    if (e->version == 4 && e->seen[EIF_METADATA] == 0)
+        return eif_bad(err, e->at, "an image of version 4 without metadata");
+    return EF_OK;
+}
+
+/* All of *out is written on EF_OK alone: no half of a measurement gets out.
+ * Fuzz: fuzz/fuzz_eif.c. Tests: vectors/eif.txt, tests/eif.py. */
+ef_status
+ef_eif_end(const ef_eif *e, ef_measurement *out, ef_err *err)
+{
+    ef_measurement m = {.has_pcr8 = e->seen[EIF_SIGNATURE] > 0};
+    ef_status rc = eif_complete(e, err);
+
+    if (rc == EF_OK && m.has_pcr8)
+        rc = eif_pcr8(e, m.pcr8, err);
+    if (rc != EF_OK)
+        return rc;
+    pcr_extend(m.pcr0, &e->image);
+    pcr_extend(m.pcr1, &e->boot);
+    pcr_extend(m.pcr2, &e->app);
+    *out = m;
+    return EF_OK;
+}
+
+/* --- measurements as JSON --- */
+
+/* The members of a set of measurements, and how an error names them in what
+ * nitro-cli prints and in the bare object. */
+struct pcr_name {
+    const char *name, *nested, *bare;
+};
+static const struct pcr_name pcr_names[] = {
+    {"PCR0", "/Measurements/PCR0", "/PCR0"},
+    {"PCR1", "/Measurements/PCR1", "/PCR1"},
+    {"PCR2", "/Measurements/PCR2", "/PCR2"},
+    {"PCR8", "/Measurements/PCR8", "/PCR8"},
+    {"HashAlgorithm", "/Measurements/HashAlgorithm", "/HashAlgorithm"}};
+enum { PCR_SIGNER = 3, PCR_HASH, PCR_MEMBERS };
+
+/* 1 where node i of doc is a member that a set of measurements may have.
+ *
+ * UNTRUSTED: doc. Fuzz: fuzz/fuzz_measurement.c. */
+static int
+pcr_known(const ef_json *doc, uint32_t i)
+{
+    size_t k = 0;
+
+    while (k < PCR_MEMBERS &&
+           !json_name_is(doc, i, slice_str(pcr_names[k].name)))
+        k++;
+    return k < PCR_MEMBERS;
+}
+
+/* Only these members: with "pcr8" or "PCR08" the signer would not be asked
+ * for, and nobody would notice. What nitro-cli adds stands beside the set,
+ * not in it. Other registers are no property of an image: PCR3 and PCR4 are
+ * of the instance that runs it.
+ *
+ * UNTRUSTED: doc. set is an object's node. Fails: EF_E_FORMAT.
+ * Fuzz: fuzz/fuzz_measurement.c. Tests: vectors/measurements.txt. */
+static ef_status
+pcr_only(const ef_json *doc, uint32_t set, ef_err *err)
+{
+    uint32_t i = set + 1;
+
+    while (i < doc->nodes[set].end && pcr_known(doc, i))
+        i = doc->nodes[i].end;
+    if (i == doc->nodes[set].end)
+        return EF_OK;
+    return with_member(err,
+                       reject(err, EF_E_FORMAT, doc->nodes[i].name_at,
+                              "a member that measurements do not have"),
+                       set == 0 ? "" : "/Measurements");
+}
+
+/* Member k of the set at node `set`, a string, into text: a view of the
+ * document, or of tmp where it has escapes. *found 0: it is not there, which
+ * only PCR8 and HashAlgorithm may be.
+ *
+ * UNTRUSTED: doc. Fails: EF_E_FORMAT, EF_E_MEMORY; err->place is place.
+ * Fuzz: fuzz/fuzz_measurement.c. Tests: vectors/measurements.txt. */
+static ef_status
+pcr_text(ef_slice *text, int *found, const ef_json *doc, uint32_t set, size_t k,
+         const char *place, ef_buf *tmp, ef_err *err)
+{
+    const char *name = pcr_names[k].name;
+    uint32_t node = ef_json_member(doc, set, slice_str(name));
+    ef_status rc;
+
+    *found = node != EF_JSON_NONE;
+    if (!*found && k >= PCR_SIGNER)
+        return EF_OK;
+    rc = cred_member(doc, set, name, EF_JSON_STRING, place, &node, err);
+    if (rc != EF_OK)
+        return rc;
+    *text = cred_text(doc, node, tmp);
+    return buf_status(tmp, err);
+}
+
+/* Member k into pcr, 96 hex digits of either case; or, of HashAlgorithm,
+ * whether it is the one that PCRs have. nitro-cli prints it as Rust's
+ * "Sha384 { ... }", of which the first word is looked at.
+ *
+ * UNTRUSTED: doc. Fails: EF_E_FORMAT, EF_E_MEMORY; err->place names it.
+ * Fuzz: fuzz/fuzz_measurement.c. Tests: vectors/measurements.txt. */
+static ef_status
+pcr_member(unsigned char pcr[EF_PCR_BYTES], int *found, const ef_json *doc,
+           uint32_t set, size_t k, ef_err *err)
+{
+    const char *place = set == 0 ? pcr_names[k].bare : pcr_names[k].nested;
+    ef_buf tmp = {0};
+    ef_slice text = {NULL, 0};
+    ef_status rc = pcr_text(&text, found, doc, set, k, place, &tmp, err);
+
+    if (rc == EF_OK && *found && k != PCR_HASH)
+        rc = ef_hex_decode(pcr, EF_PCR_BYTES, text, err);
+    else if (rc == EF_OK && *found && !slice_has_prefix(text, "Sha384"))
+        rc = reject(err, EF_E_FORMAT, EF_NOWHERE, "a hash that is not SHA-384");
+    ef_buf_free(&tmp);
+    return with_member(err, rc, place);
+}
+
+/* The object that has the registers: the document, or its "Measurements",
+ * whose node is never 0. With that member there, registers beside it are not
+ * looked at, as other members of nitro-cli's are not.
+ *
+ * UNTRUSTED: doc. Fails: EF_E_FORMAT: [], {"Measurements": 1}.
+ * Fuzz: fuzz/fuzz_measurement.c. Tests: vectors/measurements.txt. */
+static ef_status
+pcr_set(const ef_json *doc, uint32_t *set, ef_err *err)
+{
+    *set = 0;
+    if (doc->nodes[0].type != EF_JSON_OBJECT)
+        return with_member(err,
+                           reject(err, EF_E_FORMAT, doc->nodes[0].at,
+                                  "measurements are not a JSON object"),
+                           "");
+    if (ef_json_member(doc, 0, slice_str("Measurements")) == EF_JSON_NONE)
+        return EF_OK;
+    return cred_member(doc, 0, "Measurements", EF_JSON_OBJECT, "/Measurements",
+                       set, err);
+}
+
+/* All members of the set into m, in the order of pcr_names. Whether PCR8 was
+ * found is what m remembers; of HashAlgorithm nothing is kept. Members that
+ * are not known come last: of a misspelled PCR0 it is said that it is missing.
+ *
+ * UNTRUSTED: doc. Fails: as its parts do.
+ * Fuzz: fuzz/fuzz_measurement.c. Tests: vectors/measurements.txt. */
+static ef_status
+pcr_read(ef_measurement *m, const ef_json *doc, ef_err *err)
+{
+    unsigned char none[EF_PCR_BYTES];
+    unsigned char *to[] = {m->pcr0, m->pcr1, m->pcr2, m->pcr8, none};
+    uint32_t set;
+    size_t k;
+    int found;
+    ef_status rc = pcr_set(doc, &set, err);
+
+    for (k = 0; rc == EF_OK && k < PCR_MEMBERS; k++) {
+        rc = pcr_member(to[k], &found, doc, set, k, err);
+        if (k == PCR_SIGNER)
+            m->has_pcr8 = found;
+    }
+    return rc == EF_OK ? pcr_only(doc, set, err) : rc;
+}
+
+/* Zeros in all three are what an enclave in debug mode attests to, whatever
+ * is in it: its document is signed like any other, and a policy of zeros
+ * would let every debug enclave in. An image's own registers are hashes, and
+ * never so. Nothing is secret: memcmp will do.
+ * Tests: tests/unit.c (test_measurements). */
+int
+ef_measurement_is_debug(const ef_measurement *m)
+{
+    static const unsigned char zeros[EF_PCR_BYTES];
+
+    return memcmp(m->pcr0, zeros, sizeof zeros) == 0 &&
+           memcmp(m->pcr1, zeros, sizeof zeros) == 0 &&
+           memcmp(m->pcr2, zeros, sizeof zeros) == 0;
+}
+
+/* The refusal of zeros, with what to give in their place. EF_E_POLICY: the
+ * text is a measurement, but not one that may be asked for. */
+static ef_status
+pcr_debug(ef_err *err)
+{
+    return with_hint(err,
+                     reject(err, EF_E_POLICY, EF_NOWHERE,
+                            "a debug-mode enclave's zeros, which measure "
+                            "nothing"),
+                     "give what the image was built with; `encflow attest "
+                     "pcrs` computes it from the EIF");
+}
+
+/* nitro-cli prints its messages to stderr and the JSON to stdout: who caught
+ * both in one file is told so. A set that is not whole is not handed out.
+ *
+ *   {"PCR0": "3a5f..", "PCR1": "bcdf..", "PCR2": "21b9.."}
+ *   {"Measurements": {"HashAlgorithm": "Sha384 { ... }", "PCR0": ...}, ...}
+ *
+ * UNTRUSTED: json. Limits: EF_MAX_MEASUREMENT_BYTES, and section 3's.
+ * Fuzz: fuzz/fuzz_measurement.c. Tests: vectors/measurements.txt. */
+ef_status
+ef_measurement_parse(ef_measurement *out, ef_slice json, ef_err *err)
+{
+    ef_measurement m = {.has_pcr8 = 0};
+    ef_json doc;
+    ef_status rc;
+
+    if (json.n > EF_MAX_MEASUREMENT_BYTES)
+        return reject(err, EF_E_LIMIT, EF_MAX_MEASUREMENT_BYTES,
+                      "larger than EF_MAX_MEASUREMENT_BYTES (1048576)");
+    rc = with_hint(err, ef_json_parse(&doc, json, err),
+                   "give what nitro-cli prints to standard output, without "
+                   "its messages");
+    if (rc == EF_OK)
+        rc = pcr_read(&m, &doc, err);
+    ef_json_free(&doc);
+    if (rc == EF_OK && ef_measurement_is_debug(&m))
+        rc = pcr_debug(err);
+    if (rc == EF_OK)
+        *out = m;
+    return rc;
+}
+
+/* Names in order, no blanks, lower-case digits: RFC 8785's form, so that
+ * equal measurements are equal bytes in what is signed. The hash's name is
+ * left out: there is no other. That memory ran out shows in out->failed.
+ * Tests: vectors/measurements.txt (printed). */
+void
+ef_measurement_print(ef_buf *out, const ef_measurement *m)
+{
+    const unsigned char *from[] = {m->pcr0, m->pcr1, m->pcr2, m->pcr8};
+    size_t k, n = m->has_pcr8 ? 4 : 3;
+    char hex[2 * EF_PCR_BYTES];
+
+    for (k = 0; k < n; k++) {
+        ef_hex_encode(hex, from[k], EF_PCR_BYTES, 0);
+        ef_buf_str(out, k == 0 ? "{\"" : ",\"");
+        ef_buf_str(out, pcr_names[k].name);
+        ef_buf_str(out, "\":\"");
+        ef_buf_add(out, hex, sizeof hex);
+        ef_buf_byte(out, '"');
+    }
+    ef_buf_byte(out, '}');
+}
+
+#ifndef EF_NO_MAIN /* files, and what they are for */
+
+/* An image's bytes, n at a time, through p, to the end of the file. It need
+ * not be a plain file: nothing is read twice, and no size is asked for.
+ *
+ * UNTRUSTED: what fd gives. Fails: EF_E_IO, and as ef_eif_push does.
+ * Fuzz: fuzz/fuzz_eif.c. */
+static ef_status
+eif_read(ef_eif *e, int fd, unsigned char *p, size_t n, ef_err *err)
+{
+    ef_status rc = EF_OK;
+    ssize_t got = 1;
+
+    while (rc == EF_OK && got > 0) {
+        got = file_read_full(fd, p, n);
+        if (got < 0)
+            return reject_sys(err, EF_E_IO, "cannot read");
+        rc = ef_eif_push(e, slice(p, (size_t)got), err);
+    }
+    return rc;
+}
+
+/* The measurement of the image at path ("-" is standard input), in constant
+ * memory: 64 KiB, and a signature. The one place that opens an image: who
+ * computes PCRs and who adds an application come here.
+ *
+ * UNTRUSTED: the file. Fails: EF_E_IO, EF_E_MEMORY, EF_E_FORMAT, EF_E_LIMIT;
+ * err->where names the file. Fuzz: fuzz/fuzz_eif.c. Tests: tests/eif.py. */
+static ef_status
+eif_measure_file(ef_measurement *out, const char *path, ef_err *err)
+{
+    size_t n = (size_t)64 << 10;
+    unsigned char *p;
+    ef_eif *e;
+    int fd;
+    ef_status rc = file_open(&fd, path, err);
+
+    if (rc != EF_OK)
+        return rc;
+    p = malloc(n);
+    e = ef_eif_new();
+    rc = p != NULL && e != NULL ? eif_read(e, fd, p, n, err)
+                                : reject_memory(err);
+    if (rc == EF_OK)
+        rc = ef_eif_end(e, out, err);
+    ef_eif_free(e);
+    free(p);
+    file_close(fd);
+    return with_file(err, rc, path);
 }
 
 #endif /* EF_NO_MAIN */
@@ -15130,7 +24719,49 @@ enum cli_option {
     CLI_TOP,
     CLI_PLOT,
     CLI_FORMAT,
+    /* of workflows: who, where, and what documents have alike */
+    CLI_ID,
+    CLI_WORKSPACE,
+    CLI_DESCRIPTION,
+    CLI_LABEL,
+    CLI_GROUP,
+    /* datasets */
+    CLI_DIRECTION,
+    CLI_LOCATION,
+    CLI_CREDENTIALS,
+    CLI_ENCRYPTED,
+    CLI_FROM,
+    CLI_TO,
+    CLI_EXPIRES,
+    CLI_RELEASE_KEY,
+    CLI_LONG,
+    CLI_LONG_FILE,
+    CLI_LONG_URL,
+    /* applications and configurations */
+    CLI_IMAGE,
+    CLI_PCRS,
+    CLI_PCR,
+    CLI_EIF,
+    CLI_DOMAIN,
+    CLI_APPROVER,
+    CLI_NEED,
+    CLI_NEW_BUILD,
+    CLI_APP,
+    CLI_PORT_IN,
+    CLI_PORT_OUT,
+    CLI_ITEM,
+    /* workflows and answers */
+    CLI_UNTIL,
+    CLI_REPLACES,
+    CLI_BUILD,
+    CLI_CONFIG,
+    CLI_AS,
+    CLI_VIA,
+    CLI_REASON,
+    CLI_HASHES,
     /* run's */
+    CLI_APPCONFIG,
+    CLI_ROOT,
     CLI_PORTS,
     CLI_INPUT,
     CLI_OUTPUT,
@@ -15241,8 +24872,87 @@ static const struct cli_spelling {
     /* At most 100000. */
     [CLI_TOP] = {"", "--top", "N", "also list the N most frequent values"},
     [CLI_PLOT] = {"", "--plot", NULL, "draw their frequencies as bars"},
-    /* --json means the same as --format json. */
-    [CLI_FORMAT] = {"", "--format", "text|json", "how to print (default text)"},
+    /* describe has text and json (--json means the same), id show text, pem
+     * and jwk, workflow graph text, dot, svg and html. */
+    [CLI_FORMAT] = {"", "--format", "FORMAT", "how to print (default text)"},
+    /* Or ENCFLOW_ID; no option takes the key itself. */
+    [CLI_ID] = {"", "--id", "FILE",
+                "your private key, PEM (default: ~/.config/encflow/id.pem)"},
+    /* Or ENCFLOW_WORKSPACE. */
+    [CLI_WORKSPACE] = {"", "--workspace", "DIR",
+                       "the folder of documents (default .encflow)"},
+    [CLI_DESCRIPTION] = {"", "--description", "TEXT", "what it is"},
+    /* A key stands once; its value may be empty. */
+    [CLI_LABEL] = {"", "--label", "KEY=VALUE", "a label; may be repeated"},
+    /* A name and no more: who approves is said by --approver. */
+    [CLI_GROUP] = {"", "--group", "NAME", "the group that it belongs to"},
+    [CLI_DIRECTION] = {"", "--direction", "input|output|between",
+                       "which way the data goes (default input)"},
+    /* Without a query: that is a secret, and part of --credentials. */
+    [CLI_LOCATION] = {"", "--location", "URL", "where the object is"},
+    [CLI_CREDENTIALS] = {"", "--credentials", "FILE",
+                         "its credentials, as `credentials make` prints them"},
+    /* Else it is fetched: what is committed to has to be seen. */
+    [CLI_ENCRYPTED] = {"", "--encrypted", "FILE",
+                       "the encrypted file, where it need not be fetched"},
+    [CLI_FROM] = {"", "--from", "FILE", "encrypt FILE and put it at --to"},
+    [CLI_TO] = {"", "--to", "PLACE", "s3://BUCKET/KEY or file://PATH"},
+    [CLI_EXPIRES] = {"", "--expires", "SECONDS",
+                     "how long the presigned URLs last (default 86400)"},
+    /* Public where something is sealed, private where it is opened. */
+    [CLI_RELEASE_KEY] = {"", "--release-key", "FILE",
+                         "the release service's key, PEM"},
+    [CLI_LONG] = {"", "--long-description", "TEXT", "more, in Markdown"},
+    [CLI_LONG_FILE] = {"", "--long-description-file", "FILE",
+                       "the same from a file"},
+    [CLI_LONG_URL] = {"", "--long-description-url", "URL",
+                      "the same, fetched once"},
+    [CLI_IMAGE] = {"", "--image", "NAME",
+                   "the image, as its registry names it"},
+    /* Several sets: of a roll-out any may run. */
+    [CLI_PCRS] = {"", "--pcrs", "FILE",
+                  "what it measures: JSON that nitro-cli build-enclave prints; "
+                  "may be repeated"},
+    [CLI_PCR] = {"", "--pcr", "SET",
+                 "the same as PCR0=HEX,PCR1=HEX,PCR2=HEX[,PCR8=HEX]"},
+    [CLI_EIF] = {"", "--eif", "FILE", "the same, worked out from the image"},
+    [CLI_DOMAIN] = {"", "--domain", "HOST[:PORT]",
+                    "a domain that it may reach; may be repeated"},
+    /* A name of `id list`, or a thumbprint. */
+    [CLI_APPROVER] = {"", "--approver", "WHO",
+                      "who approves its builds and domains (default: you); may "
+                      "be repeated"},
+    [CLI_NEED] = {"", "--need", "K",
+                  "so many approvals will do (default: all)"},
+    [CLI_NEW_BUILD] = {"", "--new-build", NULL,
+                       "another image of an application that is there"},
+    [CLI_APP] = {"", "--app", "APP", "the application"},
+    /* The reference's two where none is named. */
+    [CLI_PORT_IN] = {"", "--input", "PORT", "an input port; may be repeated"},
+    [CLI_PORT_OUT] = {"", "--output", "PORT",
+                      "an output port; may be repeated"},
+    [CLI_ITEM] =
+        {"", "--item", "PATH=FILE",
+         "a file for the application, PATH below /opt/fortanix; may be "
+         "repeated"},
+    [CLI_UNTIL] = {"", "--until", "TIME", "when it is over (default: never)"},
+    [CLI_REPLACES] = {"", "--replaces", "WORKFLOW",
+                      "begin with it: a new version of it"},
+    [CLI_BUILD] = {"", "--build", "BUILD",
+                   "a build's hash, or its application's name: the newest"},
+    [CLI_CONFIG] = {"", "--config", "CONFIG", "its configuration"},
+    [CLI_AS] = {"", "--as", "NAME", "the dataset's name in this workflow"},
+    [CLI_VIA] = {"", "--via", "DATASET",
+                 "the dataset that carries one port's data to the other"},
+    [CLI_REASON] = {"", "--reason", "TEXT", "why"},
+    [CLI_HASHES] = {"-o", "--out-dir", "DIR",
+                    "also write DIR/APPCONFIG_ID.json for each"},
+    [CLI_APPCONFIG] = {"", "--appconfig-file", "FILE",
+                       "run what a workflow approved: a file of `workflow "
+                       "hashes -o`"},
+    /* In an enclave the files go where they say; elsewhere not. */
+    [CLI_ROOT] = {"", "--root", "DIR",
+                  "write the configuration's files below DIR (default /)"},
     /* The default is where the reference's platform puts it. */
     [CLI_PORTS] = {"", "--ports", "DIR",
                    "the ports folder (default "
@@ -15266,13 +24976,17 @@ static const struct cli_spelling {
 
 /* What a command line says. All texts are argv's, which outlives it; the
  * arrays are cli_dispatch's. A command reads its options here and nowhere
- * else, so no global holds one (cli_run_quiet excepted, which a callback
+ * else, so no global holds one (cli_quiet excepted, which a callback
  * needs). */
 struct cli {
     const struct cli_command *command;
     const char *value[CLI_OPTIONS];  /* "" for a flag, NULL where not given */
     const char **columns, **queries; /* repeatable ones, in order */
     size_t column_n, query_n;
+    /* those of workflows: each value, and which option's it is */
+    const char **listed;
+    unsigned char *listed_as;
+    size_t listed_n;
     char **args; /* the rest */
     int argc;
     char **after; /* what follows "--", NULL where there is no "--" */
@@ -15285,13 +24999,15 @@ struct cli_command {
     const char *name, *synopsis, *about;
     int (*run)(struct cli *c);
     int min_args, max_args;
-    unsigned char options[20]; /* enum cli_option, CLI_END at the end */
+    unsigned char options[32]; /* enum cli_option, CLI_END at the end */
 };
 
 /* Written by cli_on_signal, for `run` alone. Transfers and the application's
  * watch look at it between two steps. */
 static volatile sig_atomic_t cli_stop; /* a signal that asks us to end */
 static const char *cli_name = "";      /* the command, for messages */
+/* -q, for callbacks: they have no struct cli */
+static int cli_quiet;
 
 /* --- messages --- */
 
@@ -17438,10 +27154,2744 @@ cli_describe(struct cli *c)
     return cli_stdout_end(&out);
 }
 
-/* --- run --- */
+/* --- workflows: an identity and a workspace --- */
 
-/* -q, for cli_run_note: run_job has no struct cli to hand it. */
-static int cli_run_quiet;
+/* Every command of a workflow works on a folder of documents, most of them as
+ * somebody. What it has read is one set of documents; what it adds is signed
+ * and written at once, under the folder's lock, so that each command sees
+ * what the one before it has added. */
+
+#define CLI_WRITES 1 /* takes the lock, and needs an identity */
+#define CLI_AS_ONE 2 /* needs an identity, writes nothing */
+
+struct cli_book {
+    ef_workspace ws;
+    const char *dir;
+    int lock;         /* -1: not taken */
+    unsigned char *d; /* EF_P256_SCALAR_BYTES, secret memory; NULL: nobody */
+    unsigned char q[EF_P256_POINT_BYTES], kid[EF_KID_BYTES];
+};
+
+/* A file of the workspace that is no document: named, and passed over. */
+static void
+cli_book_note(const char *name, const ef_err *err)
+{
+    ef_err shown = {0}; /* only for its escaping */
+
+    if (cli_quiet)
+        return;
+    with_where(&shown, EF_E_FORMAT, slice_str(name));
+    cli_prefix();
+    fprintf(stderr, "note: \"%s\" is passed over: %s\n", shown.where, err->msg);
+}
+
+/* Where the identity is: --id, ENCFLOW_ID, or the user's own folder of
+ * settings. Post: path has a NUL. Fails: EF_E_USAGE without any of them. */
+static ef_status
+cli_id_path(const struct cli *c, ef_buf *path, ef_err *err)
+{
+    const char *env = getenv("ENCFLOW_ID"), *home = getenv("HOME");
+    const char *config = getenv("XDG_CONFIG_HOME");
+
+    if (c->value[CLI_ID] != NULL) {
+        ef_buf_str(path, c->value[CLI_ID]);
+    } else if (env != NULL && env[0] != '\0') {
+        ef_buf_str(path, env);
+    } else if (config != NULL && config[0] == '/') {
+        ef_buf_str(path, config);
+        ef_buf_str(path, "/encflow/id.pem");
+    } else if (home != NULL && home[0] == '/') {
+        ef_buf_str(path, home);
+        ef_buf_str(path, "/.config/encflow/id.pem");
+    } else {
+        return with_hint(err,
+                         reject(err, EF_E_USAGE, EF_NOWHERE,
+                                "no place for an identity is known"),
+                         "--id FILE names it");
+    }
+    return file_end_name(path, err);
+}
+
+/* A key from a PEM file; out in secret memory where it may be private.
+ * UNTRUSTED: the file. Secret: its text, in secret memory.
+ * Fails:   EF_E_IO, EF_E_FORMAT, EF_E_LIMIT, naming the file.
+ * Fuzz: fuzz/fuzz_pem.c. */
+static ef_status
+cli_read_pem(ef_pem_key *out, const char *path, ef_err *err)
+{
+    unsigned char *text = ef_secret_alloc(EF_MAX_PEM_BYTES + 1, NULL);
+    size_t n;
+    ef_status rc;
+
+    if (text == NULL)
+        return reject_memory(err);
+    rc = file_read_small(text, EF_MAX_PEM_BYTES + 1, &n, path,
+                         "larger than EF_MAX_PEM_BYTES (8192)", err);
+    if (rc == EF_OK)
+        rc = with_file(err, ef_pem_parse(out, slice(text, n), err), path);
+    ef_secret_free(text, EF_MAX_PEM_BYTES + 1);
+    return rc;
+}
+
+/* No passphrase protects the file, so its mode must. A warning, not a
+ * failure: some file systems have no modes. */
+static void
+cli_id_mode(const char *path)
+{
+    ef_err shown = {0}; /* only for its escaping */
+    struct stat st;
+
+    if (stat(path, &st) != 0 || (st.st_mode & 077) == 0)
+        return;
+    with_where(&shown, EF_E_IO, slice_str(path));
+    cli_prefix();
+    fprintf(stderr,
+            "warning: others may use \"%s\": whoever reads it signs as you; "
+            "chmod 600\n",
+            shown.where);
+}
+
+/* Who the user is. EF_OK and b->d NULL: nobody, where that will do.
+ * Secret:  b->d. Fails: EF_E_USAGE with a hint where there is no such file
+ * and one is needed; EF_E_FORMAT for another kind of key. */
+static ef_status
+cli_book_identity(const struct cli *c, struct cli_book *b, int needed,
+                  ef_err *err)
+{
+    ef_pem_key *key = ef_secret_alloc(sizeof *key, NULL);
+    ef_buf path = {0};
+    ef_status rc =
+        key != NULL ? cli_id_path(c, &path, err) : reject_memory(err);
+
+    if (rc == EF_OK && access(buf_cstr(&path), F_OK) != 0)
+        rc = with_hint(err, reject_sys(err, EF_E_USAGE, "there is no identity"),
+                       "make one with: encflow id new NAME");
+    else if (rc == EF_OK)
+        rc = cli_read_pem(key, buf_cstr(&path), err);
+    if (rc == EF_OK && key->kind != EF_PEM_P256_PRIVATE)
+        rc = with_hint(
+            err,
+            reject(err, EF_E_FORMAT, EF_NOWHERE, "not a private key of P-256"),
+            "make one with: encflow id new NAME");
+    with_where(err, rc, buf_slice(&path));
+    /* only to look: as nobody, unless a file is there and wrong */
+    if (rc == EF_E_USAGE && !needed) {
+        *err = (ef_err){0};
+        rc = EF_OK;
+    } else if (rc == EF_OK) {
+        cli_id_mode(buf_cstr(&path));
+        b->d = ef_secret_alloc(EF_P256_SCALAR_BYTES, NULL);
+        rc = b->d != NULL ? EF_OK : reject_memory(err);
+    }
+    if (b->d != NULL) {
+        memcpy(b->d, key->secret, EF_P256_SCALAR_BYTES);
+        memcpy(b->q, key->public_key, sizeof b->q);
+        ef_p256_kid(b->kid, b->q);
+    }
+    ef_buf_free(&path);
+    ef_secret_free(key, sizeof *key);
+    return rc;
+}
+
+/* Safe on zeros but for lock, which is -1 then. */
+static void
+cli_book_close(struct cli_book *b)
+{
+    ef_workspace_free(&b->ws);
+    ef_secret_free(b->d, EF_P256_SCALAR_BYTES);
+    file_close(b->lock);
+    b->lock = -1;
+    b->d = NULL;
+}
+
+/* The identity, the lock, the documents, in this order: nothing is made for
+ * somebody who may not write. What a command has to check besides, it checks
+ * before.
+ * Post:    cli_book_close, also after failure. Fails: as its parts. */
+static ef_status
+cli_book_open(const struct cli *c, struct cli_book *b, int flags, ef_err *err)
+{
+    const char *env = getenv("ENCFLOW_WORKSPACE");
+    ef_status rc;
+
+    *b = (struct cli_book){.lock = -1, .dir = ".encflow"};
+    if (c->value[CLI_WORKSPACE] != NULL)
+        b->dir = c->value[CLI_WORKSPACE];
+    else if (env != NULL && env[0] != '\0')
+        b->dir = env;
+    rc = cli_book_identity(c, b, flags != 0, err);
+    if (rc == EF_OK && flags & CLI_WRITES)
+        rc = ws_lock(&b->lock, b->dir, err);
+    if (rc == EF_OK)
+        rc = ws_read(&b->ws, b->dir, cli_book_note, err);
+    return rc;
+}
+
+/* Sign a document of these members, and write it. members is closed here.
+ * Fails:   as ef_doc_sign: EF_E_FORMAT names the member that an option gave;
+ * EF_E_IO. Post: hash is its name; the workspace has it. */
+static ef_status
+cli_publish(struct cli_book *b, ef_doc_kind kind, ef_buf *members,
+            unsigned char hash[EF_SHA256_BYTES], ef_err *err)
+{
+    ef_buf jws = {0};
+    ef_status rc = buf_status(members, err);
+
+    if (rc == EF_OK)
+        rc = ef_doc_sign(&jws, hash, b->d, kind, cli_now(), buf_slice(members),
+                         err);
+    if (rc == EF_OK)
+        rc = ws_publish(&b->ws, b->dir, hash, buf_slice(&jws), err);
+    ef_buf_free(&jws);
+    return rc;
+}
+
+/* The same for members that were put together in a buffer without its end. */
+static ef_status
+cli_publish_open(struct cli_book *b, ef_doc_kind kind, ef_buf *members,
+                 unsigned char hash[EF_SHA256_BYTES], ef_err *err)
+{
+    ef_buf_byte(members, '}');
+    return cli_publish(b, kind, members, hash, err);
+}
+
+/* --- members from options --- */
+
+/* The name of one more member, with what stands before it. */
+static void
+cli_add_name(ef_buf *m, const char *name)
+{
+    ef_buf_str(m, m->n == 0 ? "{\"" : ",\"");
+    ef_buf_str(m, name);
+    ef_buf_str(m, "\":");
+}
+
+/* "name":"text"; nothing where text is NULL. What may stand there, the rules
+ * of the document say. */
+static void
+cli_add_text(ef_buf *m, const char *name, const char *text)
+{
+    if (text == NULL)
+        return;
+    cli_add_name(m, name);
+    ef_json_quote(m, slice_str(text));
+}
+
+/* "name":"64 digits" */
+static void
+cli_add_hash(ef_buf *m, const char *name, const unsigned char *hash)
+{
+    cli_add_name(m, name);
+    ef_buf_byte(m, '"');
+    doc_add_hash(m, hash);
+    ef_buf_byte(m, '"');
+}
+
+/* "name":number */
+static void
+cli_add_number(ef_buf *m, const char *name, int64_t n)
+{
+    cli_add_name(m, name);
+    buf_printf(m, "%lld", (long long)n);
+}
+
+/* How often a repeatable option was given. */
+static size_t
+cli_count(const struct cli *c, enum cli_option o)
+{
+    size_t i, n = 0;
+
+    for (i = 0; i < c->listed_n; i++)
+        n += c->listed_as[i] == o;
+    return n;
+}
+
+/* "name":["...",...] of a repeatable option's values; where it was not given,
+ * nothing, or an empty list if always. */
+static void
+cli_add_list(ef_buf *m, const struct cli *c, enum cli_option o,
+             const char *name, int always)
+{
+    size_t i, n = 0;
+
+    if (!always && cli_count(c, o) == 0)
+        return;
+    cli_add_name(m, name);
+    for (i = 0; i < c->listed_n; i++)
+        if (c->listed_as[i] == o) {
+            ef_buf_byte(m, n++ == 0 ? '[' : ',');
+            ef_json_quote(m, slice_str(c->listed[i]));
+        }
+    ef_buf_str(m, n == 0 ? "[]" : "]");
+}
+
+/* "labels":{"KEY":"VALUE",...} of --label. A key given twice is refused with
+ * the document, which has no name twice. 0, or 2 after a message. */
+static int
+cli_add_labels(ef_buf *m, const struct cli *c)
+{
+    size_t i, n = 0;
+
+    if (cli_count(c, CLI_LABEL) > 0)
+        cli_add_name(m, "labels");
+    for (i = 0; i < c->listed_n; i++) {
+        ef_slice label = slice_str(c->listed[i]);
+        size_t eq = slice_find(label, '=');
+
+        if (c->listed_as[i] != CLI_LABEL)
+            continue;
+        if (eq == label.n)
+            return cli_usage("--label takes KEY=VALUE, not", c->listed[i]);
+        ef_buf_byte(m, n++ == 0 ? '{' : ',');
+        ef_json_quote(m, slice(label.p, eq));
+        ef_buf_byte(m, ':');
+        ef_json_quote(m, slice_from(label, eq + 1));
+    }
+    ef_buf_str(m, n > 0 ? "}" : "");
+    return 0;
+}
+
+/* Name, description, group and labels: what datasets, applications and
+ * configurations have alike. 0, or 2 after a message. */
+static int
+cli_add_common(ef_buf *m, const struct cli *c)
+{
+    cli_add_text(m, "name", c->args[0]);
+    cli_add_text(m, "description", c->value[CLI_DESCRIPTION]);
+    cli_add_text(m, "group", c->value[CLI_GROUP]);
+    return cli_add_labels(m, c);
+}
+
+/* --- finding documents --- */
+
+/* The document's name, where its kind has one; a build has its
+ * application's. */
+static ef_slice
+cli_doc_name(const struct cli_book *b, const ef_doc *doc, ef_buf *tmp)
+{
+    const ef_doc *from =
+        doc->kind == EF_DOC_BUILD ? ws_app_of(&b->ws, doc) : doc;
+    ef_json json = {.nodes = NULL};
+
+    if (from != NULL && ws_parse(&json, from, NULL) == EF_OK &&
+        doc_at(&json, "name") != EF_JSON_NONE)
+        ef_json_string(&json, doc_at(&json, "name"), tmp);
+    ef_json_free(&json);
+    return buf_slice(tmp);
+}
+
+/* Is this document one that a name means? A draft that was replaced or
+ * submitted, or a workflow that was, is not: a name means the newest. */
+static int
+cli_is_current(const struct cli_book *b, const ef_doc *doc)
+{
+    ef_doc_state state = EF_STATE_DRAFT;
+    ef_err why = {0};
+
+    if (doc->kind != EF_DOC_DRAFT && doc->kind != EF_DOC_WORKFLOW)
+        return 1;
+    if (ef_doc_state_of(&b->ws, doc, &state, &why, NULL) != EF_OK)
+        return 0;
+    if (doc->kind == EF_DOC_DRAFT)
+        return state == EF_STATE_DRAFT && why.msg == NULL;
+    return state != EF_STATE_CANCELLED;
+}
+
+/* Does text mean doc: its name, or the first eight or more digits of its
+ * hash? */
+static int
+cli_means(const struct cli_book *b, const ef_doc *doc, ef_slice text)
+{
+    char hex[2 * EF_SHA256_BYTES];
+    ef_buf tmp = {0};
+    int yes;
+
+    ef_hex_encode(hex, doc->hash, EF_SHA256_BYTES, 0);
+    if (text.n >= 8 && text.n <= sizeof hex && memcmp(hex, text.p, text.n) == 0)
+        return 1;
+    yes = wf_same(cli_doc_name(b, doc, &tmp), text) && cli_is_current(b, doc);
+    ef_buf_free(&tmp);
+    return yes;
+}
+
+/* Of two documents that text means, the one to take; NULL: nobody can tell.
+ * A draft goes before the workflow it will replace; of one's builds or
+ * workflows the later one is meant. */
+static const ef_doc *
+cli_prefer(const ef_doc *a, const ef_doc *b)
+{
+    int same = a->kind == b->kind && memcmp(a->by, b->by, EF_KID_BYTES) == 0;
+
+    if (a->kind == EF_DOC_DRAFT && b->kind == EF_DOC_WORKFLOW)
+        return a;
+    if (b->kind == EF_DOC_DRAFT && a->kind == EF_DOC_WORKFLOW)
+        return b;
+    if (same && a->time != b->time &&
+        (a->kind == EF_DOC_BUILD || a->kind == EF_DOC_WORKFLOW))
+        return a->time > b->time ? a : b;
+    return NULL;
+}
+
+#define CLI_KIND(k) (1U << (k))
+
+/* The document of one of those kinds that text means: its hash, at least
+ * eight digits of it, or its name.
+ * Fails:   EF_E_USAGE where there is none, or more than one: then the user
+ * must say the hash. */
+static ef_status
+cli_find(const struct cli_book *b, unsigned kinds, const char *text,
+         const ef_doc **out, ef_err *err)
+{
+    const ef_doc *best = NULL;
+    size_t i, same = 0;
+
+    for (i = 0; i < b->ws.n; i++) {
+        const ef_doc *d = b->ws.docs[i], *better;
+
+        if (!(kinds & CLI_KIND(d->kind)) || !cli_means(b, d, slice_str(text)))
+            continue;
+        better = best == NULL ? d : cli_prefer(best, d);
+        /* what two are compared as equal, a third may still beat */
+        same = better == NULL ? same + 1 : better == d ? 0 : same;
+        best = better != NULL ? better : best;
+    }
+    *out = best;
+    if (best != NULL && same == 0)
+        return EF_OK;
+    return with_where(
+        err,
+        with_hint(err,
+                  reject(err, EF_E_USAGE, EF_NOWHERE,
+                         best == NULL ? "the workspace has nothing of this name"
+                                      : "several documents have this name"),
+                  best == NULL ? "encflow dataset list, app list, config list, "
+                                 "workflow list"
+                               : "say the hash, or its first eight digits"),
+        slice_str(text));
+}
+
+/* The document of exactly that hash: what is approved is named in full.
+ * Fails:   EF_E_USAGE. */
+static ef_status
+cli_find_hash(const struct cli_book *b, const char *text, const ef_doc **out,
+              ef_err *err)
+{
+    unsigned char hash[EF_SHA256_BYTES];
+
+    *out = NULL;
+    if (ef_hex_decode(hash, sizeof hash, slice_str(text), NULL) != EF_OK)
+        return with_where(err,
+                          with_hint(err,
+                                    reject(err, EF_E_USAGE, EF_NOWHERE,
+                                           "not all 64 digits of a hash"),
+                                    "encflow task list prints it"),
+                          slice_str(text));
+    *out = ef_workspace_find(&b->ws, hash);
+    if (*out != NULL)
+        return EF_OK;
+    return with_where(err,
+                      reject(err, EF_E_USAGE, EF_NOWHERE,
+                             "the workspace has no such document"),
+                      slice_str(text));
+}
+
+/* Is there one of that kind and name by this user already? Two would only
+ * differ by their hash. Fails: EF_E_USAGE, with a hint. */
+static ef_status
+cli_new_name(const struct cli_book *b, ef_doc_kind kind, const char *name,
+             const char *hint, ef_err *err)
+{
+    size_t i;
+
+    for (i = 0; i < b->ws.n; i++) {
+        const ef_doc *d = b->ws.docs[i];
+        ef_buf tmp = {0};
+        int taken = d->kind == kind &&
+                    memcmp(d->by, b->kid, EF_KID_BYTES) == 0 &&
+                    wf_same(cli_doc_name(b, d, &tmp), slice_str(name)) &&
+                    cli_is_current(b, d);
+
+        ef_buf_free(&tmp);
+        if (taken)
+            return with_where(err,
+                              with_hint(err,
+                                        reject(err, EF_E_USAGE, EF_NOWHERE,
+                                               "you have one of this name"),
+                                        hint),
+                              slice_str(name));
+    }
+    return EF_OK;
+}
+
+/* --- printing documents --- */
+
+/* Who has that key: the name, if any, and how the user knows it; the first
+ * digits of the kid always, since anybody may take any name. */
+static void
+cli_print_person(ef_buf *out, const struct cli_book *b,
+                 const unsigned char *kid)
+{
+    ef_buf tmp = {0}, text = {0};
+    int own;
+    ef_slice name =
+        ws_person_name(&b->ws, kid, b->d != NULL ? b->kid : NULL, &tmp, &own);
+
+    doc_add_kid(&text, kid);
+    if (name.n > 0) {
+        ef_buf_add(out, name.p, name.n);
+        ef_buf_str(out, " (");
+    }
+    ef_buf_add(out, text.p, text.n < 12 ? text.n : 12);
+    ef_buf_str(out, name.n > 0 ? ")" : "");
+    ef_buf_free(&tmp);
+    ef_buf_free(&text);
+}
+
+/* The hash of what was made, alone on a line: for $(...). */
+static int
+cli_print_hash(const struct cli *c, const unsigned char *hash)
+{
+    ef_buf out = cli_stdout(c);
+
+    doc_add_hash(&out, hash);
+    ef_buf_byte(&out, '\n');
+    return cli_stdout_end(&out);
+}
+
+/* ,"state":"...","why":"..." of a document that has a state. */
+static void
+cli_json_state(ef_buf *out, const struct cli_book *b, const ef_doc *doc)
+{
+    ef_doc_state state;
+    ef_err why;
+
+    if (ef_doc_state_of(&b->ws, doc, &state, &why, NULL) != EF_OK)
+        return;
+    buf_printf(out, ",\"state\":\"%s\"", ef_doc_state_name(state));
+    if (why.msg == NULL)
+        return;
+    ef_buf_str(out, ",\"why\":");
+    ef_json_quote(out, slice_str(why.msg));
+    if (why.where[0] != '\0') {
+        ef_buf_str(out, ",\"where\":");
+        ef_json_quote(out, slice_str(why.where));
+    }
+}
+
+/* {"hash":...,"document":{...}}: a document as it was signed, and what is
+ * worked out from the others. */
+static void
+cli_json_doc(ef_buf *out, const struct cli_book *b, const ef_doc *doc)
+{
+    ef_buf_str(out, "{\"hash\":\"");
+    doc_add_hash(out, doc->hash);
+    ef_buf_byte(out, '"');
+    cli_json_state(out, b, doc);
+    ef_buf_str(out, ",\"document\":");
+    ef_buf_add(out, doc->text.p, doc->text.n);
+    ef_buf_byte(out, '}');
+}
+
+/* One row of a list: the hash's first digits, the state or direction, the
+ * name, whose it is. */
+static void
+cli_text_doc(ef_buf *out, const struct cli_book *b, const ef_doc *doc)
+{
+    char hex[2 * EF_SHA256_BYTES];
+    ef_buf name = {0}, way = {0};
+    ef_json json = {.nodes = NULL};
+    ef_doc_state state;
+    ef_err why = {0};
+
+    ef_hex_encode(hex, doc->hash, EF_SHA256_BYTES, 0);
+    ef_buf_add(out, hex, 12);
+    if (ef_doc_state_of(&b->ws, doc, &state, &why, NULL) == EF_OK)
+        buf_printf(out, "  %-9s", ef_doc_state_name(state));
+    else if (ws_parse(&json, doc, NULL) == EF_OK &&
+             doc_at(&json, "direction") != EF_JSON_NONE) {
+        ef_json_string(&json, doc_at(&json, "direction"), &way);
+        buf_printf(out, "  %-9s", buf_cstr(&way));
+    }
+    ef_buf_str(out, "  ");
+    (void)cli_doc_name(b, doc, &name);
+    ef_buf_add(out, name.p, name.n);
+    ef_buf_str(out, "  by ");
+    cli_print_person(out, b, doc->by);
+    if (why.msg != NULL) {
+        ef_buf_str(out, "  (");
+        ef_buf_str(out, why.msg);
+        ef_buf_str(out, ")");
+    }
+    ef_buf_byte(out, '\n');
+    ef_json_free(&json);
+    ef_buf_free(&name);
+    ef_buf_free(&way);
+}
+
+/* All documents of some kinds, current ones only: a line each, or --json.
+ * Tests: tests/workflow.bats. */
+static int
+cli_list(struct cli *c, unsigned kinds)
+{
+    struct cli_book b;
+    ef_err err = {0};
+    ef_buf out = cli_stdout(c);
+    size_t i, n = 0;
+    ef_status rc = cli_book_open(c, &b, 0, &err);
+    int json = c->value[CLI_JSON] != NULL, status;
+
+    ef_buf_str(&out, json ? "[" : "");
+    for (i = 0; rc == EF_OK && i < b.ws.n; i++) {
+        const ef_doc *d = b.ws.docs[i];
+
+        if (!(kinds & CLI_KIND(d->kind)) ||
+            (d->kind == EF_DOC_DRAFT && !cli_is_current(&b, d)))
+            continue;
+        ef_buf_str(&out, json && n++ > 0 ? "," : "");
+        if (json)
+            cli_json_doc(&out, &b, d);
+        else
+            cli_text_doc(&out, &b, d);
+    }
+    ef_buf_str(&out, json ? "]\n" : "");
+    cli_book_close(&b);
+    if (rc == EF_OK)
+        return cli_stdout_end(&out);
+    status = cli_fail(&err);
+    ef_buf_free(&out);
+    return status;
+}
+
+/* One document: its canonical text, indented, and its state; or --json.
+ * Tests: tests/workflow.bats. */
+static int
+cli_show(struct cli *c, unsigned kinds)
+{
+    struct cli_book b;
+    ef_err err = {0};
+    ef_buf out = cli_stdout(c), all = {0};
+    ef_json json = {.nodes = NULL};
+    const ef_doc *doc = NULL;
+    ef_status rc = cli_book_open(c, &b, 0, &err);
+    int status;
+
+    if (rc == EF_OK)
+        rc = cli_find(&b, kinds, c->args[0], &doc, &err);
+    if (rc == EF_OK) {
+        cli_json_doc(&all, &b, doc);
+        rc = buf_status(&all, &err);
+    }
+    if (rc == EF_OK)
+        rc = ef_json_parse(&json, buf_slice(&all), &err);
+    if (rc == EF_OK) {
+        ef_json_print(&json, 0, c->value[CLI_JSON] != NULL ? 0 : 2, &out);
+        ef_buf_byte(&out, '\n');
+    }
+    ef_json_free(&json);
+    ef_buf_free(&all);
+    cli_book_close(&b);
+    if (rc == EF_OK)
+        return cli_stdout_end(&out);
+    status = cli_fail(&err);
+    ef_buf_free(&out);
+    return status;
+}
+
+/* --- id --- */
+
+/* A new identity's file: P-256, PKCS#8, 0600. Secret: key.
+ * Fails:   EF_E_IO: it exists, or there is no place for it. */
+static ef_status
+cli_id_write(const struct cli *c, const ef_pem_key *key, const char *path,
+             ef_err *err)
+{
+    const char *slash = strrchr(path, '/');
+    int force = c->value[CLI_FORCE] != NULL;
+    ef_buf text = {0}, folder = {0};
+    ef_status rc = EF_OK;
+
+    if (slash != NULL && slash != path) {
+        ef_buf_add(&folder, path, (size_t)(slash - path));
+        rc = file_end_name(&folder, err);
+        if (rc == EF_OK)
+            rc = cli_make_folder(buf_cstr(&folder), err);
+    }
+    ef_pem_print(&text, key);
+    if (rc == EF_OK)
+        rc = buf_status(&text, err);
+    if (rc == EF_OK)
+        rc = file_write(path, FILE_SECRET | (force ? 0 : FILE_KEEP),
+                        buf_slice(&text), err);
+    ef_buf_free(&text);
+    ef_buf_free(&folder);
+    return rc;
+}
+
+/* "key" and "name" of an identity. */
+static void
+cli_id_members(ef_buf *m, const ef_pem_key *key, const char *name)
+{
+    cli_add_name(m, "key");
+    ef_jwk_print(m, key);
+    cli_add_text(m, "name", name);
+}
+
+/* Make an identity, and say in the workspace whose it is. The file comes
+ * first: nobody is told of a key that was not kept.
+ * Secret: key. Fails: 1 where the file exists; 4 for a name of no kind.
+ * Tests: tests/workflow.bats (id), tests/secrets.bats. */
+static int
+cli_id_new(struct cli *c)
+{
+    ef_pem_key *key = ef_secret_alloc(sizeof *key, NULL);
+    unsigned char hash[EF_SHA256_BYTES];
+    struct cli_book b = {.lock = -1};
+    ef_buf path = {0}, m = {0};
+    ef_err err = {0};
+    ef_status rc =
+        key != NULL ? cli_id_path(c, &path, &err) : reject_memory(&err);
+
+    if (rc == EF_OK) /* before a file is made for a name that cannot be */
+        rc = with_where(&err, doc_line(slice_str(c->args[0]), &err),
+                        slice_str(c->args[0]));
+    if (rc == EF_OK) {
+        key->kind = EF_PEM_P256_PRIVATE;
+        rc = ef_p256_new(key->secret, &err);
+    }
+    if (rc == EF_OK)
+        rc = ef_p256_public(key->public_key, key->secret, &err);
+    if (rc == EF_OK)
+        rc = cli_id_write(c, key, buf_cstr(&path), &err);
+    if (rc == EF_OK && c->value[CLI_QUIET] == NULL)
+        fprintf(stderr,
+                "encflow id new: warning: no passphrase protects %s: whoever "
+                "reads it signs as you; keep its mode 0600, and a copy\n",
+                buf_cstr(&path));
+    if (rc == EF_OK)
+        rc = cli_book_open(c, &b, CLI_WRITES, &err);
+    if (rc == EF_OK) {
+        cli_id_members(&m, key, c->args[0]);
+        rc = cli_publish_open(&b, EF_DOC_IDENTITY, &m, hash, &err);
+    }
+    cli_book_close(&b);
+    ef_secret_free(key, sizeof *key);
+    ef_buf_free(&path);
+    ef_buf_free(&m);
+    return rc == EF_OK ? cli_print_hash(c, hash) : cli_fail(&err);
+}
+
+/* The user's own public key, or that in a file: kid and name, PEM, or JWK.
+ * Tests: tests/workflow.bats (id). */
+static int
+cli_id_show(struct cli *c)
+{
+    const char *format = c->value[CLI_FORMAT];
+    struct cli_book b;
+    ef_pem_key key = {.kind = EF_PEM_P256_PUBLIC};
+    ef_buf out = cli_stdout(c);
+    ef_err err = {0};
+    ef_status rc;
+    int status;
+
+    if (format != NULL && strcmp(format, "text") != 0 &&
+        strcmp(format, "pem") != 0 && strcmp(format, "jwk") != 0)
+        return cli_usage("--format takes text, pem or jwk, not", format);
+    rc = cli_book_open(c, &b, CLI_AS_ONE, &err);
+    if (rc == EF_OK) {
+        memcpy(key.public_key, b.q, sizeof b.q);
+        if (format != NULL && strcmp(format, "pem") == 0) {
+            ef_pem_print(&out, &key);
+        } else if (format != NULL && strcmp(format, "jwk") == 0) {
+            ef_jwk_print(&out, &key);
+            ef_buf_byte(&out, '\n');
+        } else {
+            doc_add_kid(&out, b.kid);
+            ef_buf_str(&out, "  ");
+            cli_print_person(&out, &b, b.kid);
+            ef_buf_byte(&out, '\n');
+        }
+    }
+    cli_book_close(&b);
+    if (rc == EF_OK)
+        return cli_stdout_end(&out);
+    status = cli_fail(&err);
+    ef_buf_free(&out);
+    return status;
+}
+
+/* A public key of P-256 from a file: PEM or JWK.
+ * UNTRUSTED: the file. Fails: EF_E_FORMAT, naming it. Fuzz: fuzz/fuzz_pem.c,
+ * fuzz/fuzz_jwk.c. */
+static ef_status
+cli_read_public(ef_pem_key *key, const char *path, ef_err *err)
+{
+    unsigned char text[EF_MAX_PEM_BYTES + 1];
+    size_t n;
+    ef_status rc = file_read_small(text, sizeof text, &n, path,
+                                   "larger than EF_MAX_PEM_BYTES (8192)", err);
+
+    if (rc == EF_OK)
+        rc = n > 0 && text[0] == '{' ? ef_jwk_parse(key, slice(text, n), err)
+                                     : ef_pem_parse(key, slice(text, n), err);
+    /* a private key by mistake: nothing of it stays */
+    ef_wipe(text, sizeof text);
+    ef_wipe(key->secret, sizeof key->secret);
+    if (rc == EF_OK && key->kind != EF_PEM_P256_PUBLIC)
+        rc = with_hint(
+            err,
+            reject(err, EF_E_FORMAT, EF_NOWHERE, "not a public key of P-256"),
+            "encflow id show --format pem prints one");
+    return with_file(err, rc, path);
+}
+
+/* Give the owner of a public key a name of the user's own: it goes before
+ * the one that he gives himself. Tests: tests/workflow.bats (id). */
+static int
+cli_id_import(struct cli *c)
+{
+    unsigned char hash[EF_SHA256_BYTES];
+    struct cli_book b = {.lock = -1};
+    ef_pem_key key;
+    ef_buf m = {0};
+    ef_err err = {0};
+    ef_status rc = cli_read_public(&key, c->args[1], &err);
+
+    if (rc == EF_OK)
+        rc = cli_book_open(c, &b, CLI_WRITES, &err);
+    if (rc == EF_OK) {
+        cli_id_members(&m, &key, c->args[0]);
+        rc = cli_publish_open(&b, EF_DOC_IDENTITY, &m, hash, &err);
+    }
+    cli_book_close(&b);
+    ef_buf_free(&m);
+    return rc == EF_OK ? cli_print_hash(c, hash) : cli_fail(&err);
+}
+
+/* One line of `id list`: kid, name, and who says so. */
+static void
+cli_id_row(ef_buf *out, const struct cli_book *b, const ef_doc *doc)
+{
+    int mine = b->d != NULL && memcmp(doc->by, b->kid, EF_KID_BYTES) == 0;
+    int self = memcmp(doc->by, doc->of, EF_KID_BYTES) == 0;
+    ef_buf name = {0};
+
+    doc_add_kid(out, doc->of);
+    ef_buf_str(out, "  ");
+    (void)cli_doc_name(b, doc, &name);
+    ef_buf_add(out, name.p, name.n);
+    ef_buf_free(&name);
+    if (mine && self) {
+        ef_buf_str(out, "  (you)\n");
+    } else if (mine) {
+        ef_buf_str(out, "  (your name for it)\n");
+    } else if (self) {
+        ef_buf_str(out, "  (as it calls itself)\n");
+    } else {
+        ef_buf_str(out, "  (as called by ");
+        cli_print_person(out, b, doc->by);
+        ef_buf_str(out, ")\n");
+    }
+}
+
+/* All identities of the workspace. Tests: tests/workflow.bats (id). */
+static int
+cli_id_list(struct cli *c)
+{
+    struct cli_book b;
+    ef_buf out = cli_stdout(c);
+    ef_err err = {0};
+    size_t i;
+    ef_status rc;
+    int status;
+
+    if (c->value[CLI_JSON] != NULL) {
+        ef_buf_free(&out);
+        return cli_list(c, CLI_KIND(EF_DOC_IDENTITY));
+    }
+    rc = cli_book_open(c, &b, 0, &err);
+    for (i = 0; rc == EF_OK && i < b.ws.n; i++)
+        if (b.ws.docs[i]->kind == EF_DOC_IDENTITY)
+            cli_id_row(&out, &b, b.ws.docs[i]);
+    cli_book_close(&b);
+    if (rc == EF_OK)
+        return cli_stdout_end(&out);
+    status = cli_fail(&err);
+    ef_buf_free(&out);
+    return status;
+}
+
+/* --- dataset --- */
+
+/* What `dataset add` and `dataset renew` put together. */
+struct cli_dataset {
+    struct cli_object object; /* where --to leads */
+    struct run_dataset given; /* --credentials and --location */
+    unsigned char *key;       /* EF_KEY_BYTES, secret memory */
+    ef_buf location;          /* without a query */
+    ef_buf download, upload;  /* query strings: secret */
+    int direction;            /* WF_INPUT, WF_OUTPUT or both */
+    int has_key;              /* it is to be sealed, too */
+    int64_t expires;          /* of the queries; 0: not known */
+    uint64_t size;            /* of an input's encrypted file */
+    unsigned char sha256[EF_SHA256_BYTES];
+    unsigned char release[EF_X25519_BYTES]; /* to whom all is sealed */
+};
+
+/* Safe on zeros. Secret: key, queries; all are wiped. */
+static void
+cli_dataset_free(struct cli_dataset *d)
+{
+    cli_object_free(&d->object);
+    run_dataset_free(&d->given);
+    ef_secret_free(d->key, EF_KEY_BYTES);
+    ef_buf_free(&d->location);
+    ef_buf_free(&d->download);
+    ef_buf_free(&d->upload);
+}
+
+/* --direction's value; input where it was not given. 0: it is none. */
+static int
+cli_direction(const struct cli *c)
+{
+    const char *way = c->value[CLI_DIRECTION];
+
+    if (way == NULL || strcmp(way, "input") == 0)
+        return WF_INPUT;
+    if (strcmp(way, "output") == 0)
+        return WF_OUTPUT;
+    return strcmp(way, "between") == 0 ? WF_INPUT | WF_OUTPUT : 0;
+}
+
+/* The release service's public key, from --release-key.
+ * UNTRUSTED: the file. Fails: EF_E_USAGE, EF_E_FORMAT, EF_E_IO. */
+static ef_status
+cli_release_key(const struct cli *c, unsigned char pk[EF_X25519_BYTES],
+                ef_err *err)
+{
+    const char *path = c->value[CLI_RELEASE_KEY];
+    ef_pem_key key;
+    ef_status rc;
+
+    if (path == NULL)
+        return with_hint(err,
+                         reject(err, EF_E_USAGE, EF_NOWHERE,
+                                "to whom the credentials are sealed is "
+                                "missing: --release-key FILE"),
+                         "the release service's owner makes it with: encflow "
+                         "release keygen");
+    rc = cli_read_pem(&key, path, err);
+    ef_wipe(key.secret, sizeof key.secret);
+    if (rc == EF_OK && key.kind != EF_PEM_X25519_PUBLIC)
+        rc = with_file(err,
+                       with_hint(err,
+                                 reject(err, EF_E_FORMAT, EF_NOWHERE,
+                                        "not a public key of X25519"),
+                                 "encflow release keygen prints one"),
+                       path);
+    if (rc == EF_OK)
+        memcpy(pk, key.public_key, EF_X25519_BYTES);
+    return rc;
+}
+
+/* Read the encrypted file from fd to its end: its size, its SHA-256, and
+ * whether the key opens it. What would be wrong in the enclave is told here.
+ * Secret:  plaintext, in scratch, goes nowhere.
+ * Fails:   EF_E_AUTH, EF_E_FORMAT, EF_E_LIMIT, EF_E_IO, EF_E_MEMORY. */
+static ef_status
+cli_measure(struct cli_dataset *d, int fd, ef_err *err)
+{
+    unsigned char *scratch = ef_secret_alloc(2 * STORE_PIECE_BYTES, NULL);
+    ef_gcm *gcm = ef_gcm_new(d->key, NULL);
+    br_sha256_context hash;
+    ef_open open;
+    ssize_t got = 0;
+    size_t n;
+    ef_status rc = scratch != NULL && gcm != NULL ? EF_OK : reject_memory(err);
+
+    br_sha256_init(&hash);
+    ef_open_init(&open, gcm);
+    while (rc == EF_OK &&
+           (got = file_read_full(fd, scratch, STORE_PIECE_BYTES)) > 0) {
+        br_sha256_update(&hash, scratch, (size_t)got);
+        d->size += (uint64_t)got;
+        rc = ef_open_push(&open, scratch + STORE_PIECE_BYTES, &n,
+                          slice(scratch, (size_t)got), err);
+    }
+    if (rc == EF_OK && got < 0)
+        rc = reject_sys(err, EF_E_IO, "cannot read");
+    if (rc == EF_OK)
+        rc = ef_open_end(&open, err);
+    br_sha256_out(&hash, d->sha256);
+    ef_secret_free(scratch, 2 * STORE_PIECE_BYTES);
+    ef_gcm_free(gcm);
+    return rc;
+}
+
+/* The folder for what is kept for a moment. */
+static const char *
+cli_tmpdir(void)
+{
+    const char *dir = getenv("TMPDIR");
+
+    return dir != NULL && dir[0] != '\0' ? dir : "/tmp";
+}
+
+/* The encrypted file of an input whose credentials were given: --encrypted's,
+ * or what its location has. Fails: as its parts; where says which. */
+static ef_status
+cli_dataset_fetch(const struct cli *c, struct cli_dataset *d, ef_err *err)
+{
+    const char *file = c->value[CLI_ENCRYPTED];
+    struct store_place place = {.url = NULL};
+    ef_status rc;
+    int fd = -1;
+
+    if (file != NULL) {
+        rc = file_open(&fd, file, err);
+    } else {
+        rc = run_url(&d->given, err);
+        place.url = d->given.url;
+        if (rc == EF_OK)
+            rc = store_check_scheme(d->given.scheme, d->object.o.schemes, err);
+        if (rc == EF_OK)
+            rc = object_get(cli_tmpdir(), 0, &fd, NULL, &place, &d->object.o,
+                            err);
+        with_where(err, rc, store_public(buf_slice(&d->location)));
+    }
+    if (rc == EF_OK)
+        rc = with_where(err, cli_measure(d, fd, err),
+                        file != NULL ? slice_str(file)
+                                     : buf_slice(&d->location));
+    file_close(fd);
+    return rc;
+}
+
+/* Credentials that the user has: --credentials, and --location for `add`.
+ * Secret:  d->given. Fails: EF_E_USAGE, EF_E_FORMAT, EF_E_POLICY, EF_E_IO. */
+static ef_status
+cli_dataset_given(const struct cli *c, struct cli_dataset *d, ef_err *err)
+{
+    const char *path = c->value[CLI_CREDENTIALS];
+    ef_buf *query = d->direction == WF_OUTPUT ? &d->upload : &d->download;
+    ef_status rc;
+    int fd = -1;
+
+    if (d->direction == (WF_INPUT | WF_OUTPUT))
+        return with_hint(err,
+                         reject(err, EF_E_USAGE, EF_NOWHERE,
+                                "a dataset between applications is written "
+                                "and read: one query string is not enough"),
+                         "--to s3://BUCKET/KEY makes both");
+    rc = file_open(&fd, path, err);
+    if (rc == EF_OK)
+        rc = run_read_credentials(&d->given, fd, path, err);
+    if (rc != EF_OK)
+        return rc;
+    memcpy(d->key, d->given.cred->key, EF_KEY_BYTES);
+    d->has_key = 1;
+    ef_buf_add(query, d->given.cred->query, d->given.cred->query_n);
+    if (c->value[CLI_LOCATION] != NULL)
+        ef_buf_str(&d->location, c->value[CLI_LOCATION]);
+    ef_buf_add(&d->given.location, d->location.p, d->location.n);
+    if (query->failed || d->location.failed || d->given.location.failed)
+        return reject_memory(err);
+    return d->location.n == 0
+               ? EF_OK
+               : with_where(err,
+                            ef_location_check(&d->given.scheme,
+                                              buf_slice(&d->location), err),
+                            slice_str("--location"));
+}
+
+/* One presigned URL for the place that --to names: its location and its
+ * query. method: GET or PUT.
+ * Secret:  query. Fails: as ef_presign_url. */
+static ef_status
+cli_dataset_presign(struct cli_dataset *d, const char *method, ef_buf *query,
+                    ef_err *err)
+{
+    ef_presign *p = &d->object.s3;
+    ef_buf url = {0};
+    ef_slice location, rest;
+    ef_status rc;
+
+    p->method = method;
+    p->now = d->expires - p->expires;
+    rc = ef_presign_url(&url, NULL, p, err);
+    if (rc == EF_OK) {
+        location = store_public(buf_slice(&url));
+        rest = slice_from(buf_slice(&url), location.n + 1);
+        d->location.n = 0;
+        ef_buf_add(&d->location, location.p, location.n);
+        ef_buf_add(query, rest.p, rest.n);
+        rc = query->failed || d->location.failed ? reject_memory(err) : EF_OK;
+    }
+    /* what the request itself is signed with has no method of ours */
+    p->method = NULL;
+    ef_buf_free(&url);
+    return rc;
+}
+
+/* Where --to leads, and the queries for it. An object of S3's gets presigned
+ * ones for --expires seconds; a file has none.
+ * Secret:  d. 0, or an exit status after a message. */
+static int
+cli_dataset_to(struct cli *c, struct cli_dataset *d)
+{
+    const char *to = c->value[CLI_TO];
+    const char *from = c->value[CLI_FROM];
+    ef_err err = {0};
+    ef_status rc = EF_OK;
+    long seconds;
+    int status;
+
+    if (!cli_number(c, CLI_EXPIRES, 1, EF_MAX_EXPIRES_SEC, 86400, &seconds))
+        return ef_exit_status(EF_E_USAGE);
+    if (strncmp(to, "s3://", 5) != 0 && strncmp(to, "file://", 7) != 0)
+        return cli_usage("--to takes s3://BUCKET/KEY or file://PATH, not", to);
+    status = cli_object_open(c, &d->object, to, from);
+    if (status != 0)
+        return status;
+    if (d->object.place.s3 == NULL) {
+        ef_buf_str(&d->location, to);
+        return 0;
+    }
+    d->object.s3.expires = seconds;
+    d->expires = cli_now() + seconds;
+    if (d->direction & WF_INPUT)
+        rc = cli_dataset_presign(d, "GET", &d->download, &err);
+    if (rc == EF_OK && d->direction & WF_OUTPUT)
+        rc = cli_dataset_presign(d, "PUT", &d->upload, &err);
+    return rc == EF_OK ? 0 : cli_fail(&err);
+}
+
+/* The dataset's key: --key-file's, which cli_object_open has read, or a new
+ * one that is written nowhere but into the sealed credentials. An output's
+ * receiver needs the key, so that one must be given.
+ * Secret:  d->key. Fails: EF_E_USAGE, EF_E_IO. */
+static ef_status
+cli_dataset_key(const struct cli *c, struct cli_dataset *d, ef_err *err)
+{
+    d->has_key = 1;
+    if (d->object.data_key != NULL) {
+        memcpy(d->key, d->object.data_key, EF_KEY_BYTES);
+        return EF_OK;
+    }
+    if (d->direction == WF_OUTPUT)
+        return with_hint(err,
+                         reject(err, EF_E_USAGE, EF_NOWHERE,
+                                "an output needs its receiver's key: -K "
+                                "KEYFILE"),
+                         "make one with: encflow keygen -o FILE");
+    (void)c;
+    return ec_random(d->key, EF_KEY_BYTES, err);
+}
+
+/* Encrypt from to temp, an unnamed file: nonce, ciphertext, tag.
+ * Secret:  key; plaintext, in buf, secret memory.
+ * Fails:   EF_E_IO, EF_E_LIMIT. */
+static ef_status
+cli_seal_file(int from, int temp, const unsigned char *key, ef_err *err)
+{
+    unsigned char nonce[EF_NONCE_BYTES], tag[EF_TAG_BYTES];
+    unsigned char *buf = ef_secret_alloc(4 * STORE_PIECE_BYTES, NULL);
+    ef_gcm *gcm = ef_gcm_new(key, NULL);
+    ssize_t got = 0;
+    ef_status rc = buf != NULL && gcm != NULL ? crypt_nonce(nonce, err)
+                                              : reject_memory(err);
+
+    if (rc == EF_OK) {
+        ef_gcm_start(gcm, nonce, NULL, 0);
+        rc = file_write_full(temp, nonce, sizeof nonce, err);
+    }
+    while (rc == EF_OK &&
+           (got = file_read_full(from, buf, 4 * STORE_PIECE_BYTES)) > 0) {
+        rc = ef_gcm_crypt(gcm, buf, (size_t)got, 1, err);
+        if (rc == EF_OK)
+            rc = file_write_full(temp, buf, (size_t)got, err);
+    }
+    if (rc == EF_OK && got < 0)
+        rc = reject_sys(err, EF_E_IO, "cannot read");
+    if (rc == EF_OK) {
+        ef_gcm_tag(gcm, tag);
+        rc = file_write_full(temp, tag, sizeof tag, err);
+    }
+    ef_secret_free(buf, 4 * STORE_PIECE_BYTES);
+    ef_gcm_free(gcm);
+    return rc;
+}
+
+/* --from: encrypt the file, measure what came out, and put it where --to
+ * says. The ciphertext is kept in an unnamed file meanwhile, since what is
+ * committed to has to be known, and must be what is sent, however often.
+ * Fails:   as its parts: the storage's failures leave nothing there. */
+static ef_status
+cli_dataset_put(const struct cli *c, struct cli_dataset *d, ef_err *err)
+{
+    const char *from = c->value[CLI_FROM], *dir = cli_tmpdir();
+    struct cli_progress progress;
+    int fd = -1, temp = -1;
+    ef_status rc = file_open(&fd, from, err);
+
+    if (rc == EF_OK) {
+        temp = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+        if (temp < 0)
+            rc = with_hint(err,
+                           with_file(err,
+                                     reject_sys(err, EF_E_IO,
+                                                "no room to keep the "
+                                                "encrypted file"),
+                                     dir),
+                           "set TMPDIR to a folder with room");
+    }
+    if (rc == EF_OK)
+        rc = with_file(err, cli_seal_file(fd, temp, d->key, err), from);
+    if (rc == EF_OK && lseek(temp, 0, SEEK_SET) != 0)
+        rc = reject_sys(err, EF_E_IO, "cannot read");
+    if (rc == EF_OK)
+        rc = cli_measure(d, temp, err);
+    if (rc == EF_OK && lseek(temp, 0, SEEK_SET) != 0)
+        rc = reject_sys(err, EF_E_IO, "cannot read");
+    if (rc == EF_OK) {
+        d->object.o.progress = cli_progress(&progress, c);
+        cli_signals(1);
+        rc = with_where(
+            err,
+            object_put(&d->object.place, temp, from, NULL, &d->object.o, err),
+            slice_str(c->value[CLI_TO]));
+        cli_progress_end(&progress);
+    }
+    file_close(fd);
+    file_close(temp);
+    return rc;
+}
+
+/* The long description: --long-description's text, a file's, or what a URL
+ * has; at most one of them.
+ * UNTRUSTED: all of it; the document's rules look at it. 0, or an exit status
+ * after a message. */
+static int
+cli_long_description(const struct cli *c, ef_buf *m, const struct store_opts *o)
+{
+    const char *file = c->value[CLI_LONG_FILE], *url = c->value[CLI_LONG_URL];
+    struct store_place place = {.url = url};
+    unsigned char *text;
+    ef_err err = {0};
+    ef_scheme scheme;
+    size_t n = 0;
+    int fd = -1;
+    ef_status rc = EF_OK;
+
+    if ((c->value[CLI_LONG] != NULL) + (file != NULL) + (url != NULL) > 1)
+        return cli_usage("one long description is enough", NULL);
+    cli_add_text(m, "long_description", c->value[CLI_LONG]);
+    if (file == NULL && url == NULL)
+        return 0;
+    text = malloc(EF_MAX_LONG_TEXT_BYTES + 1);
+    if (text == NULL)
+        rc = reject_memory(&err);
+    if (rc == EF_OK && url != NULL) {
+        rc = ef_location_check(&scheme, slice_str(url), &err);
+        if (rc == EF_OK)
+            rc = store_check_scheme(scheme, o->schemes, &err);
+        if (rc == EF_OK)
+            rc = object_get(cli_tmpdir(), 0, &fd, NULL, &place, o, &err);
+    } else if (rc == EF_OK) {
+        rc = file_open(&fd, file, &err);
+    }
+    if (rc == EF_OK)
+        rc = file_read_fd(text, EF_MAX_LONG_TEXT_BYTES + 1, &n, fd,
+                          url != NULL ? url : file,
+                          "longer than EF_MAX_LONG_TEXT_BYTES (65536)", &err);
+    if (rc == EF_OK) {
+        cli_add_name(m, "long_description");
+        ef_json_quote(m, slice(text, n));
+    }
+    with_where(&err, rc, slice_str(url != NULL ? url : ""));
+    free(text);
+    return rc == EF_OK ? 0 : cli_fail(&err);
+}
+
+/* The dataset's document, but for name, labels and descriptions. */
+static void
+cli_dataset_members(ef_buf *m, const struct cli_dataset *d)
+{
+    static const char *const ways[] = {"", "input", "output", "between"};
+    unsigned char commitment[EF_SHA256_BYTES];
+
+    cli_add_text(m, "direction", ways[d->direction]);
+    cli_add_name(m, "location");
+    ef_json_quote(m, buf_slice(&d->location));
+    ef_key_commitment(commitment, d->key);
+    cli_add_hash(m, "commitment", commitment);
+    if (d->direction == WF_INPUT) {
+        cli_add_hash(m, "sha256", d->sha256);
+        cli_add_number(m, "size", (int64_t)d->size);
+    }
+}
+
+/* Sign and write the credentials' document of dataset: what d has, sealed to
+ * its release key. Secret: d; nothing of it stays. Fails: as cli_publish. */
+static ef_status
+cli_publish_credentials(struct cli_book *b, const struct cli_dataset *d,
+                        const unsigned char dataset[EF_SHA256_BYTES],
+                        ef_err *err)
+{
+    unsigned char kid[EF_KID_BYTES], hash[EF_SHA256_BYTES];
+    ef_buf m = {0};
+    ef_status rc = EF_OK;
+
+    ef_x25519_kid(kid, d->release);
+    cli_add_hash(&m, "dataset", dataset);
+    cli_add_name(&m, "to");
+    ef_buf_byte(&m, '"');
+    doc_add_kid(&m, kid);
+    ef_buf_byte(&m, '"');
+    if (d->expires > 0)
+        cli_add_number(&m, "expires", d->expires);
+    if (d->has_key)
+        rc = wf_seal(&m, "key", dataset, d->release,
+                     slice(d->key, EF_KEY_BYTES), err);
+    if (rc == EF_OK && d->direction & WF_INPUT)
+        rc = wf_seal(&m, "download", dataset, d->release,
+                     buf_slice(&d->download), err);
+    if (rc == EF_OK && d->direction & WF_OUTPUT)
+        rc = wf_seal(&m, "upload", dataset, d->release, buf_slice(&d->upload),
+                     err);
+    if (rc == EF_OK)
+        rc = cli_publish_open(b, EF_DOC_CREDENTIALS, &m, hash, err);
+    ef_buf_free(&m);
+    return rc;
+}
+
+/* How long given credentials last: their presigned query may say. */
+static void
+cli_dataset_expiry(struct cli_dataset *d)
+{
+    ef_presigned p;
+    const ef_buf *query = d->download.n > 0 ? &d->download : &d->upload;
+
+    if (d->expires == 0 && query->n > 0 &&
+        ef_presigned_parse(&p, buf_slice(query), NULL) == EF_OK &&
+        p.version != 0)
+        d->expires = p.expires;
+}
+
+/* Which options of `dataset add` go together. 0, or 2 after a message. */
+static int
+cli_dataset_usage(const struct cli *c, const struct cli_dataset *d)
+{
+    int given = c->value[CLI_CREDENTIALS] != NULL;
+    int from = c->value[CLI_FROM] != NULL, to = c->value[CLI_TO] != NULL;
+
+    if (d->direction == 0)
+        return cli_usage("--direction takes input, output or between, not",
+                         c->value[CLI_DIRECTION]);
+    if (given == to)
+        return cli_usage("either --credentials FILE and --location URL, or "
+                         "--to PLACE",
+                         NULL);
+    if (given && c->value[CLI_LOCATION] == NULL)
+        return cli_usage("--credentials needs --location URL", NULL);
+    if (to && from != (d->direction == WF_INPUT))
+        return cli_usage("an input needs --from FILE, and nothing else does",
+                         NULL);
+    return 0;
+}
+
+/* Everything that can be wrong is looked at before anything is stored or
+ * signed: options, identity, workspace, name, release key. 0, or an exit
+ * status after a message. */
+static int
+cli_dataset_prepare(struct cli *c, struct cli_dataset *d, struct cli_book *b)
+{
+    ef_err err = {0};
+    ef_status rc;
+    int status;
+
+    d->key = ef_secret_alloc(EF_KEY_BYTES, NULL);
+    rc = d->key == NULL ? reject_memory(&err)
+                        : cli_release_key(c, d->release, &err);
+    if (rc == EF_OK)
+        rc = cli_book_open(c, b, CLI_WRITES, &err);
+    if (rc != EF_OK)
+        return cli_fail(&err);
+    if (c->value[CLI_TO] != NULL)
+        return cli_dataset_to(c, d);
+    status = cli_store_opts(c, &d->object.o);
+    if (status == 0 && c->value[CLI_CREDENTIALS] != NULL &&
+        cli_dataset_given(c, d, &err) != EF_OK)
+        return cli_fail(&err);
+    return status;
+}
+
+/* The key, then the file: encrypted and stored, or fetched and looked at. */
+static ef_status
+cli_dataset_data(const struct cli *c, struct cli_dataset *d, ef_err *err)
+{
+    ef_status rc = EF_OK;
+
+    if (c->value[CLI_TO] != NULL)
+        rc = cli_dataset_key(c, d, err);
+    if (rc == EF_OK && c->value[CLI_FROM] != NULL)
+        rc = cli_dataset_put(c, d, err);
+    else if (rc == EF_OK && d->direction == WF_INPUT)
+        rc = cli_dataset_fetch(c, d, err);
+    return rc;
+}
+
+/* Add a dataset: from credentials that the user has, or made on the spot:
+ * key, encryption, upload, presigned URLs, credentials, all in one step. The
+ * documents come last, when the data is where they say.
+ * Secret: d. After it nobody can show the credentials but the release
+ * service, and no file of ours has the key.
+ * Fails: 2 for options; 3, 4 for a file that its key does not open; 5, 6 for
+ * the storage; nothing is signed then.
+ * Tests: tests/workflow.bats (dataset), tests/secrets.bats. */
+static int
+cli_dataset_add(struct cli *c)
+{
+    struct cli_dataset d = {.direction = cli_direction(c)};
+    unsigned char hash[EF_SHA256_BYTES];
+    struct cli_book b = {.lock = -1};
+    ef_buf m = {0};
+    ef_err err = {0};
+    ef_status rc = EF_OK;
+    int status = cli_dataset_usage(c, &d);
+
+    if (status == 0)
+        status = cli_dataset_prepare(c, &d, &b);
+    if (status == 0)
+        status = cli_add_common(&m, c);
+    if (status == 0)
+        status = cli_long_description(c, &m, &d.object.o);
+    if (status == 0) {
+        rc = cli_new_name(&b, EF_DOC_DATASET, c->args[0],
+                          "encflow dataset renew gives it new credentials",
+                          &err);
+        if (rc == EF_OK)
+            rc = cli_dataset_data(c, &d, &err);
+        if (rc == EF_OK) {
+            cli_dataset_expiry(&d);
+            cli_dataset_members(&m, &d);
+            rc = cli_publish_open(&b, EF_DOC_DATASET, &m, hash, &err);
+        }
+        if (rc == EF_OK)
+            rc = cli_publish_credentials(&b, &d, hash, &err);
+        status = rc == EF_OK ? cli_print_hash(c, hash) : cli_fail(&err);
+    }
+    cli_book_close(&b);
+    cli_dataset_free(&d);
+    ef_buf_free(&m);
+    return status;
+}
+
+/* The dataset that is renewed is the user's own; what its document says is
+ * what the new credentials must fit. Fails: EF_E_POLICY, EF_E_USAGE. */
+static ef_status
+cli_renew_find(const struct cli *c, struct cli_dataset *d,
+               const struct cli_book *b, const ef_doc **doc, ef_err *err)
+{
+    ef_status rc = cli_find(b, CLI_KIND(EF_DOC_DATASET), c->args[0], doc, err);
+
+    if (rc == EF_OK && memcmp((*doc)->by, b->kid, EF_KID_BYTES) != 0)
+        rc = with_where(err,
+                        reject(err, EF_E_POLICY, EF_NOWHERE,
+                               "only its owner renews a dataset"),
+                        slice_str(c->args[0]));
+    return rc == EF_OK ? ws_direction(&d->direction, *doc, err) : rc;
+}
+
+/* Do the new credentials fit what was approved: the place, and the key where
+ * there is one? Without a key the one that was sealed before goes on, so it
+ * must have been sealed to the same release key.
+ * Fails:   EF_E_AUTH, EF_E_POLICY. */
+static ef_status
+cli_renew_fits(struct cli_dataset *d, const struct cli_book *b,
+               const ef_doc *doc, ef_err *err)
+{
+    unsigned char is[EF_SHA256_BYTES], commitment[EF_SHA256_BYTES];
+    unsigned char kid[EF_KID_BYTES];
+    ef_json json = {.nodes = NULL};
+    ef_buf tmp = {0};
+    ef_status rc = ws_parse(&json, doc, err);
+
+    if (rc == EF_OK && d->location.n > 0 &&
+        !wf_same(doc_member(&json, "location", &tmp), buf_slice(&d->location)))
+        rc = reject(err, EF_E_POLICY, EF_NOWHERE,
+                    "another location than the one that the dataset has");
+    if (rc == EF_OK && d->has_key) {
+        (void)doc_hash_of(commitment, &json, doc_at(&json, "commitment"));
+        ef_key_commitment(is, d->key);
+        if (!ef_equal(is, commitment, sizeof is))
+            rc = reject(err, EF_E_AUTH, EF_NOWHERE,
+                        "not the key that the dataset commits to");
+    }
+    ef_x25519_kid(kid, d->release);
+    if (rc == EF_OK && !d->has_key &&
+        ws_credentials_find(&b->ws, doc, "key", kid) == NULL)
+        rc = with_hint(err,
+                       reject(err, EF_E_POLICY, EF_NOWHERE,
+                              "the dataset's key was not sealed to this "
+                              "release key"),
+                       "-K KEYFILE or --credentials FILE seals it again");
+    ef_json_free(&json);
+    ef_buf_free(&tmp);
+    return rc;
+}
+
+/* New credentials for a dataset: a presigned URL that expired, or another
+ * release key. Its document, and with it every approval, stays as it is.
+ * Secret: d. Fails: as cli_dataset_add; 3 for another key, 5 for another
+ * place or another's dataset.
+ * Tests: tests/workflow.bats ("dataset renew"). */
+static int
+cli_dataset_renew(struct cli *c)
+{
+    struct cli_dataset d = {.direction = WF_INPUT};
+    struct cli_book b = {.lock = -1};
+    const ef_doc *doc = NULL;
+    ef_err err = {0};
+    ef_status rc;
+    int status = 0;
+
+    if ((c->value[CLI_CREDENTIALS] != NULL) == (c->value[CLI_TO] != NULL))
+        return cli_usage("either --credentials FILE or --to PLACE", NULL);
+    d.key = ef_secret_alloc(EF_KEY_BYTES, NULL);
+    rc = d.key == NULL ? reject_memory(&err)
+                       : cli_release_key(c, d.release, &err);
+    if (rc == EF_OK)
+        rc = cli_book_open(c, &b, CLI_WRITES, &err);
+    if (rc == EF_OK)
+        rc = cli_renew_find(c, &d, &b, &doc, &err);
+    if (rc == EF_OK && c->value[CLI_TO] != NULL) {
+        status = cli_dataset_to(c, &d);
+        if (status == 0 && d.object.data_key != NULL)
+            rc = cli_dataset_key(c, &d, &err);
+    } else if (rc == EF_OK) {
+        rc = cli_dataset_given(c, &d, &err);
+    }
+    if (rc == EF_OK && status == 0)
+        rc = with_where(&err, cli_renew_fits(&d, &b, doc, &err),
+                        slice_str(c->args[0]));
+    if (rc == EF_OK && status == 0) {
+        cli_dataset_expiry(&d);
+        rc = cli_publish_credentials(&b, &d, doc->hash, &err);
+    }
+    if (rc != EF_OK)
+        status = cli_fail(&err);
+    cli_book_close(&b);
+    cli_dataset_free(&d);
+    return status;
+}
+
+/* Tests: tests/workflow.bats (dataset). */
+static int
+cli_dataset_list(struct cli *c)
+{
+    return cli_list(c, CLI_KIND(EF_DOC_DATASET));
+}
+
+/* Tests: tests/workflow.bats (dataset). */
+static int
+cli_dataset_show(struct cli *c)
+{
+    return cli_show(c, CLI_KIND(EF_DOC_DATASET));
+}
+
+/* --- app and config --- */
+
+/* One measurement's object, to the list. A debug-mode enclave's zeros measure
+ * nothing. Fails: EF_E_POLICY. */
+static ef_status
+cli_add_measurement(ef_buf *m, size_t n, const ef_measurement *set, ef_err *err)
+{
+    if (ef_measurement_is_debug(set))
+        return with_hint(err,
+                         reject(err, EF_E_POLICY, EF_NOWHERE,
+                                "measurements of a debug-mode enclave, all "
+                                "zeros"),
+                         "build it, and run it without --debug-mode");
+    ef_buf_byte(m, n == 0 ? '[' : ',');
+    ef_measurement_print(m, set);
+    return EF_OK;
+}
+
+/* "PCR0=HEX,PCR1=HEX,PCR2=HEX[,PCR8=HEX]" as the JSON that
+ * ef_measurement_parse takes. */
+static void
+cli_pcr_json(ef_buf *json, ef_slice text)
+{
+    const char *between = "{";
+
+    while (text.n > 0) {
+        size_t n = slice_find(text, ','), eq = slice_find(text, '=');
+
+        eq = eq < n ? eq : n;
+        ef_buf_str(json, between);
+        ef_json_quote(json, slice(text.p, eq));
+        ef_buf_byte(json, ':');
+        ef_json_quote(json, slice(text.p + (eq < n ? eq + 1 : n),
+                                  n - (eq < n ? eq + 1 : n)));
+        text = slice_from(text, n + 1);
+        between = ",";
+    }
+    ef_buf_str(json, between[0] == ',' ? "}" : "{}");
+}
+
+/* One set of measurements from --pcr, --pcrs or --eif.
+ * UNTRUSTED: value, and the file. Fails: as ef_measurement_parse and
+ * eif_measure_file; where names the file or option.
+ * Fuzz: fuzz/fuzz_measurement.c, fuzz/fuzz_eif.c. */
+static ef_status
+cli_measurement(ef_measurement *set, enum cli_option o, const char *value,
+                ef_err *err)
+{
+    ef_buf json = {0};
+    unsigned char *text;
+    size_t n = 0;
+    ef_status rc;
+
+    if (o == CLI_EIF)
+        return eif_measure_file(set, value, err);
+    if (o == CLI_PCR) {
+        cli_pcr_json(&json, slice_str(value));
+        rc = buf_status(&json, err);
+        if (rc == EF_OK)
+            rc = with_where(err,
+                            ef_measurement_parse(set, buf_slice(&json), err),
+                            slice_str("--pcr"));
+        ef_buf_free(&json);
+        return rc;
+    }
+    text = malloc(EF_MAX_MEASUREMENT_BYTES + 1);
+    rc = text == NULL
+             ? reject_memory(err)
+             : file_read_small(text, EF_MAX_MEASUREMENT_BYTES + 1, &n, value,
+                               "larger than EF_MAX_MEASUREMENT_BYTES (1048576)",
+                               err);
+    if (rc == EF_OK)
+        rc = with_file(err, ef_measurement_parse(set, slice(text, n), err),
+                       value);
+    free(text);
+    return rc;
+}
+
+/* "measurements" from all options that give some, in their order. */
+static ef_status
+cli_add_measurements(ef_buf *m, const struct cli *c, ef_err *err)
+{
+    ef_measurement set;
+    size_t i, n = 0;
+    ef_status rc = EF_OK;
+
+    cli_add_name(m, "measurements");
+    for (i = 0; i < c->listed_n && rc == EF_OK; i++) {
+        enum cli_option o = (enum cli_option)c->listed_as[i];
+
+        if (o != CLI_PCR && o != CLI_PCRS && o != CLI_EIF)
+            continue;
+        rc = cli_measurement(&set, o, c->listed[i], err);
+        if (rc == EF_OK)
+            rc = with_where(err, cli_add_measurement(m, n++, &set, err),
+                            slice_str(c->listed[i]));
+    }
+    ef_buf_byte(m, ']');
+    if (rc == EF_OK && n == 0)
+        rc = with_hint(err,
+                       reject(err, EF_E_USAGE, EF_NOWHERE,
+                              "what the image measures is missing: --pcrs "
+                              "FILE, --eif FILE or --pcr SET"),
+                       "nitro-cli build-enclave prints it, as JSON");
+    return rc;
+}
+
+/* A person whom an option names: a kid of 43 characters, or a name.
+ * Fails:   EF_E_USAGE: nobody, or several. */
+static ef_status
+cli_person(const struct cli_book *b, const char *text,
+           unsigned char kid[EF_KID_BYTES], ef_err *err)
+{
+    size_t i, n = 0;
+
+    if (doc_bytes(kid, EF_KID_BYTES, slice_str(text), NULL) == EF_OK)
+        return EF_OK;
+    for (i = 0; i < b->ws.n; i++) {
+        const ef_doc *d = b->ws.docs[i];
+        ef_buf tmp = {0};
+        int own;
+
+        if (d->kind == EF_DOC_IDENTITY &&
+            wf_same(ws_person_name(&b->ws, d->of, b->kid, &tmp, &own),
+                    slice_str(text)) &&
+            (n == 0 || memcmp(kid, d->of, EF_KID_BYTES) != 0)) {
+            memcpy(kid, d->of, EF_KID_BYTES);
+            n++;
+        }
+        ef_buf_free(&tmp);
+    }
+    if (n == 1)
+        return EF_OK;
+    return with_where(
+        err,
+        with_hint(err,
+                  reject(err, EF_E_USAGE, EF_NOWHERE,
+                         n == 0 ? "nobody of this name is known"
+                                : "several people have this name"),
+                  "encflow id list; encflow id import gives a key a name"),
+        slice_str(text));
+}
+
+/* "approvers" and "need": --approver's people, or the user alone.
+ * Fails:   EF_E_USAGE. */
+static ef_status
+cli_add_approvers(ef_buf *m, const struct cli *c, const struct cli_book *b,
+                  ef_err *err)
+{
+    unsigned char kid[EF_KID_BYTES];
+    size_t i, n = 0;
+    long need;
+    ef_status rc = EF_OK;
+
+    cli_add_name(m, "approvers");
+    for (i = 0; i < c->listed_n && rc == EF_OK; i++) {
+        if (c->listed_as[i] != CLI_APPROVER)
+            continue;
+        rc = cli_person(b, c->listed[i], kid, err);
+        ef_buf_str(m, n++ == 0 ? "[\"" : ",\"");
+        doc_add_kid(m, kid);
+        ef_buf_byte(m, '"');
+    }
+    if (n == 0) {
+        ef_buf_str(m, "[\"");
+        doc_add_kid(m, b->kid);
+        ef_buf_byte(m, '"');
+        n = 1;
+    }
+    ef_buf_byte(m, ']');
+    if (rc == EF_OK && !cli_number(c, CLI_NEED, 1, (long)n, (long)n, &need))
+        return reject(err, EF_E_USAGE, EF_NOWHERE,
+                      "more approvals than there are approvers");
+    if (rc == EF_OK)
+        cli_add_number(m, "need", need);
+    return rc;
+}
+
+/* The application that a build is of: a new one, or with --new-build the one
+ * that is there. app is its document. Fails: as its parts. */
+static ef_status
+cli_app_document(struct cli *c, struct cli_book *b, const ef_doc **app,
+                 ef_err *err)
+{
+    unsigned char hash[EF_SHA256_BYTES];
+    ef_buf m = {0};
+    ef_status rc;
+
+    if (c->value[CLI_NEW_BUILD] != NULL) {
+        rc = cli_find(b, CLI_KIND(EF_DOC_APP), c->args[0], app, err);
+        if (rc == EF_OK && memcmp((*app)->by, b->kid, EF_KID_BYTES) != 0)
+            rc = with_where(err,
+                            reject(err, EF_E_POLICY, EF_NOWHERE,
+                                   "only its owner adds a build to an "
+                                   "application"),
+                            slice_str(c->args[0]));
+        return rc;
+    }
+    rc = cli_new_name(b, EF_DOC_APP, c->args[0],
+                      "--new-build adds an image to it", err);
+    if (rc == EF_OK && cli_add_common(&m, c) != 0)
+        rc = reject(err, EF_E_USAGE, EF_NOWHERE, "no application was added");
+    if (rc == EF_OK) {
+        cli_add_list(&m, c, CLI_DOMAIN, "domains", 1);
+        rc = cli_add_approvers(&m, c, b, err);
+    }
+    if (rc == EF_OK)
+        rc = cli_publish_open(b, EF_DOC_APP, &m, hash, err);
+    if (rc == EF_OK)
+        *app = ef_workspace_find(&b->ws, hash);
+    ef_buf_free(&m);
+    return rc;
+}
+
+/* Add an application and a build of it: two documents, since a later image is
+ * another build of the same application. Both are looked at by its approvers:
+ * the first for its domains, the second for its measurements. The build is
+ * put together first: nothing is signed where its measurements are bad.
+ * Tests: tests/workflow.bats (app). */
+static int
+cli_app_add(struct cli *c)
+{
+    unsigned char hash[EF_SHA256_BYTES];
+    struct cli_book b = {.lock = -1};
+    const ef_doc *app = NULL;
+    ef_buf m = {0}, out;
+    ef_err err = {0};
+    ef_status rc;
+
+    if (c->value[CLI_IMAGE] == NULL)
+        return cli_usage("the image's name is missing: --image NAME", NULL);
+    cli_add_text(&m, "image", c->value[CLI_IMAGE]);
+    rc = cli_add_measurements(&m, c, &err);
+    if (rc == EF_OK)
+        rc = cli_book_open(c, &b, CLI_WRITES, &err);
+    if (rc == EF_OK)
+        rc = cli_app_document(c, &b, &app, &err);
+    if (rc == EF_OK) {
+        cli_add_hash(&m, "app", app->hash);
+        rc = cli_publish_open(&b, EF_DOC_BUILD, &m, hash, &err);
+    }
+    ef_buf_free(&m);
+    if (rc != EF_OK) {
+        cli_book_close(&b);
+        return cli_fail(&err);
+    }
+    out = cli_stdout(c);
+    ef_buf_str(&out, "app ");
+    doc_add_hash(&out, app->hash);
+    ef_buf_str(&out, "\nbuild ");
+    doc_add_hash(&out, hash);
+    ef_buf_byte(&out, '\n');
+    cli_book_close(&b);
+    return cli_stdout_end(&out);
+}
+
+/* Tests: tests/workflow.bats (app). */
+static int
+cli_app_list(struct cli *c)
+{
+    return cli_list(c, CLI_KIND(EF_DOC_APP) | CLI_KIND(EF_DOC_BUILD));
+}
+
+/* Tests: tests/workflow.bats (app). */
+static int
+cli_app_show(struct cli *c)
+{
+    return cli_show(c, CLI_KIND(EF_DOC_APP) | CLI_KIND(EF_DOC_BUILD));
+}
+
+/* "ports": --input's and --output's, each with its direction; input and output
+ * where none was given, as the reference has it. */
+static void
+cli_add_ports(ef_buf *m, const struct cli *c)
+{
+    const char *between = "{";
+    size_t i;
+
+    cli_add_name(m, "ports");
+    for (i = 0; i < c->listed_n; i++) {
+        int in = c->listed_as[i] == CLI_PORT_IN;
+
+        if (!in && c->listed_as[i] != CLI_PORT_OUT)
+            continue;
+        ef_buf_str(m, between);
+        ef_json_quote(m, slice_str(c->listed[i]));
+        ef_buf_str(m, in ? ":\"input\"" : ":\"output\"");
+        between = ",";
+    }
+    if (between[0] == '{')
+        ef_buf_str(m, "{\"input\":\"input\",\"output\":\"output\"");
+    ef_buf_byte(m, '}');
+}
+
+/* One file of the configuration: PATH=FILE. Fails: EF_E_USAGE, EF_E_IO,
+ * EF_E_LIMIT. */
+static ef_status
+cli_add_item(ef_buf *m, size_t n, const char *item, ef_err *err)
+{
+    ef_slice text = slice_str(item);
+    size_t eq = slice_find(text, '=');
+    unsigned char *bytes = malloc(EF_MAX_DOCUMENT_BYTES + 1);
+    size_t got = 0;
+    ef_status rc = bytes != NULL ? EF_OK : reject_memory(err);
+
+    if (rc == EF_OK && eq == text.n)
+        rc = with_where(
+            err, reject(err, EF_E_USAGE, EF_NOWHERE, "--item takes PATH=FILE"),
+            text);
+    if (rc == EF_OK)
+        rc = file_read_small(bytes, EF_MAX_DOCUMENT_BYTES + 1, &got,
+                             item + eq + 1,
+                             "larger than EF_MAX_DOCUMENT_BYTES (131072)", err);
+    if (rc == EF_OK) {
+        ef_buf_byte(m, n == 0 ? '{' : ',');
+        ef_json_quote(m, slice(text.p, eq));
+        ef_buf_str(m, ":\"");
+        if (buf_room(m, EF_BASE64_BYTES(got))) {
+            ef_base64_encode((char *)m->p + m->n, bytes, got);
+            m->n += EF_BASE64_BYTES(got);
+        }
+        ef_buf_byte(m, '"');
+    }
+    free(bytes);
+    return rc;
+}
+
+/* "items" of --item, and "command" of what follows "--". */
+static ef_status
+cli_add_items(ef_buf *m, const struct cli *c, ef_err *err)
+{
+    size_t i, n = 0;
+    ef_status rc = EF_OK;
+
+    if (cli_count(c, CLI_ITEM) > 0)
+        cli_add_name(m, "items");
+    for (i = 0; i < c->listed_n && rc == EF_OK; i++)
+        if (c->listed_as[i] == CLI_ITEM)
+            rc = cli_add_item(m, n++, c->listed[i], err);
+    ef_buf_str(m, n > 0 ? "}" : "");
+    if (c->after == NULL || c->after[0] == NULL)
+        return rc;
+    cli_add_name(m, "command");
+    for (i = 0; c->after[i] != NULL; i++) {
+        ef_buf_byte(m, i == 0 ? '[' : ',');
+        ef_json_quote(m, slice_str(c->after[i]));
+    }
+    ef_buf_byte(m, ']');
+    return rc;
+}
+
+/* Add a configuration of an application: its ports, the command, its files.
+ * Without a command the image describes its inputs, as `run` does.
+ * Tests: tests/workflow.bats (config). */
+static int
+cli_config_add(struct cli *c)
+{
+    unsigned char hash[EF_SHA256_BYTES];
+    struct cli_book b = {.lock = -1};
+    const ef_doc *app = NULL;
+    ef_buf m = {0};
+    ef_err err = {0};
+    ef_status rc;
+    int status;
+
+    if (c->value[CLI_APP] == NULL)
+        return cli_usage("which application's it is: --app APP", NULL);
+    if (c->after != NULL && c->after[0] == NULL)
+        return cli_usage("a command should follow --", NULL);
+    status = cli_add_common(&m, c);
+    if (status != 0) {
+        ef_buf_free(&m);
+        return status;
+    }
+    cli_add_ports(&m, c);
+    rc = cli_add_items(&m, c, &err);
+    if (rc == EF_OK)
+        rc = cli_book_open(c, &b, CLI_WRITES, &err);
+    if (rc == EF_OK)
+        rc = cli_find(&b, CLI_KIND(EF_DOC_APP), c->value[CLI_APP], &app, &err);
+    if (rc == EF_OK)
+        rc = cli_new_name(&b, EF_DOC_CONFIG, c->args[0],
+                          "a configuration is never changed: take another name",
+                          &err);
+    if (rc == EF_OK) {
+        cli_add_hash(&m, "app", app->hash);
+        rc = cli_publish_open(&b, EF_DOC_CONFIG, &m, hash, &err);
+    }
+    cli_book_close(&b);
+    ef_buf_free(&m);
+    return rc == EF_OK ? cli_print_hash(c, hash) : cli_fail(&err);
+}
+
+/* Tests: tests/workflow.bats (config). */
+static int
+cli_config_list(struct cli *c)
+{
+    return cli_list(c, CLI_KIND(EF_DOC_CONFIG));
+}
+
+/* Tests: tests/workflow.bats (config). */
+static int
+cli_config_show(struct cli *c)
+{
+    return cli_show(c, CLI_KIND(EF_DOC_CONFIG));
+}
+
+/* --- workflow --- */
+
+#define CLI_FLOWS (CLI_KIND(EF_DOC_DRAFT) | CLI_KIND(EF_DOC_WORKFLOW))
+
+/* A new draft, empty; or with --replaces the draft of a new version, which
+ * begins as the workflow stands.
+ * Tests: tests/workflow.bats (workflow new). */
+static ef_status
+cli_new_members(ef_buf *m, const struct cli *c, const struct cli_book *b,
+                ef_err *err)
+{
+    static const ef_buf nothing;
+    ef_json json = {.nodes = NULL};
+    const ef_doc *old = NULL;
+    ef_status rc;
+
+    if (c->value[CLI_REPLACES] == NULL) {
+        ef_buf_str(m, ",\"apps\":{},\"connections\":[],\"datasets\":{}");
+        return EF_OK;
+    }
+    rc = cli_find(b, CLI_KIND(EF_DOC_WORKFLOW), c->value[CLI_REPLACES], &old,
+                  err);
+    if (rc == EF_OK)
+        rc = ws_parse(&json, old, err);
+    if (rc == EF_OK) {
+        cli_add_hash(m, "version_of", old->hash);
+        wf_extend(m, &json, "apps", "{}", &nothing);
+        wf_extend(m, &json, "connections", "[]", &nothing);
+        wf_extend(m, &json, "datasets", "{}", &nothing);
+    }
+    ef_json_free(&json);
+    return rc;
+}
+
+/* --until's time, as seconds since 1970. 0 (and a message): it is none. */
+static int
+cli_until(const struct cli *c, ef_buf *m)
+{
+    const char *text = c->value[CLI_UNTIL];
+    int64_t t;
+
+    if (text == NULL)
+        return 1;
+    if (ef_time_parse(&t, slice_str(text), NULL) != EF_OK) {
+        (void)cli_usage("--until takes seconds since 1970, 20130524T000000Z "
+                        "or 2013-05-24T00:00:00Z, not",
+                        text);
+        return 0;
+    }
+    cli_add_number(m, "expires", t);
+    return 1;
+}
+
+/* Begin a workflow: a draft of that name.
+ * Tests: tests/workflow.bats (workflow new). */
+static int
+cli_workflow_new(struct cli *c)
+{
+    unsigned char hash[EF_SHA256_BYTES];
+    struct cli_book b = {.lock = -1};
+    ef_buf m = {0};
+    ef_err err = {0};
+    long need;
+    ef_status rc;
+
+    if (!cli_number(c, CLI_NEED, 1, EF_MAX_ENTRIES, 0, &need) ||
+        (cli_add_text(&m, "name", c->args[0]), !cli_until(c, &m))) {
+        ef_buf_free(&m);
+        return ef_exit_status(EF_E_USAGE);
+    }
+    cli_add_text(&m, "description", c->value[CLI_DESCRIPTION]);
+    cli_add_text(&m, "group", c->value[CLI_GROUP]);
+    if (need > 0)
+        cli_add_number(&m, "need", need);
+    rc = cli_book_open(c, &b, CLI_WRITES, &err);
+    if (rc == EF_OK && c->value[CLI_REPLACES] == NULL)
+        rc = cli_new_name(&b, EF_DOC_DRAFT, c->args[0],
+                          "encflow workflow cancel ends it, or take another "
+                          "name",
+                          &err);
+    if (rc == EF_OK)
+        rc = cli_new_members(&m, c, &b, &err);
+    if (rc == EF_OK)
+        rc = cli_publish_open(&b, EF_DOC_DRAFT, &m, hash, &err);
+    cli_book_close(&b);
+    ef_buf_free(&m);
+    return rc == EF_OK ? cli_print_hash(c, hash) : cli_fail(&err);
+}
+
+/* The draft that text means. Fails: EF_E_POLICY for what was submitted: it is
+ * never changed. */
+static ef_status
+cli_draft(const struct cli_book *b, const char *text, const ef_doc **draft,
+          ef_err *err)
+{
+    ef_status rc = cli_find(b, CLI_FLOWS, text, draft, err);
+
+    if (rc == EF_OK && !cli_is_current(b, *draft))
+        rc = reject(err, EF_E_POLICY, EF_NOWHERE,
+                    "a draft that was replaced, submitted or cancelled");
+    else if (rc == EF_OK && (*draft)->kind == EF_DOC_WORKFLOW)
+        rc = reject(err, EF_E_POLICY, EF_NOWHERE,
+                    "a workflow that was submitted is not changed any more");
+    return with_where(err,
+                      with_hint(err, rc,
+                                "a new version: encflow workflow new NAME "
+                                "--replaces WORKFLOW"),
+                      slice_str(text));
+}
+
+/* The draft that follows after an edit, signed and written. What it would be
+ * is looked at first, in a graph: g is the draft's, with the change in it.
+ * Fails: as its parts. */
+static int
+cli_edit(struct cli *c, struct cli_book *b, const ef_doc *draft,
+         const struct wf_edit *edits, size_t n, ef_status rc, ef_err *err)
+{
+    unsigned char hash[EF_SHA256_BYTES];
+    size_t i;
+
+    for (i = 0; i < n && rc == EF_OK; i++) {
+        ef_buf m = {0};
+
+        rc = wf_edit_members(&m, draft, &edits[i], err);
+        if (rc == EF_OK)
+            rc = cli_publish(b, EF_DOC_DRAFT, &m, hash, err);
+        if (rc == EF_OK)
+            draft = ef_workspace_find(&b->ws, hash);
+        ef_buf_free(&m);
+    }
+    cli_book_close(b);
+    return rc == EF_OK ? cli_print_hash(c, hash) : cli_fail(err);
+}
+
+/* The build and configuration that --build and --config mean, for the node.
+ * Fails: EF_E_USAGE, EF_E_FORMAT: the configuration is another
+ * application's. */
+static ef_status
+cli_node(const struct cli *c, const struct cli_book *b, struct wf_edit *e,
+         ef_err *err)
+{
+    ef_status rc = cli_find(b, CLI_KIND(EF_DOC_BUILD), c->value[CLI_BUILD],
+                            &e->build, err);
+
+    if (rc == EF_OK)
+        rc = cli_find(b, CLI_KIND(EF_DOC_CONFIG), c->value[CLI_CONFIG],
+                      &e->config, err);
+    if (rc == EF_OK &&
+        ws_app_of(&b->ws, e->build) != ws_app_of(&b->ws, e->config))
+        rc = with_where(err,
+                        reject(err, EF_E_FORMAT, EF_NOWHERE,
+                               "its configuration is another application's"),
+                        e->app);
+    return rc;
+}
+
+/* Put an application into a draft: a build of it, with a configuration.
+ * Tests: tests/workflow.bats (workflow add-app). */
+static int
+cli_workflow_add_app(struct cli *c)
+{
+    struct wf_edit e = {.app = slice_str(c->args[1])};
+    struct wf_graph g = {.doc = NULL};
+    struct cli_book b = {.lock = -1};
+    const ef_doc *draft = NULL;
+    ef_err err = {0};
+    ef_status rc;
+
+    if (c->value[CLI_BUILD] == NULL || c->value[CLI_CONFIG] == NULL)
+        return cli_usage("both are needed: --build BUILD and --config CONFIG",
+                         NULL);
+    rc = cli_book_open(c, &b, CLI_WRITES, &err);
+    if (rc == EF_OK)
+        rc = cli_draft(&b, c->args[0], &draft, &err);
+    if (rc == EF_OK)
+        rc = cli_node(c, &b, &e, &err);
+    if (rc == EF_OK)
+        rc = wf_load(&g, &b.ws, draft, &err);
+    if (rc == EF_OK && (wf_app_find(&g, e.app) < g.app_n ||
+                        wf_dataset_find(&g, e.app) < g.dataset_n))
+        rc = with_where(&err,
+                        reject(&err, EF_E_FORMAT, EF_NOWHERE,
+                               "the workflow has something of this name"),
+                        e.app);
+    wf_graph_free(&g);
+    return cli_edit(c, &b, draft, &e, 1, rc, &err);
+}
+
+/* "app:port" in two. 0: text has no colon. A dataset's name may have one, too:
+ * an application of that name decides. */
+static int
+cli_split_port(const struct wf_graph *g, const char *text, struct wf_edit *e)
+{
+    ef_slice all = slice_str(text);
+    size_t colon = slice_find(all, ':');
+    ef_slice app = slice(all.p, colon);
+
+    if (colon == all.n || wf_app_find(g, app) == g->app_n)
+        return 0;
+    e->app = app;
+    e->port = slice_from(all, colon + 1);
+    return 1;
+}
+
+/* Is dataset in the graph by this name? If not, it is put there, unless
+ * another has the name. Fails: EF_E_FORMAT. */
+static ef_status
+cli_join(struct wf_graph *g, struct wf_edit *e, const ef_doc *dataset,
+         ef_err *err)
+{
+    size_t at = wf_dataset_find(g, e->dataset);
+    struct wf_dataset *d = &g->datasets[g->dataset_n];
+
+    if (at < g->dataset_n && g->datasets[at].doc == dataset)
+        return EF_OK;
+    if (at < g->dataset_n || wf_app_find(g, e->dataset) < g->app_n)
+        return with_where(err,
+                          with_hint(err,
+                                    reject(err, EF_E_FORMAT, EF_NOWHERE,
+                                           "the workflow has something of "
+                                           "this name"),
+                                    "--as NAME gives the dataset another one"),
+                          e->dataset);
+    e->set = dataset;
+    g->dataset_n++;
+    *d = (struct wf_dataset){.node = e->dataset, .doc = dataset};
+    return ws_direction(&d->direction, dataset, err);
+}
+
+/* Which dataset and port the two arguments mean, in either order.
+ * Fails: EF_E_USAGE where none of them is a port of the workflow. */
+static ef_status
+cli_ends(const struct cli *c, const struct cli_book *b,
+         const struct wf_graph *g, struct wf_edit *e, const ef_doc **dataset,
+         ef_buf *name, ef_err *err)
+{
+    const char *set = c->args[2];
+    ef_status rc;
+
+    if (!cli_split_port(g, c->args[1], e)) {
+        set = c->args[1];
+        if (!cli_split_port(g, c->args[2], e))
+            return with_hint(
+                err,
+                with_where(err,
+                           reject(err, EF_E_USAGE, EF_NOWHERE,
+                                  "no port of an application in the workflow"),
+                           slice_str(c->args[2])),
+                "a port is APP:PORT; encflow workflow add-app puts an "
+                "application there");
+    }
+    rc = cli_find(b, CLI_KIND(EF_DOC_DATASET), set, dataset, err);
+    if (rc != EF_OK)
+        return rc;
+    if (c->value[CLI_AS] != NULL)
+        ef_buf_str(name, c->value[CLI_AS]);
+    else
+        (void)cli_doc_name(b, *dataset, name);
+    e->dataset = buf_slice(name);
+    return buf_status(name, err);
+}
+
+/* Two ports through a dataset: both connections, one after the other. */
+static ef_status
+cli_via(const struct cli *c, const struct cli_book *b, const struct wf_graph *g,
+        struct wf_edit edits[2], const ef_doc **dataset, ef_buf *name,
+        ef_err *err)
+{
+    ef_status rc;
+
+    if (!cli_split_port(g, c->args[1], &edits[0]) ||
+        !cli_split_port(g, c->args[2], &edits[1]))
+        return reject(err, EF_E_USAGE, EF_NOWHERE,
+                      "--via connects two ports of applications in the "
+                      "workflow: APP:PORT APP:PORT");
+    rc = cli_find(b, CLI_KIND(EF_DOC_DATASET), c->value[CLI_VIA], dataset, err);
+    if (rc == EF_OK) {
+        if (c->value[CLI_AS] != NULL)
+            ef_buf_str(name, c->value[CLI_AS]);
+        else
+            (void)cli_doc_name(b, *dataset, name);
+        edits[0].dataset = edits[1].dataset = buf_slice(name);
+        rc = buf_status(name, err);
+    }
+    return rc;
+}
+
+/* Connect a dataset and a port, in either direction, or two ports through a
+ * dataset. All that a submitted workflow may not have is refused at once, but
+ * what is not connected yet.
+ * Tests: tests/workflow.bats (workflow connect). */
+static int
+cli_workflow_connect(struct cli *c)
+{
+    struct wf_edit edits[2] = {{.connect = 1}, {.connect = 1}};
+    size_t n = c->value[CLI_VIA] != NULL ? 2 : 1, i;
+    struct wf_graph g = {.doc = NULL};
+    struct cli_book b = {.lock = -1};
+    const ef_doc *draft = NULL, *dataset = NULL;
+    ef_buf name = {0};
+    ef_err err = {0};
+    ef_status rc = cli_book_open(c, &b, CLI_WRITES, &err);
+    int status;
+
+    if (rc == EF_OK)
+        rc = cli_draft(&b, c->args[0], &draft, &err);
+    if (rc == EF_OK)
+        rc = wf_load(&g, &b.ws, draft, &err);
+    if (rc == EF_OK)
+        rc = n == 2 ? cli_via(c, &b, &g, edits, &dataset, &name, &err)
+                    : cli_ends(c, &b, &g, &edits[0], &dataset, &name, &err);
+    for (i = 0; i < n && rc == EF_OK; i++) {
+        rc = cli_join(&g, &edits[i], dataset, &err);
+        if (rc == EF_OK)
+            rc = wf_connect(&g, edits[i].app, edits[i].port, edits[i].dataset,
+                            &err);
+    }
+    if (rc == EF_OK)
+        rc = wf_check_order(&g, &err);
+    status = cli_edit(c, &b, draft, edits, n, rc, &err);
+    wf_graph_free(&g);
+    ef_buf_free(&name);
+    return status;
+}
+
+/* Submit a draft: from here on it is not changed, and its participants are
+ * asked. Tests: tests/workflow.bats (workflow submit). */
+static int
+cli_workflow_submit(struct cli *c)
+{
+    unsigned char hash[EF_SHA256_BYTES];
+    struct cli_book b = {.lock = -1};
+    const ef_doc *draft = NULL;
+    ef_buf m = {0};
+    ef_err err = {0};
+    ef_status rc = cli_book_open(c, &b, CLI_WRITES, &err);
+
+    if (rc == EF_OK)
+        rc = cli_draft(&b, c->args[0], &draft, &err);
+    if (rc == EF_OK)
+        rc = wf_submit_members(&m, &b.ws, draft, &err);
+    if (rc == EF_OK)
+        rc = cli_publish(&b, EF_DOC_WORKFLOW, &m, hash, &err);
+    cli_book_close(&b);
+    ef_buf_free(&m);
+    return rc == EF_OK ? cli_print_hash(c, hash) : cli_fail(&err);
+}
+
+/* Tests: tests/workflow.bats (workflow list). */
+static int
+cli_workflow_list(struct cli *c)
+{
+    return cli_list(c, CLI_FLOWS);
+}
+
+/* The format that name means. 0: none. */
+static int
+cli_view_format(const char *name, ef_view_format *out)
+{
+    static const char *const names[] = {"text", "dot", "svg", "html"};
+    size_t i = 0;
+
+    while (i < 4 && strcmp(name, names[i]) != 0)
+        i++;
+    *out = (ef_view_format)i;
+    return i < 4;
+}
+
+/* A draft or workflow, drawn into out. Fails: as its parts. */
+static ef_status
+cli_draw(const struct cli *c, ef_buf *out, ef_view_format format, ef_err *err)
+{
+    struct wf_graph g = {.doc = NULL};
+    struct cli_book b;
+    const ef_doc *doc = NULL;
+    ef_view view;
+    ef_status rc = cli_book_open(c, &b, 0, err);
+
+    if (rc == EF_OK)
+        rc = cli_find(&b, CLI_FLOWS, c->args[0], &doc, err);
+    if (rc == EF_OK)
+        rc = wf_view(&g, &view, &b.ws, doc, b.d != NULL ? b.kid : NULL, err);
+    if (rc == EF_OK)
+        rc = ef_view_print(out, &view, format, err);
+    wf_graph_free(&g);
+    cli_book_close(&b);
+    return rc;
+}
+
+/* --json: the document as it was signed; else as people read it.
+ * Tests: tests/workflow.bats (workflow show). */
+static int
+cli_workflow_show(struct cli *c)
+{
+    ef_buf out;
+    ef_err err = {0};
+    int status;
+
+    if (c->value[CLI_JSON] != NULL)
+        return cli_show(c, CLI_FLOWS);
+    out = cli_stdout(c);
+    if (cli_draw(c, &out, EF_VIEW_TEXT, &err) == EF_OK)
+        return cli_stdout_end(&out);
+    status = cli_fail(&err);
+    ef_buf_free(&out);
+    return status;
+}
+
+/* Draw a workflow: text, dot, svg or html, to a file or standard output. The
+ * file appears whole or not at all.
+ * Tests: tests/graph.bats, tests/workflow.bats (workflow graph). */
+static int
+cli_workflow_graph(struct cli *c)
+{
+    const char *name = c->value[CLI_FORMAT], *path = c->value[CLI_OUT];
+    ef_view_format format = EF_VIEW_TEXT;
+    ef_buf out = {0};
+    ef_err err = {0};
+    ef_status rc;
+
+    if (name != NULL && !cli_view_format(name, &format))
+        return cli_usage("--format takes text, dot, svg or html, not", name);
+    rc = cli_draw(c, &out, format, &err);
+    if (rc == EF_OK)
+        rc = file_write(path, 0, buf_slice(&out), &err);
+    ef_buf_free(&out);
+    return rc == EF_OK ? 0 : cli_fail(&err);
+}
+
+/* One application's APPCONFIG_ID, on a line; its configuration to dir, where
+ * there is one. Fails: as ef_appconfig; EF_E_IO. */
+static ef_status
+cli_hash_row(ef_buf *out, const struct cli_book *b, const ef_doc *doc,
+             ef_slice node, const char *dir, ef_err *err)
+{
+    unsigned char hash[EF_SHA256_BYTES];
+    ef_buf text = {0}, path = {0};
+    ef_status rc = ef_appconfig(&text, &b->ws, doc, node, err);
+
+    if (rc == EF_OK) {
+        ef_sha256(hash, text.p, text.n);
+        doc_add_hash(out, hash);
+        ef_buf_str(out, "  ");
+        ef_buf_add(out, node.p, node.n);
+        ef_buf_byte(out, '\n');
+    }
+    if (rc == EF_OK && dir != NULL) {
+        rc = cli_make_folder(dir, err);
+        ef_buf_str(&path, dir);
+        ef_buf_byte(&path, '/');
+        doc_add_hash(&path, hash);
+        ef_buf_str(&path, ".json");
+        if (rc == EF_OK)
+            rc = file_end_name(&path, err);
+        if (rc == EF_OK)
+            rc = file_write(buf_cstr(&path), 0, buf_slice(&text), err);
+    }
+    ef_buf_free(&text);
+    ef_buf_free(&path);
+    return rc;
+}
+
+/* The APPCONFIG_ID of each application of an approved workflow; with -o their
+ * runtime configurations, too, each in a file of that name.
+ * Fails: 5 where it is not approved. Tests: tests/workflow.bats (hashes). */
+static int
+cli_workflow_hashes(struct cli *c)
+{
+    struct wf_graph g = {.doc = NULL};
+    struct cli_book b;
+    const ef_doc *doc = NULL;
+    ef_buf out = cli_stdout(c);
+    ef_err err = {0};
+    size_t i;
+    int status;
+    ef_status rc = cli_book_open(c, &b, 0, &err);
+
+    if (rc == EF_OK)
+        rc = cli_find(&b, CLI_KIND(EF_DOC_WORKFLOW), c->args[0], &doc, &err);
+    if (rc == EF_OK)
+        rc = wf_load(&g, &b.ws, doc, &err);
+    for (i = 0; rc == EF_OK && i < g.app_n; i++)
+        rc = cli_hash_row(&out, &b, doc, g.apps[i].node, c->value[CLI_HASHES],
+                          &err);
+    with_where(&err, rc, slice_str(c->args[0]));
+    with_hint(&err, rc == EF_E_POLICY ? rc : EF_OK,
+              "encflow workflow show tells who has still to approve");
+    wf_graph_free(&g);
+    cli_book_close(&b);
+    if (rc == EF_OK)
+        return cli_stdout_end(&out);
+    status = cli_fail(&err);
+    ef_buf_free(&out);
+    return status;
+}
+
+/* --- tasks and answers --- */
+
+/* Who is asked about doc: a workflow's participants, an application's
+ * approvers for its domains and its builds. people is empty for documents
+ * that nobody is asked about. Fails: EF_E_MEMORY. */
+static ef_status
+cli_asked(const struct cli_book *b, const ef_doc *doc, struct wf_people *people,
+          ef_err *err)
+{
+    const ef_doc *from = doc;
+
+    *people = (struct wf_people){.kids = NULL};
+    if (doc->kind == EF_DOC_BUILD)
+        from = ws_app_of(&b->ws, doc);
+    if (from == NULL ||
+        (from->kind != EF_DOC_APP && from->kind != EF_DOC_WORKFLOW))
+        return EF_OK;
+    return wf_people_of(people, &b->ws, from,
+                        from->kind == EF_DOC_APP ? "approvers" : "participants",
+                        doc, err);
+}
+
+/* What task list calls a document that waits. */
+static const char *
+cli_task_name(const ef_doc *doc)
+{
+    return doc->kind == EF_DOC_APP     ? "domains"
+           : doc->kind == EF_DOC_BUILD ? "build"
+                                       : "workflow";
+}
+
+/* Does doc wait for an answer of the user's? Fails: EF_E_MEMORY. */
+static ef_status
+cli_waits(const struct cli_book *b, const ef_doc *doc, int *yes, ef_err *err)
+{
+    struct wf_people people;
+    ef_doc_state state = EF_STATE_PENDING;
+    ef_err why;
+    size_t me;
+    ef_status rc = cli_asked(b, doc, &people, err);
+
+    *yes = 0;
+    me = rc == EF_OK ? wf_person_find(&people, b->kid) : 0;
+    if (rc == EF_OK && me < people.n && people.answers[me] == 0) {
+        rc = ef_doc_state_of(&b->ws, doc, &state, &why, err);
+        *yes = rc == EF_OK && state == EF_STATE_PENDING;
+    }
+    wf_people_free(&people);
+    return rc;
+}
+
+/* One line of `task list`: kind, hash, name, whose. */
+static void
+cli_task_row(ef_buf *out, const struct cli_book *b, const ef_doc *doc, int json)
+{
+    ef_buf name = {0};
+
+    (void)cli_doc_name(b, doc, &name);
+    if (json) {
+        buf_printf(out, "{\"task\":\"%s\",\"hash\":\"", cli_task_name(doc));
+        doc_add_hash(out, doc->hash);
+        ef_buf_str(out, "\",\"name\":");
+        ef_json_quote(out, buf_slice(&name));
+        ef_buf_str(out, ",\"by\":\"");
+        doc_add_kid(out, doc->by);
+        ef_buf_str(out, "\"}");
+    } else {
+        buf_printf(out, "%-8s  ", cli_task_name(doc));
+        doc_add_hash(out, doc->hash);
+        ef_buf_str(out, "  ");
+        ef_buf_add(out, name.p, name.n);
+        ef_buf_str(out, "  by ");
+        cli_print_person(out, b, doc->by);
+        ef_buf_byte(out, '\n');
+    }
+    ef_buf_free(&name);
+}
+
+/* Builds, domains and workflows that wait for the user's answer.
+ * Tests: tests/workflow.bats (task list). */
+static int
+cli_task_list(struct cli *c)
+{
+    struct cli_book b;
+    ef_buf out = cli_stdout(c);
+    ef_err err = {0};
+    size_t i, n = 0;
+    int json = c->value[CLI_JSON] != NULL, waits = 0, status;
+    ef_status rc = cli_book_open(c, &b, CLI_AS_ONE, &err);
+
+    ef_buf_str(&out, json ? "[" : "");
+    for (i = 0; rc == EF_OK && i < b.ws.n; i++) {
+        rc = cli_waits(&b, b.ws.docs[i], &waits, &err);
+        if (rc != EF_OK || !waits)
+            continue;
+        ef_buf_str(&out, json && n > 0 ? "," : "");
+        cli_task_row(&out, &b, b.ws.docs[i], json);
+        n++;
+    }
+    ef_buf_str(&out, json ? "]\n" : "");
+    if (rc == EF_OK && !json && c->value[CLI_QUIET] == NULL)
+        fprintf(stderr, n == 0 ? "encflow task list: nothing waits for you\n"
+                               : "hint: encflow approve HASH, or decline HASH "
+                                 "--reason TEXT\n");
+    cli_book_close(&b);
+    if (rc == EF_OK)
+        return cli_stdout_end(&out);
+    status = cli_fail(&err);
+    ef_buf_free(&out);
+    return status;
+}
+
+/* May the user answer about doc? *done: he has said the same already.
+ * Fails: EF_E_POLICY: nobody asked, it was cancelled or is not whole, or he
+ * declined it before. */
+static ef_status
+cli_may_answer(const struct cli_book *b, const ef_doc *doc, int decline,
+               int *done, ef_err *err)
+{
+    struct wf_people people;
+    ef_doc_state state = EF_STATE_PENDING;
+    struct wf_case whole = {.doc = NULL};
+    ef_err why = {0};
+    size_t me;
+    ef_status rc = cli_asked(b, doc, &people, err);
+
+    *done = 0;
+    me = rc == EF_OK ? wf_person_find(&people, b->kid) : 0;
+    if (rc == EF_OK && me == people.n)
+        rc = reject(err, EF_E_POLICY, EF_NOWHERE,
+                    "you are not asked about this document");
+    if (rc == EF_OK)
+        *done = decline ? (people.answers[me] & WF_DECLINED) != 0
+                        : people.answers[me] == WF_APPROVED;
+    if (rc == EF_OK && !decline && people.answers[me] & WF_DECLINED)
+        rc = with_hint(err,
+                       reject(err, EF_E_POLICY, EF_NOWHERE,
+                              "you have declined it, which is final"),
+                       "a new version can be approved");
+    if (rc == EF_OK && !decline)
+        rc = ef_doc_state_of(&b->ws, doc, &state, &why, err);
+    if (rc == EF_OK && state == EF_STATE_CANCELLED)
+        rc = reject(err, EF_E_POLICY, EF_NOWHERE, why.msg);
+    /* nobody approves what he cannot see whole */
+    if (rc == EF_OK && !decline && doc->kind == EF_DOC_WORKFLOW)
+        rc = wf_case_open(&whole, &b->ws, doc, err);
+    wf_case_free(&whole);
+    wf_people_free(&people);
+    return rc;
+}
+
+/* What was answered, on stderr: so that a wrong hash is noticed. */
+static void
+cli_answered(const struct cli_book *b, const ef_doc *doc, const char *what)
+{
+    ef_buf name = {0};
+    ef_err shown = {0}; /* only for its escaping */
+
+    if (!cli_quiet) {
+        with_where(&shown, EF_E_USAGE, cli_doc_name(b, doc, &name));
+        cli_prefix();
+        fprintf(stderr, "%s: %s \"%s\"\n", what, cli_task_name(doc),
+                shown.where);
+    }
+    ef_buf_free(&name);
+}
+
+/* approve and decline: a signed statement over exactly that hash.
+ * Fails: 2 for what is no whole hash or not there, 5 where nobody asks.
+ * Tests: tests/workflow.bats (approve). */
+static int
+cli_answer(struct cli *c, ef_doc_kind kind)
+{
+    int decline = kind == EF_DOC_DECLINE, done = 0;
+    unsigned char hash[EF_SHA256_BYTES];
+    struct cli_book b = {.lock = -1};
+    const ef_doc *doc = NULL;
+    ef_buf m = {0};
+    ef_err err = {0};
+    ef_status rc = cli_book_open(c, &b, CLI_WRITES, &err);
+
+    if (rc == EF_OK)
+        rc = cli_find_hash(&b, c->args[0], &doc, &err);
+    if (rc == EF_OK)
+        rc = with_where(&err, cli_may_answer(&b, doc, decline, &done, &err),
+                        slice_str(c->args[0]));
+    if (rc == EF_OK && !done) {
+        cli_add_hash(&m, "of", doc->hash);
+        if (decline)
+            cli_add_text(&m, "reason", c->value[CLI_REASON]);
+        rc = cli_publish_open(&b, kind, &m, hash, &err);
+    }
+    if (rc == EF_OK)
+        cli_answered(&b, doc,
+                     decline ? done ? "declined before" : "declined"
+                     : done  ? "approved before"
+                             : "approved");
+    cli_book_close(&b);
+    ef_buf_free(&m);
+    return rc == EF_OK ? 0 : cli_fail(&err);
+}
+
+/* Tests: tests/workflow.bats (approve). */
+static int
+cli_approve(struct cli *c)
+{
+    return cli_answer(c, EF_DOC_APPROVAL);
+}
+
+/* Tests: tests/workflow.bats (decline). */
+static int
+cli_decline(struct cli *c)
+{
+    return cli_answer(c, EF_DOC_DECLINE);
+}
+
+/* Take back a draft, or a workflow that one has submitted: pending or
+ * approved, it is over. Fails: 5 where another made it.
+ * Tests: tests/workflow.bats (workflow cancel). */
+static int
+cli_workflow_cancel(struct cli *c)
+{
+    unsigned char hash[EF_SHA256_BYTES];
+    struct cli_book b = {.lock = -1};
+    const ef_doc *doc = NULL;
+    ef_buf m = {0};
+    ef_err err = {0};
+    ef_status rc = cli_book_open(c, &b, CLI_WRITES, &err);
+
+    if (rc == EF_OK)
+        rc = cli_find(&b, CLI_FLOWS, c->args[0], &doc, &err);
+    if (rc == EF_OK && memcmp(doc->by, b.kid, EF_KID_BYTES) != 0)
+        rc = with_where(&err,
+                        with_hint(&err,
+                                  reject(&err, EF_E_POLICY, EF_NOWHERE,
+                                         "only who made it cancels it"),
+                                  "a participant declines: encflow decline "
+                                  "HASH"),
+                        slice_str(c->args[0]));
+    if (rc == EF_OK && !ws_cancelled(&b.ws, doc)) {
+        cli_add_hash(&m, "of", doc->hash);
+        rc = cli_publish_open(&b, EF_DOC_CANCEL, &m, hash, &err);
+    }
+    cli_book_close(&b);
+    ef_buf_free(&m);
+    return rc == EF_OK ? 0 : cli_fail(&err);
+}
+
+/* --- release --- */
+
+/* A key for the release service: X25519. The private one goes to a file, the
+ * public one, for those who seal credentials, to standard output.
+ * Secret: key. Fails: 1 where the file exists.
+ * Tests: tests/workflow.bats (release keygen), tests/secrets.bats. */
+static int
+cli_release_keygen(struct cli *c)
+{
+    ef_pem_key *key = ef_secret_alloc(sizeof *key, NULL);
+    ef_buf out = cli_stdout(c);
+    ef_err err = {0};
+    ef_status rc = EF_OK;
+    int status;
+
+    if (file_is_std(c->value[CLI_KEY_OUT])) {
+        ef_secret_free(key, sizeof *key);
+        return cli_usage("the private key's file is missing: -o FILE", NULL);
+    }
+    if (key == NULL)
+        rc = reject_memory(&err);
+    if (rc == EF_OK) {
+        key->kind = EF_PEM_X25519_PRIVATE;
+        rc = ef_x25519_new(key->secret, &err);
+    }
+    if (rc == EF_OK) {
+        ef_x25519_public(key->public_key, key->secret);
+        rc = cli_id_write(c, key, c->value[CLI_KEY_OUT], &err);
+    }
+    if (rc == EF_OK) {
+        key->kind = EF_PEM_X25519_PUBLIC;
+        ef_pem_print(&out, key);
+    }
+    ef_secret_free(key, sizeof *key);
+    if (rc == EF_OK)
+        return cli_stdout_end(&out);
+    status = cli_fail(&err);
+    ef_buf_free(&out);
+    return status;
+}
+
+/* --- run --- */
 
 /* What run_job tells, in words. Those on stdout are the reference's, a line
  * each, flushed: whoever watches a log sees a step when it begins.
@@ -17469,7 +29919,7 @@ cli_run_note(enum run_event event, ef_slice detail)
         return;
     }
     if (event == RUN_OLD_LANDLOCK) {
-        if (!cli_run_quiet)
+        if (!cli_quiet)
             fprintf(stderr,
                     "encflow run: note: this kernel's Landlock is an old one: "
                     "the application may signal other processes of this "
@@ -17484,7 +29934,7 @@ cli_run_note(enum run_event event, ef_slice detail)
         return;
     }
     /* the rest are steps: one line on stdout each */
-    if (cli_run_quiet)
+    if (cli_quiet)
         return;
     /* a location is printable ASCII (ef_location_check), and short */
     printf("%s%.*s\n", text[event], (int)detail.n, (const char *)detail.p);
@@ -17652,6 +30102,270 @@ cli_share(const struct cli *c, struct run_job *job)
     return 0;
 }
 
+/* --- run with a runtime configuration --- */
+
+/* A configuration that `workflow hashes -o` wrote, and what it leads to. */
+struct cli_appconfig {
+    unsigned char *text; /* the file; EF_MAX_DOCUMENT_BYTES * 2 + 1 */
+    ef_json json;
+    unsigned char *sk; /* the release key: EF_X25519_BYTES, secret memory */
+    struct run_port in, out;
+    ef_buf *words;  /* the command's, NUL-terminated */
+    char **command; /* views of words; NULL: our own describe */
+    size_t word_n;
+};
+
+/* Safe on zeros. */
+static void
+cli_appconfig_free(struct cli_appconfig *a)
+{
+    size_t i;
+
+    for (i = 0; i < a->word_n; i++)
+        ef_buf_free(&a->words[i]);
+    free(a->words);
+    free((void *)a->command);
+    ef_json_free(&a->json);
+    free(a->text);
+    ef_secret_free(a->sk, EF_X25519_BYTES);
+    run_port_free(&a->in);
+    run_port_free(&a->out);
+}
+
+#define CLI_APPCONFIG_BYTES ((size_t)4 * EF_MAX_DOCUMENT_BYTES)
+
+/* The file, indexed and checked; and that it has not expired.
+ * UNTRUSTED: the file. Fails: EF_E_FORMAT, EF_E_POLICY, EF_E_IO.
+ * Fuzz: fuzz/fuzz_document.c. */
+static ef_status
+cli_appconfig_read(struct cli_appconfig *a, const char *path, ef_err *err)
+{
+    size_t n = 0;
+    int64_t expires;
+    ef_status rc;
+
+    a->text = malloc(CLI_APPCONFIG_BYTES + 1);
+    if (a->text == NULL)
+        return reject_memory(err);
+    rc = file_read_small(a->text, CLI_APPCONFIG_BYTES + 1, &n, path,
+                         "a runtime configuration larger than 512 KiB", err);
+    if (rc == EF_OK)
+        rc = wf_config_parse(&a->json, slice(a->text, n), err);
+    if (rc == EF_OK) {
+        expires = doc_integer(&a->json, doc_at(&a->json, "expires"), INT64_MAX);
+        if (expires <= cli_now())
+            rc = with_member(err,
+                             reject(err, EF_E_POLICY, EF_NOWHERE,
+                                    "what was approved has expired"),
+                             "/expires");
+    }
+    return with_file(err, rc, path);
+}
+
+/* One dataset of the configuration: its credentials, from the workspace, and
+ * what its file must be. UNTRUSTED: the configuration.
+ * Fails:   EF_E_POLICY, EF_E_AUTH, EF_E_FORMAT, naming the dataset. */
+static ef_status
+cli_appconfig_dataset(struct cli_appconfig *a, const struct cli_book *b,
+                      uint32_t node, int output, int schemes, ef_err *err)
+{
+    struct run_dataset *d = NULL;
+    unsigned char hash[EF_SHA256_BYTES];
+    const ef_doc *doc;
+    ef_buf name = {0};
+    ef_status rc;
+    uint32_t sha256 = ef_json_member(&a->json, node, slice_str("sha256"));
+
+    doc_name(&a->json, node, &name);
+    rc = run_port_add(output ? &a->out : &a->in, &d, buf_cstr(&name), err);
+    ef_buf_free(&name);
+    if (rc != EF_OK)
+        return rc;
+    (void)doc_hash_of(hash, &a->json,
+                      ef_json_member(&a->json, node, slice_str("dataset")));
+    ef_json_string(&a->json,
+                   ef_json_member(&a->json, node, slice_str("location")),
+                   &d->location);
+    d->size = (uint64_t)doc_integer(
+        &a->json, ef_json_member(&a->json, node, slice_str("size")), 0);
+    d->pinned = doc_hash_of(d->sha256, &a->json, sha256);
+    doc = ws_find_kind(&b->ws, hash, EF_DOC_DATASET);
+    if (doc == NULL)
+        return run_named(err,
+                         reject(err, EF_E_POLICY, EF_NOWHERE,
+                                "this dataset is not in the workspace"),
+                         d);
+    d->cred = ef_secret_alloc(sizeof *d->cred, NULL);
+    rc = d->cred != NULL
+             ? ws_credentials(d->cred, &b->ws, doc, output, a->sk, err)
+             : reject_memory(err);
+    if (rc == EF_OK)
+        rc = ef_location_check(&d->scheme, buf_slice(&d->location), err);
+    if (rc == EF_OK)
+        rc = store_check_scheme(d->scheme, schemes, err);
+    if (rc == EF_OK)
+        rc = run_url(d, err);
+    return run_named(err, rc, d);
+}
+
+/* All datasets of all ports, by name, as a ports folder would have them.
+ * Fails: as cli_appconfig_dataset. A dataset on two ports counts once. */
+static ef_status
+cli_appconfig_ports(struct cli_appconfig *a, const struct cli_book *b,
+                    int schemes, ef_err *err)
+{
+    const ef_json *json = &a->json;
+    uint32_t ports = doc_at(json, "ports"), i, k, sets;
+    ef_status rc = EF_OK;
+    int output;
+
+    for (i = ports + 1; rc == EF_OK && i < json->nodes[ports].end;
+         i = json->nodes[i].end) {
+        sets = ef_json_member(json, i, slice_str("datasets"));
+        output = slice_is(
+            json_inside(json, ef_json_member(json, i, slice_str("direction"))),
+            "output");
+        for (k = sets + 1; rc == EF_OK && k < json->nodes[sets].end;
+             k = json->nodes[k].end)
+            rc = cli_appconfig_dataset(a, b, k, output, schemes, err);
+    }
+    if (rc == EF_OK)
+        rc = run_port_sort(&a->in, err);
+    return rc == EF_OK ? run_port_sort(&a->out, err) : rc;
+}
+
+/* The configuration's command, for run_job. EF_E_MEMORY. */
+static ef_status
+cli_appconfig_command(struct cli_appconfig *a, ef_err *err)
+{
+    uint32_t list = doc_at(&a->json, "command"), i;
+    size_t n;
+    ef_status rc = EF_OK;
+
+    if (list == EF_JSON_NONE)
+        return EF_OK;
+    n = wf_entries(&a->json, list);
+    a->words = calloc(n, sizeof *a->words);
+    a->command = calloc(n + 1, sizeof *a->command);
+    if (a->words == NULL || a->command == NULL)
+        return reject_memory(err);
+    for (i = list + 1; rc == EF_OK && i < a->json.nodes[list].end; i++) {
+        ef_buf *word = &a->words[a->word_n];
+
+        ef_json_string(&a->json, i, word);
+        a->command[a->word_n++] = (char *)(uintptr_t)buf_cstr(word);
+        rc = buf_status(word, err);
+    }
+    return rc;
+}
+
+/* The configuration's files, each to ROOT and its path: below /opt/fortanix,
+ * as doc_item_path has made sure. Fails: EF_E_IO, EF_E_MEMORY. */
+static ef_status
+cli_appconfig_items(struct cli_appconfig *a, const char *root, ef_err *err)
+{
+    uint32_t map = doc_at(&a->json, "items"), i;
+    ef_status rc = EF_OK;
+
+    if (map == EF_JSON_NONE)
+        return EF_OK;
+    for (i = map + 1; rc == EF_OK && i < a->json.nodes[map].end; i++) {
+        ef_slice text = json_inside(&a->json, i);
+        unsigned char *bytes = malloc(text.n + 1);
+        ef_buf path = {0};
+        size_t n, slash;
+
+        ef_buf_str(&path, root);
+        doc_name(&a->json, i, &path);
+        rc = bytes == NULL ? reject_memory(err) : file_end_name(&path, err);
+        if (rc == EF_OK)
+            rc = ef_base64_decode(bytes, &n, text, err);
+        if (rc == EF_OK) {
+            slash = path.n - cli_last_part(buf_slice(&path)).n - 1;
+            path.p[slash] = '\0';
+            rc = cli_make_folder((const char *)path.p, err);
+            path.p[slash] = '/';
+        }
+        if (rc == EF_OK)
+            rc = file_write(buf_cstr(&path), 0, slice(bytes, n), err);
+        free(bytes);
+        ef_buf_free(&path);
+    }
+    return rc;
+}
+
+/* The release key that opens the credentials: for tests, on one's own
+ * machine. Secret: a->sk. Fails: EF_E_FORMAT, EF_E_IO. */
+static ef_status
+cli_appconfig_key(const struct cli *c, struct cli_appconfig *a, ef_err *err)
+{
+    const char *path = c->value[CLI_RELEASE_KEY];
+    ef_pem_key *key = ef_secret_alloc(sizeof *key, NULL);
+    ef_status rc;
+
+    a->sk = ef_secret_alloc(EF_X25519_BYTES, NULL);
+    rc = key == NULL || a->sk == NULL ? reject_memory(err)
+                                      : cli_read_pem(key, path, err);
+    if (rc == EF_OK && key->kind != EF_PEM_X25519_PRIVATE)
+        rc = with_file(
+            err,
+            reject(err, EF_E_FORMAT, EF_NOWHERE, "not a private key of X25519"),
+            path);
+    if (rc == EF_OK)
+        memcpy(a->sk, key->secret, EF_X25519_BYTES);
+    ef_secret_free(key, sizeof *key);
+    return rc;
+}
+
+/* Everything that `run --appconfig-file` needs, into a and job.
+ * Secret: a. Fails: as its parts; nothing was fetched or run. */
+static ef_status
+cli_appconfig_open(const struct cli *c, struct cli_appconfig *a,
+                   struct run_job *job, ef_err *err)
+{
+    const char *root = c->value[CLI_ROOT] != NULL ? c->value[CLI_ROOT] : "";
+    struct cli_book b = {.lock = -1};
+    ef_status rc = cli_appconfig_read(a, c->value[CLI_APPCONFIG], err);
+
+    if (rc == EF_OK)
+        rc = cli_appconfig_key(c, a, err);
+    if (rc == EF_OK)
+        rc = cli_book_open(c, &b, 0, err);
+    if (rc == EF_OK)
+        rc = cli_appconfig_ports(a, &b, job->store.schemes, err);
+    cli_book_close(&b);
+    if (rc == EF_OK)
+        rc = cli_appconfig_command(a, err);
+    if (rc == EF_OK)
+        rc = cli_appconfig_items(a, root, err);
+    /* what the application may not read: without a ports folder, this */
+    job->ports = c->value[CLI_RELEASE_KEY];
+    job->given_in = &a->in;
+    job->given_out = &a->out;
+    job->command = a->command;
+    return rc;
+}
+
+/* What was approved is what runs: neither another command nor another ports
+ * folder beside it. 0, or 2 after a message. */
+static int
+cli_appconfig_usage(const struct cli *c)
+{
+    if (c->after != NULL)
+        return cli_usage("the configuration says the command: none after --",
+                         NULL);
+    if (c->value[CLI_PORTS] != NULL || c->value[CLI_INPUT] != NULL ||
+        c->value[CLI_OUTPUT] != NULL)
+        return cli_usage("the configuration says the ports: no --ports, "
+                         "--input, --output",
+                         NULL);
+    if (c->value[CLI_WORK] == NULL || file_is_std(c->value[CLI_RELEASE_KEY]))
+        return cli_usage("--appconfig-file needs --work DIR and --release-key "
+                         "FILE, the private key that opens the credentials",
+                         NULL);
+    return 0;
+}
+
 /* In order: the numbers, a command behind "--", the ports' names; then the
  * work folder's path; then run_job, which checks all documents before it
  * fetches anything.
@@ -17674,6 +30388,7 @@ cli_run(struct cli *c)
                           .output = "output",
                           .command = c->after,
                           .note = cli_run_note};
+    struct cli_appconfig config = {.text = NULL};
     ef_buf work = {0};
     ef_err err = {0};
     ef_status rc = EF_OK;
@@ -17685,12 +30400,13 @@ cli_run(struct cli *c)
     status = cli_store_opts(c, &job.store);
     if (status == 0)
         status = cli_share(c, &job);
+    if (status == 0 && c->value[CLI_APPCONFIG] != NULL)
+        status = cli_appconfig_usage(c);
     if (status != 0)
         return status;
     /* not our describe: somebody's variable was empty */
     if (c->after != NULL && c->after[0] == NULL)
         return cli_usage("a command should follow --", NULL);
-    cli_run_quiet = c->value[CLI_QUIET] != NULL;
     job.ports = c->value[CLI_PORTS] != NULL ? c->value[CLI_PORTS] : job.ports;
     job.input = c->value[CLI_INPUT] != NULL ? c->value[CLI_INPUT] : job.input;
     job.output =
@@ -17703,7 +30419,11 @@ cli_run(struct cli *c)
     job.store.progress = cli_progress(&progress, c);
     /* self outlives the run: it is this function's */
     job.self = cli_self(self);
-    if (c->value[CLI_WORK] != NULL)
+    if (c->value[CLI_APPCONFIG] != NULL)
+        rc = cli_appconfig_open(c, &config, &job, &err);
+    if (rc != EF_OK)
+        ; /* it has said why */
+    else if (c->value[CLI_WORK] != NULL)
         rc = cli_absolute(&work, c->value[CLI_WORK], &err);
     else
         rc = cli_default_work(&work, job.ports, &err);
@@ -17715,6 +30435,7 @@ cli_run(struct cli *c)
     }
     /* also after a failure: its message wants a clean line */
     cli_progress_end(&progress);
+    cli_appconfig_free(&config);
     ef_buf_free(&work);
     return rc == EF_OK ? 0 : cli_fail(&err);
 }
@@ -18266,6 +30987,235 @@ static const struct cli_command cli_commands[] = {
      1,
      INT_MAX,
      {CLI_COLUMN, CLI_ALL, CLI_TOP, CLI_PLOT, CLI_FORMAT, CLI_JSON}},
+    /* the name is what others see until they give it one of theirs */
+    {"id new",
+     "[--id FILE] NAME",
+     "make an identity, and tell the workspace its name",
+     cli_id_new,
+     1,
+     1,
+     {CLI_ID, CLI_WORKSPACE, CLI_FORCE}},
+    /* never the private one */
+    {"id show",
+     "[--format text|pem|jwk]",
+     "print your public key",
+     cli_id_show,
+     0,
+     0,
+     {CLI_ID, CLI_WORKSPACE, CLI_FORMAT}},
+    /* PEM or JWK */
+    {"id import",
+     "NAME FILE",
+     "give the owner of a public key a name",
+     cli_id_import,
+     2,
+     2,
+     {CLI_ID, CLI_WORKSPACE}},
+    /* two keys may have one name */
+    {"id list",
+     "",
+     "list the identities that the workspace knows",
+     cli_id_list,
+     0,
+     0,
+     {CLI_ID, CLI_WORKSPACE, CLI_JSON}},
+    /* from credentials that are there, or from a file */
+    {"dataset add",
+     "--release-key FILE [OPTION]... NAME",
+     "add a dataset, its credentials sealed for the release service",
+     cli_dataset_add,
+     1,
+     1,
+     {CLI_ID,          CLI_WORKSPACE,  CLI_RELEASE_KEY, CLI_DIRECTION,
+      CLI_CREDENTIALS, CLI_LOCATION,   CLI_ENCRYPTED,   CLI_FROM,
+      CLI_TO,          CLI_KEY,        CLI_EXPIRES,     CLI_DESCRIPTION,
+      CLI_LABEL,       CLI_GROUP,      CLI_LONG,        CLI_LONG_FILE,
+      CLI_LONG_URL,    CLI_PROFILE,    CLI_REGION,      CLI_ENDPOINT,
+      CLI_ADDRESSING,  CLI_PROXY,      CLI_STALL,       CLI_CONNECT,
+      CLI_MAX_TIME,    CLI_ALLOW_HTTP, CLI_ALLOW_FILE,  CLI_CACERT}},
+    /* all owners' */
+    {"dataset list",
+     "",
+     "list datasets",
+     cli_dataset_list,
+     0,
+     0,
+     {CLI_ID, CLI_WORKSPACE, CLI_JSON}},
+    /* what is sealed stays so */
+    {"dataset show",
+     "DATASET",
+     "print a dataset's document",
+     cli_dataset_show,
+     1,
+     1,
+     {CLI_ID, CLI_WORKSPACE, CLI_JSON}},
+    /* by its owner alone */
+    {"dataset renew",
+     "--release-key FILE [OPTION]... DATASET",
+     "give a dataset new credentials; what was approved stays",
+     cli_dataset_renew,
+     1,
+     1,
+     {CLI_ID, CLI_WORKSPACE, CLI_RELEASE_KEY, CLI_CREDENTIALS, CLI_TO, CLI_KEY,
+      CLI_EXPIRES, CLI_PROFILE, CLI_REGION, CLI_ENDPOINT, CLI_ADDRESSING,
+      CLI_PROXY, CLI_STALL, CLI_CONNECT, CLI_MAX_TIME, CLI_ALLOW_HTTP,
+      CLI_ALLOW_FILE, CLI_CACERT}},
+    /* two documents */
+    {"app add",
+     "--image NAME [OPTION]... NAME",
+     "add an application and a build of it",
+     cli_app_add,
+     1,
+     1,
+     {CLI_ID, CLI_WORKSPACE, CLI_IMAGE, CLI_PCRS, CLI_PCR, CLI_EIF, CLI_DOMAIN,
+      CLI_APPROVER, CLI_NEED, CLI_NEW_BUILD, CLI_DESCRIPTION, CLI_LABEL,
+      CLI_GROUP}},
+    /* with their states */
+    {"app list",
+     "",
+     "list applications and builds",
+     cli_app_list,
+     0,
+     0,
+     {CLI_ID, CLI_WORKSPACE, CLI_JSON}},
+    /* a name means both: say the hash */
+    {"app show",
+     "APP",
+     "print an application's or build's document",
+     cli_app_show,
+     1,
+     1,
+     {CLI_ID, CLI_WORKSPACE, CLI_JSON}},
+    /* what follows "--" is the command */
+    {"config add",
+     "--app APP [OPTION]... NAME [-- COMMAND ARG...]",
+     "add a configuration of an application",
+     cli_config_add,
+     1,
+     1,
+     {CLI_ID, CLI_WORKSPACE, CLI_APP, CLI_PORT_IN, CLI_PORT_OUT, CLI_ITEM,
+      CLI_DESCRIPTION, CLI_LABEL, CLI_GROUP}},
+    /* all of them */
+    {"config list",
+     "",
+     "list configurations",
+     cli_config_list,
+     0,
+     0,
+     {CLI_ID, CLI_WORKSPACE, CLI_JSON}},
+    /* files as base64 */
+    {"config show",
+     "CONFIG",
+     "print a configuration's document",
+     cli_config_show,
+     1,
+     1,
+     {CLI_ID, CLI_WORKSPACE, CLI_JSON}},
+    /* empty, or a new version */
+    {"workflow new",
+     "[--replaces WORKFLOW] NAME",
+     "begin a workflow: a draft",
+     cli_workflow_new,
+     1,
+     1,
+     {CLI_ID, CLI_WORKSPACE, CLI_DESCRIPTION, CLI_GROUP, CLI_NEED, CLI_UNTIL,
+      CLI_REPLACES}},
+    /* NAME is its name there */
+    {"workflow add-app",
+     "--build BUILD --config CONFIG WORKFLOW NAME",
+     "put an application into a draft",
+     cli_workflow_add_app,
+     2,
+     2,
+     {CLI_ID, CLI_WORKSPACE, CLI_BUILD, CLI_CONFIG}},
+    /* or two ports */
+    {"workflow connect",
+     "[--as NAME] WORKFLOW FROM TO",
+     "connect a dataset and a port APP:PORT, in either direction",
+     cli_workflow_connect,
+     3,
+     3,
+     {CLI_ID, CLI_WORKSPACE, CLI_AS, CLI_VIA}},
+    /* it is not changed any more */
+    {"workflow submit",
+     "WORKFLOW",
+     "ask the participants to approve a draft",
+     cli_workflow_submit,
+     1,
+     1,
+     {CLI_ID, CLI_WORKSPACE}},
+    /* for a terminal */
+    {"workflow show",
+     "WORKFLOW",
+     "print a draft or workflow, and who has approved it",
+     cli_workflow_show,
+     1,
+     1,
+     {CLI_ID, CLI_WORKSPACE, CLI_JSON}},
+    /* drafts that were replaced are left out */
+    {"workflow list",
+     "",
+     "list drafts and workflows",
+     cli_workflow_list,
+     0,
+     0,
+     {CLI_ID, CLI_WORKSPACE, CLI_JSON}},
+    /* of an approved one */
+    {"workflow hashes",
+     "[-o DIR] WORKFLOW",
+     "print the APPCONFIG_ID of each application",
+     cli_workflow_hashes,
+     1,
+     1,
+     {CLI_ID, CLI_WORKSPACE, CLI_HASHES}},
+    /* html is one page */
+    {"workflow graph",
+     "[--format text|dot|svg|html] [-out FILE] WORKFLOW",
+     "draw a workflow",
+     cli_workflow_graph,
+     1,
+     1,
+     {CLI_ID, CLI_WORKSPACE, CLI_FORMAT, CLI_OUT}},
+    /* also an approved one */
+    {"workflow cancel",
+     "WORKFLOW",
+     "take back a draft or workflow of yours",
+     cli_workflow_cancel,
+     1,
+     1,
+     {CLI_ID, CLI_WORKSPACE}},
+    /* with whole hashes */
+    {"task list",
+     "",
+     "list builds, domains and workflows that wait for you",
+     cli_task_list,
+     0,
+     0,
+     {CLI_ID, CLI_WORKSPACE, CLI_JSON}},
+    /* exactly that hash */
+    {"approve",
+     "HASH",
+     "approve a build, domains or a workflow",
+     cli_approve,
+     1,
+     1,
+     {CLI_ID, CLI_WORKSPACE}},
+    /* for good */
+    {"decline",
+     "[--reason TEXT] HASH",
+     "decline it",
+     cli_decline,
+     1,
+     1,
+     {CLI_ID, CLI_WORKSPACE, CLI_REASON}},
+    /* X25519 */
+    {"release keygen",
+     "-o FILE",
+     "make a key for the release service; print the public one",
+     cli_release_keygen,
+     0,
+     0,
+     {CLI_KEY_OUT, CLI_FORCE}},
     /* no arguments of its own: what follows "--" is not counted */
     {"run",
      "[--ports DIR] [-- COMMAND ARG...]",
@@ -18273,9 +31223,10 @@ static const struct cli_command cli_commands[] = {
      cli_run,
      0,
      0,
-     {CLI_PORTS, CLI_INPUT, CLI_OUTPUT, CLI_WORK, CLI_TIMEOUT, CLI_SHARD,
-      CLI_PROXY, CLI_STALL, CLI_CONNECT, CLI_MAX_TIME, CLI_ALLOW_NET,
-      CLI_ALLOW_HTTP, CLI_ALLOW_FILE, CLI_CACERT}},
+     {CLI_PORTS, CLI_INPUT, CLI_OUTPUT, CLI_APPCONFIG, CLI_RELEASE_KEY,
+      CLI_WORKSPACE, CLI_ROOT, CLI_WORK, CLI_TIMEOUT, CLI_SHARD, CLI_PROXY,
+      CLI_STALL, CLI_CONNECT, CLI_MAX_TIME, CLI_ALLOW_NET, CLI_ALLOW_HTTP,
+      CLI_ALLOW_FILE, CLI_CACERT}},
     /* FILE or URL may be missing: standard input */
     {"result",
      "[-K KEYFILE] [FILE|URL]",
@@ -18401,9 +31352,20 @@ cli_find_option(const struct cli_command *cmd, const char *text, size_t n)
     return CLI_END;
 }
 
+/* May the option stand more than once, each time with another value? */
+static int
+cli_repeats(enum cli_option o)
+{
+    static const unsigned char many[] = {
+        CLI_LABEL,    CLI_PCRS,    CLI_PCR,      CLI_EIF, CLI_DOMAIN,
+        CLI_APPROVER, CLI_PORT_IN, CLI_PORT_OUT, CLI_ITEM};
+
+    return memchr(many, (int)o, sizeof many) != NULL;
+}
+
 /* Note one option; *i is its place and moves to its value's. 0, or an exit
  * status after a message. A value is whatever follows, also "-" or "-x".
- * UNTRUSTED: argv. Pre: columns and queries have argc places.
+ * UNTRUSTED: argv. Pre: columns, queries and listed have argc places.
  * Fails: 2: unknown here, a flag with a value, a value missing, given twice.
  * A flag may be repeated, as may -c of describe and --query.
  * Fuzz: fuzz/fuzz_cli.c. Tests: vectors/commands.txt (unknown-option,
@@ -18431,6 +31393,10 @@ cli_take_option(struct cli *c, char **argv, int argc, int *i)
         c->columns[c->column_n++] = value;
     else if (o == CLI_QUERY)
         c->queries[c->query_n++] = value;
+    else if (cli_repeats(o)) {
+        c->listed_as[c->listed_n] = (unsigned char)o;
+        c->listed[c->listed_n++] = value;
+    }
     /* which of two files was meant, nobody can tell */
     else if (c->value[o] != NULL && cli_spellings[o].value != NULL)
         return cli_usage("given twice:", text);
@@ -18439,17 +31405,19 @@ cli_take_option(struct cli *c, char **argv, int argc, int *i)
     return 0;
 }
 
-/* Options and arguments in any order; "--" ends options. For `run` what
- * follows it is the application, untouched, options and all. "-" is an
- * argument: a standard stream.
- * UNTRUSTED: argv. Pre: c's three arrays have argc places.
+/* Options and arguments in any order; "--" ends options. For `run` and
+ * `config add` what follows it is the application, untouched, options and all.
+ * "-" is an argument: a standard stream.
+ * UNTRUSTED: argv. Pre: c's arrays have argc places.
  * Fails: as cli_take_option; the first that is wrong is told.
  * Fuzz: fuzz/fuzz_cli.c. Tests: tests/data.bats ("long and short forms, =
  * and any order mean the same", "-- ends the options"). */
 static int
 cli_parse(struct cli *c, char **argv, int argc)
 {
-    int i, status, run = strcmp(c->command->name, "run") == 0;
+    int i, status,
+        run = strcmp(c->command->name, "run") == 0 ||
+              strcmp(c->command->name, "config add") == 0;
 
     for (i = 0; i < argc; i++) {
         if (strcmp(argv[i], "--") == 0)
@@ -18503,20 +31471,28 @@ static int
 cli_no_command(int argc, char **argv)
 {
     size_t i, n = strlen(argv[1]);
+    char words[128] = "";
 
-    for (i = 0; i < CLI_COMMANDS; i++)
-        if (strncmp(cli_commands[i].name, argv[1], n) == 0 &&
-            /* the first of two words; n is within the name, which begins with
-             * argv[1] */
-            cli_commands[i].name[n] == ' ')
-            break;
-    if (i == CLI_COMMANDS)
+    for (i = 0; i < CLI_COMMANDS; i++) {
+        const char *name = cli_commands[i].name;
+
+        /* the first of two words; n is within the name, which begins with
+         * argv[1]. All second words are far shorter than words together */
+        if (strncmp(name, argv[1], n) != 0 || name[n] != ' ')
+            continue;
+        if (words[0] != '\0')
+            strncat(words, ", ", sizeof words - strlen(words) - 1);
+        strncat(words, name + n + 1, sizeof words - strlen(words) - 1);
+    }
+    if (words[0] == '\0')
         return cli_usage("unknown command", argv[1]);
     if (argc > 2 &&
         (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0))
         return cli_help();
-    /* credentials is the only command of two words */
-    return cli_usage("make or check should follow", argv[1]);
+    cli_prefix();
+    fprintf(stderr, "one of %s should follow \"%s\"\nhint: encflow --help\n",
+            words, argv[1]);
+    return ef_exit_status(EF_E_USAGE);
 }
 
 /* The command's own arguments, and what becomes of them: parsed, --help,
@@ -18530,6 +31506,7 @@ cli_command(struct cli *c, int argc, char **argv)
 
     if (status != 0)
         return status;
+    cli_quiet = c->value[CLI_QUIET] != NULL;
     /* nothing has been read or opened yet */
     if (c->value[CLI_HELP] != NULL)
         return cli_help_command(c->command);
@@ -18542,9 +31519,9 @@ cli_command(struct cli *c, int argc, char **argv)
     return c->command->run(c);
 }
 
-/* Find the command, parse its line, run it; the exit status. The three
- * arrays have argc places, so cli_parse needs no bound: an argument fills at
- * most one of them.
+/* Find the command, parse its line, run it; the exit status. The arrays
+ * have argc places, so cli_parse needs no bound: an argument fills at most one
+ * place.
  * From here on messages begin with the command's name (cli_name).
  * Fails: 2 for the line, 1 for memory, else the command's status. */
 static int
@@ -18562,8 +31539,11 @@ cli_dispatch(int argc, char **argv)
     c.args = calloc((size_t)argc, sizeof *c.args);
     c.columns = calloc((size_t)argc, sizeof *c.columns);
     c.queries = calloc((size_t)argc, sizeof *c.queries);
+    c.listed = calloc((size_t)argc, sizeof *c.listed);
+    c.listed_as = calloc((size_t)argc, 1);
     /* argc is 2 at least: no calloc of nothing, which may be NULL */
-    if (c.args == NULL || c.columns == NULL || c.queries == NULL) {
+    if (c.args == NULL || c.columns == NULL || c.queries == NULL ||
+        c.listed == NULL || c.listed_as == NULL) {
         (void)reject_memory(&err);
         status = cli_fail(&err);
     } else {
@@ -18573,6 +31553,8 @@ cli_dispatch(int argc, char **argv)
     free(c.args);
     free(c.columns);
     free(c.queries);
+    free(c.listed);
+    free(c.listed_as);
     return status;
 }
 

@@ -41,6 +41,7 @@
           its plaintext's */
 #define EF_SHA256_BYTES 32
 #define EF_SHA1_BYTES 20
+#define EF_PCR_BYTES 48 /* SHA-384 */
 
 /* ----------------------------------------------------------------------- *
  * Limits. Input can drive no size, depth or count past these; the error   *
@@ -92,6 +93,32 @@
 #define EF_MAX_DATASETS 1024
 /* SigV4's longest life of a presigned URL: seven days. */
 #define EF_MAX_EXPIRES_SEC 604800
+/* A key as PEM has some 250 bytes; a signed document is a page of text, and
+ * its header 350 bytes. */
+#define EF_MAX_PEM_BYTES 8192
+#define EF_MAX_JWS_BYTES (UINT32_C(256) << 10)
+#define EF_MAX_JWS_HEADER_BYTES 1024
+#define EF_MAX_JWS_TYP_BYTES 64
+/* One document's JSON, all documents' together, and how many: with those of
+ * a workspace in memory the program stays under 32 MiB. */
+#define EF_MAX_DOCUMENT_BYTES (UINT32_C(128) << 10)
+#define EF_MAX_WORKSPACE_BYTES (UINT32_C(12) << 20)
+#define EF_MAX_DOCUMENTS 16384
+/* Texts of a document: a name or a line; a description; a long one. */
+#define EF_MAX_LINE_BYTES 255
+#define EF_MAX_TEXT_BYTES 4096
+#define EF_MAX_LONG_TEXT_BYTES (UINT32_C(64) << 10)
+/* Entries of one list or map of a document. */
+#define EF_MAX_ENTRIES 1024
+/* CBOR: arrays and maps inside one another; known documents have 3. */
+#define EF_MAX_CBOR_DEPTH 8
+/* An enclave image; the format's own of sections, and AWS's of what a
+ * signature section may have. */
+#define EF_MAX_EIF_BYTES (UINT64_C(1) << 36)
+#define EF_MAX_EIF_SECTIONS 32
+#define EF_MAX_EIF_SIGNATURE_BYTES 32768
+/* What nitro-cli prints of an image, its metadata included. */
+#define EF_MAX_MEASUREMENT_BYTES (UINT32_C(1) << 20)
 
 /* ----------------------------------------------------------------------- *
  * 1. Memory and errors                                                    *
@@ -394,6 +421,94 @@ EF_MUST_CHECK ef_status ef_ini_get_part(ef_slice *value, int *found,
                                         ef_err *err);
 
 /* ----------------------------------------------------------------------- *
+ * 6. CBOR: RFC 8949, strict, one item at a time                           *
+ * ----------------------------------------------------------------------- */
+
+/* The first six are RFC 8949's major types. */
+typedef enum ef_cbor_type {
+    EF_CBOR_UINT,     /* value */
+    EF_CBOR_NEGATIVE, /* -1 - value, down to -2^64 */
+    EF_CBOR_BYTES,    /* bytes */
+    EF_CBOR_TEXT,     /* bytes, UTF-8 */
+    EF_CBOR_ARRAY,    /* value: items, unless indefinite */
+    EF_CBOR_MAP,      /* value: pairs, unless indefinite */
+    EF_CBOR_SIMPLE,   /* value: 20 false, 21 true, 22 null, 23 undefined */
+    EF_CBOR_FLOAT,    /* bytes: 2, 4 or 8, IEEE 754 big-endian; value: those */
+    EF_CBOR_END       /* the innermost open array or map ends here */
+} ef_cbor_type;
+
+#define EF_CBOR_NULL 22
+
+typedef struct ef_cbor_item {
+    ef_cbor_type type;
+    int indefinite; /* of arrays and maps: value is 0, an end will come */
+    uint64_t value;
+    ef_slice bytes; /* inside the input */
+    size_t at;      /* its offset */
+} ef_cbor_item;
+
+/* Where a reader stands; start with ef_cbor_init. Keeps in by reference; has
+ * nothing to free. depth and at may be looked at. */
+typedef struct ef_cbor {
+    ef_slice in;
+    size_t at;      /* the next byte */
+    unsigned depth; /* arrays and maps that are open */
+    int tagged;     /* ef_cbor_tag took a tag, whose item comes next */
+    struct ef_cbor_level {
+        uint64_t left; /* items to come; or, see the section */
+        int map, indefinite;
+    } level[EF_MAX_CBOR_DEPTH + 1];
+} ef_cbor;
+
+/*
+ * A document is one item. Its parts come in the order of its bytes, and each
+ * array or map, of definite or indefinite length, is closed by EF_CBOR_END:
+ *
+ *     ef_cbor_init(&c, in);
+ *     rc = ef_cbor_take(&c, &item, EF_CBOR_MAP, err);
+ *     while (rc == EF_OK) {
+ *         rc = ef_cbor_key(&c, &which, &seen, names, n, err);
+ *         if (rc != EF_OK || which == n)
+ *             break;                       // which == n: the map's end
+ *         rc = ...                         // take or skip the value
+ *     }
+ *     if (rc == EF_OK)
+ *         rc = ef_cbor_end(&c, err);
+ *
+ * ef_cbor_next   the next item, or end; after the document, ends alone
+ * ef_cbor_take   the same, where it must be of this type
+ * ef_cbor_skip   past the next item and all that is in it
+ * ef_cbor_tag    past this tag, where it comes next (*found 1). Nowhere else
+ *                may a tag stand
+ * ef_cbor_key    the next key of a map, a text of names[]: its index goes to
+ *                *which, its bit to *seen (0 at the start; n <= 32). At the
+ *                map's end *which is n
+ * ef_cbor_end    the document is over: nothing is left in what is open, and
+ *                no byte follows
+ *
+ * in is UNTRUSTED. A call that fails leaves c as it was.
+ *
+ * EF_E_FORMAT  at: not well-formed; a head longer than need be, a string in
+ *              pieces, a tag not asked for, text that is not UTF-8; or not
+ *              what a call says must be there
+ * EF_E_LIMIT   EF_MAX_CBOR_DEPTH
+ *
+ * No allocation, no recursion. Source: RFC 8949. Tests: vectors/cbor.txt.
+ */
+void ef_cbor_init(ef_cbor *c, ef_slice in);
+EF_MUST_CHECK ef_status ef_cbor_next(ef_cbor *c, ef_cbor_item *item,
+                                     ef_err *err);
+EF_MUST_CHECK ef_status ef_cbor_take(ef_cbor *c, ef_cbor_item *item,
+                                     ef_cbor_type type, ef_err *err);
+EF_MUST_CHECK ef_status ef_cbor_skip(ef_cbor *c, ef_err *err);
+EF_MUST_CHECK ef_status ef_cbor_tag(ef_cbor *c, uint64_t tag, int *found,
+                                    ef_err *err);
+EF_MUST_CHECK ef_status ef_cbor_key(ef_cbor *c, size_t *which, uint32_t *seen,
+                                    const char *const *names, size_t n,
+                                    ef_err *err);
+EF_MUST_CHECK ef_status ef_cbor_end(ef_cbor *c, ef_err *err);
+
+/* ----------------------------------------------------------------------- *
  * 7. AES-256-GCM (SP 800-38D)                                             *
  * ----------------------------------------------------------------------- */
 
@@ -561,6 +676,222 @@ void ef_result_read(const ef_result *r, uint64_t at, unsigned char *buf,
  */
 EF_MUST_CHECK ef_status ef_result_parse(ef_result *r, unsigned char *json,
                                         size_t n, ef_err *err);
+
+/* ----------------------------------------------------------------------- *
+ * 9. Signatures and sealing: P-256, X25519, PEM, JWK, JWS, HPKE           *
+ * ----------------------------------------------------------------------- */
+
+#define EF_P256_SCALAR_BYTES 32   /* a private key */
+#define EF_P256_POINT_BYTES 65    /* a public key: 04 || x || y */
+#define EF_X25519_BYTES 32        /* a private or a public key */
+#define EF_KID_BYTES 32           /* RFC 7638 thumbprint: SHA-256 */
+#define EF_JWS_SIGNATURE_BYTES 64 /* r || s */
+#define EF_HPKE_ENC_BYTES 32      /* the sender's public key */
+
+/* A private key: from the kernel's random bytes, all keys alike. EF_E_IO: the
+ * kernel gave none; then it is wiped. */
+EF_MUST_CHECK ef_status ef_p256_new(unsigned char d[EF_P256_SCALAR_BYTES],
+                                    ef_err *err);
+EF_MUST_CHECK ef_status ef_x25519_new(unsigned char sk[EF_X25519_BYTES],
+                                      ef_err *err);
+
+/* The public key of a private one. EF_E_FORMAT: d is 0, or not below the
+ * order of P-256. X25519 has no such keys. */
+EF_MUST_CHECK ef_status
+ef_p256_public(unsigned char q[EF_P256_POINT_BYTES],
+               const unsigned char d[EF_P256_SCALAR_BYTES], ef_err *err);
+void ef_x25519_public(unsigned char pk[EF_X25519_BYTES],
+                      const unsigned char sk[EF_X25519_BYTES]);
+
+/* UNTRUSTED: q. EF_E_FORMAT: not a point of P-256, or not written as
+ * 04 || x || y. */
+EF_MUST_CHECK ef_status
+ef_p256_check(const unsigned char q[EF_P256_POINT_BYTES], ef_err *err);
+
+/* What a key is called: its JWK's thumbprint. Source: RFC 7638, RFC 8037. */
+void ef_p256_kid(unsigned char kid[EF_KID_BYTES],
+                 const unsigned char q[EF_P256_POINT_BYTES]);
+void ef_x25519_kid(unsigned char kid[EF_KID_BYTES],
+                   const unsigned char pk[EF_X25519_BYTES]);
+
+/*
+ * ef_p256_sign / ef_p256_verify -- ECDSA over a text's SHA-256.
+ *
+ *   signature  out        r || s; the same for the same key and text
+ *   d          secret
+ *   q          UNTRUSTED  the public key
+ *
+ * EF_E_FORMAT  (sign) d is no private key
+ * EF_E_AUTH    (verify) not this key's signature of this text. One whose s is
+ *              above half of the order is a signature, too
+ * Source: FIPS 186-4 6, RFC 6979. Tests: vectors/p256.txt.
+ */
+EF_MUST_CHECK ef_status ef_p256_sign(
+    unsigned char signature[EF_JWS_SIGNATURE_BYTES],
+    const unsigned char d[EF_P256_SCALAR_BYTES], ef_slice text, ef_err *err);
+EF_MUST_CHECK ef_status
+ef_p256_verify(const unsigned char q[EF_P256_POINT_BYTES],
+               const unsigned char signature[EF_JWS_SIGNATURE_BYTES],
+               ef_slice text, ef_err *err);
+
+/* The secret that sk shares with pk's owner; use it through a hash alone.
+ * UNTRUSTED: pk. EF_E_AUTH: pk has a small order, and the secret would be
+ * zero. Source: RFC 7748 6.1. Tests: vectors/x25519.txt. */
+EF_MUST_CHECK ef_status ef_x25519(unsigned char out[EF_X25519_BYTES],
+                                  const unsigned char sk[EF_X25519_BYTES],
+                                  const unsigned char pk[EF_X25519_BYTES],
+                                  ef_err *err);
+
+/* Append in as base64url without padding; time depends on in.n alone. out
+ * may have no drain. Source: RFC 4648 5, RFC 7515 2. */
+void ef_base64url_encode(ef_buf *out, ef_slice in);
+
+/*
+ * ef_base64url_decode -- append what in encodes. Strict: no padding, unused
+ * bits zero, nothing but the alphabet.
+ *
+ *   in  UNTRUSTED  may be secret: time depends on its size
+ *
+ * EF_E_FORMAT  at = offset of the first wrong character, or in.n
+ * EF_E_MEMORY
+ * Tests: vectors/base64url.txt.
+ */
+EF_MUST_CHECK ef_status ef_base64url_decode(ef_buf *out, ef_slice in,
+                                            ef_err *err);
+
+/* One key, and which of four kinds of file it stands in. */
+typedef enum ef_pem_kind {
+    EF_PEM_P256_PRIVATE = 1,
+    EF_PEM_P256_PUBLIC,
+    EF_PEM_X25519_PRIVATE,
+    EF_PEM_X25519_PUBLIC
+} ef_pem_kind;
+typedef struct ef_pem_key {
+    ef_pem_kind kind;
+    unsigned char secret[32];                      /* zero in a public key */
+    unsigned char public_key[EF_P256_POINT_BYTES]; /* 65, or the first 32 */
+} ef_pem_key;
+
+/*
+ * ef_pem_parse -- a PRIVATE KEY (PKCS#8) or PUBLIC KEY, of P-256 or X25519.
+ *
+ *   out   out        secret: keep it in ef_secret_alloc memory; zero on
+ *                    failure. The public key of a private one is worked out
+ *   text  UNTRUSTED  and secret; white space may stand around it
+ *
+ * EF_E_FORMAT  no PEM (at), another kind of key, encrypted or in an older
+ *              form (hint), DER that is not strict, no point of P-256, or a
+ *              public key that is not the private key's
+ * EF_E_LIMIT   EF_MAX_PEM_BYTES
+ * Source: RFC 7468, 5280, 5915, 5958, 8410. Tests: vectors/pem.txt.
+ */
+EF_MUST_CHECK ef_status ef_pem_parse(ef_pem_key *out, ef_slice text,
+                                     ef_err *err);
+
+/* Append key as `openssl pkey` writes it (also -pubout: set the kind). out is
+ * as secret as key is. */
+void ef_pem_print(ef_buf *out, const ef_pem_key *key);
+
+/*
+ * ef_jwk_parse -- a public key of P-256 or X25519 as a JSON object.
+ *
+ *   out   out        its kind is a public one; zero on failure
+ *   json  UNTRUSTED  members that do not make the key are ignored
+ *
+ * EF_E_FORMAT  err->place names the member: not JSON, a member missing, not
+ *              32 bytes, another kind of key, no point; or a private key (d)
+ * EF_E_LIMIT, EF_E_MEMORY  as ef_json_parse
+ * Source: RFC 7517, 7518 6.2, 8037. Tests: vectors/jwk.txt.
+ */
+EF_MUST_CHECK ef_status ef_jwk_parse(ef_pem_key *out, ef_slice json,
+                                     ef_err *err);
+
+/* Append the public half of key as canonical JSON: what its kid hashes. */
+void ef_jwk_print(ef_buf *out, const ef_pem_key *key);
+
+/* A signed text. header and payload are decoded; typ lies in header. */
+typedef struct ef_jws {
+    ef_slice typ;                         /* kind of statement */
+    unsigned char q[EF_P256_POINT_BYTES]; /* whose it says to be */
+    unsigned char kid[EF_KID_BYTES];
+    unsigned char signature[EF_JWS_SIGNATURE_BYTES];
+    size_t signed_n; /* how much of the text is signed */
+    ef_buf header, payload;
+} ef_jws;
+
+/*
+ * ef_jws_sign -- append a JWS in its compact form, alg ES256, whose header
+ * holds alg, jwk, kid and typ, in this order (RFC 8785).
+ *
+ *   d        secret
+ *   typ      public     1 to EF_MAX_JWS_TYP_BYTES of a-z 0-9 - + .
+ *   payload  public     any bytes
+ *
+ * EF_E_FORMAT  typ, or d is no private key
+ * EF_E_LIMIT   the JWS would pass EF_MAX_JWS_BYTES
+ * EF_E_MEMORY
+ * Source: RFC 7515 7.1, RFC 7518 3.4. Tests: vectors/jws.txt.
+ */
+EF_MUST_CHECK ef_status ef_jws_sign(ef_buf *out,
+                                    const unsigned char d[EF_P256_SCALAR_BYTES],
+                                    const char *typ, ef_slice payload,
+                                    ef_err *err);
+
+/*
+ * ef_jws_parse -- take such a JWS apart. Nothing is verified: for that is
+ * ef_jws_verify, so that a half-written file can be told from a forged one.
+ *
+ *   out   out        allocates; ef_jws_free also after failure
+ *   text  UNTRUSTED  all of it: no white space around it
+ *
+ * EF_E_FORMAT  not three parts of base64url, a header that is not exactly
+ *              alg, jwk, kid, typ (in any order), a signature not of 64
+ *              bytes. at is in text; with err->place, in the decoded header
+ * EF_E_LIMIT   EF_MAX_JWS_BYTES, EF_MAX_JWS_HEADER_BYTES
+ * EF_E_MEMORY
+ */
+EF_MUST_CHECK ef_status ef_jws_parse(ef_jws *out, ef_slice text, ef_err *err);
+
+/* UNTRUSTED: text, the one that was parsed into jws. EF_E_AUTH: the kid is
+ * not q's, or q's owner has not signed this. Who q is, the caller knows. */
+EF_MUST_CHECK ef_status ef_jws_verify(const ef_jws *jws, ef_slice text,
+                                      ef_err *err);
+void ef_jws_free(ef_jws *jws);
+
+/*
+ * ef_hpke_seal / ef_hpke_open -- one message to an X25519 key: HPKE in base
+ * mode with DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-256-GCM.
+ *
+ *   enc   UNTRUSTED  goes with ct (out, when sealing)
+ *   ct    UNTRUSTED  n + EF_TAG_BYTES bytes of n (out, when sealing)
+ *   pt    out        n - EF_TAG_BYTES bytes of n; zero unless EF_OK. May be
+ *                    the same as ct
+ *   sk    secret     the receiver's, pk its public key
+ *   info, aad        UNTRUSTED; what the message is for: both sides' own
+ *
+ * EF_E_FORMAT  (open) n is less than EF_TAG_BYTES; pt is not written
+ * EF_E_AUTH    another key, or enc, info, aad or ct was changed; or a key of
+ *              small order, which nobody's private key belongs to
+ * EF_E_IO      (seal) no random bytes
+ * EF_E_LIMIT, EF_E_MEMORY  as ef_gcm_seal
+ * Source: RFC 9180. Tests: vectors/hpke.txt.
+ */
+EF_MUST_CHECK ef_status ef_hpke_seal(unsigned char enc[EF_HPKE_ENC_BYTES],
+                                     unsigned char *ct,
+                                     const unsigned char pk[EF_X25519_BYTES],
+                                     ef_slice info, ef_slice aad,
+                                     const unsigned char *pt, size_t n,
+                                     ef_err *err);
+EF_MUST_CHECK ef_status ef_hpke_open(unsigned char *pt,
+                                     const unsigned char sk[EF_X25519_BYTES],
+                                     const unsigned char enc[EF_HPKE_ENC_BYTES],
+                                     ef_slice info, ef_slice aad,
+                                     const unsigned char *ct, size_t n,
+                                     ef_err *err);
+
+/* SHA-256 of "encflow key commitment 1", zeros to 32 bytes, and the key. */
+void ef_key_commitment(unsigned char out[EF_SHA256_BYTES],
+                       const unsigned char key[EF_KEY_BYTES]);
 
 /* ----------------------------------------------------------------------- *
  * 10. AWS signing                                                         *
@@ -771,5 +1102,292 @@ int ef_describe_top(ef_describe *d, size_t i, size_t k, ef_slice *value,
  * EF_E_FORMAT, EF_E_LIMIT. Tests: vectors/shards.txt. */
 EF_MUST_CHECK ef_status ef_shard_parse(uint32_t *index, uint32_t *count,
                                        ef_slice text, ef_err *err);
+
+/* ----------------------------------------------------------------------- *
+ * 14. Workflow documents                                                  *
+ * ----------------------------------------------------------------------- */
+
+/* What a document states. The JWS's typ is "encflow-" and this name. */
+typedef enum ef_doc_kind {
+    EF_DOC_IDENTITY,    /* this public key is known by this name */
+    EF_DOC_DATASET,     /* where data is, and a commitment to its key */
+    EF_DOC_CREDENTIALS, /* a dataset's query and key, sealed */
+    EF_DOC_APP,         /* an application, its domains and approvers */
+    EF_DOC_BUILD,       /* an image of it, and its measurements */
+    EF_DOC_CONFIG,      /* its ports, command and files */
+    EF_DOC_DRAFT,       /* a workflow that may still be changed */
+    EF_DOC_WORKFLOW,    /* one that was submitted */
+    EF_DOC_APPROVAL,    /* of an application's domains, a build, a workflow */
+    EF_DOC_DECLINE,
+    EF_DOC_CANCEL /* of a draft or workflow, by who made it */
+} ef_doc_kind;
+#define EF_DOC_KINDS 11
+/* "identity", "dataset", ... Constant text; "?" for any other value. */
+const char *ef_doc_kind_name(ef_doc_kind kind);
+
+/* One document: canonical JSON, named by its SHA-256. by is its author's JWK
+ * thumbprint; of is the document that it speaks of, where it does, and of an
+ * identity the thumbprint of its key; draft is what a workflow was submitted
+ * from. The workspace owns it. */
+typedef struct ef_doc {
+    ef_doc_kind kind;
+    int has_of;
+    unsigned char hash[EF_SHA256_BYTES], by[EF_KID_BYTES], of[EF_SHA256_BYTES];
+    unsigned char draft[EF_SHA256_BYTES];
+    int64_t time; /* what its author's clock said: seconds since 1970 */
+    ef_slice text;
+} ef_doc;
+
+/* A set of documents that were all verified. Start from {0}. */
+typedef struct ef_workspace {
+    ef_doc **docs; /* in the order of their hashes */
+    size_t n, cap;
+    size_t bytes; /* of all texts: EF_MAX_WORKSPACE_BYTES */
+} ef_workspace;
+void ef_workspace_free(ef_workspace *ws);
+
+/*
+ * ef_doc_sign -- make a document and sign it.
+ *
+ *   jws      out     appended: a JWS in compact form
+ *   hash     out     the document's name
+ *   d        secret  the author's P-256 key
+ *   kind, time       time in seconds since 1970
+ *   members          a JSON object: what the kind has but by, kind and time
+ *
+ * EF_E_FORMAT  a member that is missing, unknown or wrong: err->place
+ * EF_E_LIMIT   EF_MAX_DOCUMENT_BYTES, and those of the members
+ * Source: RFC 8785, RFC 7515. Tests: vectors/documents.txt.
+ */
+EF_MUST_CHECK ef_status ef_doc_sign(ef_buf *jws,
+                                    unsigned char hash[EF_SHA256_BYTES],
+                                    const unsigned char d[EF_P256_SCALAR_BYTES],
+                                    ef_doc_kind kind, int64_t time,
+                                    ef_slice members, ef_err *err);
+
+/*
+ * ef_workspace_add -- verify a document and take it in. One that is there
+ * already is left alone.
+ *
+ *   name  UNTRUSTED  its file's name: 64 hex digits
+ *   jws   UNTRUSTED  the file
+ *
+ * EF_E_FORMAT  no document, or half of one, or one that says what no document
+ *              may: to be passed over
+ * EF_E_AUTH    a bad signature, another author, or another document's name:
+ *              forged
+ * EF_E_LIMIT   a full workspace: EF_MAX_DOCUMENTS, EF_MAX_WORKSPACE_BYTES
+ * EF_E_MEMORY
+ */
+EF_MUST_CHECK ef_status ef_workspace_add(ef_workspace *ws, ef_slice name,
+                                         ef_slice jws, ef_err *err);
+
+/* The document of that hash, or NULL. */
+const ef_doc *ef_workspace_find(const ef_workspace *ws,
+                                const unsigned char hash[EF_SHA256_BYTES]);
+
+/* What a draft, a workflow, a build or an application's domains have come
+ * to. It is worked out from the set of documents alone: two copies of a
+ * workspace with the same documents say the same. */
+typedef enum ef_doc_state {
+    EF_STATE_DRAFT,
+    EF_STATE_PENDING,
+    EF_STATE_APPROVED,
+    EF_STATE_REJECTED,
+    EF_STATE_CANCELLED
+} ef_doc_state;
+/* "draft", "pending", ... Constant text. */
+const char *ef_doc_state_name(ef_doc_state state);
+
+/*
+ * ef_doc_state_of -- the state of doc, and why it is not another one.
+ *
+ *   why  out  msg and where; msg NULL where there is nothing to say
+ *
+ * EF_E_FORMAT  doc is of a kind that has no state
+ * EF_E_MEMORY
+ * Tests: vectors/states.txt, tests/merge.c.
+ */
+EF_MUST_CHECK ef_status ef_doc_state_of(const ef_workspace *ws,
+                                        const ef_doc *doc, ef_doc_state *state,
+                                        ef_err *why, ef_err *err);
+
+/*
+ * ef_appconfig -- append the runtime configuration of one application of an
+ * approved workflow: canonical JSON. Its SHA-256 is the APPCONFIG_ID.
+ *
+ *   node  the application's name in the workflow
+ *
+ * EF_E_POLICY  the workflow is not approved: err says why
+ * EF_E_FORMAT  no such application
+ */
+EF_MUST_CHECK ef_status ef_appconfig(ef_buf *out, const ef_workspace *ws,
+                                     const ef_doc *workflow, ef_slice node,
+                                     ef_err *err);
+
+/* A view of a workflow. Indices in edges are checked; so are these limits. */
+#define EF_MAX_VIEW_APPS 64
+#define EF_MAX_VIEW_DATASETS 1024
+#define EF_MAX_VIEW_EDGES 4096
+/* Ports of all applications together. */
+#define EF_MAX_VIEW_PORTS 4096
+
+typedef struct ef_view_label {
+    ef_slice name, value;
+} ef_view_label;
+
+/* A participant: an owner of a dataset or of an application. */
+typedef struct ef_view_person {
+    ef_slice name; /* as the viewer knows them; may be empty */
+    ef_slice kid;  /* thumbprint of the key, base64url */
+    int state;     /* 0 has not answered, 1 approved, 2 declined */
+    int64_t time;  /* of the answer, seconds since 1970 */
+    ef_slice reason;
+} ef_view_person;
+
+typedef struct ef_view_port {
+    ef_slice name;
+    int output;
+} ef_view_port;
+
+typedef struct ef_view_app {
+    ef_slice name, image, app, build, config; /* the last two: hashes */
+    ef_slice owner;                           /* a person's name or kid */
+    ef_slice appconfig; /* APPCONFIG_ID; empty while not approved */
+    const ef_slice *command;
+    size_t command_n;
+    const ef_slice *domains;
+    size_t domain_n;
+    const ef_slice *pcr0;
+    size_t pcr0_n;
+    const ef_view_port *ports;
+    size_t port_n;
+} ef_view_app;
+
+typedef struct ef_view_dataset {
+    ef_slice name, node, description, long_description, group, location, hash,
+        owner;
+    const ef_view_label *labels;
+    size_t label_n;
+    int direction; /* 1 input, 2 output, 3 between applications */
+    uint64_t size; /* 0: not known */
+    ef_slice sha256;
+    int64_t expires; /* of its credentials; 0: not known */
+} ef_view_dataset;
+
+/* One connection; dataset, app and port are indices, to_app its direction. */
+typedef struct ef_view_edge {
+    size_t dataset, app, port;
+    int to_app;
+} ef_view_edge;
+
+typedef struct ef_view {
+    ef_slice name, description, group, hash;
+    ef_slice state; /* draft, pending, approved, rejected, cancelled */
+    ef_slice detail, submitter;
+    int64_t time; /* of its submission; 0: not known */
+    uint32_t version;
+    size_t need; /* approvals needed */
+    const ef_view_person *people;
+    size_t person_n;
+    const ef_view_app *apps;
+    size_t app_n;
+    const ef_view_dataset *datasets;
+    size_t dataset_n;
+    const ef_view_edge *edges;
+    size_t edge_n;
+} ef_view;
+
+typedef enum ef_view_format {
+    EF_VIEW_TEXT, /* for a terminal */
+    EF_VIEW_DOT,  /* for Graphviz */
+    EF_VIEW_SVG,  /* the drawing alone */
+    EF_VIEW_HTML  /* one page: no script, no network */
+} ef_view_format;
+
+/*
+ * ef_view_print -- append a workflow, as people look at it.
+ *
+ *   out   out        may drain; what was added before a failure stays
+ *   view  UNTRUSTED  every text may be anything at all: it stays text, and no
+ *                    control or direction character of it gets through
+ *
+ * EF_E_LIMIT   more applications, datasets, edges or ports than EF_MAX_VIEW_*;
+ *              nothing was added
+ * EF_E_FORMAT  an edge's index is out of range; nothing was added
+ * EF_E_MEMORY  also where out->max is met or its drain said no
+ */
+EF_MUST_CHECK ef_status ef_view_print(ef_buf *out, const ef_view *view,
+                                      ef_view_format format, ef_err *err);
+
+/*
+ * ef_view_markdown -- append text, GitHub-flavoured Markdown, as HTML.
+ *
+ *   text  UNTRUSTED  paragraphs, headings, lists, block quotes, emphasis,
+ *                    strike-through, code, https and mailto links; all else,
+ *                    HTML too, stays text
+ *
+ * Elements: p h4 strong em del code pre ul ol li blockquote hr br a small.
+ * Time grows with the text's size alone. A failure shows in out->failed.
+ */
+void ef_view_markdown(ef_buf *out, ef_slice text);
+
+/* ----------------------------------------------------------------------- *
+ * 15. Attestation and release: measurements of enclave images             *
+ * ----------------------------------------------------------------------- */
+
+/* The registers that say which image runs. pcr8 counts where has_pcr8. */
+typedef struct ef_measurement {
+    unsigned char pcr0[EF_PCR_BYTES]; /* the image */
+    unsigned char pcr1[EF_PCR_BYTES]; /* kernel and bootstrap: AWS's stock */
+    unsigned char pcr2[EF_PCR_BYTES]; /* the application */
+    unsigned char pcr8[EF_PCR_BYTES]; /* who signed the image */
+    int has_pcr8;
+} ef_measurement;
+
+/*
+ * The measurement of an enclave image file (EIF) that comes in pieces.
+ *
+ *   in  UNTRUSTED  any piece of it; nothing is kept by reference
+ *
+ * ef_eif_new: NULL when there is no memory. After a failure of push only
+ * ef_eif_free may follow. ef_eif_end writes *out on EF_OK alone.
+ *
+ * EF_E_FORMAT  at: not an EIF of version 2, 3 or 4, or not as all builders
+ *              write it; cut short, damaged (CRC), bytes after it; a
+ *              signature whose certificate can't be read
+ * EF_E_LIMIT   EF_MAX_EIF_BYTES, _SECTIONS, _SIGNATURE_BYTES
+ * EF_E_MEMORY
+ * Source: aws-nitro-enclaves-image-format. Tests: vectors/eif.txt.
+ */
+typedef struct ef_eif ef_eif;
+ef_eif *ef_eif_new(void);
+void ef_eif_free(ef_eif *e);
+EF_MUST_CHECK ef_status ef_eif_push(ef_eif *e, ef_slice in, ef_err *err);
+EF_MUST_CHECK ef_status ef_eif_end(const ef_eif *e, ef_measurement *out,
+                                   ef_err *err);
+
+/*
+ * ef_measurement_parse -- what nitro-cli build-enclave or describe-eif prints
+ * ({"Measurements": {"PCR0": hex, ...}, ...}), or the inner object alone.
+ *
+ *   out   out        written on EF_OK alone
+ *   json  UNTRUSTED  at most EF_MAX_MEASUREMENT_BYTES
+ *
+ * PCR0, PCR1 and PCR2 must be there, PCR8 may be: 96 hex digits of either
+ * case. Beside "Measurements" other members are let pass, inside they are
+ * not.
+ *
+ * EF_E_FORMAT  err->place names the member
+ * EF_E_POLICY  zeros in all three: a debug-mode enclave
+ * EF_E_LIMIT, EF_E_MEMORY
+ * Tests: vectors/measurements.txt.
+ */
+EF_MUST_CHECK ef_status ef_measurement_parse(ef_measurement *out, ef_slice json,
+                                             ef_err *err);
+/* 1 where PCR0, PCR1 and PCR2 are all zeros. */
+int ef_measurement_is_debug(const ef_measurement *m);
+/* Append {"PCR0":"...",...} in RFC 8785's form, lower-case. */
+void ef_measurement_print(ef_buf *out, const ef_measurement *m);
 
 #endif /* ENCFLOW_H */
