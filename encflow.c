@@ -18996,8 +18996,8 @@ wf_entries(const ef_json *json, uint32_t node)
 }
 
 /* Applications, datasets, connections, in this order: a connection names the
- * other two. There is room for one more connection than it has: a command
- * that would add one asks whether it may.
+ * other two. There is room for one more dataset and two more connections than
+ * it has: a command that would add them asks whether it may.
  * UNTRUSTED: json. Fails: as its parts. */
 static ef_status
 wf_load_all(struct wf_graph *g, const ef_workspace *ws, const ef_json *json,
@@ -19009,7 +19009,7 @@ wf_load_all(struct wf_graph *g, const ef_workspace *ws, const ef_json *json,
 
     g->apps = calloc(wf_entries(json, apps) + 1, sizeof *g->apps);
     g->datasets = calloc(wf_entries(json, sets) + 1, sizeof *g->datasets);
-    g->edges = calloc(wf_entries(json, edges) + 1, sizeof *g->edges);
+    g->edges = calloc(wf_entries(json, edges) + 2, sizeof *g->edges);
     if (g->apps == NULL || g->datasets == NULL || g->edges == NULL)
         return reject_memory(err);
     for (i = apps + 1; rc == EF_OK && i < json->nodes[apps].end;
