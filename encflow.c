@@ -18071,16 +18071,6 @@ doc_at(const ef_json *doc, const char *name)
     return ef_json_member(doc, 0, slice_str(name));
 }
 
-/* The string member name, as a view where it has no escapes, else in tmp;
- * empty where there is none. Memory shows in tmp->failed. */
-static ef_slice
-doc_member(const ef_json *doc, const char *name, ef_buf *tmp)
-{
-    uint32_t node = doc_at(doc, name);
-
-    return node == EF_JSON_NONE ? slice("", 0) : cred_text(doc, node, tmp);
-}
-
 /* The whole number at node; fallback where there is no such node.
  * Pre:     doc passed its rules. */
 static int64_t
@@ -18225,8 +18215,8 @@ doc_check_canonical(const ef_json *doc, ef_err *err)
  * Fails:   EF_E_FORMAT, EF_E_LIMIT (err->place), EF_E_MEMORY.
  * Limits:  EF_MAX_DOCUMENT_BYTES. Fuzz: fuzz/fuzz_document.c.
  * Tests: vectors/documents.txt. */
-static ef_status
-doc_parse(ef_doc *out, ef_slice text, ef_err *err)
+ef_status
+ef_doc_parse(ef_doc *out, ef_slice text, ef_err *err)
 {
     ef_json doc = {.nodes = NULL};
     ef_status rc;
@@ -18330,7 +18320,7 @@ ef_doc_sign(ef_buf *jws, unsigned char hash[EF_SHA256_BYTES],
     snprintf(typ, sizeof typ, "encflow-%s", ef_doc_kind_name(kind));
     rc = doc_compose(&text, by, kind, time, members, err);
     if (rc == EF_OK)
-        rc = doc_parse(&doc, buf_slice(&text), err);
+        rc = ef_doc_parse(&doc, buf_slice(&text), err);
     if (rc == EF_OK)
         rc = ef_jws_sign(jws, d, typ, buf_slice(&text), err);
     if (rc == EF_OK)
@@ -18467,7 +18457,7 @@ ef_workspace_add(ef_workspace *ws, ef_slice name, ef_slice jws, ef_err *err)
     if (rc == EF_OK)
         rc = ef_jws_verify(&parsed, jws, err);
     if (rc == EF_OK) {
-        rc = ws_no_document(doc_parse(&doc, buf_slice(&parsed.payload), err),
+        rc = ws_no_document(ef_doc_parse(&doc, buf_slice(&parsed.payload), err),
                             err);
         if (!ef_equal(hash, doc.hash, sizeof hash))
             rc = reject(err, EF_E_AUTH, EF_NOWHERE,
@@ -18672,7 +18662,7 @@ struct wf_dataset {
 struct wf_edge {
     size_t app, port, dataset;
 };
-struct wf_graph {
+struct ef_graph {
     const ef_doc *doc;
     struct wf_text *texts;
     struct wf_app *apps;
@@ -18683,7 +18673,7 @@ struct wf_graph {
 
 /* Safe on zeros, and twice. */
 static void
-wf_graph_free(struct wf_graph *g)
+wf_graph_free(ef_graph *g)
 {
     struct wf_text *next;
     size_t i;
@@ -18697,12 +18687,12 @@ wf_graph_free(struct wf_graph *g)
     free(g->apps);
     free(g->datasets);
     free(g->edges);
-    *g = (struct wf_graph){.doc = NULL};
+    *g = (ef_graph){.doc = NULL};
 }
 
 /* A copy of text that lives as long as the graph. EF_E_MEMORY. */
 static ef_status
-wf_keep(struct wf_graph *g, ef_slice *out, ef_slice text, ef_err *err)
+wf_keep(ef_graph *g, ef_slice *out, ef_slice text, ef_err *err)
 {
     struct wf_text *t = malloc(sizeof *t + text.n);
 
@@ -18719,8 +18709,8 @@ wf_keep(struct wf_graph *g, ef_slice *out, ef_slice text, ef_err *err)
 /* The string at node, or the name of the member there, for as long as the
  * graph lives. EF_E_MEMORY. */
 static ef_status
-wf_keep_at(struct wf_graph *g, ef_slice *out, const ef_json *json,
-           uint32_t node, int name, ef_err *err)
+wf_keep_at(ef_graph *g, ef_slice *out, const ef_json *json, uint32_t node,
+           int name, ef_err *err)
 {
     ef_buf text = {0};
     ef_status rc;
@@ -18754,7 +18744,7 @@ wf_missing(ef_err *err, ef_slice node, const char *msg)
 /* The ports of a configuration, in the order of their names.
  * Fails:   EF_E_MEMORY. */
 static ef_status
-wf_load_ports(struct wf_graph *g, struct wf_app *app, ef_err *err)
+wf_load_ports(ef_graph *g, struct wf_app *app, ef_err *err)
 {
     ef_json json = {.nodes = NULL};
     ef_status rc = ws_parse(&json, app->config, err);
@@ -18781,7 +18771,7 @@ wf_load_ports(struct wf_graph *g, struct wf_app *app, ef_err *err)
  * belong to. UNTRUSTED: json. Fails: EF_E_FORMAT, naming the application;
  * EF_E_MEMORY. Fuzz: fuzz/fuzz_workspace.c. Tests: vectors/states.txt. */
 static ef_status
-wf_load_app(struct wf_graph *g, const ef_workspace *ws, const ef_json *json,
+wf_load_app(ef_graph *g, const ef_workspace *ws, const ef_json *json,
             uint32_t node, ef_err *err)
 {
     struct wf_app *app = &g->apps[g->app_n];
@@ -18840,7 +18830,7 @@ ws_direction(int *out, const ef_doc *dataset, ef_err *err)
 /* A dataset of the graph. UNTRUSTED: json. Fails: EF_E_FORMAT, naming it;
  * EF_E_MEMORY. Fuzz: fuzz/fuzz_workspace.c. Tests: vectors/states.txt. */
 static ef_status
-wf_load_dataset(struct wf_graph *g, const ef_workspace *ws, const ef_json *json,
+wf_load_dataset(ef_graph *g, const ef_workspace *ws, const ef_json *json,
                 uint32_t node, ef_err *err)
 {
     struct wf_dataset *d = &g->datasets[g->dataset_n];
@@ -18859,7 +18849,7 @@ wf_load_dataset(struct wf_graph *g, const ef_workspace *ws, const ef_json *json,
 
 /* The application of that name; g->app_n: there is none. */
 static size_t
-wf_app_find(const struct wf_graph *g, ef_slice name)
+wf_app_find(const ef_graph *g, ef_slice name)
 {
     size_t i = 0;
 
@@ -18870,7 +18860,7 @@ wf_app_find(const struct wf_graph *g, ef_slice name)
 
 /* The dataset of that name; g->dataset_n: there is none. */
 static size_t
-wf_dataset_find(const struct wf_graph *g, ef_slice name)
+wf_dataset_find(const ef_graph *g, ef_slice name)
 {
     size_t i = 0;
 
@@ -18909,7 +18899,7 @@ wf_at_port(ef_err *err, ef_status rc, ef_slice app, ef_slice port)
  * goes either way. An object has one writer, and a connection is made once.
  * Fails:   EF_E_FORMAT. Tests: vectors/states.txt, tests/workflow.bats. */
 static ef_status
-wf_check_edge(const struct wf_graph *g, const struct wf_edge *e, ef_err *err)
+wf_check_edge(const ef_graph *g, const struct wf_edge *e, ef_err *err)
 {
     const struct wf_dataset *d = &g->datasets[e->dataset];
     const struct wf_port *port = &g->apps[e->app].ports[e->port];
@@ -18935,7 +18925,7 @@ wf_check_edge(const struct wf_graph *g, const struct wf_edge *e, ef_err *err)
 /* One connection, by names. Post: it is the graph's, and counted.
  * Fails:   EF_E_FORMAT, naming the application, port or dataset. */
 static ef_status
-wf_connect(struct wf_graph *g, ef_slice app, ef_slice port, ef_slice dataset,
+wf_connect(ef_graph *g, ef_slice app, ef_slice port, ef_slice dataset,
            ef_err *err)
 {
     struct wf_edge e = {wf_app_find(g, app), 0, wf_dataset_find(g, dataset)};
@@ -18968,8 +18958,7 @@ wf_connect(struct wf_graph *g, ef_slice app, ef_slice port, ef_slice dataset,
 /* The connection at node. UNTRUSTED: json. Fails: as wf_connect, and
  * EF_E_MEMORY. Fuzz: fuzz/fuzz_workspace.c. */
 static ef_status
-wf_load_edge(struct wf_graph *g, const ef_json *json, uint32_t node,
-             ef_err *err)
+wf_load_edge(ef_graph *g, const ef_json *json, uint32_t node, ef_err *err)
 {
     static const char *const names[] = {"app", "port", "dataset"};
     ef_slice text[3];
@@ -19000,7 +18989,7 @@ wf_entries(const ef_json *json, uint32_t node)
  * it has: a command that would add them asks whether it may.
  * UNTRUSTED: json. Fails: as its parts. */
 static ef_status
-wf_load_all(struct wf_graph *g, const ef_workspace *ws, const ef_json *json,
+wf_load_all(ef_graph *g, const ef_workspace *ws, const ef_json *json,
             ef_err *err)
 {
     uint32_t apps = doc_at(json, "apps"), sets = doc_at(json, "datasets");
@@ -19028,7 +19017,7 @@ wf_load_all(struct wf_graph *g, const ef_workspace *ws, const ef_json *json,
  * Pre:     at most 64 applications (doc_rule_apps): a bit each.
  * Fails:   EF_E_FORMAT, naming one of the circle. */
 static ef_status
-wf_check_order(const struct wf_graph *g, ef_err *err)
+wf_check_order(const ef_graph *g, ef_err *err)
 {
     uint64_t readers[64] = {0}, left = 0, blocked;
     size_t i;
@@ -19065,13 +19054,12 @@ wf_check_order(const struct wf_graph *g, ef_err *err)
  * failure. Fails: EF_E_FORMAT, naming what is wrong; EF_E_MEMORY.
  * Fuzz: fuzz/fuzz_workspace.c. Tests: vectors/states.txt. */
 static ef_status
-wf_load(struct wf_graph *g, const ef_workspace *ws, const ef_doc *doc,
-        ef_err *err)
+wf_load(ef_graph *g, const ef_workspace *ws, const ef_doc *doc, ef_err *err)
 {
     ef_json json = {.nodes = NULL};
     ef_status rc = ws_parse(&json, doc, err);
 
-    *g = (struct wf_graph){.doc = doc};
+    *g = (ef_graph){.doc = doc};
     if (rc == EF_OK)
         rc = wf_load_all(g, ws, &json, err);
     if (rc == EF_OK)
@@ -19085,7 +19073,7 @@ wf_load(struct wf_graph *g, const ef_workspace *ws, const ef_doc *doc,
  * Fails:   EF_E_FORMAT, naming what is not connected.
  * Tests: vectors/states.txt, tests/workflow.bats. */
 static ef_status
-wf_check_complete(const struct wf_graph *g, ef_err *err)
+wf_check_complete(const ef_graph *g, ef_err *err)
 {
     size_t i, k;
 
@@ -19171,7 +19159,7 @@ wf_review(const ef_workspace *ws, const ef_doc *doc, ef_doc_state *state,
  * those of the workflow that it replaces. Calls add for each, some more than
  * once. */
 static ef_status
-wf_owners(const struct wf_graph *g, const struct wf_people *old,
+wf_owners(const ef_graph *g, const struct wf_people *old,
           ef_status (*add)(void *ctx, const unsigned char *kid, ef_err *err),
           void *ctx, ef_err *err)
 {
@@ -19209,7 +19197,7 @@ wf_owner_is_asked(void *ctx, const unsigned char *kid, ef_err *err)
 /* The participants are exactly those that wf_owners names.
  * Fails:   EF_E_FORMAT, EF_E_MEMORY. Tests: vectors/states.txt. */
 static ef_status
-wf_check_participants(const struct wf_graph *g, const struct wf_people *people,
+wf_check_participants(const ef_graph *g, const struct wf_people *people,
                       const struct wf_people *old, ef_err *err)
 {
     struct wf_seen s = {people, calloc(people->n + 1, 1)};
@@ -19230,7 +19218,7 @@ wf_check_participants(const struct wf_graph *g, const struct wf_people *people,
  * of the one that it replaces, and what they say about this one. */
 struct wf_case {
     const ef_doc *doc, *before; /* before: the one it replaces, or NULL */
-    struct wf_graph graph;
+    ef_graph graph;
     struct wf_people people, old;
 };
 
@@ -19328,8 +19316,8 @@ wf_has_successor(const ef_workspace *ws, const ef_doc *old,
  * names the first that is not.
  * Fails:   EF_E_MEMORY. Tests: vectors/states.txt. */
 static ef_status
-wf_reviewed(const ef_workspace *ws, const struct wf_graph *g, int *yes,
-            ef_err *why, ef_err *err)
+wf_reviewed(const ef_workspace *ws, const ef_graph *g, int *yes, ef_err *why,
+            ef_err *err)
 {
     ef_doc_state build = EF_STATE_APPROVED, domains = EF_STATE_APPROVED;
     ef_err ignored = {0};
@@ -19426,7 +19414,8 @@ wf_state(const ef_workspace *ws, const ef_doc *doc, ef_doc_state *state,
 }
 
 /* A draft's: it was cancelled, submitted, or replaced by a later draft; or it
- * may be worked on, and why says nothing. */
+ * may be worked on, and why says nothing. Only its author's documents count:
+ * a stranger's draft that says it follows this one must not take its place. */
 static void
 wf_draft_state(const ef_workspace *ws, const ef_doc *doc, ef_doc_state *state,
                ef_err *why)
@@ -19437,6 +19426,8 @@ wf_draft_state(const ef_workspace *ws, const ef_doc *doc, ef_doc_state *state,
     for (i = 0; i < ws->n && *state == EF_STATE_DRAFT; i++) {
         const ef_doc *d = ws->docs[i];
 
+        if (memcmp(d->by, doc->by, EF_KID_BYTES) != 0)
+            continue;
         if (d->kind == EF_DOC_DRAFT && d->has_of &&
             memcmp(d->of, doc->hash, EF_SHA256_BYTES) == 0)
             (void)reject(why, EF_E_POLICY, EF_NOWHERE,
@@ -19528,7 +19519,7 @@ wf_config_dataset(ef_buf *out, const struct wf_dataset *d, ef_err *err)
 
 /* ,"ports":{NAME:{"datasets":{...},"direction":"input"},...} */
 static ef_status
-wf_config_ports(ef_buf *out, const struct wf_graph *g, size_t app, ef_err *err)
+wf_config_ports(ef_buf *out, const ef_graph *g, size_t app, ef_err *err)
 {
     const struct wf_app *a = &g->apps[app];
     ef_status rc = EF_OK;
@@ -19555,8 +19546,7 @@ wf_config_ports(ef_buf *out, const struct wf_graph *g, size_t app, ef_err *err)
 /* The members of one application's configuration, in any order: the caller
  * makes it canonical. Nothing of it is secret. */
 static ef_status
-wf_config_members(ef_buf *out, const struct wf_graph *g, size_t app,
-                  ef_err *err)
+wf_config_members(ef_buf *out, const ef_graph *g, size_t app, ef_err *err)
 {
     const struct wf_app *a = &g->apps[app];
     /* in turn: the configuration, the build, the application, the workflow */
@@ -19589,7 +19579,7 @@ wf_config_members(ef_buf *out, const struct wf_graph *g, size_t app,
 /* Canonical, so that its hash is the same wherever it is worked out.
  * Fails:   EF_E_FORMAT, EF_E_MEMORY. */
 static ef_status
-wf_config(ef_buf *out, const struct wf_graph *g, size_t app, ef_err *err)
+wf_config(ef_buf *out, const ef_graph *g, size_t app, ef_err *err)
 {
     ef_buf text = {0};
     ef_json json = {.nodes = NULL};
@@ -19610,7 +19600,7 @@ ef_status
 ef_appconfig(ef_buf *out, const ef_workspace *ws, const ef_doc *workflow,
              ef_slice node, ef_err *err)
 {
-    struct wf_graph g = {.doc = NULL};
+    ef_graph g = {.doc = NULL};
     ef_doc_state state;
     ef_err why;
     size_t app;
@@ -19658,10 +19648,11 @@ wf_seal_aad(ef_buf *aad, const char *part,
 /* Append ,"part":{"ct":...,"enc":...}: text, sealed to the X25519 key pk.
  * Secret:  text. Fails: EF_E_AUTH for a key of all zeros, EF_E_IO without
  * random bytes, EF_E_MEMORY. Source: RFC 9180. */
-static ef_status
-wf_seal(ef_buf *out, const char *part,
-        const unsigned char dataset[EF_SHA256_BYTES],
-        const unsigned char pk[EF_X25519_BYTES], ef_slice text, ef_err *err)
+ef_status
+ef_credentials_seal(ef_buf *out, const char *part,
+                    const unsigned char dataset[EF_SHA256_BYTES],
+                    const unsigned char pk[EF_X25519_BYTES], ef_slice text,
+                    ef_err *err)
 {
     unsigned char enc[EF_HPKE_ENC_BYTES];
     unsigned char *ct = malloc(text.n + EF_TAG_BYTES);
@@ -19786,9 +19777,10 @@ ws_credentials_part(const ef_workspace *ws, const ef_doc *dataset,
  * Secret:  sk, c (ef_secret_alloc memory). Post: ef_credentials_free.
  * Fails:   EF_E_AUTH (not sealed by its owner for this dataset, or another
  * key), EF_E_POLICY (none), EF_E_MEMORY. Tests: tests/workflow.bats. */
-static ef_status
-ws_credentials(ef_credentials *c, const ef_workspace *ws, const ef_doc *dataset,
-               int upload, const unsigned char sk[EF_X25519_BYTES], ef_err *err)
+ef_status
+ef_credentials_open(ef_credentials *c, const ef_workspace *ws,
+                    const ef_doc *dataset, int upload,
+                    const unsigned char sk[EF_X25519_BYTES], ef_err *err)
 {
     unsigned char commitment[EF_SHA256_BYTES], is[EF_SHA256_BYTES];
     ef_json json = {.nodes = NULL};
@@ -19823,14 +19815,6 @@ ws_credentials(ef_credentials *c, const ef_workspace *ws, const ef_doc *dataset,
 
 /* --- drafts and what is submitted --- */
 
-/* What a command changes of a draft. Texts and documents that are not set
- * change nothing. */
-struct wf_edit {
-    ef_slice app, port, dataset; /* names in the graph */
-    const ef_doc *build, *config, *set;
-    int connect; /* app's port and dataset */
-};
-
 /* ,"name":<open> what json has there, and extra <close> */
 static void
 wf_extend(ef_buf *out, const ef_json *json, const char *name,
@@ -19857,9 +19841,8 @@ wf_copy_head(ef_buf *out, const ef_json *json)
 }
 
 /* The members of the draft that follows old. Fails: EF_E_MEMORY. */
-static ef_status
-wf_edit_members(ef_buf *out, const ef_doc *old, const struct wf_edit *e,
-                ef_err *err)
+ef_status
+ef_draft_edit(ef_buf *out, const ef_doc *old, const ef_edit *e, ef_err *err)
 {
     ef_buf app = {0}, set = {0}, edge = {0};
     ef_json json = {.nodes = NULL};
@@ -19991,12 +19974,12 @@ wf_before(struct wf_people *old, int64_t *version, const ef_workspace *ws,
 /* The members of the workflow that draft becomes.
  * Fails:   EF_E_FORMAT where it is not whole, EF_E_POLICY where a build or
  * domain is not approved: err names the application. */
-static ef_status
-wf_submit_members(ef_buf *out, const ef_workspace *ws, const ef_doc *draft,
-                  ef_err *err)
+ef_status
+ef_draft_submit(ef_buf *out, const ef_workspace *ws, const ef_doc *draft,
+                ef_err *err)
 {
     static const ef_buf nothing;
-    struct wf_graph g = {.doc = NULL};
+    ef_graph g = {.doc = NULL};
     struct wf_people old = {.kids = NULL};
     ef_json json = {.nodes = NULL};
     ef_buf kids = {0};
@@ -20084,8 +20067,8 @@ static const struct doc_field wf_config_fields[] = {
  * UNTRUSTED: text. Post: ef_json_free, also after failure.
  * Fails:   EF_E_FORMAT, EF_E_LIMIT, EF_E_MEMORY; err->place.
  * Fuzz: fuzz/fuzz_document.c. Tests: vectors/appconfigs.txt. */
-static ef_status
-wf_config_parse(ef_json *json, ef_slice text, ef_err *err)
+ef_status
+ef_appconfig_parse(ef_json *json, ef_slice text, ef_err *err)
 {
     ef_status rc = ef_json_parse(json, text, err);
 
@@ -20291,7 +20274,7 @@ ws_publish(ef_workspace *ws, const char *dir,
 
 /* n bytes of zeros that live as long as the graph; NULL: no memory. */
 static void *
-wf_alloc(struct wf_graph *g, size_t n)
+wf_alloc(ef_graph *g, size_t n)
 {
     struct wf_text *t = calloc(1, sizeof *t + n);
 
@@ -20304,7 +20287,7 @@ wf_alloc(struct wf_graph *g, size_t n)
 
 /* The string member name of json, or "" where there is none. EF_E_MEMORY. */
 static ef_status
-wf_keep_member(struct wf_graph *g, ef_slice *out, const ef_json *json,
+wf_keep_member(ef_graph *g, ef_slice *out, const ef_json *json,
                const char *name, ef_err *err)
 {
     uint32_t node = doc_at(json, name);
@@ -20316,8 +20299,7 @@ wf_keep_member(struct wf_graph *g, ef_slice *out, const ef_json *json,
 
 /* A hash's digits. EF_E_MEMORY. */
 static ef_status
-wf_keep_hash(struct wf_graph *g, ef_slice *out, const unsigned char *hash,
-             ef_err *err)
+wf_keep_hash(ef_graph *g, ef_slice *out, const unsigned char *hash, ef_err *err)
 {
     char hex[2 * EF_SHA256_BYTES];
 
@@ -20328,7 +20310,7 @@ wf_keep_hash(struct wf_graph *g, ef_slice *out, const unsigned char *hash,
 /* Whose kid it is: name, where somebody has given one; *kid_text always.
  * EF_E_MEMORY. */
 static ef_status
-wf_keep_person(struct wf_graph *g, ef_slice *name, ef_slice *kid_text,
+wf_keep_person(ef_graph *g, ef_slice *name, ef_slice *kid_text,
                const ef_workspace *ws, const unsigned char *kid,
                const unsigned char *me, ef_err *err)
 {
@@ -20348,7 +20330,7 @@ wf_keep_person(struct wf_graph *g, ef_slice *name, ef_slice *kid_text,
 
 /* An owner's name, or his kid where he has none. */
 static ef_status
-wf_keep_owner(struct wf_graph *g, ef_slice *out, const ef_workspace *ws,
+wf_keep_owner(ef_graph *g, ef_slice *out, const ef_workspace *ws,
               const unsigned char *kid, const unsigned char *me, ef_err *err)
 {
     ef_slice text;
@@ -20362,8 +20344,8 @@ wf_keep_owner(struct wf_graph *g, ef_slice *out, const ef_workspace *ws,
 /* The texts of the list that member name is, or their members of that name;
  * none where there is no such list. EF_E_MEMORY. */
 static ef_status
-wf_keep_list(struct wf_graph *g, const ef_slice **out, size_t *n,
-             const ef_json *json, const char *name, const char *of, ef_err *err)
+wf_keep_list(ef_graph *g, const ef_slice **out, size_t *n, const ef_json *json,
+             const char *name, const char *of, ef_err *err)
 {
     uint32_t list = doc_at(json, name), i, node;
     ef_slice *texts;
@@ -20386,7 +20368,7 @@ wf_keep_list(struct wf_graph *g, const ef_slice **out, size_t *n,
 
 /* The labels of a document. EF_E_MEMORY. */
 static ef_status
-wf_keep_labels(struct wf_graph *g, const ef_view_label **out, size_t *n,
+wf_keep_labels(ef_graph *g, const ef_view_label **out, size_t *n,
                const ef_json *json, ef_err *err)
 {
     uint32_t map = doc_at(json, "labels"), i;
@@ -20427,7 +20409,7 @@ ws_credentials_expire(const ef_workspace *ws, const ef_doc *dataset)
 
 /* One dataset's card. EF_E_MEMORY. */
 static ef_status
-wf_view_dataset(struct wf_graph *g, ef_view_dataset *v, const ef_workspace *ws,
+wf_view_dataset(ef_graph *g, ef_view_dataset *v, const ef_workspace *ws,
                 const struct wf_dataset *d, const unsigned char *me,
                 ef_err *err)
 {
@@ -20463,7 +20445,7 @@ wf_view_dataset(struct wf_graph *g, ef_view_dataset *v, const ef_workspace *ws,
 
 /* What stands in the documents of an application. EF_E_MEMORY. */
 static ef_status
-wf_view_app_texts(struct wf_graph *g, ef_view_app *v, const struct wf_app *a,
+wf_view_app_texts(ef_graph *g, ef_view_app *v, const struct wf_app *a,
                   ef_err *err)
 {
     ef_json app = {.nodes = NULL}, build = {.nodes = NULL};
@@ -20496,8 +20478,8 @@ wf_view_app_texts(struct wf_graph *g, ef_view_app *v, const struct wf_app *a,
 /* One application's card; with its APPCONFIG_ID where the workflow is
  * approved. EF_E_MEMORY. */
 static ef_status
-wf_view_app(struct wf_graph *g, ef_view_app *v, const ef_workspace *ws,
-            size_t at, const unsigned char *me, int approved, ef_err *err)
+wf_view_app(ef_graph *g, ef_view_app *v, const ef_workspace *ws, size_t at,
+            const unsigned char *me, int approved, ef_err *err)
 {
     const struct wf_app *a = &g->apps[at];
     ef_view_port *ports = wf_alloc(g, (a->port_n + 1) * sizeof *ports);
@@ -20531,7 +20513,7 @@ wf_view_app(struct wf_graph *g, ef_view_app *v, const ef_workspace *ws,
 
 /* A participant, and what he said. EF_E_MEMORY. */
 static ef_status
-wf_view_person(struct wf_graph *g, ef_view_person *v, const ef_workspace *ws,
+wf_view_person(ef_graph *g, ef_view_person *v, const ef_workspace *ws,
                const struct wf_people *p, size_t at, const unsigned char *me,
                ef_err *err)
 {
@@ -20554,7 +20536,7 @@ wf_view_person(struct wf_graph *g, ef_view_person *v, const ef_workspace *ws,
 
 /* All of the graph's arrays, into view. EF_E_MEMORY. */
 static ef_status
-wf_view_graph(struct wf_graph *g, ef_view *view, const ef_workspace *ws,
+wf_view_graph(ef_graph *g, ef_view *view, const ef_workspace *ws,
               const unsigned char *me, int approved, ef_err *err)
 {
     ef_view_app *apps = wf_alloc(g, (g->app_n + 1) * sizeof *apps);
@@ -20586,7 +20568,7 @@ wf_view_graph(struct wf_graph *g, ef_view *view, const ef_workspace *ws,
 
 /* Who is asked about a workflow, into view. EF_E_MEMORY. */
 static ef_status
-wf_view_people(struct wf_graph *g, ef_view *view, const ef_workspace *ws,
+wf_view_people(ef_graph *g, ef_view *view, const ef_workspace *ws,
                const unsigned char *me, ef_err *err)
 {
     struct wf_people people;
@@ -20608,14 +20590,11 @@ wf_view_people(struct wf_graph *g, ef_view *view, const ef_workspace *ws,
     return rc;
 }
 
-/* Everything that a page shows of a draft or workflow, as me (NULL: nobody in
- * particular) sees it. A workflow that is not whole is shown as far as it
- * goes, and view->detail says what is wrong.
- * Post:    view is good until wf_graph_free(g), also after failure.
- * Fails:   EF_E_FORMAT for another kind of document, EF_E_MEMORY. */
+/* The graph, and the view of it, into a graph that is there already. A
+ * workflow that is not whole has no graph, and its detail says why. */
 static ef_status
-wf_view(struct wf_graph *g, ef_view *view, const ef_workspace *ws,
-        const ef_doc *doc, const unsigned char *me, ef_err *err)
+wf_view(ef_graph *g, ef_view *view, const ef_workspace *ws, const ef_doc *doc,
+        const unsigned char *me, ef_err *err)
 {
     ef_doc_state state = EF_STATE_DRAFT;
     ef_err why = {0}, broken = {0};
@@ -20653,6 +20632,27 @@ wf_view(struct wf_graph *g, ef_view *view, const ef_workspace *ws,
         rc = wf_view_graph(g, view, ws, me, state == EF_STATE_APPROVED, err);
     ef_json_free(&json);
     return rc;
+}
+
+/* Safe on NULL. */
+void
+ef_graph_free(ef_graph *g)
+{
+    if (g != NULL)
+        wf_graph_free(g);
+    free(g);
+}
+
+/* The arrays and texts of the view are the graph's.
+ * Tests: tests/workflow.bats, tests/graph.bats. Fuzz: fuzz/fuzz_workspace.c. */
+ef_status
+ef_graph_view(ef_graph **g, ef_view *view, const ef_workspace *ws,
+              const ef_doc *doc, const unsigned char *me, ef_err *err)
+{
+    *g = calloc(1, sizeof **g);
+    if (*g == NULL)
+        return reject_memory(err);
+    return wf_view(*g, view, ws, doc, me, err);
 }
 
 /* --- how a workflow is shown: text, DOT, SVG, one HTML page (view_) ---
@@ -27515,13 +27515,18 @@ cli_means(const struct cli_book *b, const ef_doc *doc, ef_slice text)
 }
 
 /* Of two documents that text means, the one to take; NULL: nobody can tell.
- * A draft goes before the workflow it will replace; of one's builds or
- * workflows the later one is meant. */
+ * The user's own goes before another's: anybody may take any name. A draft
+ * goes before the workflow it will replace; of one's builds or workflows the
+ * later one is meant. */
 static const ef_doc *
-cli_prefer(const ef_doc *a, const ef_doc *b)
+cli_prefer(const struct cli_book *book, const ef_doc *a, const ef_doc *b)
 {
     int same = a->kind == b->kind && memcmp(a->by, b->by, EF_KID_BYTES) == 0;
+    int mine = book->d != NULL && memcmp(a->by, book->kid, EF_KID_BYTES) == 0;
 
+    if (book->d != NULL &&
+        mine != (memcmp(b->by, book->kid, EF_KID_BYTES) == 0))
+        return mine ? a : b;
     if (a->kind == EF_DOC_DRAFT && b->kind == EF_DOC_WORKFLOW)
         return a;
     if (b->kind == EF_DOC_DRAFT && a->kind == EF_DOC_WORKFLOW)
@@ -27550,7 +27555,7 @@ cli_find(const struct cli_book *b, unsigned kinds, const char *text,
 
         if (!(kinds & CLI_KIND(d->kind)) || !cli_means(b, d, slice_str(text)))
             continue;
-        better = best == NULL ? d : cli_prefer(best, d);
+        better = best == NULL ? d : cli_prefer(b, best, d);
         /* what two are compared as equal, a third may still beat */
         same = better == NULL ? same + 1 : better == d ? 0 : same;
         best = better != NULL ? better : best;
@@ -27679,7 +27684,7 @@ cli_json_state(ef_buf *out, const struct cli_book *b, const ef_doc *doc)
 }
 
 /* {"hash":...,"document":{...}}: a document as it was signed, and what is
- * worked out from the others. */
+ * worked out from the others: its state; when a dataset's credentials end. */
 static void
 cli_json_doc(ef_buf *out, const struct cli_book *b, const ef_doc *doc)
 {
@@ -27687,9 +27692,36 @@ cli_json_doc(ef_buf *out, const struct cli_book *b, const ef_doc *doc)
     doc_add_hash(out, doc->hash);
     ef_buf_byte(out, '"');
     cli_json_state(out, b, doc);
+    if (doc->kind == EF_DOC_DATASET && ws_credentials_expire(&b->ws, doc) > 0)
+        buf_printf(out, ",\"expires\":%lld",
+                   (long long)ws_credentials_expire(&b->ws, doc));
     ef_buf_str(out, ",\"document\":");
     ef_buf_add(out, doc->text.p, doc->text.n);
     ef_buf_byte(out, '}');
+}
+
+/* What a row of a list says last: why a state is what it is, or when a
+ * dataset's credentials end. */
+static void
+cli_text_note(ef_buf *out, const struct cli_book *b, const ef_doc *doc,
+              const char *why)
+{
+    int64_t t =
+        doc->kind == EF_DOC_DATASET ? ws_credentials_expire(&b->ws, doc) : 0;
+    char text[EF_TIME_BYTES];
+
+    if (why != NULL) {
+        ef_buf_str(out, "  (");
+        ef_buf_str(out, why);
+        ef_buf_str(out, ")");
+    } else if (t > 0) {
+        ef_time_format(text, t, 0);
+        ef_buf_str(out, t > cli_now() ? "  (credentials until "
+                                      : "  (credentials expired ");
+        ef_buf_str(out, text);
+        ef_buf_str(out, ")");
+    }
+    ef_buf_byte(out, '\n');
 }
 
 /* One row of a list: the hash's first digits, the state or direction, the
@@ -27697,35 +27729,27 @@ cli_json_doc(ef_buf *out, const struct cli_book *b, const ef_doc *doc)
 static void
 cli_text_doc(ef_buf *out, const struct cli_book *b, const ef_doc *doc)
 {
+    static const char *const ways[] = {"-", "input", "output", "between"};
     char hex[2 * EF_SHA256_BYTES];
-    ef_buf name = {0}, way = {0};
-    ef_json json = {.nodes = NULL};
+    ef_buf name = {0};
     ef_doc_state state;
     ef_err why = {0};
+    int way = 0;
 
     ef_hex_encode(hex, doc->hash, EF_SHA256_BYTES, 0);
     ef_buf_add(out, hex, 12);
     if (ef_doc_state_of(&b->ws, doc, &state, &why, NULL) == EF_OK)
         buf_printf(out, "  %-9s", ef_doc_state_name(state));
-    else if (ws_parse(&json, doc, NULL) == EF_OK &&
-             doc_at(&json, "direction") != EF_JSON_NONE) {
-        ef_json_string(&json, doc_at(&json, "direction"), &way);
-        buf_printf(out, "  %-9s", buf_cstr(&way));
-    }
+    else if (doc->kind == EF_DOC_DATASET &&
+             ws_direction(&way, doc, NULL) == EF_OK)
+        buf_printf(out, "  %-9s", ways[way]);
     ef_buf_str(out, "  ");
     (void)cli_doc_name(b, doc, &name);
     ef_buf_add(out, name.p, name.n);
     ef_buf_str(out, "  by ");
     cli_print_person(out, b, doc->by);
-    if (why.msg != NULL) {
-        ef_buf_str(out, "  (");
-        ef_buf_str(out, why.msg);
-        ef_buf_str(out, ")");
-    }
-    ef_buf_byte(out, '\n');
-    ef_json_free(&json);
+    cli_text_note(out, b, doc, why.msg);
     ef_buf_free(&name);
-    ef_buf_free(&way);
 }
 
 /* All documents of some kinds, current ones only: a line each, or --json.
@@ -28450,14 +28474,14 @@ cli_publish_credentials(struct cli_book *b, const struct cli_dataset *d,
     if (d->expires > 0)
         cli_add_number(&m, "expires", d->expires);
     if (d->has_key)
-        rc = wf_seal(&m, "key", dataset, d->release,
-                     slice(d->key, EF_KEY_BYTES), err);
+        rc = ef_credentials_seal(&m, "key", dataset, d->release,
+                                 slice(d->key, EF_KEY_BYTES), err);
     if (rc == EF_OK && d->direction & WF_INPUT)
-        rc = wf_seal(&m, "download", dataset, d->release,
-                     buf_slice(&d->download), err);
+        rc = ef_credentials_seal(&m, "download", dataset, d->release,
+                                 buf_slice(&d->download), err);
     if (rc == EF_OK && d->direction & WF_OUTPUT)
-        rc = wf_seal(&m, "upload", dataset, d->release, buf_slice(&d->upload),
-                     err);
+        rc = ef_credentials_seal(&m, "upload", dataset, d->release,
+                                 buf_slice(&d->upload), err);
     if (rc == EF_OK)
         rc = cli_publish_open(b, EF_DOC_CREDENTIALS, &m, hash, err);
     ef_buf_free(&m);
@@ -28613,11 +28637,11 @@ cli_renew_fits(struct cli_dataset *d, const struct cli_book *b,
     unsigned char is[EF_SHA256_BYTES], commitment[EF_SHA256_BYTES];
     unsigned char kid[EF_KID_BYTES];
     ef_json json = {.nodes = NULL};
-    ef_buf tmp = {0};
     ef_status rc = ws_parse(&json, doc, err);
 
     if (rc == EF_OK && d->location.n > 0 &&
-        !wf_same(doc_member(&json, "location", &tmp), buf_slice(&d->location)))
+        !wf_same(json_inside(&json, doc_at(&json, "location")),
+                 buf_slice(&d->location)))
         rc = reject(err, EF_E_POLICY, EF_NOWHERE,
                     "another location than the one that the dataset has");
     if (rc == EF_OK && d->has_key) {
@@ -28636,7 +28660,6 @@ cli_renew_fits(struct cli_dataset *d, const struct cli_book *b,
                               "release key"),
                        "-K KEYFILE or --credentials FILE seals it again");
     ef_json_free(&json);
-    ef_buf_free(&tmp);
     return rc;
 }
 
@@ -29221,7 +29244,7 @@ cli_draft(const struct cli_book *b, const char *text, const ef_doc **draft,
  * Fails: as its parts. */
 static int
 cli_edit(struct cli *c, struct cli_book *b, const ef_doc *draft,
-         const struct wf_edit *edits, size_t n, ef_status rc, ef_err *err)
+         const ef_edit *edits, size_t n, ef_status rc, ef_err *err)
 {
     unsigned char hash[EF_SHA256_BYTES];
     size_t i;
@@ -29229,7 +29252,7 @@ cli_edit(struct cli *c, struct cli_book *b, const ef_doc *draft,
     for (i = 0; i < n && rc == EF_OK; i++) {
         ef_buf m = {0};
 
-        rc = wf_edit_members(&m, draft, &edits[i], err);
+        rc = ef_draft_edit(&m, draft, &edits[i], err);
         if (rc == EF_OK)
             rc = cli_publish(b, EF_DOC_DRAFT, &m, hash, err);
         if (rc == EF_OK)
@@ -29244,8 +29267,7 @@ cli_edit(struct cli *c, struct cli_book *b, const ef_doc *draft,
  * Fails: EF_E_USAGE, EF_E_FORMAT: the configuration is another
  * application's. */
 static ef_status
-cli_node(const struct cli *c, const struct cli_book *b, struct wf_edit *e,
-         ef_err *err)
+cli_node(const struct cli *c, const struct cli_book *b, ef_edit *e, ef_err *err)
 {
     ef_status rc = cli_find(b, CLI_KIND(EF_DOC_BUILD), c->value[CLI_BUILD],
                             &e->build, err);
@@ -29267,8 +29289,8 @@ cli_node(const struct cli *c, const struct cli_book *b, struct wf_edit *e,
 static int
 cli_workflow_add_app(struct cli *c)
 {
-    struct wf_edit e = {.app = slice_str(c->args[1])};
-    struct wf_graph g = {.doc = NULL};
+    ef_edit e = {.app = slice_str(c->args[1])};
+    ef_graph g = {.doc = NULL};
     struct cli_book b = {.lock = -1};
     const ef_doc *draft = NULL;
     ef_err err = {0};
@@ -29297,7 +29319,7 @@ cli_workflow_add_app(struct cli *c)
 /* "app:port" in two. 0: text has no colon. A dataset's name may have one, too:
  * an application of that name decides. */
 static int
-cli_split_port(const struct wf_graph *g, const char *text, struct wf_edit *e)
+cli_split_port(const ef_graph *g, const char *text, ef_edit *e)
 {
     ef_slice all = slice_str(text);
     size_t colon = slice_find(all, ':');
@@ -29313,8 +29335,7 @@ cli_split_port(const struct wf_graph *g, const char *text, struct wf_edit *e)
 /* Is dataset in the graph by this name? If not, it is put there, unless
  * another has the name. Fails: EF_E_FORMAT. */
 static ef_status
-cli_join(struct wf_graph *g, struct wf_edit *e, const ef_doc *dataset,
-         ef_err *err)
+cli_join(ef_graph *g, ef_edit *e, const ef_doc *dataset, ef_err *err)
 {
     size_t at = wf_dataset_find(g, e->dataset);
     struct wf_dataset *d = &g->datasets[g->dataset_n];
@@ -29338,9 +29359,8 @@ cli_join(struct wf_graph *g, struct wf_edit *e, const ef_doc *dataset,
 /* Which dataset and port the two arguments mean, in either order.
  * Fails: EF_E_USAGE where none of them is a port of the workflow. */
 static ef_status
-cli_ends(const struct cli *c, const struct cli_book *b,
-         const struct wf_graph *g, struct wf_edit *e, const ef_doc **dataset,
-         ef_buf *name, ef_err *err)
+cli_ends(const struct cli *c, const struct cli_book *b, const ef_graph *g,
+         ef_edit *e, const ef_doc **dataset, ef_buf *name, ef_err *err)
 {
     const char *set = c->args[2];
     ef_status rc;
@@ -29370,9 +29390,8 @@ cli_ends(const struct cli *c, const struct cli_book *b,
 
 /* Two ports through a dataset: both connections, one after the other. */
 static ef_status
-cli_via(const struct cli *c, const struct cli_book *b, const struct wf_graph *g,
-        struct wf_edit edits[2], const ef_doc **dataset, ef_buf *name,
-        ef_err *err)
+cli_via(const struct cli *c, const struct cli_book *b, const ef_graph *g,
+        ef_edit edits[2], const ef_doc **dataset, ef_buf *name, ef_err *err)
 {
     ef_status rc;
 
@@ -29400,9 +29419,9 @@ cli_via(const struct cli *c, const struct cli_book *b, const struct wf_graph *g,
 static int
 cli_workflow_connect(struct cli *c)
 {
-    struct wf_edit edits[2] = {{.connect = 1}, {.connect = 1}};
+    ef_edit edits[2] = {{.connect = 1}, {.connect = 1}};
     size_t n = c->value[CLI_VIA] != NULL ? 2 : 1, i;
-    struct wf_graph g = {.doc = NULL};
+    ef_graph g = {.doc = NULL};
     struct cli_book b = {.lock = -1};
     const ef_doc *draft = NULL, *dataset = NULL;
     ef_buf name = {0};
@@ -29446,7 +29465,7 @@ cli_workflow_submit(struct cli *c)
     if (rc == EF_OK)
         rc = cli_draft(&b, c->args[0], &draft, &err);
     if (rc == EF_OK)
-        rc = wf_submit_members(&m, &b.ws, draft, &err);
+        rc = ef_draft_submit(&m, &b.ws, draft, &err);
     if (rc == EF_OK)
         rc = cli_publish(&b, EF_DOC_WORKFLOW, &m, hash, &err);
     cli_book_close(&b);
@@ -29478,7 +29497,7 @@ cli_view_format(const char *name, ef_view_format *out)
 static ef_status
 cli_draw(const struct cli *c, ef_buf *out, ef_view_format format, ef_err *err)
 {
-    struct wf_graph g = {.doc = NULL};
+    ef_graph *g = NULL;
     struct cli_book b;
     const ef_doc *doc = NULL;
     ef_view view;
@@ -29487,10 +29506,11 @@ cli_draw(const struct cli *c, ef_buf *out, ef_view_format format, ef_err *err)
     if (rc == EF_OK)
         rc = cli_find(&b, CLI_FLOWS, c->args[0], &doc, err);
     if (rc == EF_OK)
-        rc = wf_view(&g, &view, &b.ws, doc, b.d != NULL ? b.kid : NULL, err);
+        rc = ef_graph_view(&g, &view, &b.ws, doc, b.d != NULL ? b.kid : NULL,
+                           err);
     if (rc == EF_OK)
         rc = ef_view_print(out, &view, format, err);
-    wf_graph_free(&g);
+    ef_graph_free(g);
     cli_book_close(&b);
     return rc;
 }
@@ -29574,7 +29594,7 @@ cli_hash_row(ef_buf *out, const struct cli_book *b, const ef_doc *doc,
 static int
 cli_workflow_hashes(struct cli *c)
 {
-    struct wf_graph g = {.doc = NULL};
+    ef_graph g = {.doc = NULL};
     struct cli_book b;
     const ef_doc *doc = NULL;
     ef_buf out = cli_stdout(c);
@@ -30150,7 +30170,7 @@ cli_appconfig_read(struct cli_appconfig *a, const char *path, ef_err *err)
     rc = file_read_small(a->text, CLI_APPCONFIG_BYTES + 1, &n, path,
                          "a runtime configuration larger than 512 KiB", err);
     if (rc == EF_OK)
-        rc = wf_config_parse(&a->json, slice(a->text, n), err);
+        rc = ef_appconfig_parse(&a->json, slice(a->text, n), err);
     if (rc == EF_OK) {
         expires = doc_integer(&a->json, doc_at(&a->json, "expires"), INT64_MAX);
         if (expires <= cli_now())
@@ -30197,7 +30217,7 @@ cli_appconfig_dataset(struct cli_appconfig *a, const struct cli_book *b,
                          d);
     d->cred = ef_secret_alloc(sizeof *d->cred, NULL);
     rc = d->cred != NULL
-             ? ws_credentials(d->cred, &b->ws, doc, output, a->sk, err)
+             ? ef_credentials_open(d->cred, &b->ws, doc, output, a->sk, err)
              : reject_memory(err);
     if (rc == EF_OK)
         rc = ef_location_check(&d->scheme, buf_slice(&d->location), err);

@@ -1147,6 +1147,21 @@ typedef struct ef_workspace {
 void ef_workspace_free(ef_workspace *ws);
 
 /*
+ * ef_doc_parse -- a document from its canonical JSON.
+ *
+ *   out   out        out->text is text, kept by reference; out->hash is set
+ *                    whatever is returned
+ *   text  UNTRUSTED
+ *
+ * EF_E_FORMAT  not canonical JSON, no kind that is known, or a member that is
+ *              missing, unknown or wrong: err->place
+ * EF_E_LIMIT   EF_MAX_DOCUMENT_BYTES, and those of the members
+ * EF_E_MEMORY
+ * Source: RFC 8785. Tests: vectors/documents.txt.
+ */
+EF_MUST_CHECK ef_status ef_doc_parse(ef_doc *out, ef_slice text, ef_err *err);
+
+/*
  * ef_doc_sign -- make a document and sign it.
  *
  *   jws      out     appended: a JWS in compact form
@@ -1224,6 +1239,71 @@ EF_MUST_CHECK ef_status ef_doc_state_of(const ef_workspace *ws,
 EF_MUST_CHECK ef_status ef_appconfig(ef_buf *out, const ef_workspace *ws,
                                      const ef_doc *workflow, ef_slice node,
                                      ef_err *err);
+
+/* A runtime configuration's text, checked and indexed: ef_json_free, also
+ * after failure. UNTRUSTED: text, kept by reference. EF_E_FORMAT, EF_E_LIMIT
+ * (err->place), EF_E_MEMORY. Tests: vectors/appconfigs.txt. */
+EF_MUST_CHECK ef_status ef_appconfig_parse(ef_json *json, ef_slice text,
+                                           ef_err *err);
+
+/*
+ * ef_credentials_seal -- append ,"part":{"ct":...,"enc":...}: a secret of a
+ * dataset's, sealed. part is "key", "download" or "upload".
+ *
+ *   dataset  the hash of its document
+ *   pk       the release service's X25519 key
+ *   text     secret
+ *
+ * EF_E_AUTH for a key of all zeros, EF_E_IO without random bytes, EF_E_MEMORY.
+ * Source: RFC 9180, base mode; info "encflow credentials 1", AAD "part:hash".
+ */
+EF_MUST_CHECK ef_status ef_credentials_seal(
+    ef_buf *out, const char *part, const unsigned char dataset[EF_SHA256_BYTES],
+    const unsigned char pk[EF_X25519_BYTES], ef_slice text, ef_err *err);
+
+/*
+ * ef_credentials_open -- a dataset's credentials, as its owner sealed them
+ * last, opened by the release service's key.
+ *
+ *   c       out     in ef_secret_alloc memory; ef_credentials_free, also
+ *                   after failure
+ *   sk      secret
+ *   upload          1: for writing to it, 0: for reading it
+ *
+ * EF_E_AUTH    not sealed for this dataset, or not the key that its document
+ *              commits to
+ * EF_E_POLICY  no credentials of its owner's are sealed to this key
+ * EF_E_FORMAT  a query that is none
+ * EF_E_MEMORY
+ */
+EF_MUST_CHECK ef_status ef_credentials_open(
+    ef_credentials *c, const ef_workspace *ws, const ef_doc *dataset,
+    int upload, const unsigned char sk[EF_X25519_BYTES], ef_err *err);
+
+/* What changes from one draft to the next. What is not set changes nothing. */
+typedef struct ef_edit {
+    ef_slice app, port, dataset;        /* names in the graph */
+    const ef_doc *build, *config, *set; /* build and config: for app, a new
+                                           one; set: for dataset, a new one */
+    int connect;                        /* app's port and dataset */
+} ef_edit;
+
+/* Append the members of the draft that follows old, for ef_doc_sign. Whether
+ * the graph allows the change is not looked at. EF_E_MEMORY. */
+EF_MUST_CHECK ef_status ef_draft_edit(ef_buf *out, const ef_doc *old,
+                                      const ef_edit *e, ef_err *err);
+
+/*
+ * ef_draft_submit -- append the members of the workflow that draft becomes,
+ * for ef_doc_sign.
+ *
+ * EF_E_FORMAT  the graph is not whole: err->where
+ * EF_E_POLICY  a build or domain is not approved, or the workflow that it
+ *              would replace was replaced or cancelled
+ * EF_E_MEMORY
+ */
+EF_MUST_CHECK ef_status ef_draft_submit(ef_buf *out, const ef_workspace *ws,
+                                        const ef_doc *draft, ef_err *err);
 
 /* A view of a workflow. Indices in edges are checked; so are these limits. */
 #define EF_MAX_VIEW_APPS 64
@@ -1304,6 +1384,24 @@ typedef enum ef_view_format {
     EF_VIEW_SVG,  /* the drawing alone */
     EF_VIEW_HTML  /* one page: no script, no network */
 } ef_view_format;
+
+/* A workflow's graph, with the texts that a view of it needs. */
+typedef struct ef_graph ef_graph;
+void ef_graph_free(ef_graph *g);
+
+/*
+ * ef_graph_view -- everything that a page shows of a draft or workflow.
+ *
+ *   g     out  allocates; view is good until ef_graph_free(*g), which is to
+ *              be called also after failure
+ *   me         whose names for people are used: a thumbprint, or NULL
+ *
+ * A workflow that is not whole is shown as far as it goes, and view->detail
+ * says what is wrong. EF_E_FORMAT: another kind of document; EF_E_MEMORY.
+ */
+EF_MUST_CHECK ef_status ef_graph_view(ef_graph **g, ef_view *view,
+                                      const ef_workspace *ws, const ef_doc *doc,
+                                      const unsigned char *me, ef_err *err);
 
 /*
  * ef_view_print -- append a workflow, as people look at it.
