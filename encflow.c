@@ -17389,7 +17389,14 @@ typedef ef_status doc_text_fn(ef_slice text, ef_err *err);
 
 /* What a value may be. In a record each member has a rule of its own; in a
  * list and a map all entries have the same. */
-enum doc_type { DOC_TEXT, DOC_INTEGER, DOC_LIST, DOC_MAP, DOC_RECORD };
+enum doc_type {
+    DOC_TEXT,
+    DOC_INTEGER,
+    DOC_TRUE, /* true, or not there */
+    DOC_LIST,
+    DOC_MAP,
+    DOC_RECORD
+};
 struct doc_rule {
     enum doc_type type;
     doc_text_fn *text;              /* a text's, or that of a map's names */
@@ -17698,6 +17705,7 @@ static const struct doc_rule doc_rule_item = DOC_RULE_TEXT(doc_base64);
 static const struct doc_rule doc_rule_jwk_text = DOC_RULE_TEXT(doc_jwk);
 static const struct doc_rule doc_rule_enc = DOC_RULE_TEXT(doc_enc);
 static const struct doc_rule doc_rule_ct = DOC_RULE_TEXT(doc_ciphertext);
+static const struct doc_rule doc_rule_true = {DOC_TRUE, NULL, 0, 0, NULL, NULL};
 static const struct doc_rule doc_rule_size = DOC_RULE_INTEGER(
     EF_OVERHEAD_BYTES, (int64_t)EF_MAX_PLAINTEXT_BYTES + EF_OVERHEAD_BYTES);
 static const struct doc_rule doc_rule_time = DOC_RULE_INTEGER(0, 253402300799);
@@ -17775,6 +17783,7 @@ static const struct doc_field doc_dataset_fields[] = {
     {"/location", &doc_rule_location, 0},
     {"/long_description", &doc_rule_long, 1},
     {"/name", &doc_rule_name, 0},
+    {"/quorum", &doc_rule_true, 1},
     {"/sha256", &doc_rule_hash, 1},
     {"/size", &doc_rule_size, 1},
     {NULL, NULL, 0}};
@@ -18021,6 +18030,11 @@ doc_check_value(const ef_json *doc, uint32_t node,
         return doc_check_text(doc, node, rule->text, err);
     if (rule->type == DOC_INTEGER)
         return doc_check_integer(doc, node, rule, err);
+    if (rule->type == DOC_TRUE)
+        return doc->nodes[node].type == EF_JSON_TRUE
+                   ? EF_OK
+                   : reject(err, EF_E_FORMAT, EF_NOWHERE,
+                            "neither true nor left out");
     if (rule->type == DOC_RECORD)
         return doc_check_record(doc, node, rule->fields, rules, err);
     return doc_check_entries(doc, node, rules, err);
@@ -18484,6 +18498,7 @@ ef_workspace_add(ef_workspace *ws, ef_slice name, ef_slice jws, ef_err *err)
  * decline, else an approval, else NULL. */
 #define WF_APPROVED 1
 #define WF_DECLINED 2
+#define WF_MUST 4 /* without him nothing is approved, whatever need says */
 struct wf_people {
     unsigned char *kids; /* n of EF_KID_BYTES */
     unsigned char *answers;
@@ -18544,6 +18559,13 @@ wf_people_read(struct wf_people *p, const ef_json *doc, uint32_t node,
     return rc;
 }
 
+/* Has the i-th person approved, and not declined? */
+static int
+wf_approves(const struct wf_people *p, size_t i)
+{
+    return (p->answers[i] & (WF_APPROVED | WF_DECLINED)) == WF_APPROVED;
+}
+
 /* What all documents say about hash, person by person. A statement counts
  * only from somebody who is asked, over exactly that hash, and once.
  * A decline counts whatever else its author said: nobody can tell which of
@@ -18571,19 +18593,33 @@ wf_people_ask(struct wf_people *p, const ef_workspace *ws,
         p->answers[k] |= declines ? WF_DECLINED : WF_APPROVED;
     }
     for (i = 0; i < p->n; i++) {
-        p->approved += p->answers[i] == WF_APPROVED;
+        p->approved += wf_approves(p, i) ? 1 : 0;
         p->declined += (p->answers[i] & WF_DECLINED) != 0;
     }
 }
 
 /* All must approve, or as many as need says; once too many have declined,
- * that cannot be any more. */
+ * that cannot be any more. Who made the draft has chosen need: it never stands
+ * for the owner of data, who must approve unless his dataset allows a quorum.
+ */
 static ef_doc_state
 wf_people_state(const struct wf_people *p)
 {
+    ef_doc_state state =
+        p->approved >= p->need ? EF_STATE_APPROVED : EF_STATE_PENDING;
+    size_t i;
+
     if (p->declined > p->n - p->need)
         return EF_STATE_REJECTED;
-    return p->approved >= p->need ? EF_STATE_APPROVED : EF_STATE_PENDING;
+    for (i = 0; i < p->n; i++) {
+        if (!(p->answers[i] & WF_MUST))
+            continue;
+        if (p->answers[i] & WF_DECLINED)
+            return EF_STATE_REJECTED;
+        if (!wf_approves(p, i))
+            state = EF_STATE_PENDING;
+    }
+    return state;
 }
 
 /* The document's parsed text. Its rules held when it was taken in, so only
@@ -18656,6 +18692,7 @@ struct wf_dataset {
     ef_slice node;
     const ef_doc *doc;
     int direction;           /* both bits: between applications */
+    int quorum;              /* its owner lets a quorum decide */
     size_t readers, writers; /* ports that are connected to it */
     size_t writer;           /* the application, where writers is 1 */
 };
@@ -18807,10 +18844,11 @@ wf_load_app(ef_graph *g, const ef_workspace *ws, const ef_json *json,
     return wf_load_ports(g, app, err);
 }
 
-/* Which way a dataset's data goes: both bits for one between applications.
+/* Which way a dataset's data goes: both bits for one between applications;
+ * and whether its owner lets a quorum decide (quorum may be NULL).
  * Fails:   EF_E_MEMORY. Post: *out is 0 then. */
 static ef_status
-ws_direction(int *out, const ef_doc *dataset, ef_err *err)
+ws_direction(int *out, int *quorum, const ef_doc *dataset, ef_err *err)
 {
     ef_json json = {.nodes = NULL};
     ef_slice way;
@@ -18822,6 +18860,8 @@ ws_direction(int *out, const ef_doc *dataset, ef_err *err)
         *out = slice_is(way, "input")    ? WF_INPUT
                : slice_is(way, "output") ? WF_OUTPUT
                                          : WF_INPUT | WF_OUTPUT;
+        if (quorum != NULL)
+            *quorum = doc_at(&json, "quorum") != EF_JSON_NONE;
     }
     ef_json_free(&json);
     return rc;
@@ -18844,7 +18884,7 @@ wf_load_dataset(ef_graph *g, const ef_workspace *ws, const ef_json *json,
     d->doc = ws_find_kind(ws, hash, EF_DOC_DATASET);
     if (d->doc == NULL)
         return wf_missing(err, d->node, "this dataset is not in the workspace");
-    return ws_direction(&d->direction, d->doc, err);
+    return ws_direction(&d->direction, &d->quorum, d->doc, err);
 }
 
 /* The application of that name; g->app_n: there is none. */
@@ -19231,6 +19271,36 @@ wf_case_free(struct wf_case *c)
     wf_people_free(&c->old);
 }
 
+/* A workflow's number: 0 where memory ran out. */
+static int64_t
+wf_version(const ef_doc *doc)
+{
+    ef_json json = {.nodes = NULL};
+    int64_t n = 0;
+
+    if (ws_parse(&json, doc, NULL) == EF_OK)
+        n = doc_integer(&json, doc_at(&json, "version"), 0);
+    ef_json_free(&json);
+    return n;
+}
+
+/* The number follows that of the workflow before, or is 1: people go by it.
+ * Fails:   EF_E_FORMAT, EF_E_MEMORY. Tests: vectors/states.txt. */
+static ef_status
+wf_check_version(const ef_doc *doc, const ef_doc *before, ef_err *err)
+{
+    int64_t is = wf_version(doc),
+            last = before != NULL ? wf_version(before) : 0;
+
+    if (is == 0 || (before != NULL && last == 0))
+        return reject_memory(err);
+    if (is == last + 1)
+        return EF_OK;
+    return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                  "its version does not follow that of the workflow that it "
+                  "replaces");
+}
+
 /* All about the workflow doc. EF_E_FORMAT: it is not whole: something is
  * missing, or does not fit; err says what. EF_E_MEMORY.
  * Post:    wf_case_free, also after failure; people and old are filled where
@@ -19240,6 +19310,7 @@ wf_case_open(struct wf_case *c, const ef_workspace *ws, const ef_doc *doc,
              ef_err *err)
 {
     ef_status rc;
+    size_t i;
 
     *c = (struct wf_case){.doc = doc};
     rc = wf_people_of(&c->people, ws, doc, "participants", doc, err);
@@ -19253,48 +19324,79 @@ wf_case_open(struct wf_case *c, const ef_workspace *ws, const ef_doc *doc,
                                 err);
     }
     if (rc == EF_OK)
+        rc = wf_check_version(doc, c->before, err);
+    if (rc == EF_OK)
         rc = wf_load(&c->graph, ws, doc, err);
     if (rc == EF_OK)
         rc = wf_check_complete(&c->graph, err);
     if (rc == EF_OK)
         rc = wf_check_participants(&c->graph, &c->people, &c->old, err);
+    /* each owner is a participant: that has just been looked at */
+    for (i = 0; rc == EF_OK && i < c->graph.dataset_n; i++)
+        if (!c->graph.datasets[i].quorum)
+            c->people.answers[wf_person_find(
+                &c->people, c->graph.datasets[i].doc->by)] |= WF_MUST;
     return rc;
 }
 
-/* How many of them approved at some time, whatever they said besides. */
-static size_t
+/* Did enough of them approve at some time, whatever they said besides? */
+static int
 wf_ever_approved(const struct wf_people *p)
 {
     size_t i, n = 0;
 
-    for (i = 0; i < p->n; i++)
+    for (i = 0; i < p->n; i++) {
         n += (p->answers[i] & WF_APPROVED) != 0;
-    return n;
+        if ((p->answers[i] & (WF_MUST | WF_APPROVED)) == WF_MUST)
+            return 0;
+    }
+    return n >= p->need;
 }
 
-/* Was this workflow approved at some time, by those of the one that it
- * replaces, too? More documents never take that back: the old one must not
- * come to life again because somebody withdraws from the new one.
+/* Does the line of what d replaces lead back to old? A hash cannot be in a
+ * circle, so the line ends; a version that was never approved does not break
+ * it: what replaces that replaces what came before, too. */
+static int
+wf_descends(const ef_workspace *ws, const ef_doc *d, const ef_doc *old)
+{
+    while (d != NULL && d->has_of) {
+        if (memcmp(d->of, old->hash, EF_SHA256_BYTES) == 0)
+            return 1;
+        d = ws_find_kind(ws, d->of, EF_DOC_WORKFLOW);
+    }
+    return 0;
+}
+
+/* Was doc approved at some time, by its own participants and by those of old,
+ * which it descends from? More documents never take that back: an old version
+ * must not come to life again because somebody withdraws from the new one.
  * *yes is 0 for one that is not whole. Fails: EF_E_MEMORY. */
 static ef_status
-wf_was_approved(const ef_workspace *ws, const ef_doc *doc, int *yes,
-                ef_err *err)
+wf_was_approved(const ef_workspace *ws, const ef_doc *doc, const ef_doc *old,
+                int *yes, ef_err *err)
 {
+    struct wf_people people = {.kids = NULL};
     struct wf_case c;
     ef_err why = {0};
     ef_status rc = wf_case_open(&c, ws, doc, &why);
 
-    *yes = rc == EF_OK && wf_ever_approved(&c.people) >= c.people.need &&
-           wf_ever_approved(&c.old) >= c.old.need;
+    *yes =
+        rc == EF_OK && wf_ever_approved(&c.people) && wf_ever_approved(&c.old);
+    if (*yes)
+        rc = wf_people_of(&people, ws, old, "participants", doc, &why);
+    *yes = *yes && wf_ever_approved(&people);
+    wf_people_free(&people);
     wf_case_free(&c);
     return rc == EF_E_MEMORY ? reject_memory(err) : EF_OK;
 }
 
-/* Is there another workflow that replaces `old`, was approved, and is not
- * cancelled (where cancelled ones do not count)? except is not asked. */
+/* Is there a workflow that came after old, and was approved? Where mine is
+ * given, it asks for a rival of it: one that neither came after mine nor
+ * before it, and is not cancelled.
+ * Fails:   EF_E_MEMORY. */
 static ef_status
-wf_has_successor(const ef_workspace *ws, const ef_doc *old,
-                 const ef_doc *except, int *yes, ef_err *err)
+wf_has_successor(const ef_workspace *ws, const ef_doc *old, const ef_doc *mine,
+                 int *yes, ef_err *err)
 {
     ef_status rc = EF_OK;
     size_t i;
@@ -19303,11 +19405,12 @@ wf_has_successor(const ef_workspace *ws, const ef_doc *old,
     for (i = 0; i < ws->n && rc == EF_OK && !*yes; i++) {
         const ef_doc *d = ws->docs[i];
 
-        if (d->kind != EF_DOC_WORKFLOW || d == except || !d->has_of ||
-            memcmp(d->of, old->hash, EF_SHA256_BYTES) != 0)
+        if (d->kind != EF_DOC_WORKFLOW || d == mine || !d->has_of ||
+            !wf_descends(ws, d, old))
             continue;
-        if (except == NULL || !ws_cancelled(ws, d))
-            rc = wf_was_approved(ws, d, yes, err);
+        if (mine == NULL || (!wf_descends(ws, d, mine) &&
+                             !wf_descends(ws, mine, d) && !ws_cancelled(ws, d)))
+            rc = wf_was_approved(ws, d, old, yes, err);
     }
     return rc;
 }
@@ -19715,10 +19818,11 @@ wf_unseal(unsigned char *out, size_t cap, size_t *n, const ef_json *json,
 
 /* Of a dataset's credentials, those that may be used: its owner's own, with
  * the part that is asked for, sealed to kid (NULL: to anybody). The latest by
- * their author's clock: he alone makes them. */
+ * their author's clock: he alone makes them. Memory that ran out shows in err.
+ */
 static const ef_doc *
 ws_credentials_find(const ef_workspace *ws, const ef_doc *dataset,
-                    const char *part, const unsigned char *kid)
+                    const char *part, const unsigned char *kid, ef_err *err)
 {
     const ef_doc *best = NULL;
     unsigned char to[EF_KID_BYTES];
@@ -19732,10 +19836,9 @@ ws_credentials_find(const ef_workspace *ws, const ef_doc *dataset,
                    memcmp(d->by, dataset->by, EF_KID_BYTES) == 0 &&
                    (best == NULL || d->time > best->time);
 
-        /* without memory it is as if it were not there: nothing is opened */
-        fits = fits && ws_parse(&json, d, NULL) == EF_OK &&
+        fits = fits && ws_parse(&json, d, err) == EF_OK &&
                doc_at(&json, part) != EF_JSON_NONE &&
-               doc_kid_of(to, &json, doc_at(&json, "to"), NULL) == EF_OK;
+               doc_kid_of(to, &json, doc_at(&json, "to"), err) == EF_OK;
         if (fits && (kid == NULL || memcmp(to, kid, sizeof to) == 0))
             best = d;
         ef_json_free(&json);
@@ -19753,11 +19856,14 @@ ws_credentials_part(const ef_workspace *ws, const ef_doc *dataset,
     unsigned char pk[EF_X25519_BYTES], kid[EF_KID_BYTES];
     ef_json json = {.nodes = NULL};
     const ef_doc *doc;
+    ef_err found = {0};
     ef_status rc;
 
     ef_x25519_public(pk, sk);
     ef_x25519_kid(kid, pk);
-    doc = ws_credentials_find(ws, dataset, part, kid);
+    doc = ws_credentials_find(ws, dataset, part, kid, &found);
+    if (found.code != EF_OK)
+        return reject_memory(err);
     if (doc == NULL)
         return with_hint(err,
                          reject(err, EF_E_POLICY, EF_NOWHERE,
@@ -19840,37 +19946,50 @@ wf_copy_head(ef_buf *out, const ef_json *json)
     wf_copy_member(out, json, "name");
 }
 
-/* The members of the draft that follows old. Fails: EF_E_MEMORY. */
+/* What one edit adds to each of the three parts of a graph. */
+static void
+wf_edit_parts(const ef_edit *e, ef_buf *app, ef_buf *set, ef_buf *edge)
+{
+    if (e->build != NULL) {
+        ef_buf_str(app, app->n > 0 ? "," : "");
+        ef_json_quote(app, e->app);
+        ef_buf_str(app, ":{\"config\":\"");
+        doc_add_hash(app, e->config->hash);
+        ef_buf_byte(app, '"');
+        wf_add_hash(app, "build", e->build->hash);
+        ef_buf_byte(app, '}');
+    }
+    if (e->set != NULL) {
+        ef_buf_str(set, set->n > 0 ? "," : "");
+        ef_json_quote(set, e->dataset);
+        ef_buf_str(set, ":\"");
+        doc_add_hash(set, e->set->hash);
+        ef_buf_byte(set, '"');
+    }
+    if (e->connect) {
+        ef_buf_str(edge, edge->n > 0 ? ",{\"app\":" : "{\"app\":");
+        ef_json_quote(edge, e->app);
+        ef_buf_str(edge, ",\"port\":");
+        ef_json_quote(edge, e->port);
+        ef_buf_str(edge, ",\"dataset\":");
+        ef_json_quote(edge, e->dataset);
+        ef_buf_byte(edge, '}');
+    }
+}
+
+/* All edits go into one draft: half of them would be another workflow.
+ * Tests: tests/workflow.bats (workflow connect). */
 ef_status
-ef_draft_edit(ef_buf *out, const ef_doc *old, const ef_edit *e, ef_err *err)
+ef_draft_edit(ef_buf *out, const ef_doc *old, const ef_edit *edits, size_t n,
+              ef_err *err)
 {
     ef_buf app = {0}, set = {0}, edge = {0};
     ef_json json = {.nodes = NULL};
     ef_status rc = ws_parse(&json, old, err);
+    size_t i;
 
-    if (e->build != NULL) {
-        ef_json_quote(&app, e->app);
-        ef_buf_str(&app, ":{\"config\":\"");
-        doc_add_hash(&app, e->config->hash);
-        ef_buf_byte(&app, '"');
-        wf_add_hash(&app, "build", e->build->hash);
-        ef_buf_byte(&app, '}');
-    }
-    if (e->set != NULL) {
-        ef_json_quote(&set, e->dataset);
-        ef_buf_str(&set, ":\"");
-        doc_add_hash(&set, e->set->hash);
-        ef_buf_byte(&set, '"');
-    }
-    if (e->connect) {
-        ef_buf_str(&edge, "{\"app\":");
-        ef_json_quote(&edge, e->app);
-        ef_buf_str(&edge, ",\"port\":");
-        ef_json_quote(&edge, e->port);
-        ef_buf_str(&edge, ",\"dataset\":");
-        ef_json_quote(&edge, e->dataset);
-        ef_buf_byte(&edge, '}');
-    }
+    for (i = 0; i < n; i++)
+        wf_edit_parts(&edits[i], &app, &set, &edge);
     if (rc == EF_OK) {
         ef_buf_str(out, "{\"replaces\":\"");
         doc_add_hash(out, old->hash);
@@ -19939,7 +20058,6 @@ wf_before(struct wf_people *old, int64_t *version, const ef_workspace *ws,
           const ef_json *draft, ef_err *err)
 {
     unsigned char hash[EF_SHA256_BYTES];
-    ef_json json = {.nodes = NULL};
     const ef_doc *before;
     ef_doc_state state;
     ef_err why;
@@ -19963,11 +20081,7 @@ wf_before(struct wf_people *old, int64_t *version, const ef_workspace *ws,
                        "workflow list");
     if (rc == EF_OK)
         rc = wf_people_of(old, ws, before, "participants", before, err);
-    if (rc == EF_OK)
-        rc = ws_parse(&json, before, err);
-    if (rc == EF_OK)
-        *version = doc_integer(&json, doc_at(&json, "version"), 0) + 1;
-    ef_json_free(&json);
+    *version = wf_version(before) + 1;
     return rc;
 }
 
@@ -20083,10 +20197,10 @@ ef_appconfig_parse(ef_json *json, ef_slice text, ef_err *err)
 
 /* The name by which me knows the owner of kid: the one that me has given it,
  * else the one that it gives itself; "" where there is none. own: me's. The
- * text lives in tmp or in the workspace. */
+ * text lives in tmp or in the workspace. Memory that ran out shows in err. */
 static ef_slice
 ws_person_name(const ef_workspace *ws, const unsigned char kid[EF_KID_BYTES],
-               const unsigned char *me, ef_buf *tmp, int *own)
+               const unsigned char *me, ef_buf *tmp, int *own, ef_err *err)
 {
     const ef_doc *best = NULL;
     ef_json json = {.nodes = NULL};
@@ -20109,10 +20223,12 @@ ws_person_name(const ef_workspace *ws, const unsigned char kid[EF_KID_BYTES],
             *own = mine;
         }
     }
-    if (best != NULL && ws_parse(&json, best, NULL) == EF_OK) {
+    if (best != NULL && ws_parse(&json, best, err) == EF_OK) {
         ef_json_string(&json, doc_at(&json, "name"), tmp);
         name = buf_slice(tmp);
     }
+    if (tmp->failed)
+        (void)reject_memory(err);
     ef_json_free(&json);
     return name;
 }
@@ -20141,6 +20257,9 @@ ws_read_file(ef_workspace *ws, const char *dir, const char *name,
     ef_buf_byte(&path, '/');
     ef_buf_str(&path, name);
     rc = file_end_name(&path, err);
+    /* what has another name is nobody's business: it may be unreadable */
+    if (rc == EF_OK)
+        rc = doc_hash(slice_str(name), err);
     if (rc == EF_OK)
         rc = file_open_regular(&fd, buf_cstr(&path), err);
     /* a folder, a socket: foreign */
@@ -20241,14 +20360,17 @@ ws_lock(int *fd, const char *dir, ef_err *err)
     return rc;
 }
 
-/* Write a document under its name, and take it in. One that is there already
- * is the same: its name is its hash.
+/* Write a document under its name, and take it in. One that the workspace has
+ * already is the same: its name is its hash. A file of that name that the
+ * workspace does not have is none: half a copy, or put there so that this one
+ * would not be written. It is replaced.
  * Pre:     the lock is held. Fails: EF_E_IO: nothing is there then.
  * Post:    the workspace has it. Tests: tests/atomic.bats. */
 static ef_status
 ws_publish(ef_workspace *ws, const char *dir,
            const unsigned char hash[EF_SHA256_BYTES], ef_slice jws, ef_err *err)
 {
+    int had = ef_workspace_find(ws, hash) != NULL;
     ef_buf path = {0}, name = {0};
     ef_status rc;
 
@@ -20261,8 +20383,8 @@ ws_publish(ef_workspace *ws, const char *dir,
      * there */
     if (rc == EF_OK)
         rc = ef_workspace_add(ws, buf_slice(&name), jws, err);
-    if (rc == EF_OK && access(buf_cstr(&path), F_OK) != 0)
-        rc = file_write(buf_cstr(&path), FILE_KEEP, jws, err);
+    if (rc == EF_OK && !had)
+        rc = file_write(buf_cstr(&path), 0, jws, err);
     ef_buf_free(&path);
     ef_buf_free(&name);
     return rc;
@@ -20315,9 +20437,11 @@ wf_keep_person(ef_graph *g, ef_slice *name, ef_slice *kid_text,
                const unsigned char *me, ef_err *err)
 {
     ef_buf tmp = {0}, text = {0};
+    ef_err none = {0};
     int own;
+    ef_slice known = ws_person_name(ws, kid, me, &tmp, &own, &none);
     ef_status rc =
-        wf_keep(g, name, ws_person_name(ws, kid, me, &tmp, &own), err);
+        none.code == EF_OK ? wf_keep(g, name, known, err) : reject_memory(err);
 
     doc_add_kid(&text, kid);
     if (rc == EF_OK)
@@ -20393,15 +20517,17 @@ wf_keep_labels(ef_graph *g, const ef_view_label **out, size_t *n,
 /* When a dataset's credentials end, as their owner said; 0: he did not, or
  * there are none. */
 static int64_t
-ws_credentials_expire(const ef_workspace *ws, const ef_doc *dataset)
+ws_credentials_expire(const ef_workspace *ws, const ef_doc *dataset,
+                      ef_err *err)
 {
-    const ef_doc *down = ws_credentials_find(ws, dataset, "download", NULL);
-    const ef_doc *up = ws_credentials_find(ws, dataset, "upload", NULL);
+    const ef_doc *down =
+        ws_credentials_find(ws, dataset, "download", NULL, err);
+    const ef_doc *up = ws_credentials_find(ws, dataset, "upload", NULL, err);
     const ef_doc *doc = down != NULL ? down : up;
     ef_json json = {.nodes = NULL};
     int64_t t = 0;
 
-    if (doc != NULL && ws_parse(&json, doc, NULL) == EF_OK)
+    if (doc != NULL && ws_parse(&json, doc, err) == EF_OK)
         t = doc_integer(&json, doc_at(&json, "expires"), 0);
     ef_json_free(&json);
     return t;
@@ -20414,6 +20540,7 @@ wf_view_dataset(ef_graph *g, ef_view_dataset *v, const ef_workspace *ws,
                 ef_err *err)
 {
     ef_json json = {.nodes = NULL};
+    ef_err found = {0};
     ef_status rc = ws_parse(&json, d->doc, err);
     struct {
         const char *name;
@@ -20428,7 +20555,9 @@ wf_view_dataset(ef_graph *g, ef_view_dataset *v, const ef_workspace *ws,
 
     v->node = d->node;
     v->direction = d->direction;
-    v->expires = ws_credentials_expire(ws, d->doc);
+    v->expires = ws_credentials_expire(ws, d->doc, &found);
+    if (found.code != EF_OK && rc == EF_OK)
+        rc = reject_memory(err);
     for (i = 0; rc == EF_OK && i < sizeof texts / sizeof texts[0]; i++)
         rc = wf_keep_member(g, texts[i].out, &json, texts[i].name, err);
     if (rc == EF_OK) {
@@ -24727,6 +24856,7 @@ enum cli_option {
     CLI_GROUP,
     /* datasets */
     CLI_DIRECTION,
+    CLI_QUORUM,
     CLI_LOCATION,
     CLI_CREDENTIALS,
     CLI_ENCRYPTED,
@@ -24888,6 +25018,9 @@ static const struct cli_spelling {
     [CLI_GROUP] = {"", "--group", "NAME", "the group that it belongs to"},
     [CLI_DIRECTION] = {"", "--direction", "input|output|between",
                        "which way the data goes (default input)"},
+    /* A choice of the owner's alone: else --need could outvote him. */
+    [CLI_QUORUM] = {"", "--allow-quorum", NULL,
+                    "a workflow's --need may do without your approval"},
     /* Without a query: that is a secret, and part of --credentials. */
     [CLI_LOCATION] = {"", "--location", "URL", "where the object is"},
     [CLI_CREDENTIALS] = {"", "--credentials", "FILE",
@@ -27161,12 +27294,14 @@ cli_describe(struct cli *c)
  * and written at once, under the folder's lock, so that each command sees
  * what the one before it has added. */
 
-#define CLI_WRITES 1 /* takes the lock, and needs an identity */
-#define CLI_AS_ONE 2 /* needs an identity, writes nothing */
+#define CLI_AS_ONE 1 /* needs an identity */
+#define CLI_LOCKS 2  /* takes the lock */
+#define CLI_WRITES (CLI_AS_ONE | CLI_LOCKS)
 
 struct cli_book {
     ef_workspace ws;
     const char *dir;
+    ef_err *err;      /* where memory that runs out on the way is noted */
     int lock;         /* -1: not taken */
     unsigned char *d; /* EF_P256_SCALAR_BYTES, secret memory; NULL: nobody */
     unsigned char q[EF_P256_POINT_BYTES], kid[EF_KID_BYTES];
@@ -27183,6 +27318,14 @@ cli_book_note(const char *name, const ef_err *err)
     with_where(&shown, EF_E_FORMAT, slice_str(name));
     cli_prefix();
     fprintf(stderr, "note: \"%s\" is passed over: %s\n", shown.where, err->msg);
+}
+
+/* The same, said before. */
+static void
+cli_book_silent(const char *name, const ef_err *err)
+{
+    (void)name;
+    (void)err;
 }
 
 /* Where the identity is: --id, ENCFLOW_ID, or the user's own folder of
@@ -27251,6 +27394,19 @@ cli_id_mode(const char *path)
             shown.where);
 }
 
+/* The user is who has this key. Secret: b->d. Fails: EF_E_MEMORY. */
+static ef_status
+cli_book_take(struct cli_book *b, const ef_pem_key *key, ef_err *err)
+{
+    b->d = ef_secret_alloc(EF_P256_SCALAR_BYTES, NULL);
+    if (b->d == NULL)
+        return reject_memory(err);
+    memcpy(b->d, key->secret, EF_P256_SCALAR_BYTES);
+    memcpy(b->q, key->public_key, sizeof b->q);
+    ef_p256_kid(b->kid, b->q);
+    return EF_OK;
+}
+
 /* Who the user is. EF_OK and b->d NULL: nobody, where that will do.
  * Secret:  b->d. Fails: EF_E_USAGE with a hint where there is no such file
  * and one is needed; EF_E_FORMAT for another kind of key. */
@@ -27280,13 +27436,7 @@ cli_book_identity(const struct cli *c, struct cli_book *b, int needed,
         rc = EF_OK;
     } else if (rc == EF_OK) {
         cli_id_mode(buf_cstr(&path));
-        b->d = ef_secret_alloc(EF_P256_SCALAR_BYTES, NULL);
-        rc = b->d != NULL ? EF_OK : reject_memory(err);
-    }
-    if (b->d != NULL) {
-        memcpy(b->d, key->secret, EF_P256_SCALAR_BYTES);
-        memcpy(b->q, key->public_key, sizeof b->q);
-        ef_p256_kid(b->kid, b->q);
+        rc = cli_book_take(b, key, err);
     }
     ef_buf_free(&path);
     ef_secret_free(key, sizeof *key);
@@ -27314,32 +27464,75 @@ cli_book_open(const struct cli *c, struct cli_book *b, int flags, ef_err *err)
     const char *env = getenv("ENCFLOW_WORKSPACE");
     ef_status rc;
 
-    *b = (struct cli_book){.lock = -1, .dir = ".encflow"};
+    *b = (struct cli_book){.lock = -1, .dir = ".encflow", .err = err};
     if (c->value[CLI_WORKSPACE] != NULL)
         b->dir = c->value[CLI_WORKSPACE];
     else if (env != NULL && env[0] != '\0')
         b->dir = env;
-    rc = cli_book_identity(c, b, flags != 0, err);
-    if (rc == EF_OK && flags & CLI_WRITES)
+    /* who only locks makes his identity himself */
+    rc = flags == CLI_LOCKS ? EF_OK
+                            : cli_book_identity(c, b, flags & CLI_AS_ONE, err);
+    if (rc == EF_OK && flags & CLI_LOCKS)
         rc = ws_lock(&b->lock, b->dir, err);
     if (rc == EF_OK)
         rc = ws_read(&b->ws, b->dir, cli_book_note, err);
     return rc;
 }
 
-/* Sign a document of these members, and write it. members is closed here.
- * Fails:   as ef_doc_sign: EF_E_FORMAT names the member that an option gave;
- * EF_E_IO. Post: hash is its name; the workspace has it. */
+/* Take the lock after long work, and read what others have added meanwhile.
+ * Pre:     the book was opened without it. Fails: as cli_book_open. */
 static ef_status
-cli_publish(struct cli_book *b, ef_doc_kind kind, ef_buf *members,
+cli_book_lock(struct cli_book *b, ef_err *err)
+{
+    ef_status rc = ws_lock(&b->lock, b->dir, err);
+
+    if (rc != EF_OK)
+        return rc;
+    ef_workspace_free(&b->ws);
+    /* what is passed over was named when it was opened */
+    return ws_read(&b->ws, b->dir, cli_book_silent, err);
+}
+
+/* The time of the user's next document of that kind: now, but later than all
+ * that he has made before. Of two of his credentials or builds the later one
+ * counts, also where his clock was set back, or both are of one second. */
+static int64_t
+cli_time(const struct cli_book *b, ef_doc_kind kind)
+{
+    int64_t t = cli_now();
+    size_t i;
+
+    for (i = 0; i < b->ws.n; i++)
+        if (b->ws.docs[i]->kind == kind && b->ws.docs[i]->time >= t &&
+            memcmp(b->ws.docs[i]->by, b->kid, EF_KID_BYTES) == 0)
+            t = b->ws.docs[i]->time + 1;
+    return t;
+}
+
+/* Sign a document of these members.
+ * Fails:   as ef_doc_sign: EF_E_FORMAT names the member that an option gave.
+ */
+static ef_status
+cli_sign(const struct cli_book *b, ef_doc_kind kind, const ef_buf *members,
+         ef_buf *jws, unsigned char hash[EF_SHA256_BYTES], ef_err *err)
+{
+    ef_status rc = buf_status(members, err);
+
+    return rc == EF_OK ? ef_doc_sign(jws, hash, b->d, kind, cli_time(b, kind),
+                                     buf_slice(members), err)
+                       : rc;
+}
+
+/* Sign a document of these members, and write it.
+ * Fails:   as cli_sign; EF_E_IO. Post: hash is its name; the workspace has
+ * it. */
+static ef_status
+cli_publish(struct cli_book *b, ef_doc_kind kind, const ef_buf *members,
             unsigned char hash[EF_SHA256_BYTES], ef_err *err)
 {
     ef_buf jws = {0};
-    ef_status rc = buf_status(members, err);
+    ef_status rc = cli_sign(b, kind, members, &jws, hash, err);
 
-    if (rc == EF_OK)
-        rc = ef_doc_sign(&jws, hash, b->d, kind, cli_now(), buf_slice(members),
-                         err);
     if (rc == EF_OK)
         rc = ws_publish(&b->ws, b->dir, hash, buf_slice(&jws), err);
     ef_buf_free(&jws);
@@ -27465,7 +27658,7 @@ cli_add_common(ef_buf *m, const struct cli *c)
 /* --- finding documents --- */
 
 /* The document's name, where its kind has one; a build has its
- * application's. */
+ * application's. Memory that ran out shows in b->err alone. */
 static ef_slice
 cli_doc_name(const struct cli_book *b, const ef_doc *doc, ef_buf *tmp)
 {
@@ -27473,15 +27666,18 @@ cli_doc_name(const struct cli_book *b, const ef_doc *doc, ef_buf *tmp)
         doc->kind == EF_DOC_BUILD ? ws_app_of(&b->ws, doc) : doc;
     ef_json json = {.nodes = NULL};
 
-    if (from != NULL && ws_parse(&json, from, NULL) == EF_OK &&
+    if (from != NULL && ws_parse(&json, from, b->err) == EF_OK &&
         doc_at(&json, "name") != EF_JSON_NONE)
         ef_json_string(&json, doc_at(&json, "name"), tmp);
     ef_json_free(&json);
+    if (tmp->failed)
+        (void)reject_memory(b->err);
     return buf_slice(tmp);
 }
 
 /* Is this document one that a name means? A draft that was replaced or
- * submitted, or a workflow that was, is not: a name means the newest. */
+ * submitted, or a workflow that was, is not: a name means the newest.
+ * Memory: as cli_doc_name. */
 static int
 cli_is_current(const struct cli_book *b, const ef_doc *doc)
 {
@@ -27490,7 +27686,7 @@ cli_is_current(const struct cli_book *b, const ef_doc *doc)
 
     if (doc->kind != EF_DOC_DRAFT && doc->kind != EF_DOC_WORKFLOW)
         return 1;
-    if (ef_doc_state_of(&b->ws, doc, &state, &why, NULL) != EF_OK)
+    if (ef_doc_state_of(&b->ws, doc, &state, &why, b->err) != EF_OK)
         return 0;
     if (doc->kind == EF_DOC_DRAFT)
         return state == EF_STATE_DRAFT && why.msg == NULL;
@@ -27516,8 +27712,8 @@ cli_means(const struct cli_book *b, const ef_doc *doc, ef_slice text)
 
 /* Of two documents that text means, the one to take; NULL: nobody can tell.
  * The user's own goes before another's: anybody may take any name. A draft
- * goes before the workflow it will replace; of one's builds or workflows the
- * later one is meant. */
+ * goes before the workflow it will replace, an application before its builds;
+ * of one's builds or workflows the later one is meant. */
 static const ef_doc *
 cli_prefer(const struct cli_book *book, const ef_doc *a, const ef_doc *b)
 {
@@ -27531,6 +27727,9 @@ cli_prefer(const struct cli_book *book, const ef_doc *a, const ef_doc *b)
         return a;
     if (b->kind == EF_DOC_DRAFT && a->kind == EF_DOC_WORKFLOW)
         return b;
+    if (a->kind != b->kind && a->kind <= EF_DOC_BUILD &&
+        b->kind <= EF_DOC_BUILD)
+        return a->kind == EF_DOC_APP ? a : b;
     if (same && a->time != b->time &&
         (a->kind == EF_DOC_BUILD || a->kind == EF_DOC_WORKFLOW))
         return a->time > b->time ? a : b;
@@ -27561,6 +27760,9 @@ cli_find(const struct cli_book *b, unsigned kinds, const char *text,
         best = better != NULL ? better : best;
     }
     *out = best;
+    /* what could not be looked at might be what is meant */
+    if (err->code != EF_OK)
+        return err->code;
     if (best != NULL && same == 0)
         return EF_OK;
     return with_where(
@@ -27617,6 +27819,8 @@ cli_new_name(const struct cli_book *b, ef_doc_kind kind, const char *name,
                     cli_is_current(b, d);
 
         ef_buf_free(&tmp);
+        if (err->code != EF_OK)
+            return err->code;
         if (taken)
             return with_where(err,
                               with_hint(err,
@@ -27638,8 +27842,8 @@ cli_print_person(ef_buf *out, const struct cli_book *b,
 {
     ef_buf tmp = {0}, text = {0};
     int own;
-    ef_slice name =
-        ws_person_name(&b->ws, kid, b->d != NULL ? b->kid : NULL, &tmp, &own);
+    ef_slice name = ws_person_name(&b->ws, kid, b->d != NULL ? b->kid : NULL,
+                                   &tmp, &own, b->err);
 
     doc_add_kid(&text, kid);
     if (name.n > 0) {
@@ -27663,6 +27867,14 @@ cli_print_hash(const struct cli *c, const unsigned char *hash)
     return cli_stdout_end(&out);
 }
 
+/* Drafts, workflows, builds and applications have a state. */
+static int
+cli_has_state(const ef_doc *doc)
+{
+    return doc->kind == EF_DOC_DRAFT || doc->kind == EF_DOC_WORKFLOW ||
+           doc->kind == EF_DOC_BUILD || doc->kind == EF_DOC_APP;
+}
+
 /* ,"state":"...","why":"..." of a document that has a state. */
 static void
 cli_json_state(ef_buf *out, const struct cli_book *b, const ef_doc *doc)
@@ -27670,7 +27882,8 @@ cli_json_state(ef_buf *out, const struct cli_book *b, const ef_doc *doc)
     ef_doc_state state;
     ef_err why;
 
-    if (ef_doc_state_of(&b->ws, doc, &state, &why, NULL) != EF_OK)
+    if (!cli_has_state(doc) ||
+        ef_doc_state_of(&b->ws, doc, &state, &why, b->err) != EF_OK)
         return;
     buf_printf(out, ",\"state\":\"%s\"", ef_doc_state_name(state));
     if (why.msg == NULL)
@@ -27688,13 +27901,16 @@ cli_json_state(ef_buf *out, const struct cli_book *b, const ef_doc *doc)
 static void
 cli_json_doc(ef_buf *out, const struct cli_book *b, const ef_doc *doc)
 {
+    int64_t t = 0;
+
     ef_buf_str(out, "{\"hash\":\"");
     doc_add_hash(out, doc->hash);
     ef_buf_byte(out, '"');
     cli_json_state(out, b, doc);
-    if (doc->kind == EF_DOC_DATASET && ws_credentials_expire(&b->ws, doc) > 0)
-        buf_printf(out, ",\"expires\":%lld",
-                   (long long)ws_credentials_expire(&b->ws, doc));
+    if (doc->kind == EF_DOC_DATASET)
+        t = ws_credentials_expire(&b->ws, doc, b->err);
+    if (t > 0)
+        buf_printf(out, ",\"expires\":%lld", (long long)t);
     ef_buf_str(out, ",\"document\":");
     ef_buf_add(out, doc->text.p, doc->text.n);
     ef_buf_byte(out, '}');
@@ -27706,8 +27922,9 @@ static void
 cli_text_note(ef_buf *out, const struct cli_book *b, const ef_doc *doc,
               const char *why)
 {
-    int64_t t =
-        doc->kind == EF_DOC_DATASET ? ws_credentials_expire(&b->ws, doc) : 0;
+    int64_t t = doc->kind == EF_DOC_DATASET
+                    ? ws_credentials_expire(&b->ws, doc, b->err)
+                    : 0;
     char text[EF_TIME_BYTES];
 
     if (why != NULL) {
@@ -27724,8 +27941,8 @@ cli_text_note(ef_buf *out, const struct cli_book *b, const ef_doc *doc,
     ef_buf_byte(out, '\n');
 }
 
-/* One row of a list: the hash's first digits, the state or direction, the
- * name, whose it is. */
+/* One row of a list: the hash's first digits, the kind, the state or
+ * direction, the name, whose it is. */
 static void
 cli_text_doc(ef_buf *out, const struct cli_book *b, const ef_doc *doc)
 {
@@ -27738,10 +27955,12 @@ cli_text_doc(ef_buf *out, const struct cli_book *b, const ef_doc *doc)
 
     ef_hex_encode(hex, doc->hash, EF_SHA256_BYTES, 0);
     ef_buf_add(out, hex, 12);
-    if (ef_doc_state_of(&b->ws, doc, &state, &why, NULL) == EF_OK)
+    buf_printf(out, "  %-8s", ef_doc_kind_name(doc->kind));
+    if (cli_has_state(doc) &&
+        ef_doc_state_of(&b->ws, doc, &state, &why, b->err) == EF_OK)
         buf_printf(out, "  %-9s", ef_doc_state_name(state));
     else if (doc->kind == EF_DOC_DATASET &&
-             ws_direction(&way, doc, NULL) == EF_OK)
+             ws_direction(&way, NULL, doc, b->err) == EF_OK)
         buf_printf(out, "  %-9s", ways[way]);
     ef_buf_str(out, "  ");
     (void)cli_doc_name(b, doc, &name);
@@ -27750,6 +27969,21 @@ cli_text_doc(ef_buf *out, const struct cli_book *b, const ef_doc *doc)
     cli_print_person(out, b, doc->by);
     cli_text_note(out, b, doc, why.msg);
     ef_buf_free(&name);
+}
+
+/* The end of a command that prints: what it has put together, or why not; the
+ * exit status. Memory that ran out on the way is in err. */
+static int
+cli_finish(struct cli_book *b, ef_buf *out, ef_status rc, const ef_err *err)
+{
+    int status;
+
+    cli_book_close(b);
+    if (rc == EF_OK && err->code == EF_OK)
+        return cli_stdout_end(out);
+    status = cli_fail(err);
+    ef_buf_free(out);
+    return status;
 }
 
 /* All documents of some kinds, current ones only: a line each, or --json.
@@ -27762,7 +27996,7 @@ cli_list(struct cli *c, unsigned kinds)
     ef_buf out = cli_stdout(c);
     size_t i, n = 0;
     ef_status rc = cli_book_open(c, &b, 0, &err);
-    int json = c->value[CLI_JSON] != NULL, status;
+    int json = c->value[CLI_JSON] != NULL;
 
     ef_buf_str(&out, json ? "[" : "");
     for (i = 0; rc == EF_OK && i < b.ws.n; i++) {
@@ -27778,12 +28012,7 @@ cli_list(struct cli *c, unsigned kinds)
             cli_text_doc(&out, &b, d);
     }
     ef_buf_str(&out, json ? "]\n" : "");
-    cli_book_close(&b);
-    if (rc == EF_OK)
-        return cli_stdout_end(&out);
-    status = cli_fail(&err);
-    ef_buf_free(&out);
-    return status;
+    return cli_finish(&b, &out, rc, &err);
 }
 
 /* One document: its canonical text, indented, and its state; or --json.
@@ -27797,7 +28026,6 @@ cli_show(struct cli *c, unsigned kinds)
     ef_json json = {.nodes = NULL};
     const ef_doc *doc = NULL;
     ef_status rc = cli_book_open(c, &b, 0, &err);
-    int status;
 
     if (rc == EF_OK)
         rc = cli_find(&b, kinds, c->args[0], &doc, &err);
@@ -27813,12 +28041,7 @@ cli_show(struct cli *c, unsigned kinds)
     }
     ef_json_free(&json);
     ef_buf_free(&all);
-    cli_book_close(&b);
-    if (rc == EF_OK)
-        return cli_stdout_end(&out);
-    status = cli_fail(&err);
-    ef_buf_free(&out);
-    return status;
+    return cli_finish(&b, &out, rc, &err);
 }
 
 /* --- id --- */
@@ -27851,6 +28074,20 @@ cli_id_write(const struct cli *c, const ef_pem_key *key, const char *path,
     return rc;
 }
 
+/* No passphrase is invented: what protects the key is said. */
+static void
+cli_id_warning(const char *path)
+{
+    ef_err shown = {0}; /* only for its escaping */
+
+    with_where(&shown, EF_E_IO, slice_str(path));
+    cli_prefix();
+    fprintf(stderr,
+            "warning: no passphrase protects \"%s\": whoever reads it signs "
+            "as you; keep its mode 0600, and a copy\n",
+            shown.where);
+}
+
 /* "key" and "name" of an identity. */
 static void
 cli_id_members(ef_buf *m, const ef_pem_key *key, const char *name)
@@ -27860,8 +28097,35 @@ cli_id_members(ef_buf *m, const ef_pem_key *key, const char *name)
     cli_add_text(m, "name", name);
 }
 
-/* Make an identity, and say in the workspace whose it is. The file comes
- * first: nobody is told of a key that was not kept.
+/* A new key, in its file and in the book: from here on it is the user's.
+ * Secret: key, b->d. Fails: EF_E_IO: the file exists, or has no place. */
+static ef_status
+cli_id_make(const struct cli *c, struct cli_book *b, ef_pem_key *key,
+            const char *path, ef_err *err)
+{
+    ef_status rc = EF_OK;
+
+    if (c->value[CLI_FORCE] == NULL && access(path, F_OK) == 0)
+        rc = with_file(err,
+                       with_hint(err,
+                                 reject(err, EF_E_IO, EF_NOWHERE,
+                                        "there is an identity already"),
+                                 "--id FILE names another; to tell another "
+                                 "workspace of this one: encflow id import"),
+                       path);
+    key->kind = EF_PEM_P256_PRIVATE;
+    if (rc == EF_OK)
+        rc = ef_p256_new(key->secret, err);
+    if (rc == EF_OK)
+        rc = ef_p256_public(key->public_key, key->secret, err);
+    if (rc == EF_OK)
+        rc = cli_book_take(b, key, err);
+    return rc == EF_OK ? cli_id_write(c, key, path, err) : rc;
+}
+
+/* Make an identity, and say in the workspace whose it is. The workspace is
+ * locked and read first; where its document cannot be written, the new file
+ * goes again, so that the same command can be given once more.
  * Secret: key. Fails: 1 where the file exists; 4 for a name of no kind.
  * Tests: tests/workflow.bats (id), tests/secrets.bats. */
 static int
@@ -27872,31 +28136,27 @@ cli_id_new(struct cli *c)
     struct cli_book b = {.lock = -1};
     ef_buf path = {0}, m = {0};
     ef_err err = {0};
+    int made = 0;
     ef_status rc =
         key != NULL ? cli_id_path(c, &path, &err) : reject_memory(&err);
 
     if (rc == EF_OK) /* before a file is made for a name that cannot be */
         rc = with_where(&err, doc_line(slice_str(c->args[0]), &err),
                         slice_str(c->args[0]));
+    if (rc == EF_OK)
+        rc = cli_book_open(c, &b, CLI_LOCKS, &err);
     if (rc == EF_OK) {
-        key->kind = EF_PEM_P256_PRIVATE;
-        rc = ef_p256_new(key->secret, &err);
+        rc = cli_id_make(c, &b, key, buf_cstr(&path), &err);
+        made = rc == EF_OK && c->value[CLI_FORCE] == NULL;
     }
-    if (rc == EF_OK)
-        rc = ef_p256_public(key->public_key, key->secret, &err);
-    if (rc == EF_OK)
-        rc = cli_id_write(c, key, buf_cstr(&path), &err);
-    if (rc == EF_OK && c->value[CLI_QUIET] == NULL)
-        fprintf(stderr,
-                "encflow id new: warning: no passphrase protects %s: whoever "
-                "reads it signs as you; keep its mode 0600, and a copy\n",
-                buf_cstr(&path));
-    if (rc == EF_OK)
-        rc = cli_book_open(c, &b, CLI_WRITES, &err);
     if (rc == EF_OK) {
         cli_id_members(&m, key, c->args[0]);
         rc = cli_publish_open(&b, EF_DOC_IDENTITY, &m, hash, &err);
     }
+    if (rc == EF_OK && !cli_quiet)
+        cli_id_warning(buf_cstr(&path));
+    if (rc != EF_OK && made)
+        (void)unlink(buf_cstr(&path));
     cli_book_close(&b);
     ef_secret_free(key, sizeof *key);
     ef_buf_free(&path);
@@ -27915,7 +28175,6 @@ cli_id_show(struct cli *c)
     ef_buf out = cli_stdout(c);
     ef_err err = {0};
     ef_status rc;
-    int status;
 
     if (format != NULL && strcmp(format, "text") != 0 &&
         strcmp(format, "pem") != 0 && strcmp(format, "jwk") != 0)
@@ -27935,12 +28194,7 @@ cli_id_show(struct cli *c)
             ef_buf_byte(&out, '\n');
         }
     }
-    cli_book_close(&b);
-    if (rc == EF_OK)
-        return cli_stdout_end(&out);
-    status = cli_fail(&err);
-    ef_buf_free(&out);
-    return status;
+    return cli_finish(&b, &out, rc, &err);
 }
 
 /* A public key of P-256 from a file: PEM or JWK.
@@ -28026,7 +28280,6 @@ cli_id_list(struct cli *c)
     ef_err err = {0};
     size_t i;
     ef_status rc;
-    int status;
 
     if (c->value[CLI_JSON] != NULL) {
         ef_buf_free(&out);
@@ -28036,12 +28289,7 @@ cli_id_list(struct cli *c)
     for (i = 0; rc == EF_OK && i < b.ws.n; i++)
         if (b.ws.docs[i]->kind == EF_DOC_IDENTITY)
             cli_id_row(&out, &b, b.ws.docs[i]);
-    cli_book_close(&b);
-    if (rc == EF_OK)
-        return cli_stdout_end(&out);
-    status = cli_fail(&err);
-    ef_buf_free(&out);
-    return status;
+    return cli_finish(&b, &out, rc, &err);
 }
 
 /* --- dataset --- */
@@ -28537,7 +28785,7 @@ cli_dataset_prepare(struct cli *c, struct cli_dataset *d, struct cli_book *b)
     rc = d->key == NULL ? reject_memory(&err)
                         : cli_release_key(c, d->release, &err);
     if (rc == EF_OK)
-        rc = cli_book_open(c, b, CLI_WRITES, &err);
+        rc = cli_book_open(c, b, CLI_AS_ONE, &err);
     if (rc != EF_OK)
         return cli_fail(&err);
     if (c->value[CLI_TO] != NULL)
@@ -28564,6 +28812,59 @@ cli_dataset_data(const struct cli *c, struct cli_dataset *d, ef_err *err)
     return rc;
 }
 
+/* Would the document be one? It is put together with what is known before
+ * anything is stored: what an option says wrong must not be told after an
+ * object was written over. Fails: as ef_doc_sign. */
+static ef_status
+cli_dataset_trial(const struct cli_book *b, const struct cli_dataset *d,
+                  const ef_buf *common, ef_err *err)
+{
+    unsigned char hash[EF_SHA256_BYTES];
+    struct cli_dataset trial = *d;
+    ef_buf m = {0}, jws = {0};
+    ef_status rc;
+
+    /* the smallest file there is */
+    trial.size = EF_OVERHEAD_BYTES;
+    ef_buf_add(&m, common->p, common->n);
+    cli_dataset_members(&m, &trial);
+    ef_buf_byte(&m, '}');
+    rc = cli_sign(b, EF_DOC_DATASET, &m, &jws, hash, err);
+    ef_buf_free(&m);
+    ef_buf_free(&jws);
+    return rc;
+}
+
+/* Sign the dataset, write its credentials, then itself: whoever sees it sees
+ * its credentials, and a failure in between leaves credentials of nothing.
+ * Fails: as cli_publish. */
+static ef_status
+cli_dataset_publish(struct cli_book *b, const struct cli_dataset *d, ef_buf *m,
+                    unsigned char hash[EF_SHA256_BYTES], ef_err *err)
+{
+    ef_buf jws = {0};
+    ef_status rc;
+
+    cli_dataset_members(m, d);
+    ef_buf_byte(m, '}');
+    rc = cli_sign(b, EF_DOC_DATASET, m, &jws, hash, err);
+    if (rc == EF_OK)
+        rc = cli_publish_credentials(b, d, hash, err);
+    if (rc == EF_OK)
+        rc = ws_publish(&b->ws, b->dir, hash, buf_slice(&jws), err);
+    ef_buf_free(&jws);
+    return rc;
+}
+
+/* Is the name of the new dataset free? Fails: EF_E_USAGE, EF_E_MEMORY. */
+static ef_status
+cli_dataset_free_name(const struct cli_book *b, const struct cli *c,
+                      ef_err *err)
+{
+    return cli_new_name(b, EF_DOC_DATASET, c->args[0],
+                        "encflow dataset renew gives it new credentials", err);
+}
+
 /* Add a dataset: from credentials that the user has, or made on the spot:
  * key, encryption, upload, presigned URLs, credentials, all in one step. The
  * documents come last, when the data is where they say.
@@ -28580,28 +28881,33 @@ cli_dataset_add(struct cli *c)
     struct cli_book b = {.lock = -1};
     ef_buf m = {0};
     ef_err err = {0};
-    ef_status rc = EF_OK;
+    ef_status rc;
     int status = cli_dataset_usage(c, &d);
 
     if (status == 0)
         status = cli_dataset_prepare(c, &d, &b);
     if (status == 0)
         status = cli_add_common(&m, c);
+    if (status == 0 && c->value[CLI_QUORUM] != NULL) {
+        cli_add_name(&m, "quorum");
+        ef_buf_str(&m, "true");
+    }
     if (status == 0)
         status = cli_long_description(c, &m, &d.object.o);
     if (status == 0) {
-        rc = cli_new_name(&b, EF_DOC_DATASET, c->args[0],
-                          "encflow dataset renew gives it new credentials",
-                          &err);
+        rc = cli_dataset_free_name(&b, c, &err);
+        if (rc == EF_OK)
+            rc = cli_dataset_trial(&b, &d, &m, &err);
         if (rc == EF_OK)
             rc = cli_dataset_data(c, &d, &err);
-        if (rc == EF_OK) {
-            cli_dataset_expiry(&d);
-            cli_dataset_members(&m, &d);
-            rc = cli_publish_open(&b, EF_DOC_DATASET, &m, hash, &err);
-        }
+        /* nobody waited for the upload; so somebody may have come first */
         if (rc == EF_OK)
-            rc = cli_publish_credentials(&b, &d, hash, &err);
+            rc = cli_book_lock(&b, &err);
+        if (rc == EF_OK)
+            rc = cli_dataset_free_name(&b, c, &err);
+        cli_dataset_expiry(&d);
+        if (rc == EF_OK)
+            rc = cli_dataset_publish(&b, &d, &m, hash, &err);
         status = rc == EF_OK ? cli_print_hash(c, hash) : cli_fail(&err);
     }
     cli_book_close(&b);
@@ -28623,7 +28929,7 @@ cli_renew_find(const struct cli *c, struct cli_dataset *d,
                         reject(err, EF_E_POLICY, EF_NOWHERE,
                                "only its owner renews a dataset"),
                         slice_str(c->args[0]));
-    return rc == EF_OK ? ws_direction(&d->direction, *doc, err) : rc;
+    return rc == EF_OK ? ws_direction(&d->direction, NULL, *doc, err) : rc;
 }
 
 /* Do the new credentials fit what was approved: the place, and the key where
@@ -28653,7 +28959,7 @@ cli_renew_fits(struct cli_dataset *d, const struct cli_book *b,
     }
     ef_x25519_kid(kid, d->release);
     if (rc == EF_OK && !d->has_key &&
-        ws_credentials_find(&b->ws, doc, "key", kid) == NULL)
+        ws_credentials_find(&b->ws, doc, "key", kid, err) == NULL)
         rc = with_hint(err,
                        reject(err, EF_E_POLICY, EF_NOWHERE,
                               "the dataset's key was not sealed to this "
@@ -28723,22 +29029,6 @@ cli_dataset_show(struct cli *c)
 }
 
 /* --- app and config --- */
-
-/* One measurement's object, to the list. A debug-mode enclave's zeros measure
- * nothing. Fails: EF_E_POLICY. */
-static ef_status
-cli_add_measurement(ef_buf *m, size_t n, const ef_measurement *set, ef_err *err)
-{
-    if (ef_measurement_is_debug(set))
-        return with_hint(err,
-                         reject(err, EF_E_POLICY, EF_NOWHERE,
-                                "measurements of a debug-mode enclave, all "
-                                "zeros"),
-                         "build it, and run it without --debug-mode");
-    ef_buf_byte(m, n == 0 ? '[' : ',');
-    ef_measurement_print(m, set);
-    return EF_OK;
-}
 
 /* "PCR0=HEX,PCR1=HEX,PCR2=HEX[,PCR8=HEX]" as the JSON that
  * ef_measurement_parse takes. */
@@ -28815,9 +29105,10 @@ cli_add_measurements(ef_buf *m, const struct cli *c, ef_err *err)
         if (o != CLI_PCR && o != CLI_PCRS && o != CLI_EIF)
             continue;
         rc = cli_measurement(&set, o, c->listed[i], err);
-        if (rc == EF_OK)
-            rc = with_where(err, cli_add_measurement(m, n++, &set, err),
-                            slice_str(c->listed[i]));
+        if (rc == EF_OK) {
+            ef_buf_byte(m, n++ == 0 ? '[' : ',');
+            ef_measurement_print(m, &set);
+        }
     }
     ef_buf_byte(m, ']');
     if (rc == EF_OK && n == 0)
@@ -28845,7 +29136,7 @@ cli_person(const struct cli_book *b, const char *text,
         int own;
 
         if (d->kind == EF_DOC_IDENTITY &&
-            wf_same(ws_person_name(&b->ws, d->of, b->kid, &tmp, &own),
+            wf_same(ws_person_name(&b->ws, d->of, b->kid, &tmp, &own, err),
                     slice_str(text)) &&
             (n == 0 || memcmp(kid, d->of, EF_KID_BYTES) != 0)) {
             memcpy(kid, d->of, EF_KID_BYTES);
@@ -28853,6 +29144,8 @@ cli_person(const struct cli_book *b, const char *text,
         }
         ef_buf_free(&tmp);
     }
+    if (err->code != EF_OK)
+        return err->code;
     if (n == 1)
         return EF_OK;
     return with_where(
@@ -28962,6 +29255,8 @@ cli_app_add(struct cli *c)
     if (rc == EF_OK) {
         cli_add_hash(&m, "app", app->hash);
         rc = cli_publish_open(&b, EF_DOC_BUILD, &m, hash, &err);
+        with_hint(&err, c->value[CLI_NEW_BUILD] == NULL ? rc : EF_OK,
+                  "the application is there: --new-build adds the image");
     }
     ef_buf_free(&m);
     if (rc != EF_OK) {
@@ -29133,6 +29428,18 @@ cli_config_show(struct cli *c)
 
 #define CLI_FLOWS (CLI_KIND(EF_DOC_DRAFT) | CLI_KIND(EF_DOC_WORKFLOW))
 
+/* ,"need":K where fewer than all were needed: of a workflow's, for a new
+ * draft. */
+static void
+cli_copy_need(ef_buf *m, const ef_json *workflow)
+{
+    uint32_t people = doc_at(workflow, "participants");
+    int64_t need = doc_integer(workflow, doc_at(workflow, "need"), 0);
+
+    if (need < (int64_t)wf_entries(workflow, people))
+        wf_copy_member(m, workflow, "need");
+}
+
 /* A new draft, empty; or with --replaces the draft of a new version, which
  * begins as the workflow stands.
  * Tests: tests/workflow.bats (workflow new). */
@@ -29155,6 +29462,15 @@ cli_new_members(ef_buf *m, const struct cli *c, const struct cli_book *b,
         rc = ws_parse(&json, old, err);
     if (rc == EF_OK) {
         cli_add_hash(m, "version_of", old->hash);
+        /* what no option says anew stays as it was */
+        if (c->value[CLI_DESCRIPTION] == NULL)
+            wf_copy_member(m, &json, "description");
+        if (c->value[CLI_GROUP] == NULL)
+            wf_copy_member(m, &json, "group");
+        if (c->value[CLI_UNTIL] == NULL)
+            wf_copy_member(m, &json, "expires");
+        if (c->value[CLI_NEED] == NULL)
+            cli_copy_need(m, &json);
         wf_extend(m, &json, "apps", "{}", &nothing);
         wf_extend(m, &json, "connections", "[]", &nothing);
         wf_extend(m, &json, "datasets", "{}", &nothing);
@@ -29204,7 +29520,7 @@ cli_workflow_new(struct cli *c)
     if (need > 0)
         cli_add_number(&m, "need", need);
     rc = cli_book_open(c, &b, CLI_WRITES, &err);
-    if (rc == EF_OK && c->value[CLI_REPLACES] == NULL)
+    if (rc == EF_OK)
         rc = cli_new_name(&b, EF_DOC_DRAFT, c->args[0],
                           "encflow workflow cancel ends it, or take another "
                           "name",
@@ -29232,6 +29548,11 @@ cli_draft(const struct cli_book *b, const char *text, const ef_doc **draft,
     else if (rc == EF_OK && (*draft)->kind == EF_DOC_WORKFLOW)
         rc = reject(err, EF_E_POLICY, EF_NOWHERE,
                     "a workflow that was submitted is not changed any more");
+    else if (rc == EF_OK && memcmp((*draft)->by, b->kid, EF_KID_BYTES) != 0)
+        rc = with_hint(err,
+                       reject(err, EF_E_POLICY, EF_NOWHERE,
+                              "only who made a draft changes or submits it"),
+                       "encflow workflow new makes one of your own");
     return with_where(err,
                       with_hint(err, rc,
                                 "a new version: encflow workflow new NAME "
@@ -29239,26 +29560,20 @@ cli_draft(const struct cli_book *b, const char *text, const ef_doc **draft,
                       slice_str(text));
 }
 
-/* The draft that follows after an edit, signed and written. What it would be
- * is looked at first, in a graph: g is the draft's, with the change in it.
- * Fails: as its parts. */
+/* The draft that follows after the edits, signed and written, unless rc says
+ * that they may not be. Closes b. Fails: as its parts. */
 static int
 cli_edit(struct cli *c, struct cli_book *b, const ef_doc *draft,
          const ef_edit *edits, size_t n, ef_status rc, ef_err *err)
 {
     unsigned char hash[EF_SHA256_BYTES];
-    size_t i;
+    ef_buf m = {0};
 
-    for (i = 0; i < n && rc == EF_OK; i++) {
-        ef_buf m = {0};
-
-        rc = ef_draft_edit(&m, draft, &edits[i], err);
-        if (rc == EF_OK)
-            rc = cli_publish(b, EF_DOC_DRAFT, &m, hash, err);
-        if (rc == EF_OK)
-            draft = ef_workspace_find(&b->ws, hash);
-        ef_buf_free(&m);
-    }
+    if (rc == EF_OK)
+        rc = ef_draft_edit(&m, draft, edits, n, err);
+    if (rc == EF_OK)
+        rc = cli_publish(b, EF_DOC_DRAFT, &m, hash, err);
+    ef_buf_free(&m);
     cli_book_close(b);
     return rc == EF_OK ? cli_print_hash(c, hash) : cli_fail(err);
 }
@@ -29353,7 +29668,7 @@ cli_join(ef_graph *g, ef_edit *e, const ef_doc *dataset, ef_err *err)
     e->set = dataset;
     g->dataset_n++;
     *d = (struct wf_dataset){.node = e->dataset, .doc = dataset};
-    return ws_direction(&d->direction, dataset, err);
+    return ws_direction(&d->direction, NULL, dataset, err);
 }
 
 /* Which dataset and port the two arguments mean, in either order.
@@ -29600,7 +29915,6 @@ cli_workflow_hashes(struct cli *c)
     ef_buf out = cli_stdout(c);
     ef_err err = {0};
     size_t i;
-    int status;
     ef_status rc = cli_book_open(c, &b, 0, &err);
 
     if (rc == EF_OK)
@@ -29614,12 +29928,7 @@ cli_workflow_hashes(struct cli *c)
     with_hint(&err, rc == EF_E_POLICY ? rc : EF_OK,
               "encflow workflow show tells who has still to approve");
     wf_graph_free(&g);
-    cli_book_close(&b);
-    if (rc == EF_OK)
-        return cli_stdout_end(&out);
-    status = cli_fail(&err);
-    ef_buf_free(&out);
-    return status;
+    return cli_finish(&b, &out, rc, &err);
 }
 
 /* --- tasks and answers --- */
@@ -29650,6 +29959,7 @@ cli_task_name(const ef_doc *doc)
 {
     return doc->kind == EF_DOC_APP     ? "domains"
            : doc->kind == EF_DOC_BUILD ? "build"
+           : doc->kind == EF_DOC_DRAFT ? "draft"
                                        : "workflow";
 }
 
@@ -29667,7 +29977,9 @@ cli_waits(const struct cli_book *b, const ef_doc *doc, int *yes, ef_err *err)
     me = rc == EF_OK ? wf_person_find(&people, b->kid) : 0;
     if (rc == EF_OK && me < people.n && people.answers[me] == 0) {
         rc = ef_doc_state_of(&b->ws, doc, &state, &why, err);
-        *yes = rc == EF_OK && state == EF_STATE_PENDING;
+        /* a stranger's build of it can never count */
+        *yes = rc == EF_OK && state == EF_STATE_PENDING &&
+               (doc->kind == EF_DOC_WORKFLOW || why.msg == NULL);
     }
     wf_people_free(&people);
     return rc;
@@ -29709,7 +30021,7 @@ cli_task_list(struct cli *c)
     ef_buf out = cli_stdout(c);
     ef_err err = {0};
     size_t i, n = 0;
-    int json = c->value[CLI_JSON] != NULL, waits = 0, status;
+    int json = c->value[CLI_JSON] != NULL, waits = 0;
     ef_status rc = cli_book_open(c, &b, CLI_AS_ONE, &err);
 
     ef_buf_str(&out, json ? "[" : "");
@@ -29726,12 +30038,7 @@ cli_task_list(struct cli *c)
         fprintf(stderr, n == 0 ? "encflow task list: nothing waits for you\n"
                                : "hint: encflow approve HASH, or decline HASH "
                                  "--reason TEXT\n");
-    cli_book_close(&b);
-    if (rc == EF_OK)
-        return cli_stdout_end(&out);
-    status = cli_fail(&err);
-    ef_buf_free(&out);
-    return status;
+    return cli_finish(&b, &out, rc, &err);
 }
 
 /* May the user answer about doc? *done: he has said the same already.
@@ -29865,6 +30172,8 @@ cli_workflow_cancel(struct cli *c)
         cli_add_hash(&m, "of", doc->hash);
         rc = cli_publish_open(&b, EF_DOC_CANCEL, &m, hash, &err);
     }
+    if (rc == EF_OK)
+        cli_answered(&b, doc, "cancelled");
     cli_book_close(&b);
     ef_buf_free(&m);
     return rc == EF_OK ? 0 : cli_fail(&err);
@@ -30337,6 +30646,33 @@ cli_appconfig_key(const struct cli *c, struct cli_appconfig *a, ef_err *err)
     return rc;
 }
 
+/* Is the file what the workspace's documents come to, byte for byte? Nothing
+ * else is run: neither a file that somebody changed, nor what was cancelled
+ * since. Fails: EF_E_POLICY, EF_E_AUTH. Tests: tests/workflow.bats. */
+static ef_status
+cli_appconfig_approved(const struct cli_appconfig *a, const struct cli_book *b,
+                       ef_err *err)
+{
+    unsigned char hash[EF_SHA256_BYTES];
+    ef_buf text = {0}, app = {0};
+    const ef_doc *doc;
+    ef_status rc;
+
+    (void)doc_hash_of(hash, &a->json, doc_at(&a->json, "workflow"));
+    doc = ws_find_kind(&b->ws, hash, EF_DOC_WORKFLOW);
+    if (doc == NULL)
+        return reject(err, EF_E_POLICY, EF_NOWHERE,
+                      "its workflow is not in the workspace");
+    ef_json_string(&a->json, doc_at(&a->json, "app"), &app);
+    rc = ef_appconfig(&text, &b->ws, doc, buf_slice(&app), err);
+    if (rc == EF_OK && !wf_same(buf_slice(&text), a->json.text))
+        rc = reject(err, EF_E_AUTH, EF_NOWHERE,
+                    "not what the participants approved");
+    ef_buf_free(&text);
+    ef_buf_free(&app);
+    return rc;
+}
+
 /* Everything that `run --appconfig-file` needs, into a and job.
  * Secret: a. Fails: as its parts; nothing was fetched or run. */
 static ef_status
@@ -30351,6 +30687,9 @@ cli_appconfig_open(const struct cli *c, struct cli_appconfig *a,
         rc = cli_appconfig_key(c, a, err);
     if (rc == EF_OK)
         rc = cli_book_open(c, &b, 0, err);
+    if (rc == EF_OK)
+        rc = with_file(err, cli_appconfig_approved(a, &b, err),
+                       c->value[CLI_APPCONFIG]);
     if (rc == EF_OK)
         rc = cli_appconfig_ports(a, &b, job->store.schemes, err);
     cli_book_close(&b);
@@ -30367,10 +30706,19 @@ cli_appconfig_open(const struct cli *c, struct cli_appconfig *a,
 }
 
 /* What was approved is what runs: neither another command nor another ports
- * folder beside it. 0, or 2 after a message. */
+ * folder beside it; and what belongs to it is nothing without it. 0, or 2
+ * after a message. */
 static int
 cli_appconfig_usage(const struct cli *c)
 {
+    if (c->value[CLI_APPCONFIG] == NULL) {
+        if (c->value[CLI_RELEASE_KEY] != NULL || c->value[CLI_ROOT] != NULL ||
+            c->value[CLI_WORKSPACE] != NULL)
+            return cli_usage("--release-key, --root and --workspace need "
+                             "--appconfig-file",
+                             NULL);
+        return 0;
+    }
     if (c->after != NULL)
         return cli_usage("the configuration says the command: none after --",
                          NULL);
@@ -30420,7 +30768,7 @@ cli_run(struct cli *c)
     status = cli_store_opts(c, &job.store);
     if (status == 0)
         status = cli_share(c, &job);
-    if (status == 0 && c->value[CLI_APPCONFIG] != NULL)
+    if (status == 0)
         status = cli_appconfig_usage(c);
     if (status != 0)
         return status;
@@ -31046,13 +31394,14 @@ static const struct cli_command cli_commands[] = {
      cli_dataset_add,
      1,
      1,
-     {CLI_ID,          CLI_WORKSPACE,  CLI_RELEASE_KEY, CLI_DIRECTION,
-      CLI_CREDENTIALS, CLI_LOCATION,   CLI_ENCRYPTED,   CLI_FROM,
-      CLI_TO,          CLI_KEY,        CLI_EXPIRES,     CLI_DESCRIPTION,
-      CLI_LABEL,       CLI_GROUP,      CLI_LONG,        CLI_LONG_FILE,
-      CLI_LONG_URL,    CLI_PROFILE,    CLI_REGION,      CLI_ENDPOINT,
-      CLI_ADDRESSING,  CLI_PROXY,      CLI_STALL,       CLI_CONNECT,
-      CLI_MAX_TIME,    CLI_ALLOW_HTTP, CLI_ALLOW_FILE,  CLI_CACERT}},
+     {CLI_ID,          CLI_WORKSPACE,   CLI_RELEASE_KEY, CLI_QUORUM,
+      CLI_DIRECTION,   CLI_CREDENTIALS, CLI_LOCATION,    CLI_ENCRYPTED,
+      CLI_FROM,        CLI_TO,          CLI_KEY,         CLI_EXPIRES,
+      CLI_DESCRIPTION, CLI_LABEL,       CLI_GROUP,       CLI_LONG,
+      CLI_LONG_FILE,   CLI_LONG_URL,    CLI_PROFILE,     CLI_REGION,
+      CLI_ENDPOINT,    CLI_ADDRESSING,  CLI_PROXY,       CLI_STALL,
+      CLI_CONNECT,     CLI_MAX_TIME,    CLI_ALLOW_HTTP,  CLI_ALLOW_FILE,
+      CLI_CACERT}},
     /* all owners' */
     {"dataset list",
      "",
@@ -31383,6 +31732,26 @@ cli_repeats(enum cli_option o)
     return memchr(many, (int)o, sizeof many) != NULL;
 }
 
+/* Was a value of a repeatable option given before, or its part before the '='?
+ * A port is either way, not both. A set of measurements may come twice. */
+static int
+cli_given_before(const struct cli *c, enum cli_option o, const char *value)
+{
+    size_t i, n = strcspn(value, "=");
+
+    for (i = 0; i < c->listed_n; i++) {
+        unsigned as = c->listed_as[i];
+        int alike = as == o || (as == CLI_PORT_IN && o == CLI_PORT_OUT) ||
+                    (as == CLI_PORT_OUT && o == CLI_PORT_IN);
+
+        if (alike && o != CLI_PCRS && o != CLI_PCR && o != CLI_EIF &&
+            strcspn(c->listed[i], "=") == n &&
+            strncmp(c->listed[i], value, n) == 0)
+            return 1;
+    }
+    return 0;
+}
+
 /* Note one option; *i is its place and moves to its value's. 0, or an exit
  * status after a message. A value is whatever follows, also "-" or "-x".
  * UNTRUSTED: argv. Pre: columns, queries and listed have argc places.
@@ -31414,6 +31783,8 @@ cli_take_option(struct cli *c, char **argv, int argc, int *i)
     else if (o == CLI_QUERY)
         c->queries[c->query_n++] = value;
     else if (cli_repeats(o)) {
+        if (cli_given_before(c, o, value))
+            return cli_usage("given twice:", value);
         c->listed_as[c->listed_n] = (unsigned char)o;
         c->listed[c->listed_n++] = value;
     }

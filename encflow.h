@@ -1288,10 +1288,12 @@ typedef struct ef_edit {
     int connect;                        /* app's port and dataset */
 } ef_edit;
 
-/* Append the members of the draft that follows old, for ef_doc_sign. Whether
- * the graph allows the change is not looked at. EF_E_MEMORY. */
+/* Append the members of the draft that follows old by n edits, for
+ * ef_doc_sign. Whether the graph allows the changes is not looked at.
+ * EF_E_MEMORY. */
 EF_MUST_CHECK ef_status ef_draft_edit(ef_buf *out, const ef_doc *old,
-                                      const ef_edit *e, ef_err *err);
+                                      const ef_edit *edits, size_t n,
+                                      ef_err *err);
 
 /*
  * ef_draft_submit -- append the members of the workflow that draft becomes,
