@@ -17937,7 +17937,8 @@ doc_name(const ef_json *doc, uint32_t node, ef_buf *out)
     /* the name as if it were a value: section 3 unescapes values */
     ef_json_node name = {.at = doc->nodes[node].name_at,
                          .n = doc->nodes[node].name_n,
-                         .type = EF_JSON_STRING};
+                         .type = EF_JSON_STRING,
+                         .has_escape = 1};
     ef_json one = {.text = doc->text, .nodes = &name, .count = 1, .cap = 1};
 
     ef_json_string(&one, 0, out);
@@ -19688,6 +19689,10 @@ wf_config(ef_buf *out, const ef_graph *g, size_t app, ef_err *err)
     ef_json json = {.nodes = NULL};
     ef_status rc = wf_config_members(&text, g, app, err);
 
+    if (rc == EF_OK && text.n > EF_MAX_APPCONFIG_BYTES)
+        rc = reject(err, EF_E_LIMIT, EF_NOWHERE,
+                    "a runtime configuration larger than "
+                    "EF_MAX_APPCONFIG_BYTES (2097152)");
     if (rc == EF_OK)
         rc = ef_json_parse(&json, buf_slice(&text), err);
     if (rc == EF_OK)
@@ -20339,7 +20344,8 @@ ws_lock(int *fd, const char *dir, ef_err *err)
     ef_buf_str(&path, "/.lock");
     rc = file_end_name(&path, err);
     if (rc == EF_OK) {
-        *fd = open(buf_cstr(&path), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        *fd = open(buf_cstr(&path), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
+                   0666);
         if (*fd < 0)
             rc = reject_sys(err, EF_E_IO, "cannot open");
     }
@@ -27717,12 +27723,13 @@ cli_means(const struct cli_book *b, const ef_doc *doc, ef_slice text)
 static const ef_doc *
 cli_prefer(const struct cli_book *book, const ef_doc *a, const ef_doc *b)
 {
-    int same = a->kind == b->kind && memcmp(a->by, b->by, EF_KID_BYTES) == 0;
     int mine = book->d != NULL && memcmp(a->by, book->kid, EF_KID_BYTES) == 0;
 
     if (book->d != NULL &&
         mine != (memcmp(b->by, book->kid, EF_KID_BYTES) == 0))
         return mine ? a : b;
+    if (memcmp(a->by, b->by, EF_KID_BYTES) != 0)
+        return NULL;
     if (a->kind == EF_DOC_DRAFT && b->kind == EF_DOC_WORKFLOW)
         return a;
     if (b->kind == EF_DOC_DRAFT && a->kind == EF_DOC_WORKFLOW)
@@ -27730,7 +27737,7 @@ cli_prefer(const struct cli_book *book, const ef_doc *a, const ef_doc *b)
     if (a->kind != b->kind && a->kind <= EF_DOC_BUILD &&
         b->kind <= EF_DOC_BUILD)
         return a->kind == EF_DOC_APP ? a : b;
-    if (same && a->time != b->time &&
+    if (a->kind == b->kind && a->time != b->time &&
         (a->kind == EF_DOC_BUILD || a->kind == EF_DOC_WORKFLOW))
         return a->time > b->time ? a : b;
     return NULL;
@@ -27847,7 +27854,7 @@ cli_print_person(ef_buf *out, const struct cli_book *b,
 
     doc_add_kid(&text, kid);
     if (name.n > 0) {
-        ef_buf_add(out, name.p, name.n);
+        view_plain(out, name);
         ef_buf_str(out, " (");
     }
     ef_buf_add(out, text.p, text.n < 12 ? text.n : 12);
@@ -27964,7 +27971,7 @@ cli_text_doc(ef_buf *out, const struct cli_book *b, const ef_doc *doc)
         buf_printf(out, "  %-9s", ways[way]);
     ef_buf_str(out, "  ");
     (void)cli_doc_name(b, doc, &name);
-    ef_buf_add(out, name.p, name.n);
+    view_plain(out, buf_slice(&name));
     ef_buf_str(out, "  by ");
     cli_print_person(out, b, doc->by);
     cli_text_note(out, b, doc, why.msg);
@@ -28256,7 +28263,7 @@ cli_id_row(ef_buf *out, const struct cli_book *b, const ef_doc *doc)
     doc_add_kid(out, doc->of);
     ef_buf_str(out, "  ");
     (void)cli_doc_name(b, doc, &name);
-    ef_buf_add(out, name.p, name.n);
+    view_plain(out, buf_slice(&name));
     ef_buf_free(&name);
     if (mine && self) {
         ef_buf_str(out, "  (you)\n");
@@ -29120,53 +29127,77 @@ cli_add_measurements(ef_buf *m, const struct cli *c, ef_err *err)
     return rc;
 }
 
-/* A person whom an option names: a kid of 43 characters, or a name.
+/* Says whom a name was taken for, where it is a name of his own choice. */
+static void
+cli_person_note(const struct cli_book *b, const unsigned char *kid, int own)
+{
+    ef_buf who = {0};
+
+    if (own || cli_quiet || memcmp(kid, b->kid, EF_KID_BYTES) == 0)
+        return;
+    cli_print_person(&who, b, kid);
+    cli_prefix();
+    fprintf(stderr,
+            "note: %s is a name that its owner has chosen: compare the "
+            "thumbprint (encflow id list)\n",
+            buf_cstr(&who));
+    ef_buf_free(&who);
+}
+
+/* A person whom an option names: a kid of 43 characters, or a name. A name
+ * that the user has given goes before those that people give themselves, which
+ * anybody may take; that one of these was believed is said.
  * Fails:   EF_E_USAGE: nobody, or several. */
 static ef_status
 cli_person(const struct cli_book *b, const char *text,
            unsigned char kid[EF_KID_BYTES], ef_err *err)
 {
-    size_t i, n = 0;
+    size_t i, n[2] = {0, 0}; /* by their own name, by the user's */
+    int own = 0;
 
     if (doc_bytes(kid, EF_KID_BYTES, slice_str(text), NULL) == EF_OK)
         return EF_OK;
     for (i = 0; i < b->ws.n; i++) {
         const ef_doc *d = b->ws.docs[i];
         ef_buf tmp = {0};
-        int own;
 
         if (d->kind == EF_DOC_IDENTITY &&
             wf_same(ws_person_name(&b->ws, d->of, b->kid, &tmp, &own, err),
                     slice_str(text)) &&
-            (n == 0 || memcmp(kid, d->of, EF_KID_BYTES) != 0)) {
+            (own || n[1] == 0) &&
+            (n[own] == 0 || memcmp(kid, d->of, EF_KID_BYTES) != 0)) {
             memcpy(kid, d->of, EF_KID_BYTES);
-            n++;
+            n[own]++;
         }
         ef_buf_free(&tmp);
     }
-    if (err->code != EF_OK)
-        return err->code;
-    if (n == 1)
+    own = n[1] > 0;
+    if (err->code == EF_OK && n[own] == 1) {
+        cli_person_note(b, kid, own);
         return EF_OK;
-    return with_where(
-        err,
-        with_hint(err,
-                  reject(err, EF_E_USAGE, EF_NOWHERE,
-                         n == 0 ? "nobody of this name is known"
-                                : "several people have this name"),
-                  "encflow id list; encflow id import gives a key a name"),
-        slice_str(text));
+    }
+    return err->code != EF_OK
+               ? err->code
+               : with_where(
+                     err,
+                     with_hint(err,
+                               reject(err, EF_E_USAGE, EF_NOWHERE,
+                                      n[own] == 0
+                                          ? "nobody of this name is known"
+                                          : "several people have this name"),
+                               "encflow id list; encflow id import gives a key "
+                               "a name"),
+                     slice_str(text));
 }
 
-/* "approvers" and "need": --approver's people, or the user alone.
+/* "approvers" and "need" (0: all): --approver's people, or the user alone.
  * Fails:   EF_E_USAGE. */
 static ef_status
 cli_add_approvers(ef_buf *m, const struct cli *c, const struct cli_book *b,
-                  ef_err *err)
+                  long need, ef_err *err)
 {
     unsigned char kid[EF_KID_BYTES];
     size_t i, n = 0;
-    long need;
     ef_status rc = EF_OK;
 
     cli_add_name(m, "approvers");
@@ -29185,22 +29216,19 @@ cli_add_approvers(ef_buf *m, const struct cli *c, const struct cli_book *b,
         n = 1;
     }
     ef_buf_byte(m, ']');
-    if (rc == EF_OK && !cli_number(c, CLI_NEED, 1, (long)n, (long)n, &need))
-        return reject(err, EF_E_USAGE, EF_NOWHERE,
-                      "more approvals than there are approvers");
-    if (rc == EF_OK)
-        cli_add_number(m, "need", need);
+    /* more than there are is doc_check_people's to refuse, and to name */
+    cli_add_number(m, "need", need > 0 ? need : (int64_t)n);
     return rc;
 }
 
-/* The application that a build is of: a new one, or with --new-build the one
- * that is there. app is its document. Fails: as its parts. */
+/* The application that a build is of: a new one, whose first members are
+ * common, or with --new-build the one that is there. app is its document.
+ * Fails: as its parts. */
 static ef_status
-cli_app_document(struct cli *c, struct cli_book *b, const ef_doc **app,
-                 ef_err *err)
+cli_app_document(const struct cli *c, struct cli_book *b, ef_buf *common,
+                 long need, const ef_doc **app, ef_err *err)
 {
     unsigned char hash[EF_SHA256_BYTES];
-    ef_buf m = {0};
     ef_status rc;
 
     if (c->value[CLI_NEW_BUILD] != NULL) {
@@ -29215,17 +29243,14 @@ cli_app_document(struct cli *c, struct cli_book *b, const ef_doc **app,
     }
     rc = cli_new_name(b, EF_DOC_APP, c->args[0],
                       "--new-build adds an image to it", err);
-    if (rc == EF_OK && cli_add_common(&m, c) != 0)
-        rc = reject(err, EF_E_USAGE, EF_NOWHERE, "no application was added");
     if (rc == EF_OK) {
-        cli_add_list(&m, c, CLI_DOMAIN, "domains", 1);
-        rc = cli_add_approvers(&m, c, b, err);
+        cli_add_list(common, c, CLI_DOMAIN, "domains", 1);
+        rc = cli_add_approvers(common, c, b, need, err);
     }
     if (rc == EF_OK)
-        rc = cli_publish_open(b, EF_DOC_APP, &m, hash, err);
+        rc = cli_publish_open(b, EF_DOC_APP, common, hash, err);
     if (rc == EF_OK)
         *app = ef_workspace_find(&b->ws, hash);
-    ef_buf_free(&m);
     return rc;
 }
 
@@ -29240,18 +29265,25 @@ cli_app_add(struct cli *c)
     unsigned char hash[EF_SHA256_BYTES];
     struct cli_book b = {.lock = -1};
     const ef_doc *app = NULL;
-    ef_buf m = {0}, out;
+    ef_buf m = {0}, common = {0}, out;
+    long need;
     ef_err err = {0};
     ef_status rc;
 
     if (c->value[CLI_IMAGE] == NULL)
         return cli_usage("the image's name is missing: --image NAME", NULL);
+    if (!cli_number(c, CLI_NEED, 1, EF_MAX_ENTRIES, 0, &need) ||
+        cli_add_common(&common, c) != 0) {
+        ef_buf_free(&common);
+        return ef_exit_status(EF_E_USAGE);
+    }
     cli_add_text(&m, "image", c->value[CLI_IMAGE]);
     rc = cli_add_measurements(&m, c, &err);
     if (rc == EF_OK)
         rc = cli_book_open(c, &b, CLI_WRITES, &err);
     if (rc == EF_OK)
-        rc = cli_app_document(c, &b, &app, &err);
+        rc = cli_app_document(c, &b, &common, need, &app, &err);
+    ef_buf_free(&common);
     if (rc == EF_OK) {
         cli_add_hash(&m, "app", app->hash);
         rc = cli_publish_open(&b, EF_DOC_BUILD, &m, hash, &err);
@@ -30004,7 +30036,7 @@ cli_task_row(ef_buf *out, const struct cli_book *b, const ef_doc *doc, int json)
         buf_printf(out, "%-8s  ", cli_task_name(doc));
         doc_add_hash(out, doc->hash);
         ef_buf_str(out, "  ");
-        ef_buf_add(out, name.p, name.n);
+        view_plain(out, buf_slice(&name));
         ef_buf_str(out, "  by ");
         cli_print_person(out, b, doc->by);
         ef_buf_byte(out, '\n');
@@ -30435,7 +30467,7 @@ cli_share(const struct cli *c, struct run_job *job)
 
 /* A configuration that `workflow hashes -o` wrote, and what it leads to. */
 struct cli_appconfig {
-    unsigned char *text; /* the file; EF_MAX_DOCUMENT_BYTES * 2 + 1 */
+    unsigned char *text; /* the file; EF_MAX_APPCONFIG_BYTES + 1 */
     ef_json json;
     unsigned char *sk; /* the release key: EF_X25519_BYTES, secret memory */
     struct run_port in, out;
@@ -30461,8 +30493,6 @@ cli_appconfig_free(struct cli_appconfig *a)
     run_port_free(&a->out);
 }
 
-#define CLI_APPCONFIG_BYTES ((size_t)4 * EF_MAX_DOCUMENT_BYTES)
-
 /* The file, indexed and checked; and that it has not expired.
  * UNTRUSTED: the file. Fails: EF_E_FORMAT, EF_E_POLICY, EF_E_IO.
  * Fuzz: fuzz/fuzz_document.c. */
@@ -30473,11 +30503,11 @@ cli_appconfig_read(struct cli_appconfig *a, const char *path, ef_err *err)
     int64_t expires;
     ef_status rc;
 
-    a->text = malloc(CLI_APPCONFIG_BYTES + 1);
+    a->text = malloc(EF_MAX_APPCONFIG_BYTES + 1);
     if (a->text == NULL)
         return reject_memory(err);
-    rc = file_read_small(a->text, CLI_APPCONFIG_BYTES + 1, &n, path,
-                         "a runtime configuration larger than 512 KiB", err);
+    rc = file_read_small(a->text, EF_MAX_APPCONFIG_BYTES + 1, &n, path,
+                         "larger than EF_MAX_APPCONFIG_BYTES (2097152)", err);
     if (rc == EF_OK)
         rc = ef_appconfig_parse(&a->json, slice(a->text, n), err);
     if (rc == EF_OK) {

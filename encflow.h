@@ -108,6 +108,8 @@
 #define EF_MAX_LINE_BYTES 255
 #define EF_MAX_TEXT_BYTES 4096
 #define EF_MAX_LONG_TEXT_BYTES (UINT32_C(64) << 10)
+/* A runtime configuration: a document's files, and where 1024 datasets are. */
+#define EF_MAX_APPCONFIG_BYTES (UINT32_C(2) << 20)
 /* Entries of one list or map of a document. */
 #define EF_MAX_ENTRIES 1024
 /* CBOR: arrays and maps inside one another; known documents have 3. */
