@@ -34,7 +34,8 @@ CHECK_PACKAGES = $(FUZZ_PACKAGES) $(STATIC_PACKAGES) $(ARM64_PACKAGES) \
   git libcmocka-dev bats valgrind iproute2 \
   nginx-light openssl curl socat python3 python3-cryptography \
   python3-botocore python3-boto3 python3-pandas mandoc file binutils time \
-  procps bsdutils util-linux strace perl
+  procps bsdutils util-linux strace perl \
+  python3-cbor2 python3-markdown-it chromium graphviz libxml2-utils
 BENCH_PACKAGES = $(BUILD_PACKAGES) $(SWIFT_PACKAGES) nginx-light openssl curl \
   rclone awscli python3
 LINT_PACKAGES = $(BUILD_PACKAGES) clang clang-format clang-tidy mandoc \
@@ -232,7 +233,8 @@ build/npm/ok: | build
 	@command -v npm >/dev/null || $(MAKE) --no-print-directory deps-npm
 	@mkdir -p build/npm
 	@npm install --no-save --no-audit --no-fund --prefix build/npm \
-	  @20minutes/s3rver@5.0.0 >build/npm/log 2>&1 || \
+	  @20minutes/s3rver@5.0.0 jose@6.2.18 \
+	  @hpke/core@1.9.0 @hpke/dhkem-x25519@1.8.0 >build/npm/log 2>&1 || \
 	  { tail -n 5 build/npm/log >&2; exit 1; }
 	@touch $@
 
@@ -592,12 +594,13 @@ $(S)/%/encflow-static: encflow.c encflow.h $(S)/%/packages.h \
 
 install: encflow ## to $(PREFIX), with the manual
 	install -D -m 0755 encflow $(DESTDIR)$(PREFIX)/bin/encflow
-	install -D -m 0644 man/encflow.1 \
-	  $(DESTDIR)$(PREFIX)/share/man/man1/encflow.1
+	for page in man/*.1; do install -D -m 0644 $$page \
+	  $(DESTDIR)$(PREFIX)/share/man/man1/$${page##*/} || exit 1; done
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/encflow \
-	  $(DESTDIR)$(PREFIX)/share/man/man1/encflow.1
+	  $(patsubst %,$(DESTDIR)$(PREFIX)/share/man/man1/%,$(notdir \
+	  $(wildcard man/*.1)))
 
 clean: ## remove what was built
 	rm -rf build encflow encflow-static

@@ -3453,7 +3453,7 @@ ef_cbor_init(ef_cbor *c, ef_slice in)
 ef_status
 ef_cbor_next(ef_cbor *c, ef_cbor_item *item, ef_err *err)
 {
-    struct cbor_head h;
+    struct cbor_head h = {.next = 0};
     ef_status rc;
 
     *item = (ef_cbor_item){.type = EF_CBOR_END, .at = c->at};
@@ -3479,7 +3479,7 @@ ef_cbor_next(ef_cbor *c, ef_cbor_item *item, ef_err *err)
 ef_status
 ef_cbor_tag(ef_cbor *c, uint64_t tag, int *found, ef_err *err)
 {
-    struct cbor_head h;
+    struct cbor_head h = {.next = 0};
     ef_status rc;
 
     *found = 0;
@@ -21356,22 +21356,21 @@ view_dot(ef_buf *out, const ef_view *v)
 #define VIEW_GAP_Y 22
 #define VIEW_EDGE 20 /* around the drawing */
 
-/* A node's place in one column. */
+/* A node's place in one column. There may be 131000 of these, and of the next
+ * ones: they are kept small. */
 struct view_slot {
-    size_t node; /* applications first, then datasets */
-    int rank;    /* the column */
-    int lane;    /* no box here, the line passes */
-    double y, h; /* top, height */
-    double sum;  /* where its neighbours want it, added up */
-    size_t sum_n;
+    uint32_t node; /* applications first, then datasets */
+    int rank;      /* the column */
+    int lane;      /* no box here, the line passes */
+    double y, h;   /* top, height */
 };
 
 /* A line between a slot and one in the next column. */
 struct view_link {
-    size_t from, to;       /* slots */
-    double from_dy, to_dy; /* below their tops */
-    int rank;              /* from's */
-    size_t dataset;
+    uint32_t from, to;    /* slots */
+    float from_dy, to_dy; /* below their tops: whole numbers */
+    int rank;             /* from's */
+    uint32_t dataset;
 };
 
 /* A slot while its column is sorted. */
@@ -21380,7 +21379,8 @@ struct view_key {
     size_t slot;
 };
 
-/* Slots that touch, while they are pushed apart. */
+/* Some heights, added up: those that a slot's neighbours want it to have;
+ * then those of slots that touch, while they are pushed apart. */
 struct view_block {
     double sum;
     size_t n;
@@ -21398,9 +21398,9 @@ struct view_plan {
     size_t slot_n;
     struct view_link *link;
     size_t link_n;
-    struct view_key *order; /* slots by column, from the top */
-    struct view_block *block;
-    size_t *first, *gap; /* where a rank's begin in order, in link */
+    struct view_key *order;   /* slots by column, from the top */
+    struct view_block *block; /* of each slot, and as a stack */
+    size_t *first, *gap;      /* where a rank's begin in order, in link */
     double top, height;
 };
 
@@ -21687,7 +21687,7 @@ view_add_slots(struct view_plan *p, size_t node)
         int lane = r != p->rank[node];
 
         p->slot[p->slot_n++] = (struct view_slot){
-            .node = node,
+            .node = (uint32_t)node,
             .rank = r,
             .lane = lane,
             .h = lane ? VIEW_LANE_H : view_box_h(p->v, node)};
@@ -21697,9 +21697,9 @@ view_add_slots(struct view_plan *p, size_t node)
 /* All slots. At most one a node and column: 1088 nodes, 129 columns.
  *
  * The worst is a chain of 64 applications whose other datasets all go from the
- * first to the last: 131000 lanes of 64 bytes. Everything that has one entry
- * for each slot is made here; links are as many as edges and steps between a
- * node's own slots.
+ * first to the last: 131000 lanes, of some 90 bytes in all. Everything that
+ * has one entry for each slot is made here; links are as many as edges and
+ * steps between a node's own slots.
  * Fails: EF_E_MEMORY. */
 static ef_status
 view_slots(struct view_plan *p, ef_err *err)
@@ -21725,11 +21725,15 @@ view_slots(struct view_plan *p, ef_err *err)
  * Links are kept by slot numbers, not by pointers, since they are sorted
  * twice. Pre: there is room: view_slots counted edges and slots. */
 static void
-view_add_link(struct view_plan *p, size_t dataset, struct view_link l)
+view_add_link(struct view_plan *p, size_t dataset, size_t from, double from_dy,
+              size_t to, double to_dy)
 {
-    l.rank = p->slot[l.from].rank;
-    l.dataset = dataset;
-    p->link[p->link_n++] = l;
+    p->link[p->link_n++] = (struct view_link){.from = (uint32_t)from,
+                                              .to = (uint32_t)to,
+                                              .from_dy = (float)from_dy,
+                                              .to_dy = (float)to_dy,
+                                              .rank = p->slot[from].rank,
+                                              .dataset = (uint32_t)dataset};
 }
 
 /* The line of a connection, between the application's port and the dataset's
@@ -21747,11 +21751,9 @@ view_link_edge(struct view_plan *p, const ef_view_edge *e)
     double port = view_port_dy(p, e), middle = view_middle(&p->slot[data]);
 
     if (e->to_app)
-        view_add_link(p, e->dataset,
-                      (struct view_link){data, app, middle, port, 0, 0});
+        view_add_link(p, e->dataset, data, middle, app, port);
     else
-        view_add_link(p, e->dataset,
-                      (struct view_link){app, data, port, middle, 0, 0});
+        view_add_link(p, e->dataset, app, port, data, middle);
 }
 
 /* All lines: of the connections, and from lane to lane. Lines that go back
@@ -21772,9 +21774,8 @@ view_links(struct view_plan *p)
         const struct view_slot *s = &p->slot[i];
 
         if (s[0].node == s[1].node)
-            view_add_link(p, s->node - p->v->app_n,
-                          (struct view_link){i, i + 1, view_middle(s),
-                                             view_middle(s + 1), 0, 0});
+            view_add_link(p, s->node - p->v->app_n, i, view_middle(s), i + 1,
+                          view_middle(s + 1));
     }
 }
 
@@ -21876,16 +21877,16 @@ view_gaps(struct view_plan *p)
  * the other end's height, less how far below the top the line leaves. So ports
  * of a box pull it up and down by where they are, and their order shows. */
 static void
-view_pull(struct view_slot *s, double y)
+view_pull(struct view_block *b, double y)
 {
-    s->sum += y;
-    s->sum_n++;
+    b->sum += y;
+    b->n++;
 }
 
 /* Where each slot of a column wants to be: in the middle of where the lines
  * from its left (sides & 1) and its right (sides & 2) come from.
  *
- * A slot without lines on the sides that are asked stays where it is: sum_n is
+ * A slot without lines on the sides that are asked stays where it is: its n is
  * 0 then. Time: one step for each slot of the column and each line beside it.
  * Column 0 has no left side. */
 static void
@@ -21894,20 +21895,18 @@ view_wants(struct view_plan *p, int rank, int sides)
     const struct view_link *l;
     size_t i;
 
-    for (i = p->first[rank]; i < p->first[rank + 1]; i++) {
-        p->slot[p->order[i].slot].sum = 0;
-        p->slot[p->order[i].slot].sum_n = 0;
-    }
+    for (i = p->first[rank]; i < p->first[rank + 1]; i++)
+        p->block[p->order[i].slot] = (struct view_block){0, 0};
     for (i = rank > 0 ? p->gap[rank - 1] : 0; i < p->gap[rank]; i++) {
         l = &p->link[i];
         if (sides & 1)
-            view_pull(&p->slot[l->to],
+            view_pull(&p->block[l->to],
                       p->slot[l->from].y + l->from_dy - l->to_dy);
     }
     for (i = p->gap[rank]; i < p->gap[rank + 1]; i++) {
         l = &p->link[i];
         if (sides & 2)
-            view_pull(&p->slot[l->from],
+            view_pull(&p->block[l->from],
                       p->slot[l->to].y + l->to_dy - l->from_dy);
     }
 }
@@ -21967,9 +21966,9 @@ view_settle(struct view_plan *p, int rank, int sides)
     view_wants(p, rank, sides);
     for (i = first; i < end; i++) {
         const struct view_slot *s = &p->slot[p->order[i].slot];
+        const struct view_block *b = &p->block[p->order[i].slot];
 
-        p->order[i].want =
-            (s->sum_n > 0 ? s->sum / (double)s->sum_n : s->y) + s->h / 2;
+        p->order[i].want = (b->n > 0 ? b->sum / (double)b->n : s->y) + s->h / 2;
     }
     qsort(p->order + first, end - first, sizeof *p->order, view_by_want);
     for (i = first; i < end; i++)
@@ -22022,7 +22021,7 @@ view_bounds(struct view_plan *p)
  * The order of the steps is that of the comments above: columns, slots, lines,
  * heights. At its end the lines are sorted anew for the drawing; gap[] has no
  * meaning from then on. The geometry is the same for SVG and for the page.
- * Pre: view_check said yes. Limits: about 12 MiB for the worst view.
+ * Pre: view_check said yes. Limits: about 16 MiB for the worst view.
  * Fails: EF_E_MEMORY. Fuzz: fuzz/fuzz_view.c.
  * Tests: tests/graph.bats ("no box overlaps another, no line crosses one"). */
 static ef_status
@@ -22696,10 +22695,10 @@ view_md_pair(unsigned char *p, struct view_md_open *o, size_t at, size_t use)
  * three: where one of them could do both, the runs' lengths must not add up to
  * a multiple of three, unless both are. Source: CommonMark 6.2, rules 9, 10.
  *
- * What the rule is for: in "*a**b*" the two in the middle are no end and no
- * beginning of emphasis but text. Lengths are those that the runs had at
- * first, not what is left. Without the rule "**a*b**" would close the wrong
- * one. */
+ * What the rule is for: in "*a**b*" the two in the middle could end what the
+ * first began, and the last would be left over; with it they are text inside
+ * of emphasis. Lengths are those that the runs had at first, not what is left.
+ */
 static int
 view_md_pairs(const struct view_md_open *o, const struct view_md_open *closer)
 {
@@ -22716,7 +22715,7 @@ view_md_pairs(const struct view_md_open *o, const struct view_md_open *closer)
  * at most, and never past a link's beginning: otherwise a link's end would
  * come before that of the emphasis in it. What is jumped over can't be closed
  * later, as it would cross this pair.
- *   *a **b* -> <em>a **b</em> */
+ *   *a __b* c__ -> <em>a __b</em> c__ */
 static void
 view_md_close(unsigned char *p, struct view_md_open *closer,
               struct view_md_open *open, size_t *open_n)
@@ -22759,7 +22758,7 @@ view_md_leave(const struct view_md_open *open, size_t n)
  * never missed. Runs are taken whole; a run that closes and has characters
  * left may open. The loop gets on by one byte at the least in every round.
  *   **a *b* c** -> <strong>a <em>b</em> c</strong>
- *   **a *b** c* -> <strong>a *b</strong> c*
+ *   **a _b** c_ -> <strong>a _b</strong> c_
  *
  * UNTRUSTED: p. Source: CommonMark 6.2, GFM 6.5.
  * Fuzz: fuzz/fuzz_markdown.c. Tests: vectors/markdown.txt. */
@@ -23099,8 +23098,8 @@ view_md_open_item(struct view_md *m, size_t depth, int64_t number)
 }
 
 /* Take an item's mark off *line, where one stands there; *column moves to
- * the item's text. A number other than 1 does not end a paragraph that is in
- * no list: "in\n1984. It" is text.
+ * the item's text. A number other than 1, and a mark with nothing behind it, do
+ * not end a paragraph that is in no list: "in\n1984. It" is text.
  *
  * An item that is indented to the text of the one before is in it; one that is
  * less so is beside it. Deeper than VIEW_MD_DEPTH everything is beside. A rule
@@ -23117,7 +23116,8 @@ view_md_item(struct view_md *m, ef_slice *line, size_t *column)
     int in_text = m->text.n > 0 && m->lists == 0;
 
     if (n == 0 || view_md_is_rule(*line) ||
-        (in_text && (number > 1 || number == 0 || n == line->n)))
+        (in_text &&
+         (number > 1 || number == 0 || slice_trim_end(*line).n == n)))
         return 0;
     while (depth < m->lists && *column >= m->indent[depth])
         depth++;

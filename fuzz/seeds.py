@@ -13,6 +13,7 @@ order in which the harness takes them.
     seed(text, u32(70000), 1)   fuzz_u32(&in) == 70000, then fuzz_byte == 1
     seed(text, key)             fuzz_bytes(&in, key, 32) gives key
 """
+import base64
 import hashlib
 import json
 import os
@@ -711,6 +712,171 @@ def cli_seeds():
     yield "long", b"describe\n" + b"x" * 9000
 
 
+def base64url_seeds():
+    for r in records("base64url.txt"):
+        yield r["id"], seed(r["text"], 0)
+        if "bytes" in r:
+            yield "bytes-of-" + r["id"], seed(r["bytes"], 0)
+    yield "no-memory", seed(b"A" * 400, 1)
+
+
+def pem_seeds():
+    for r in records("pem.txt"):
+        yield r["id"], seed(b"\n" * r.get("fill", 0) + r["text"], 0)
+        body = re.fullmatch(rb"\s*-----BEGIN (P[A-Z]+) KEY-----([^-]*)-----END "
+                            rb"[A-Z ]+-----\s*", r["text"])
+        if body and r["id"] not in ("base64-bits", "blank-inside"):
+            try:
+                der = base64.b64decode(body[2])
+            except ValueError:
+                continue
+            yield "der-of-" + r["id"], seed(der, 1 if body[1] == b"PRIVATE" else 2)
+
+
+def jwk_seeds():
+    for r in records("jwk.txt"):
+        yield r["id"], seed(r["json"], 0)
+    for budget in range(1, 4):
+        yield "no-memory-%d" % budget, seed(records("jwk.txt")[0]["json"],
+                                            budget)
+
+
+def jws_seeds():
+    key = bytes(31) + b"\1"
+    for r in records("jws.txt"):
+        yield r["id"], seed(r["text"], 0, u32(0), 0, key)
+        header = r["text"].split(b".")[0]
+        if re.fullmatch(rb"[\w-]+", header) and len(header) % 4 != 1:
+            yield "header-of-" + r["id"], seed(
+                base64.urlsafe_b64decode(header + b"=="), 1, u32(0), 0,
+                r.get("d", key))
+        yield "payload-of-" + r["id"], seed(r["id"].encode(), 2,
+                                         u32(len(r["text"]) * 5), 0,
+                                         r.get("d", key))
+    for budget in range(1, 8):
+        yield "no-memory-%d" % budget, seed(records("jws.txt")[0]["text"], 0,
+                                            u32(0), budget, key)
+        yield "no-memory-sign-%d" % budget, seed(b"x" * 300, 2, u32(9),
+                                                 budget, key)
+    yield "no-key", seed(b"x", 2, u32(0), 0, bytes(32))
+
+
+def hpke_seeds():
+    for i, r in enumerate(records("hpke.txt")):
+        yield r["id"], seed(r.get("pt", b"text"), len(r["info"]) % 7,
+                            len(r["aad"]) % 5, u32(i * 37), r["sk"], r["enc"])
+    for r in records("x25519.txt"):
+        yield "x25519-" + r["id"], seed(b"x", 0, 1, u32(9), r["sk"], r["pk"])
+
+
+def cbor_seeds():
+    for i, r in enumerate(records("cbor.txt")):
+        yield r["id"], seed(r["in"], i % 40, u32(i * 2654435761 % (1 << 32)))
+    for i in range(40):  # rows of calls on what has tags, keys and both forms
+        text = bytes.fromhex("d28444a1013822a0bf6161d818016162f6ff82f93c0020")
+        yield "calls-%d" % i, seed(text, 60, u32(i * 7919))
+    for i in range(24):
+        text = bytes.fromhex("a3616101616202606161")
+        yield "keys-%d" % i, seed(text, 60, u32(i * 104729))
+
+
+# what fuzz_eif.c makes of its input
+EIF_RAW, EIF_CRC, EIF_TABLE, EIF_SIGNATURE, EIF_PEM, EIF_DER = range(6)
+
+
+def eif_seed(text, what, starve=0, pieces=0):
+    return seed(text, what, u32(pieces), starve)
+
+
+def eif_seeds():
+    for i, r in enumerate(records("eif.txt")):
+        if r.get("zeros"):
+            continue
+        image = (r["head"] + r["offsets"].ljust(256, b"\0") +
+                 r["sizes"].ljust(256, b"\0") + r["tail"] + r["rest"])
+        if r.get("cut") is not None:
+            image = image[:r["cut"]]
+        if len(image) < 60000:
+            yield r["id"], eif_seed(image, EIF_RAW, i % 4, i * 7919)
+            if i % 4 == 0:
+                yield r["id"] + "-crc", eif_seed(image, EIF_CRC, 0, i)
+                yield r["id"] + "-table", eif_seed(image, EIF_TABLE, 0, i)
+    body = b"-----BEGIN CERTIFICATE-----\nMAMCAQU=\n-----END CERTIFICATE-----\n"
+    numbers = b"\x98" + bytes([len(body)]) + b"".join(
+        bytes([c]) if c < 24 else bytes([24, c]) for c in body)
+    section = (b"\x81\xa2\x73signing_certificate" + numbers +
+               b"\x69signature\x81\x01")
+    yield "section", eif_seed(section, EIF_SIGNATURE)
+    for n in range(1, 8):
+        yield "section-no-memory-%d" % n, eif_seed(section, EIF_SIGNATURE, n)
+    for k in range(0, len(section), 9):
+        yield "section-cut-%d" % k, eif_seed(section[:k], EIF_SIGNATURE)
+    for i, text in enumerate((body, body * 2, b" \n" + body + b"\t",
+                              body[:-3], body.replace(b"\n", b"\r\n"),
+                              body.replace(b"MAM", b"M*M"), body[:27], b"")):
+        yield "pem-%d" % i, eif_seed(text, EIF_PEM)
+    for n in (0, 3, 127, 128, 255, 256, 300):
+        length = bytes([n]) if n < 128 else b"\x81" + bytes([n]) \
+            if n < 256 else b"\x82" + n.to_bytes(2, "big")
+        yield "length-%d" % n, eif_seed(b"0" + length + b"x" * n, EIF_DER)
+        yield "length-%d-long" % n, eif_seed(b"0" + length + b"x" * n + b"x",
+                                          EIF_DER)
+    for i, text in enumerate((b"0", b"0\x81", b"0\x82\x01", b"0\x81\x7f" +
+                              bytes(127), b"0\x82\x00\xff" + bytes(255),
+                              b"0\x80\0\0", b"1\0", b"\xb0\0")):
+        yield "length-bad-%d" % i, eif_seed(text, EIF_DER)
+
+
+def measurement_seeds():
+    for i, r in enumerate(records("measurements.txt")):
+        yield r["id"], seldom(r["json"], 0) if r.get("blanks") else seed(
+            r["json"], i % 6, 0)
+    one = b'{"PCR0":"%s","PCR1":"%s","PCR2":"%s"}' % ((b"0a" * 48,) * 3)
+    yield "too-long", seldom(one, 1)
+    yield "just-not", seldom(one, 0)
+    escaped = one.replace(b"0a", b"\\u0030a", 1)
+    for n in range(1, 8):
+        yield "no-memory-%d" % n, seed(escaped, n, 0)
+
+
+# --- fragment for fuzz/seeds.py: after the other functions ---
+
+
+def markdown_seeds():
+    for r in records("markdown.txt"):
+        yield r["id"], seed(r["text"], 0)
+    for n in range(1, 6):
+        yield "no-memory-%d" % n, seed(b"- a **b** `c`\n" * 40, n)
+
+
+def view_seed(text, people, apps, datasets, ports, edges, starve=0):
+    """edges: (application, dataset, port; plus 128: to the application)."""
+    return seed(text, starve, people, apps, datasets, ports,
+                *([len(edges)] if apps and datasets and ports else []),
+                *(x for e in edges for x in e))
+
+
+def view_seeds():
+    texts = b"|".join(r["text"].replace(b"|", b"/")
+                      for r in records("markdown.txt"))
+    story = ((0, 0, 128), (0, 1, 1))
+    chain = tuple((a, a, 128) for a in range(8)) + tuple(
+        (a, a + 1, 1) for a in range(8)) + ((7, 0, 130), (0, 8, 3))
+    circle = chain + ((0, 8, 128),)
+    yield "nothing", view_seed(b"", 0, 0, 0, 0, ())
+    yield "story", view_seed(b"Conditions|Describe|Alice|input", 3, 1, 2, 2,
+                             story)
+    yield "chain", view_seed(texts[:4000], 4, 8, 9, 8, chain)
+    yield "circle", view_seed(texts[4000:8000], 4, 8, 9, 8, circle)
+    yield "two-makers", view_seed(b"a|b", 0, 3, 3, 2, (
+        (0, 0, 1), (0, 1, 1), (1, 1, 129), (1, 0, 1), (2, 0, 129)))
+    yield "unconnected", view_seed(b"a", 0, 3, 12, 0, ())
+    for what in range(16):
+        yield "refused-%d" % what, view_seed(b"a" * what, 1, 2, 3, 1, ())
+    for n in range(1, 20):
+        yield "no-memory-%d" % n, view_seed(texts[:900], 2, 3, 4, 2, story, n)
+
+
 TARGETS = {
     "ini": ini_seeds,
     "csv": csv_seeds,
@@ -741,6 +907,16 @@ TARGETS = {
     "aws": aws_seeds,
     "keys": keys_seeds,
     "cli": cli_seeds,
+    "base64url": base64url_seeds,
+    "pem": pem_seeds,
+    "jwk": jwk_seeds,
+    "jws": jws_seeds,
+    "hpke": hpke_seeds,
+    "cbor": cbor_seeds,
+    "eif": eif_seeds,
+    "measurement": measurement_seeds,
+    "markdown": markdown_seeds,
+    "view": view_seeds,
 }
 
 # --- writing them -----------------------------------------------------------

@@ -1,25 +1,28 @@
 #!/usr/bin/env bats
-# What is said about the program is true: man/encflow.1 (its form, the options
-# of each command, its examples and numbers), README.md's transcript, and the
-# demo that it is taken from.
+# What is said about the program is true: man/encflow.1 and
+# man/encflow-workflow.1 (their form, the options of each command, their
+# examples and numbers), README.md's transcript, and the demo that it is taken
+# from.
 
 load common
 
 setup() {
     common_setup
-    PAGE=$ROOT/man/encflow.1
+    PAGE=$ROOT/man/encflow.1 FLOW=$ROOT/man/encflow-workflow.1
+    unset ENCFLOW_ID ENCFLOW_WORKSPACE XDG_CONFIG_HOME
     mkdir bin
     ln -s "$ENCFLOW" bin/encflow
     PATH=$BATS_TEST_TMPDIR/bin:$PATH
 }
 
-# The page as a reader sees it; wide, so that no option is broken in two.
-page() { mandoc -Tascii -Owidth=1000 "$PAGE" | sed 's/.\x08//g'; }
+# page FILE: as a reader sees it; wide, so that no option is broken in two.
+page() { mandoc -Tascii -Owidth=1000 "$1" | sed 's/.\x08//g'; }
+pages() { page "$PAGE"; page "$FLOW"; }
 
-# section HEADING: its lines. A subsection's heading stands at column 4 and
-# may name several, with commas.
+# section HEADING [FILE]: its lines, on both pages or on one. A subsection's
+# heading stands at column 4 and may name several, with commas.
 section() {
-    page | awk -v want="$1" '
+    if [ $# -eq 2 ]; then page "$2"; else pages; fi | awk -v want="$1" '
         /^[^ ]/    { inside = ($0 == want); next }
         /^   [^ ]/ { inside = index(", " substr($0, 4) ",", ", " want ",")
                      next }
@@ -33,30 +36,43 @@ options() {
 }
 
 # commands: the subsections that are about one, a line each.
-commands() { page | sed -n 's/^   encflow //p' | sed 's/, encflow /\n/g'; }
-
-@test "mandoc -Tlint finds nothing to say about the page" {
-    run mandoc -Tlint "$PAGE"
-    [ "$status" -eq 0 ]
-    [ -z "$output" ]
+commands() {
+    pages | sed -n 's/^   encflow //p' | sed 's/, encflow /\n/g'
 }
 
-@test "the page has a section for each command of --help, and no other" {
+@test "mandoc -Tlint finds nothing to say about the pages" {
+    for page in "$PAGE" "$FLOW"; do
+        run mandoc -Tlint "$page"
+        # Where they are not installed, neither finds the other.
+        sed '/STYLE: referenced manual not found: Xr encflow/d' \
+            <<<"$output" >said
+        [ -z "$(cat said)" ] || { cat said; return 1; }
+    done
+}
+
+@test "each command of --help has a section on one page, and nothing else has" {
     encflow --help |
-        sed -nE '/^commands:/,/^$/s/^  ([a-z0-9]+( [a-z]+)?)  +.*/\1/p' |
+        sed -nE '/^commands:/,/^$/s/^  ([a-z0-9]+( [a-z-]+)?)  +.*/\1/p' |
         sort >offered
-    [ -s offered ]
+    [ "$(wc -l <offered)" -gt 30 ]
     commands | sort | diff offered -
 }
 
-@test "options: --help and the page agree for every command" {
+@test "options: --help and the pages agree for every command" {
     section 'Options of every command' | options >common
     [ -s common ]
+    section 'Identity and workspace' | sed -n 's/^     \(-.*\)/\1/p' |
+        options >whose
+    printf '%s\n' --id --workspace | diff - whose
+    page "$FLOW" >flow
     while read -r command; do
         # shellcheck disable=SC2086 # "credentials make" is two words
         encflow $command --help | options >helped
-        { cat common; section "encflow $command" | options; } |
-            sort -u >paged
+        { cat common; section "encflow $command" | options
+          # All of that page but one have these.
+          if grep -qE "^   (.*, )?encflow $command(,|$)" flow &&
+              [ "$command" != 'release keygen' ]; then cat whose; fi
+        } | sort -u >paged
         diff helped paged || {
             echo "($command: < in --help only, > in the page only)"
             return 1
@@ -76,8 +92,10 @@ commands() { page | sed -n 's/^   encflow //p' | sed 's/, encflow /\n/g'; }
     done < <(commands)
 }
 
-@test "examples: each runs and prints what the page says" {
-    section EXAMPLES >examples
+# run_examples FILE: each command of the page's examples runs here, and prints
+# what the page says.
+run_examples() {
+    section EXAMPLES "$1" >examples
     set -o pipefail
     count=0
     # Blocks are indented by 11. A command goes on after a line that ends in
@@ -111,9 +129,77 @@ commands() { page | sed -n 's/^   encflow //p' | sed 's/, encflow /\n/g'; }
     [ "$count" -eq "$(grep -c '^ *\$ ' examples)" ]
 }
 
+@test "examples: each runs and prints what the page says" {
+    run_examples "$PAGE"
+}
+
+@test "examples of encflow-workflow(1): the same; its program checks documents" {
+    run_examples "$FLOW"
+    section DOCUMENTS "$FLOW" |
+        sed -n '/^           import /,$s/^           //p' >verify.py
+    /usr/bin/python3 verify.py .encflow/* >verified
+    find .encflow -type f ! -name '.*' | wc -l | same - <(wc -l <verified)
+    cut -d' ' -f2 verified | sort -u | tr '\n' ' ' >kinds
+    printf 'app approval build config credentials dataset draft %s ' \
+        'identity workflow' | same - kinds
+    # One that is signed as something else, and one under another name.
+    for file in .encflow/*; do break; done
+    mv "$file" "${file%?????}00000"
+    run /usr/bin/python3 verify.py "${file%?????}00000"
+    [ "$status" -eq 1 ]
+    run encflow workflow list
+    [ "$status" -eq 3 ]
+}
+
+@test "documents: the page has each kind, with the members that it may have" {
+    run_examples "$FLOW"
+    # What the examples do not have; $pcr is theirs.
+    encflow dataset add -q --allow-quorum --direction between --to "file://$PWD/between" \
+        --allow-file --release-key release.pub --description d --group g \
+        --long-description l --label k=v between >name
+    printf x >item
+    encflow config add -q --app count --description d --group g --label k=v \
+        --item /opt/fortanix/item=item other >name
+    # shellcheck disable=SC2154
+    encflow app add -q --image i --pcr "PCR0=$pcr,PCR1=$pcr,PCR2=$pcr" \
+        --description d --group g --label k=v another >name
+    encflow workflow new -q --need 2 --until 4000000000 --description d \
+        --group g --replaces study study >name
+    encflow workflow submit -q study >name
+    encflow decline -q --reason r "$(cat name)"
+    encflow workflow cancel -q "$(cat name)"
+    section DOCUMENTS "$FLOW" >documents
+    for file in .encflow/*; do
+        cut -d. -f2 "$file" | tr _- /+ >text
+        # base64url has no padding
+        while [ $(($(wc -c <text) % 4)) -ne 1 ]; do
+            printf '%s=\n' "$(cat text)" >text.new; mv text.new text
+        done
+        encflow base64 -d -in text >json
+        kind=$(encflow json -r /kind json)
+        # The kind's paragraph: from its tag to the next one.
+        awk -v kind="$kind" '/^     [a-z]/ {
+                 tag = substr($0, 6); sub(/  .*/, "", tag)
+                 inside = index(", " tag ",", ", " kind ",") }
+             inside' documents >paragraph
+        [ "$kind" != workflow ] || awk '/^     draft/ { inside = 1 }
+             /^     workflow/ { inside = 0 } inside' documents >>paragraph
+        [ -s paragraph ]
+        echo "$kind" >>kinds
+        encflow json json | sed -nE 's/^  "([a-z0-9_]+)":.*/\1/p' >members
+        while read -r member; do
+            case $member in by | kind | time) continue ;; esac
+            grep -qE "(^|[^a-z0-9_])$member([^a-z0-9_]|$)" paragraph ||
+                { echo "$kind: $member"; return 1; }
+        done <members
+    done
+    [ "$(sort -u kinds | wc -l)" -eq 11 ]
+}
+
 @test "examples: the manifest of Kubernetes is a job that finds its shares" {
     local i n args
-    section EXAMPLES | sed -n 's/^           //; /^apiVersion:/,/^$/p' >manifest
+    section EXAMPLES "$PAGE" |
+        sed -n 's/^           //; /^apiVersion:/,/^$/p' >manifest
     grep -qx '  completionMode: Indexed' manifest
     n=$(sed -n 's/^  completions: //p' manifest)
     [ "$n" -eq "$(sed -nE \
@@ -145,7 +231,7 @@ commands() { page | sed -n 's/^   encflow //p' | sed 's/, encflow /\n/g'; }
     done | sort -n | same - <(yes 0 | head -n "$((n - 1))"; echo 127)
 }
 
-@test "limits: the page's numbers are those of encflow.h" {
+@test "limits: the pages' numbers are those of encflow.h" {
     # #define EF_MAX_X VALUE: VALUE holds numbers, UINT64_C(), + - * <<, ().
     sed -nE 's/^#define (EF_MAX_[A-Z0-9_]+) +(.*)/\1 \2/p' \
         "$ROOT/encflow.h" | sed 's,/\*.*,,; s/UINT[0-9]*_C//g' |
@@ -159,8 +245,8 @@ commands() { page | sed -n 's/^   encflow //p' | sed 's/, encflow /\n/g'; }
     diff header paged
 }
 
-@test "exit status: the page gives one meaning to each of 0 to 6" {
-    section 'EXIT STATUS' | sed -nE 's/^     ([0-9]+)( .*)?$/\1/p' >numbers
+@test "exit status: encflow(1) gives one meaning to each of 0 to 6" {
+    section 'EXIT STATUS' "$PAGE" | sed -nE 's/^     ([0-9]+)( .*)?$/\1/p' >numbers
     printf '%s\n' 0 1 2 3 4 5 6 | same - numbers
 }
 
@@ -169,11 +255,13 @@ commands() { page | sed -n 's/^   encflow //p' | sed 's/, encflow /\n/g'; }
     cp "$ROOT/tests/demo.sh" "$ROOT/tests/sample.awk" tests
     ENCFLOW=$BATS_TEST_TMPDIR/bin/encflow sh tests/demo.sh >demo
     sed "s,$BATS_TEST_TMPDIR,/tmp/encflow,g" demo >printed
-    # The first indented block is the transcript.
-    awk '/^    / { print substr($0, 5); seen = 1; next }
+    # The first indented block that begins with a command is the transcript.
+    awk '/^    \$ / { seen = 1 }
+         /^    / && seen { print substr($0, 5); next }
          NF && seen { exit }
          seen { print }' "$ROOT/README.md" >transcript
     [ "$(grep -c '^\$ encflow' transcript)" -ge 3 ]
+    grep -q '^Name: DESCRIPTION' transcript
     # Each line of it must come, after the one before it.
     awk 'NR == FNR { want[++n] = $0; next }
          at < n && $0 == want[at + 1] { at++ }
@@ -184,7 +272,7 @@ commands() { page | sed -n 's/^   encflow //p' | sed 's/, encflow /\n/g'; }
 @test "demo: it fails when a step fails, and when the answer is wrong" {
     mkdir tests
     cp "$ROOT/tests/demo.sh" "$ROOT/tests/sample.awk" tests
-    for command in enc run dec result; do
+    for command in dataset approve workflow run dec result; do
         # shellcheck disable=SC2016 # $@ and $1 are for the script
         printf '#!/bin/sh\n%s "$@" || exit\n[ "$1" != %s ]\n' \
             "$BATS_TEST_TMPDIR/bin/encflow" "$command" >failing
@@ -196,6 +284,18 @@ commands() { page | sed -n 's/^   encflow //p' | sed 's/, encflow /\n/g'; }
         "$BATS_TEST_TMPDIR/bin/encflow" >failing
     ENCFLOW=./failing run sh tests/demo.sh
     fails 1 'demo: awk finds 10000|44|'
+    # Somebody sees the table; the application leaves it; they disagree.
+    while IFS='|' read -r when what says; do
+        # shellcheck disable=SC2016 # $@, $1 and $PWD are for the script
+        printf '#!/bin/sh\n%s "$@" || exit\n[ "$1" != %s ] || %s\n' \
+            "$BATS_TEST_TMPDIR/bin/encflow" "$when" "$what" >failing
+        ENCFLOW=./failing run sh tests/demo.sh
+        fails 1 "demo: $says"
+    done <<'END'
+run|cp ../dana/conditions.csv ../olga/|somebody besides Dana has the table
+run|mkdir work|the work folder was left
+run|rm -r ../paul/.encflow|dana works out another APPCONFIG_ID
+END
 }
 
 @test "demo: its data is the same bytes under every awk that is here" {

@@ -12,6 +12,11 @@
 
 #include <cmocka.h>
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <bearssl.h>
 #include <ctype.h>
 #include <fcntl.h>
@@ -3338,6 +3343,1199 @@ guard_run(const char *path, const char *fields, void (*feed)(ef_slice in))
     vec_run(path, fields, each_guarded);
 }
 
+/* ----------------------------------------------------------------------- *
+ * Vectors: signatures and sealing                                         *
+ * ----------------------------------------------------------------------- */
+
+static void
+check_p256_public(const struct vec_rec *r)
+{
+    unsigned char q[EF_P256_POINT_BYTES];
+    ef_err err = {0};
+    ef_status rc = ef_p256_public(q, vec_bytes(r, "d").p, &err);
+
+    if (!CHECK_STATUS(rc, vec_status(r, "expect"), &err))
+        return;
+    if (rc != EF_OK) {
+        CHECK_REFUSAL(r, &err);
+        return;
+    }
+    CHECK_BYTES(q, sizeof q, vec_bytes(r, "q"));
+    CHECK_INT(ef_p256_check(q, NULL), EF_OK);
+}
+
+static void
+check_p256_sign(const struct vec_rec *r)
+{
+    unsigned char q[EF_P256_POINT_BYTES], out[EF_JWS_SIGNATURE_BYTES];
+    ef_slice d = vec_bytes(r, "d"), in = vec_bytes(r, "text");
+    ef_err err = {0};
+    ef_status rc = ef_p256_sign(out, d.p, in, &err);
+
+    if (!CHECK_STATUS(rc, vec_status(r, "expect"), &err))
+        return;
+    if (rc != EF_OK) {
+        CHECK_REFUSAL(r, &err);
+        return;
+    }
+    CHECK_BYTES(out, sizeof out, vec_bytes(r, "signature"));
+    CHECK_INT(ef_p256_public(q, d.p, NULL), EF_OK);
+    CHECK_INT(ef_p256_verify(q, out, in, NULL), EF_OK);
+}
+
+static void
+each_p256(const struct vec_rec *r)
+{
+    const char *op = vec_word(r, "op");
+    ef_slice q = vec_bytes(r, "q");
+    ef_err err = {0};
+    ef_status rc;
+
+    rec = r;
+    if (strcmp(op, "public") == 0) {
+        check_p256_public(r);
+        return;
+    }
+    if (strcmp(op, "sign") == 0) {
+        check_p256_sign(r);
+        return;
+    }
+    CHECK_INT(q.n, EF_P256_POINT_BYTES);
+    if (strcmp(op, "check") == 0) {
+        rc = ef_p256_check(q.p, &err);
+    } else {
+        CHECK(strcmp(op, "verify") == 0);
+        CHECK_INT(vec_bytes(r, "signature").n, EF_JWS_SIGNATURE_BYTES);
+        rc = ef_p256_verify(q.p, vec_bytes(r, "signature").p,
+                            vec_bytes(r, "text"), &err);
+    }
+    if (CHECK_STATUS(rc, vec_status(r, "expect"), &err) && rc != EF_OK)
+        CHECK_REFUSAL(r, &err);
+}
+
+static void
+test_p256(void **state)
+{
+    (void)state;
+    vec_run("vectors/p256.txt",
+            "id source why? op expect:status msg:text? d:hex? q:hex? "
+            "text:hex? signature:hex?",
+            each_p256);
+    done();
+}
+
+static void
+each_x25519(const struct vec_rec *r)
+{
+    static const unsigned char nine[EF_X25519_BYTES] = {9};
+    ef_slice sk = vec_bytes(r, "sk"), pk = vec_bytes(r, "pk");
+    unsigned char out[EF_X25519_BYTES];
+    ef_err err = {0};
+    ef_status rc;
+
+    rec = r;
+    rc = ef_x25519(out, sk.p, pk.p, &err);
+    if (!CHECK_STATUS(rc, vec_status(r, "expect"), &err))
+        return;
+    if (rc != EF_OK) {
+        CHECK_REFUSAL(r, &err);
+        CHECK(all_zero(out, sizeof out));
+        return;
+    }
+    CHECK_BYTES(out, sizeof out, vec_bytes(r, "shared"));
+    if (memcmp(pk.p, nine, sizeof nine) == 0) {
+        ef_x25519_public(out, sk.p);
+        CHECK_BYTES(out, sizeof out, vec_bytes(r, "shared"));
+    }
+}
+
+static void
+test_x25519(void **state)
+{
+    /* RFC 7748 5.2: k and u, a thousand times */
+    static const unsigned char want[EF_X25519_BYTES] = {
+        0x68, 0x4c, 0xf5, 0x9b, 0xa8, 0x33, 0x09, 0x55, 0x28, 0x00, 0xef,
+        0x56, 0x6f, 0x2f, 0x4d, 0x3c, 0x1c, 0x38, 0x87, 0xc4, 0x93, 0x60,
+        0xe3, 0x87, 0x5f, 0x2e, 0xb9, 0x4d, 0x99, 0x53, 0x2c, 0x51};
+    unsigned char k[EF_X25519_BYTES] = {9}, u[EF_X25519_BYTES] = {9};
+    unsigned char out[EF_X25519_BYTES];
+
+    (void)state;
+    vec_run("vectors/x25519.txt",
+            "id source why? expect:status msg:text? sk:hex pk:hex shared:hex?",
+            each_x25519);
+    rec = NULL;
+    for (int i = 0; i < 1000; i++) {
+        CHECK_INT(ef_x25519(out, k, u, NULL), EF_OK);
+        memcpy(u, k, sizeof u);
+        memcpy(k, out, sizeof k);
+    }
+    CHECK_BYTES(k, sizeof k, slice(want, sizeof want));
+    done();
+}
+
+static void
+each_base64url(const struct vec_rec *r)
+{
+    ef_slice in = vec_bytes(r, "text");
+    ef_buf out = {0}, back = {0};
+    ef_err err = {0};
+    ef_status rc;
+
+    rec = r;
+    ef_buf_str(&out, "before");
+    ef_buf_str(&back, "before");
+    rc = ef_base64url_decode(&out, in, &err);
+    if (CHECK_STATUS(rc, vec_status(r, "expect"), &err)) {
+        CHECK(out.n >= 6 && memcmp(out.p, "before", 6) == 0);
+        CHECK_BYTES(out.p + 6, out.n - 6, vec_bytes(r, "bytes"));
+    }
+    if (rc == EF_OK) {
+        ef_base64url_encode(&back, vec_bytes(r, "bytes"));
+        CHECK_BYTES(back.p + 6, back.n - 6, in);
+    } else {
+        CHECK_REFUSAL(r, &err);
+        CHECK_INT(ef_base64url_decode(&back, in, NULL), rc);
+        CHECK_INT(back.n, 6);
+        CHECK(all_zero(out.p + 6, in.n)); /* nothing is left of it */
+    }
+    ef_buf_free(&out);
+    ef_buf_free(&back);
+}
+
+static const char base64url_fields[] =
+    "id source why? expect:status at:int? msg:text? text:text bytes:hex?";
+
+static void
+test_base64url(void **state)
+{
+    ef_buf b = {.max = 3};
+    ef_err err = {0};
+
+    (void)state;
+    vec_run("vectors/base64url.txt", base64url_fields, each_base64url);
+    rec = NULL;
+    /* no room: nothing is added, and it is told */
+    CHECK_STATUS(ef_base64url_decode(&b, text("AAAA"), &err), EF_E_MEMORY,
+                 &err);
+    CHECK_INT(b.n, 0);
+    ef_base64url_encode(&b, text("abc"));
+    CHECK(b.failed && b.n == 0);
+    ef_buf_free(&b);
+    done();
+}
+
+static const char *
+pem_kind_name(ef_pem_kind kind)
+{
+    static const char *const names[] = {"none", "p256-private", "p256-public",
+                                        "x25519-private", "x25519-public"};
+
+    return names[kind];
+}
+
+/* The record's text behind fill times unit, in a block of its own. */
+static ef_slice
+filled(const struct vec_rec *r, const char *unit)
+{
+    ef_slice in = vec_bytes(r, "text");
+    size_t n = vec_has(r, "fill") ? (size_t)vec_int(r, "fill") : 0;
+    unsigned char *p = block(n + in.n);
+
+    memset(p, unit[0], n);
+    if (in.n != 0)
+        memcpy(p + n, in.p, in.n);
+    return slice(p, n + in.n);
+}
+
+/* The key is what the record says, and prints to its printed, or text. */
+static void
+check_pem_key(const struct vec_rec *r, const ef_pem_key *key)
+{
+    ef_slice secret = vec_bytes(r, "secret"), pub = vec_bytes(r, "public");
+    ef_buf out = {0};
+
+    CHECK(strcmp(pem_kind_name(key->kind), vec_word(r, "kind")) == 0);
+    if (vec_has(r, "secret"))
+        CHECK_BYTES(key->secret, sizeof key->secret, secret);
+    else
+        CHECK(all_zero(key->secret, sizeof key->secret));
+    CHECK_BYTES(key->public_key, pub.n, pub);
+    CHECK(all_zero(key->public_key + pub.n, sizeof key->public_key - pub.n));
+    ef_pem_print(&out, key);
+    CHECK(!out.failed);
+    CHECK_BUF(out, vec_bytes(r, vec_has(r, "printed") ? "printed" : "text"));
+    ef_buf_free(&out);
+}
+
+static void
+each_pem(const struct vec_rec *r)
+{
+    ef_slice in = filled(r, "\n");
+    ef_pem_key key;
+    ef_err err = {0};
+    ef_status rc;
+
+    rec = r;
+    memset(&key, 0xa5, sizeof key);
+    rc = ef_pem_parse(&key, in, &err);
+    if (!CHECK_STATUS(rc, vec_status(r, "expect"), &err)) {
+        free((void *)(uintptr_t)in.p);
+        return;
+    }
+    if (rc == EF_OK) {
+        check_pem_key(r, &key);
+    } else {
+        CHECK_REFUSAL(r, &err);
+        CHECK(all_zero(&key, sizeof key));
+        CHECK_INT(ef_pem_parse(&key, in, NULL), rc);
+    }
+    free((void *)(uintptr_t)in.p);
+}
+
+static const char pem_fields[] =
+    "id source why? expect:status at:int? msg:text? hint:text? kind? "
+    "fill:int? text:text printed:text? secret:hex? public:hex?";
+
+static void
+test_pem(void **state)
+{
+    (void)state;
+    vec_run("vectors/pem.txt", pem_fields, each_pem);
+    done();
+}
+
+static void
+each_jwk(const struct vec_rec *r)
+{
+    ef_slice in = vec_bytes(r, "json"), pub = vec_bytes(r, "public");
+    unsigned char kid[EF_KID_BYTES];
+    ef_pem_key key;
+    ef_buf out = {0};
+    ef_err err = {0};
+    ef_status rc;
+
+    rec = r;
+    memset(&key, 0xa5, sizeof key);
+    rc = ef_jwk_parse(&key, in, &err);
+    if (!CHECK_STATUS(rc, vec_status(r, "expect"), &err))
+        return;
+    if (rc != EF_OK) {
+        CHECK_REFUSAL(r, &err);
+        CHECK(all_zero(&key, sizeof key));
+        CHECK_INT(ef_jwk_parse(&key, in, NULL), rc);
+        return;
+    }
+    CHECK_INT(key.kind, pub.n == EF_P256_POINT_BYTES ? EF_PEM_P256_PUBLIC
+                                                     : EF_PEM_X25519_PUBLIC);
+    CHECK(all_zero(key.secret, sizeof key.secret));
+    CHECK_BYTES(key.public_key, pub.n, pub);
+    ef_jwk_print(&out, &key);
+    CHECK_BUF(out, vec_bytes(r, "printed"));
+    if (pub.n == EF_P256_POINT_BYTES)
+        ef_p256_kid(kid, pub.p);
+    else
+        ef_x25519_kid(kid, pub.p);
+    CHECK_BYTES(kid, sizeof kid, vec_bytes(r, "kid"));
+    ef_buf_free(&out);
+}
+
+static const char jwk_fields[] =
+    "id source why? expect:status at:int? msg:text? place:text? json:text "
+    "printed:text? public:hex? kid:hex?";
+
+static void
+test_jwk(void **state)
+{
+    (void)state;
+    vec_run("vectors/jwk.txt", jwk_fields, each_jwk);
+    done();
+}
+
+/* The parsed JWS is what the record says; signing again gives the text. */
+static void
+check_jws(const struct vec_rec *r, const ef_jws *jws, ef_slice in)
+{
+    char *typ = vec_string(r, "typ");
+    ef_buf out = {0};
+
+    CHECK_BYTES(jws->typ.p, jws->typ.n, vec_bytes(r, "typ"));
+    CHECK_BYTES(jws->q, sizeof jws->q, vec_bytes(r, "q"));
+    CHECK_BUF(jws->payload, vec_bytes(r, "payload"));
+    if (vec_has(r, "d")) {
+        ef_buf_str(&out, "before");
+        CHECK_INT(ef_jws_sign(&out, vec_bytes(r, "d").p, typ,
+                              vec_bytes(r, "payload"), NULL),
+                  EF_OK);
+        CHECK_BYTES(out.p + 6, out.n - 6, in);
+    }
+    ef_buf_free(&out);
+    free(typ);
+}
+
+static void
+each_jws(const struct vec_rec *r)
+{
+    ef_slice in = filled(r, "A");
+    ef_jws jws;
+    ef_err err = {0};
+    ef_status rc;
+
+    rec = r;
+    rc = ef_jws_parse(&jws, in, &err);
+    CHECK(rc != EF_E_AUTH);
+    if (rc == EF_OK) {
+        check_jws(r, &jws, in);
+        rc = ef_jws_verify(&jws, in, &err);
+        CHECK_INT(ef_jws_verify(&jws, in, NULL), rc);
+        CHECK(rc == EF_OK || rc == EF_E_AUTH);
+    }
+    if (CHECK_STATUS(rc, vec_status(r, "expect"), &err) && rc != EF_OK)
+        CHECK_REFUSAL(r, &err);
+    ef_jws_free(&jws);
+    ef_jws_free(&jws);
+    CHECK(ef_jws_parse(&jws, in, NULL) == rc || rc == EF_E_AUTH);
+    ef_jws_free(&jws);
+    free((void *)(uintptr_t)in.p);
+}
+
+static const char jws_fields[] =
+    "id source why? expect:status at:int? msg:text? place:text? fill:int? "
+    "text:text typ:text? payload:hex? q:hex? d:hex?";
+
+/* What can't be signed, and the largest that can. */
+static void
+test_jws_sign(void **state)
+{
+    static const unsigned char zero[EF_P256_SCALAR_BYTES],
+        d[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3, 4, 5, 6, 7,
+               8, 9, 1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3, 4, 5};
+    unsigned char *payload = block(EF_MAX_JWS_BYTES);
+    size_t fits;
+    ef_buf out = {0};
+    ef_err err = {0};
+    ef_jws jws;
+
+    (void)state;
+    CHECK_STATUS(ef_jws_sign(&out, d, "A", text(""), &err), EF_E_FORMAT, &err);
+    CHECK_INT(err.at, 0);
+    CHECK_STATUS(ef_jws_sign(&out, d, "", text(""), &err), EF_E_FORMAT, &err);
+    CHECK_STATUS(ef_jws_sign(&out, zero, "a", text(""), &err), EF_E_FORMAT,
+                 &err);
+    CHECK_INT(ef_jws_sign(&out, d, "a", text(""), &err), EF_OK);
+    fits = ((size_t)EF_MAX_JWS_BYTES - out.n) * 3 / 4;
+    ef_buf_free(&out);
+    CHECK_STATUS(ef_jws_sign(&out, d, "a", slice(payload, fits + 1), &err),
+                 EF_E_LIMIT, &err);
+    CHECK_INT(err.at, EF_MAX_JWS_BYTES);
+    CHECK_INT(out.n, 0);
+    CHECK_INT(ef_jws_sign(&out, d, "a", slice(payload, fits), &err), EF_OK);
+    CHECK(out.n <= EF_MAX_JWS_BYTES && out.n + 4 > EF_MAX_JWS_BYTES);
+    CHECK_INT(ef_jws_parse(&jws, slice(out.p, out.n), &err), EF_OK);
+    CHECK_INT(ef_jws_verify(&jws, slice(out.p, out.n), &err), EF_OK);
+    CHECK_BUF(jws.payload, slice(payload, fits));
+    ef_jws_free(&jws);
+    free(payload);
+    ef_buf_free(&out);
+    done();
+}
+
+/* Each bit of a text changed: parse or verify says no. */
+static void
+test_jws_every_bit(void **state)
+{
+    static const unsigned char d[EF_P256_SCALAR_BYTES] = {7};
+    ef_buf out = {0};
+    ef_jws jws;
+    unsigned refused = 0;
+    size_t i;
+
+    (void)state;
+    CHECK_INT(ef_jws_sign(&out, d, "t", text("yes"), NULL), EF_OK);
+    for (i = 0; i < 8 * out.n; i += i < 8 * (out.n - 90) ? 7 : 3) {
+        out.p[i / 8] ^= (unsigned char)(1 << i % 8);
+        refused += ef_jws_parse(&jws, slice(out.p, out.n), NULL) != EF_OK ||
+                   ef_jws_verify(&jws, slice(out.p, out.n), NULL) != EF_OK;
+        ef_jws_free(&jws);
+        out.p[i / 8] ^= (unsigned char)(1 << i % 8);
+    }
+    CHECK(refused > 400);
+    for (i = 0; i < out.n; i++) { /* and each beginning of it */
+        CHECK(ef_jws_parse(&jws, slice(out.p, i), NULL) == EF_E_FORMAT);
+        ef_jws_free(&jws);
+    }
+    ef_buf_free(&out);
+    done();
+}
+
+static void
+test_jws(void **state)
+{
+    (void)state;
+    vec_run("vectors/jws.txt", jws_fields, each_jws);
+    done();
+}
+
+static void
+each_hpke(const struct vec_rec *r)
+{
+    ef_slice ct = vec_bytes(r, "ct"), pt = vec_bytes(r, "pt");
+    size_t n = ct.n > EF_TAG_BYTES ? ct.n - EF_TAG_BYTES : 0;
+    unsigned char *out = block(n), *place = copy(ct);
+    ef_slice info = vec_bytes(r, "info"), aad = vec_bytes(r, "aad");
+    ef_err err = {0};
+    ef_status rc;
+
+    rec = r;
+    CHECK_INT(vec_bytes(r, "sk").n, EF_X25519_BYTES);
+    CHECK_INT(vec_bytes(r, "enc").n, EF_HPKE_ENC_BYTES);
+    rc = ef_hpke_open(out, vec_bytes(r, "sk").p, vec_bytes(r, "enc").p, info,
+                      aad, ct.p, ct.n, &err);
+    if (CHECK_STATUS(rc, vec_status(r, "expect"), &err)) {
+        if (rc == EF_OK)
+            CHECK_BYTES(out, n, pt);
+        else
+            CHECK_REFUSAL(r, &err);
+        if (rc != EF_OK)
+            CHECK(all_zero(out, n));
+    }
+    CHECK_INT(ef_hpke_open(place, vec_bytes(r, "sk").p, vec_bytes(r, "enc").p,
+                           info, aad, place, ct.n, NULL),
+              rc);
+    CHECK(memcmp(place, out, n) == 0);
+    free(out);
+    free(place);
+}
+
+/* What is sealed here opens here, and with one bit of it changed does not. */
+static void
+check_hpke_round(size_t n)
+{
+    unsigned char sk[EF_X25519_BYTES], pk[EF_X25519_BYTES];
+    unsigned char enc[EF_HPKE_ENC_BYTES], *pt = block(n), *out = block(n);
+    unsigned char *ct = block(n + EF_TAG_BYTES);
+    ef_slice info = slice("info", n % 5), aad = slice("aad", n % 4);
+
+    CHECK_INT(ef_x25519_new(sk, NULL), EF_OK);
+    ef_x25519_public(pk, sk);
+    CHECK_INT(ef_hpke_seal(enc, ct, pk, info, aad, pt, n, NULL), EF_OK);
+    CHECK_INT(ef_hpke_open(out, sk, enc, info, aad, ct, n + EF_TAG_BYTES, NULL),
+              EF_OK);
+    CHECK(memcmp(out, pt, n) == 0);
+    for (size_t i = 0; i < 8 * (n + EF_TAG_BYTES); i += 13) {
+        ct[i / 8] ^= (unsigned char)(1 << i % 8);
+        CHECK_INT(
+            ef_hpke_open(out, sk, enc, info, aad, ct, n + EF_TAG_BYTES, NULL),
+            EF_E_AUTH);
+        CHECK(all_zero(out, n));
+        ct[i / 8] ^= (unsigned char)(1 << i % 8);
+    }
+    free(pt);
+    free(out);
+    free(ct);
+}
+
+static void
+test_hpke(void **state)
+{
+    static const unsigned char zero[EF_X25519_BYTES];
+    unsigned char enc[EF_HPKE_ENC_BYTES], ct[EF_TAG_BYTES + 4] = "text";
+    ef_err err = {0};
+
+    (void)state;
+    vec_run("vectors/hpke.txt",
+            "id source why? expect:status at:int? msg:text? sk:hex enc:hex "
+            "info:hex aad:hex ct:hex pt:hex?",
+            each_hpke);
+    rec = NULL;
+    for (size_t n = 0; n <= 48; n += 12)
+        check_hpke_round(n);
+    CHECK_STATUS(ef_hpke_seal(enc, ct, zero, text(""), text(""), ct, 4, &err),
+                 EF_E_AUTH, &err);
+    CHECK_STATUS(ef_hpke_seal(enc, ct, (const unsigned char[32]){9}, text(""),
+                              text(""), ct, (size_t)EF_MAX_PLAINTEXT_BYTES + 1,
+                              &err),
+                 EF_E_LIMIT, &err);
+    done();
+}
+
+static void
+each_commitment(const struct vec_rec *r)
+{
+    unsigned char out[EF_SHA256_BYTES];
+
+    rec = r;
+    CHECK_INT(vec_bytes(r, "key").n, EF_KEY_BYTES);
+    ef_key_commitment(out, vec_bytes(r, "key").p);
+    CHECK_BYTES(out, sizeof out, vec_bytes(r, "commitment"));
+}
+
+static void
+test_commitments(void **state)
+{
+    (void)state;
+    vec_run("vectors/commitments.txt", "id source why? key:hex commitment:hex",
+            each_commitment);
+    done();
+}
+
+/* New keys are good ones, and no two are the same. */
+static void
+test_new_keys(void **state)
+{
+    unsigned char d[8][EF_P256_SCALAR_BYTES], sk[8][EF_X25519_BYTES];
+    unsigned char q[EF_P256_POINT_BYTES];
+
+    (void)state;
+    for (unsigned i = 0; i < 8; i++) {
+        CHECK_INT(ef_p256_new(d[i], NULL), EF_OK);
+        CHECK_INT(ef_p256_public(q, d[i], NULL), EF_OK);
+        CHECK_INT(ef_x25519_new(sk[i], NULL), EF_OK);
+        CHECK(memcmp(d[i], sk[i], EF_X25519_BYTES) != 0);
+        for (unsigned k = 0; k < i; k++)
+            CHECK(memcmp(d[i], d[k], EF_P256_SCALAR_BYTES) != 0 &&
+                  memcmp(sk[i], sk[k], EF_X25519_BYTES) != 0);
+    }
+    done();
+}
+
+/* In a child without getrandom(2), as under an old kernel: no key is made. */
+static int
+no_random(void)
+{
+    struct sock_filter rules[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getrandom, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    struct sock_fprog filter = {sizeof rules / sizeof rules[0], rules};
+    unsigned char d[EF_P256_SCALAR_BYTES], sk[EF_X25519_BYTES], ct[16];
+    unsigned char enc[EF_HPKE_ENC_BYTES];
+    ef_err err = {0};
+
+    memset(d, 0xa5, sizeof d);
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0)
+        return 2;
+    return ef_p256_new(d, &err) != EF_E_IO || !all_zero(d, sizeof d) ||
+           strcmp(err.msg, "the kernel gave no random bytes") != 0 ||
+           ef_x25519_new(sk, NULL) != EF_E_IO ||
+           ef_hpke_seal(enc, ct, (const unsigned char[32]){9}, text(""),
+                        text(""), NULL, 0, NULL) != EF_E_IO;
+}
+
+static void
+test_no_random(void **state)
+{
+    int status = -1;
+    pid_t child;
+
+    (void)state;
+    fflush(stdout);
+    child = fork();
+    if (child == 0) {
+        int failure = no_random();
+
+        exit(failure); /* so that coverage is written */
+    }
+    CHECK(child > 0 && waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    done();
+}
+
+static void
+feed_keys(ef_slice in)
+{
+    ef_pem_key key;
+    ef_jws jws;
+    ef_buf out = {0};
+    ef_err err = {0};
+    unsigned ok = 0;
+
+    ok += ef_pem_parse(&key, in, &err) == EF_OK;
+    ok += ef_jwk_parse(&key, in, &err) == EF_OK;
+    ok += ef_base64url_decode(&out, in, &err) == EF_OK;
+    if (ef_jws_parse(&jws, in, &err) == EF_OK)
+        ok += ef_jws_verify(&jws, in, &err) == EF_OK;
+    ef_jws_free(&jws);
+    ef_buf_free(&out);
+    CHECK(ok <= 1);
+}
+
+/* ----------------------------------------------------------------------- *
+ * CBOR                                                                    *
+ * ----------------------------------------------------------------------- */
+
+static void
+hex_to(ef_buf *out, const char *before, ef_slice s, const char *after)
+{
+    char *digits = (char *)block(2 * s.n);
+
+    ef_hex_encode(digits, s.p, s.n, 0);
+    ef_buf_str(out, before);
+    ef_buf_add(out, digits, 2 * s.n);
+    ef_buf_str(out, after);
+    free(digits);
+}
+
+/* An item as the records write it. */
+static void
+cbor_print(ef_buf *out, const ef_cbor_item *item)
+{
+    char number[32];
+
+    snprintf(number, sizeof number, "%" PRIu64, item->value);
+    switch (item->type) {
+    case EF_CBOR_NEGATIVE:
+        ef_buf_str(out, "~");
+        break;
+    case EF_CBOR_BYTES:
+        hex_to(out, "h'", item->bytes, "'");
+        return;
+    case EF_CBOR_TEXT:
+        hex_to(out, "t'", item->bytes, "'");
+        return;
+    case EF_CBOR_FLOAT:
+        hex_to(out, "f'", item->bytes, "'");
+        return;
+    case EF_CBOR_ARRAY:
+    case EF_CBOR_MAP:
+        ef_buf_str(out, item->type == EF_CBOR_ARRAY ? "[" : "{");
+        if (item->indefinite)
+            snprintf(number, sizeof number, "_");
+        break;
+    case EF_CBOR_SIMPLE:
+        ef_buf_str(out, "s");
+        break;
+    case EF_CBOR_END:
+        ef_buf_str(out, "]");
+        return;
+    case EF_CBOR_UINT:
+        break;
+    }
+    ef_buf_str(out, number);
+}
+
+static ef_status
+cbor_all(ef_cbor *c, ef_buf *out, ef_err *err)
+{
+    ef_cbor_item item;
+    ef_status rc;
+
+    do {
+        rc = ef_cbor_next(c, &item, err);
+        if (rc != EF_OK)
+            return rc;
+        CHECK(item.at <= c->at && c->at <= c->in.n);
+        if (out->n > 0)
+            ef_buf_str(out, " ");
+        cbor_print(out, &item);
+    } while (c->depth > 0);
+    return EF_OK;
+}
+
+/* key:a,b */
+static ef_status
+cbor_ask_key(ef_cbor *c, ef_buf *out, uint32_t *seen, const char *word,
+             ef_err *err)
+{
+    char list[64], *names[8], *rest = list;
+    size_t n = 0, which = 99;
+    ef_status rc;
+
+    snprintf(list, sizeof list, "%s", word);
+    while (n < 8 && (names[n] = strsep(&rest, ",")) != NULL)
+        n++;
+    rc = ef_cbor_key(c, &which, seen, (const char *const *)names, n, err);
+    if (rc != EF_OK)
+        return rc;
+    snprintf(list, sizeof list, which == n ? "key-" : "key%zu", which);
+    ef_buf_str(out, list);
+    return EF_OK;
+}
+
+static ef_status
+cbor_ask_type(ef_cbor *c, ef_buf *out, const char *word, ef_err *err)
+{
+    static const char *const types[] = {"uint",   "neg",   "bytes",
+                                        "text",   "array", "map",
+                                        "simple", "float", "end"};
+    ef_cbor_item item;
+    ef_status rc;
+    size_t k = 0;
+
+    while (k < 8 && strcmp(word, types[k]) != 0)
+        k++;
+    CHECK(strcmp(word, types[k]) == 0);
+    rc = ef_cbor_take(c, &item, (ef_cbor_type)k, err);
+    if (rc == EF_OK)
+        cbor_print(out, &item);
+    return rc;
+}
+
+static ef_status
+cbor_ask(ef_cbor *c, ef_buf *out, uint32_t *seen, const char *word, ef_err *err)
+{
+    ef_status rc;
+    int found = 9;
+
+    if (strcmp(word, "all") == 0)
+        return cbor_all(c, out, err);
+    if (out->n > 0)
+        ef_buf_str(out, " ");
+    if (strncmp(word, "tag", 3) == 0) {
+        rc = ef_cbor_tag(c, strtoull(word + 3, NULL, 10), &found, err);
+        ef_buf_str(out, found ? "tag+" : "tag-");
+        return rc;
+    }
+    if (strncmp(word, "key:", 4) == 0)
+        return cbor_ask_key(c, out, seen, word + 4, err);
+    if (strcmp(word, "skip") == 0 || strcmp(word, "close") == 0) {
+        ef_buf_str(out, word);
+        return *word == 's' ? ef_cbor_skip(c, err) : ef_cbor_end(c, err);
+    }
+    return cbor_ask_type(c, out, word, err);
+}
+
+/* A call that fails leaves the reader as it was: asked again, it says the
+ * same, also to who gives no err. ef_cbor_skip and ef_cbor_end have read some
+ * of it by then. */
+static void
+cbor_again(const ef_cbor *before, const ef_cbor *after, ef_status rc)
+{
+    ef_cbor c = *before;
+    ef_cbor_item item;
+
+    CHECK(memcmp(before->level, after->level, sizeof c.level) == 0);
+    CHECK(before->at == after->at && before->depth == after->depth);
+    CHECK_INT(ef_cbor_next(&c, &item, NULL), rc);
+}
+
+static void
+each_cbor(const struct vec_rec *r)
+{
+    ef_slice in = vec_bytes(r, "in");
+    char *ask = vec_has(r, "ask") ? vec_string(r, "ask") : strdup("all close");
+    char *rest = ask, *word;
+    ef_buf out = {0};
+    ef_cbor c, before;
+    uint32_t seen = 0;
+    ef_err err = {0};
+    ef_status rc = EF_OK;
+
+    rec = r;
+    ef_cbor_init(&c, in);
+    before = c;
+    while (rc == EF_OK && (word = strsep(&rest, " ")) != NULL) {
+        before = c;
+        rc = cbor_ask(&c, &out, &seen, word, &err);
+    }
+    if (CHECK_STATUS(rc, vec_status(r, "expect"), &err)) {
+        if (rc == EF_OK)
+            CHECK_BUF(out, vec_bytes(r, "out"));
+        else
+            CHECK_REFUSAL(r, &err);
+    }
+    /* a plain walk: what fails, fails again */
+    ef_cbor_init(&c, in);
+    do {
+        ef_cbor_item item;
+
+        before = c;
+        rc = ef_cbor_next(&c, &item, NULL);
+    } while (rc == EF_OK && c.depth > 0);
+    if (rc != EF_OK)
+        cbor_again(&before, &c, rc);
+    ef_buf_free(&out);
+    free(ask);
+}
+
+static const char cbor_fields[] =
+    "id source why? expect:status at:int? msg:text? ask:text? in:hex out:text?";
+
+static void
+test_cbor(void **state)
+{
+    (void)state;
+    vec_run("vectors/cbor.txt", cbor_fields, each_cbor);
+    done();
+}
+
+/* ----------------------------------------------------------------------- *
+ * Enclave images and measurements                                         *
+ * ----------------------------------------------------------------------- */
+
+/* The image of a record, in a block of its own of *n bytes. */
+static unsigned char *
+eif_image(const struct vec_rec *r, size_t *n)
+{
+    static const struct {
+        const char *name;
+        size_t at;
+    } parts[] = {{"head", 0},
+                 {"offsets", 28},
+                 {"sizes", 284},
+                 {"tail", 540},
+                 {"rest", 548}};
+    size_t all = 548 + vec_bytes(r, "rest").n + (size_t)vec_int(r, "zeros"), i;
+    unsigned char *p = block(all), *image;
+
+    memset(p, 0, all);
+    for (i = 0; i < 5; i++) {
+        ef_slice part = vec_bytes(r, parts[i].name);
+
+        if (part.n > 0)
+            memcpy(p + parts[i].at, part.p, part.n);
+    }
+    *n = vec_has(r, "cut") ? (size_t)vec_int(r, "cut") : all;
+    image = block(*n);
+    memcpy(image, p, *n < all ? *n : all);
+    free(p);
+    return image;
+}
+
+/* The image in pieces of so many bytes. */
+static ef_status
+eif_pieces(ef_measurement *out, ef_slice image, size_t piece, ef_err *err)
+{
+    ef_eif *e = ef_eif_new();
+    ef_status rc = EF_OK;
+    size_t at, n;
+
+    assert_non_null(e);
+    for (at = 0; rc == EF_OK && at < image.n; at += n) {
+        unsigned char *p;
+
+        n = piece < image.n - at ? piece : image.n - at;
+        p = block(n);
+        memcpy(p, image.p + at, n);
+        rc = ef_eif_push(e, slice(p, n), err);
+        free(p);
+    }
+    if (rc == EF_OK)
+        rc = ef_eif_push(e, slice(NULL, 0), err);
+    if (rc == EF_OK)
+        rc = ef_eif_end(e, out, err);
+    ef_eif_free(e);
+    return rc;
+}
+
+static void
+check_pcrs(const struct vec_rec *r, const ef_measurement *m)
+{
+    CHECK_BYTES(m->pcr0, EF_PCR_BYTES, vec_bytes(r, "pcr0"));
+    CHECK_BYTES(m->pcr1, EF_PCR_BYTES, vec_bytes(r, "pcr1"));
+    CHECK_BYTES(m->pcr2, EF_PCR_BYTES, vec_bytes(r, "pcr2"));
+    CHECK_INT(m->has_pcr8, vec_has(r, "pcr8"));
+    if (m->has_pcr8)
+        CHECK_BYTES(m->pcr8, EF_PCR_BYTES, vec_bytes(r, "pcr8"));
+    else
+        CHECK(all_zero(m->pcr8, EF_PCR_BYTES));
+}
+
+static void
+each_eif(const struct vec_rec *r)
+{
+    static const size_t pieces[] = {SIZE_MAX, 1, 7, 547, 548, 549};
+    size_t n, i;
+    unsigned char *image = eif_image(r, &n);
+
+    rec = r;
+    for (i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
+        ef_measurement m, untouched;
+        ef_err err = {0};
+        ef_status rc;
+
+        snprintf(about, sizeof about, "pieces of %zu", pieces[i]);
+        memset(&m, 0xa5, sizeof m);
+        untouched = m;
+        rc = eif_pieces(&m, slice(image, n), pieces[i], &err);
+        if (!CHECK_STATUS(rc, vec_status(r, "expect"), &err))
+            continue;
+        if (rc == EF_OK) {
+            check_pcrs(r, &m);
+            continue;
+        }
+        CHECK_REFUSAL(r, &err);
+        CHECK(memcmp(&m, &untouched, sizeof m) == 0);
+        CHECK_INT(eif_pieces(&m, slice(image, n), pieces[i], NULL), rc);
+    }
+    *about = 0;
+    free(image);
+}
+
+static const char eif_fields[] =
+    "id source why? expect:status at:int? msg:text? hint:text? cut:int? "
+    "zeros:int? head:hex offsets:hex sizes:hex tail:hex rest:hex pcr0:hex? "
+    "pcr1:hex? pcr2:hex? pcr8:hex?";
+
+static void
+test_eif(void **state)
+{
+    (void)state;
+    ef_eif_free(NULL);
+    vec_run("vectors/eif.txt", eif_fields, each_eif);
+    done();
+}
+
+/* What is printed is parsed to the same again. */
+static void
+check_printed(const ef_measurement *m, ef_slice want)
+{
+    ef_measurement back;
+    ef_buf out = {0};
+    ef_err err = {0};
+
+    ef_measurement_print(&out, m);
+    CHECK_BUF(out, want);
+    if (CHECK_STATUS(ef_measurement_parse(&back, want, &err), EF_OK, &err))
+        CHECK(memcmp(&back, m, sizeof back) == 0);
+    ef_buf_free(&out);
+}
+
+static void
+each_measurement(const struct vec_rec *r)
+{
+    ef_slice json = vec_bytes(r, "json");
+    size_t blanks = (size_t)vec_int(r, "blanks");
+    unsigned char *all = block(json.n + blanks);
+    ef_measurement m, untouched;
+    ef_err err = {0};
+    ef_status rc;
+
+    rec = r;
+    if (json.n > 0)
+        memcpy(all, json.p, json.n);
+    memset(all + json.n, ' ', blanks);
+    json = slice(all, json.n + blanks);
+    memset(&m, 0xa5, sizeof m);
+    untouched = m;
+    rc = ef_measurement_parse(&m, json, &err);
+    if (CHECK_STATUS(rc, vec_status(r, "expect"), &err)) {
+        if (rc == EF_OK) {
+            check_printed(&m, vec_bytes(r, "printed"));
+            CHECK_INT(ef_measurement_is_debug(&m), 0);
+        } else {
+            CHECK_REFUSAL(r, &err);
+            CHECK(memcmp(&m, &untouched, sizeof m) == 0);
+            CHECK_INT(ef_measurement_parse(&m, json, NULL), rc);
+        }
+    }
+    free(all);
+}
+
+static const char measurement_fields[] =
+    "id source why? expect:status place:text? at:int? msg:text? hint:text? "
+    "json:text blanks:int? printed:text?";
+
+static void
+test_measurements(void **state)
+{
+    ef_measurement zeros = {.has_pcr8 = 0};
+
+    (void)state;
+    vec_run("vectors/measurements.txt", measurement_fields, each_measurement);
+    CHECK_INT(ef_measurement_is_debug(&zeros), 1);
+    zeros.pcr8[0] = 1;
+    CHECK_INT(ef_measurement_is_debug(&zeros), 1);
+    zeros.pcr2[47] = 1;
+    CHECK_INT(ef_measurement_is_debug(&zeros), 0);
+    done();
+}
+
+/* for test_guard_pages, beside the other feed_ functions */
+static void
+feed_measurement(ef_slice in)
+{
+    ef_measurement m;
+    ef_cbor c;
+    ef_eif *e = ef_eif_new();
+    ef_err err = {0};
+    unsigned ok = 0;
+
+    assert_non_null(e);
+    ok += ef_measurement_parse(&m, in, &err) == EF_OK;
+    ef_cbor_init(&c, in);
+    ok += ef_cbor_skip(&c, &err) == EF_OK;
+    ok += ef_eif_push(e, in, &err) == EF_OK && ef_eif_end(e, &m, &err) == EF_OK;
+    ef_eif_free(e);
+    CHECK(ok <= 2);
+}
+
+/* --- views --- */
+
+static void
+each_markdown(const struct vec_rec *r)
+{
+    ef_slice in = vec_bytes(r, "text");
+    ef_buf out = {0};
+
+    rec = r;
+    ef_buf_str(&out, "before"); /* it is appended to */
+    ef_view_markdown(&out, in);
+    CHECK(!out.failed && out.n >= 6 && memcmp(out.p, "before", 6) == 0);
+    CHECK_BYTES(out.p + 6, out.n - 6, vec_bytes(r, "html"));
+    ef_buf_free(&out);
+    out.max = 3; /* what does not fit is a failure */
+    ef_view_markdown(&out, in);
+    CHECK_INT(out.failed, vec_bytes(r, "html").n > 3);
+    ef_buf_free(&out);
+}
+
+static const char markdown_fields[] = "id source text:text html:text";
+
+static void
+test_markdown(void **state)
+{
+    (void)state;
+    vec_run("vectors/markdown.txt", markdown_fields, each_markdown);
+    done();
+}
+
+/* The view that a record describes; free apps, datasets, edges and ports. */
+static ef_view
+view_made(const struct vec_rec *r, ef_view_port **ports)
+{
+    size_t apps = (size_t)vec_int(r, "apps");
+    size_t datasets = (size_t)vec_int(r, "datasets");
+    size_t edges = (size_t)vec_int(r, "edges");
+    size_t port_n = (size_t)vec_int(r, "ports");
+    ef_view_app *app = calloc(apps + 1, sizeof *app);
+    ef_view_dataset *set = calloc(datasets + 1, sizeof *set);
+    ef_view_edge *edge = calloc(edges + 1, sizeof *edge), one = {0, 0, 0, 1};
+    int given = vec_has(r, "edge");
+
+    *ports = calloc(port_n + 1, sizeof **ports);
+    assert_true(app && set && edge && *ports);
+    if (given)
+        assert_int_equal(sscanf(vec_word(r, "edge"), "%zu %zu %zu",
+                                &one.dataset, &one.app, &one.port),
+                         3);
+    for (size_t i = 0; i < apps; i++)
+        app[i] = (ef_view_app){.ports = *ports, .port_n = port_n};
+    for (size_t i = 0; i < edges; i++) {
+        edge[i] = one;
+        if (!given && datasets > 0)
+            edge[i].dataset = i % datasets;
+    }
+    return (ef_view){.apps = app,
+                     .app_n = apps,
+                     .datasets = set,
+                     .dataset_n = datasets,
+                     .edges = edge,
+                     .edge_n = edges};
+}
+
+/* A drain that says no. */
+static int
+view_refused(void *ctx, const unsigned char *p, size_t n)
+{
+    (void)ctx;
+    (void)p;
+    (void)n;
+    return -1;
+}
+
+static void
+each_view(const struct vec_rec *r)
+{
+    ef_view_port *ports;
+    ef_view v = view_made(r, &ports);
+
+    rec = r;
+    for (int f = EF_VIEW_TEXT; f <= EF_VIEW_HTML; f++) {
+        ef_buf out = {0}, full = {.max = 1};
+        ef_err err = {0};
+        ef_status rc = ef_view_print(&out, &v, (ef_view_format)f, &err);
+
+        CHECK_STATUS(rc, vec_status(r, "expect"), &err);
+        if (rc != EF_OK) {
+            CHECK_REFUSAL(r, &err);
+            CHECK_INT(out.n, 0);
+            CHECK_INT(ef_view_print(&out, &v, (ef_view_format)f, NULL), rc);
+        } else {
+            CHECK(out.n > 0);
+            CHECK_INT(ef_view_print(&full, &v, (ef_view_format)f, NULL),
+                      EF_E_MEMORY);
+            if (out.n > 65536) {
+                ef_buf drained = {.drain = view_refused};
+
+                CHECK_INT(ef_view_print(&drained, &v, (ef_view_format)f, NULL),
+                          EF_E_MEMORY);
+                ef_buf_free(&drained);
+            }
+        }
+        ef_buf_free(&out);
+        ef_buf_free(&full);
+    }
+    free((void *)(uintptr_t)v.apps);
+    free((void *)(uintptr_t)v.datasets);
+    free((void *)(uintptr_t)v.edges);
+    free(ports);
+}
+
+static const char view_fields[] =
+    "id source why? expect:status at:int? msg:text? apps:int ports:int "
+    "datasets:int edges:int edge:line?";
+
+static void
+test_views(void **state)
+{
+    (void)state;
+    vec_run("vectors/view.txt", view_fields, each_view);
+    done();
+}
+
+/* Doubling the text about doubles the time: 1 MiB of what a slow reader would
+ * look at again and again is read in a moment. */
+static void
+test_markdown_linear(void **state)
+{
+    static const char *const unit[] = {"*a ",
+                                       "**a _b ",
+                                       "[a](",
+                                       "[",
+                                       "`a``b```c",
+                                       "> ",
+                                       "- a\n  ",
+                                       "~~a ",
+                                       "a\\",
+                                       "_a*",
+                                       "](https://a.b/",
+                                       "```\n",
+                                       "1. ",
+                                       "[a](https://b.c) *",
+                                       "*_~~",
+                                       "\t- "};
+    const size_t size = (size_t)1 << 20;
+    unsigned char *p = block(size);
+    clock_t begun = clock();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof unit / sizeof unit[0]; i++) {
+        ef_buf out = {0};
+
+        for (size_t k = 0; k < size; k++)
+            p[k] = (unsigned char)unit[i][k % strlen(unit[i])];
+        ef_view_markdown(&out, slice(p, size));
+        CHECK(!out.failed && out.n > 0);
+        ef_buf_free(&out);
+    }
+    CHECK(clock() - begun < 60 * CLOCKS_PER_SEC);
+    free(p);
+    done();
+}
+
+static void
+feed_markdown(ef_slice in)
+{
+    ef_buf out = {0};
+
+    ef_view_markdown(&out, in);
+    CHECK(!out.failed);
+    ef_buf_free(&out);
+}
+
 static void
 test_guard_pages(void **state)
 {
@@ -3365,6 +4563,12 @@ test_guard_pages(void **state)
     guard_run("vectors/etags.txt", etag_fields, feed_answers);
     guard_run("vectors/xml.txt", xml_fields, feed_answers);
     guard_run("vectors/shards.txt", shard_fields, feed_answers);
+    guard_run("vectors/base64url.txt", base64url_fields, feed_keys);
+    guard_run("vectors/pem.txt", pem_fields, feed_keys);
+    guard_run("vectors/jwk.txt", jwk_fields, feed_keys);
+    guard_run("vectors/jws.txt", jws_fields, feed_keys);
+    guard_run("vectors/measurements.txt", measurement_fields, feed_measurement);
+    guard_run("vectors/markdown.txt", markdown_fields, feed_markdown);
     guard_close();
     printf("    %lu inputs before a guard page\n", guard_inputs);
     done();
@@ -3420,6 +4624,24 @@ main(void)
         cmocka_unit_test(test_etags),
         cmocka_unit_test(test_xml),
         cmocka_unit_test(test_shards),
+        cmocka_unit_test(test_p256),
+        cmocka_unit_test(test_x25519),
+        cmocka_unit_test(test_base64url),
+        cmocka_unit_test(test_pem),
+        cmocka_unit_test(test_jwk),
+        cmocka_unit_test(test_jws),
+        cmocka_unit_test(test_jws_sign),
+        cmocka_unit_test(test_jws_every_bit),
+        cmocka_unit_test(test_hpke),
+        cmocka_unit_test(test_commitments),
+        cmocka_unit_test(test_new_keys),
+        cmocka_unit_test(test_no_random),
+        cmocka_unit_test(test_cbor),
+        cmocka_unit_test(test_eif),
+        cmocka_unit_test(test_measurements),
+        cmocka_unit_test(test_markdown),
+        cmocka_unit_test(test_markdown_linear),
+        cmocka_unit_test(test_views),
         cmocka_unit_test(test_no_answer),
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_statuses),
