@@ -20389,8 +20389,13 @@ ws_publish(ef_workspace *ws, const char *dir,
      * there */
     if (rc == EF_OK)
         rc = ef_workspace_add(ws, buf_slice(&name), jws, err);
-    if (rc == EF_OK && !had)
+    if (rc == EF_OK && !had) {
         rc = file_write(buf_cstr(&path), 0, jws, err);
+        /* what could not be made durable is not to stand there: a command that
+         * fails has said nothing */
+        if (rc != EF_OK)
+            (void)unlink(buf_cstr(&path));
+    }
     ef_buf_free(&path);
     ef_buf_free(&name);
     return rc;
@@ -29511,7 +29516,8 @@ cli_new_members(ef_buf *m, const struct cli *c, const struct cli_book *b,
     return rc;
 }
 
-/* --until's time, as seconds since 1970. 0 (and a message): it is none. */
+/* --until's time, as seconds since 1970. 0 (and a message): it is none, or
+ * over already, which only the last command would tell. */
 static int
 cli_until(const struct cli *c, ef_buf *m)
 {
@@ -29524,6 +29530,10 @@ cli_until(const struct cli *c, ef_buf *m)
         (void)cli_usage("--until takes seconds since 1970, 20130524T000000Z "
                         "or 2013-05-24T00:00:00Z, not",
                         text);
+        return 0;
+    }
+    if (t <= cli_now()) {
+        (void)cli_usage("--until is in the past:", text);
         return 0;
     }
     cli_add_number(m, "expires", t);
@@ -30053,7 +30063,7 @@ cli_task_list(struct cli *c)
     ef_buf out = cli_stdout(c);
     ef_err err = {0};
     size_t i, n = 0;
-    int json = c->value[CLI_JSON] != NULL, waits = 0;
+    int json = c->value[CLI_JSON] != NULL, waits = 0, status;
     ef_status rc = cli_book_open(c, &b, CLI_AS_ONE, &err);
 
     ef_buf_str(&out, json ? "[" : "");
@@ -30066,11 +30076,12 @@ cli_task_list(struct cli *c)
         n++;
     }
     ef_buf_str(&out, json ? "]\n" : "");
-    if (rc == EF_OK && !json && c->value[CLI_QUIET] == NULL)
+    status = cli_finish(&b, &out, rc, &err);
+    if (status == 0 && !json && !cli_quiet)
         fprintf(stderr, n == 0 ? "encflow task list: nothing waits for you\n"
                                : "hint: encflow approve HASH, or decline HASH "
                                  "--reason TEXT\n");
-    return cli_finish(&b, &out, rc, &err);
+    return status;
 }
 
 /* May the user answer about doc? *done: he has said the same already.
