@@ -6914,7 +6914,7 @@ ef_pem_parse(ef_pem_key *out, ef_slice text, ef_err *err)
     struct {
         unsigned char der[EF_MAX_PEM_BYTES];
     } s;
-    ef_slice label, body;
+    ef_slice label, body = {NULL, 0};
     size_t n;
     ef_status rc;
 
@@ -7377,6 +7377,7 @@ jws_only(const ef_json *doc, uint32_t object, const char *const names[4],
     uint32_t i;
     int k;
 
+    /* it was parsed: it has nodes. NOLINTNEXTLINE(clang-analyzer-core.*) */
     for (i = object + 1; i < doc->nodes[object].end; i = doc->nodes[i].end) {
         for (k = 0; k < 4; k++)
             if (json_name_is(doc, i, slice_str(names[k])))
@@ -17380,7 +17381,38 @@ run_job(const struct run_job *job, ef_err *err)
  * used: wf_load follows every reference of a workflow, and a document that is
  * missing, of another kind or of another owner makes it incomplete, never
  * approved. Limits are small; a text that could move a terminal or a browser
- * is kept as it came, and escaped where it is shown. */
+ * is kept as it came, and escaped where it is shown.
+ *
+ * The life of a workflow, by its documents:
+ *     identity      dana's key is called "dana"           (each, once)
+ *     dataset       Conditions: where, which key, hash    (data owner)
+ *     credentials   its query and key, sealed             (data owner)
+ *     dataset       Result, an output; credentials        (output owner)
+ *     app, build    describe: domains; image and PCRs     (app owner)
+ *     approval      of the app's domains, of the build    (approvers)
+ *     config        ports, command, files                 (app owner)
+ *     draft         empty; one more for every edit        (anybody)
+ *     workflow      what the last draft said, numbered    (its author)
+ *     approval      of the workflow's hash                (each participant)
+ * From then on every copy of the folder that has these works out the same
+ * runtime configuration, and the same APPCONFIG_ID: nobody has to be asked for
+ * it, and nobody can hand out another one. A decline, a cancel or a later
+ * workflow with "replaces" ends it.
+ *
+ * What each property is against. The hash as a name: a document altered in the
+ * folder. The typ in what is signed: an approval passed off as another
+ * statement of the same members. "by" in the text and in the JWS: a signature
+ * taken off and replaced by one's own. Approvals over a hash that covers all
+ * other hashes: a build, a dataset or a command exchanged behind the
+ * approvers' backs. "replaces" and the old participants' consent: an older,
+ * weaker version that is brought back, or a newer one that leaves somebody
+ * out. "quorum", which is a dataset's: a K of N that somebody else has set
+ * low.
+ * What none of them is against: a document that somebody withholds. A copy
+ * that lacks a decline may say approved where a whole copy says rejected; so
+ * whoever acts on a state (the release service) has to have its folder from
+ * people who would tell it. A document that is missing and is named by another
+ * one is noticed: the state is then pending. */
 
 /* --- what may stand in a document --- */
 
@@ -17388,7 +17420,11 @@ run_job(const struct run_job *job, ef_err *err)
 typedef ef_status doc_text_fn(ef_slice text, ef_err *err);
 
 /* What a value may be. In a record each member has a rule of its own; in a
- * list and a map all entries have the same. */
+ * list and a map all entries have the same.
+ *     {"by":"...","labels":{"a":"b"}}     a record, its second member a map
+ * The rules are constants, so that the grammar is read in one place (doc_kinds
+ * and what is above it) and checked by one loop, doc_check_values: without
+ * recursion, since who nests lists is whoever wrote the file. */
 enum doc_type {
     DOC_TEXT,
     DOC_INTEGER,
@@ -17412,7 +17448,13 @@ struct doc_field {
 
 /* Where text has a byte that no text of a document has: control characters,
  * but for those in allowed; or text.n. C1 controls are two bytes, both
- * counted. */
+ * counted.
+ * "a\tb" has one, unless '\t' is in allowed. "\xc2\x9b" is U+009B, which some
+ * terminals take for ESC '[': found at 0. NUL is never allowed: strchr would
+ * find the end of its own list.
+ * Other characters that mislead, such as those that turn the direction of
+ * writing, are letters of somebody's language in other places; they are kept
+ * here and made visible where a text is shown (view_). */
 static size_t
 doc_control(ef_slice text, const char *allowed)
 {
@@ -17427,6 +17469,11 @@ doc_control(ef_slice text, const char *allowed)
 }
 
 /* One line: a name, a group, an image, a label. Not empty.
+ * It becomes part of a list's line, of a page and of messages; with a line end
+ * in it, a name could print a row of its own: "Conditions\n3f9c...  approved
+ * Study".
+ * Fails: EF_E_FORMAT for "" and "a\nb"; EF_E_LIMIT for 256 letters. Tests:
+ * vectors/documents.txt.
  * UNTRUSTED: text. Limits: EF_MAX_LINE_BYTES. Fuzz: fuzz/fuzz_document.c. */
 static ef_status
 doc_line(ef_slice text, ef_err *err)
@@ -17443,6 +17490,7 @@ doc_line(ef_slice text, ef_err *err)
 }
 
 /* A label's value, which may be empty; else as doc_line.
+ * "Consent=" is a label that says only that it is there.
  * UNTRUSTED: text. Fuzz: fuzz/fuzz_document.c. */
 static ef_status
 doc_value(ef_slice text, ef_err *err)
@@ -17451,6 +17499,10 @@ doc_value(ef_slice text, ef_err *err)
 }
 
 /* Text of several lines, up to limit bytes.
+ * Tabs and line ends may stand in it; '\r' too, since whoever pastes a text
+ * from elsewhere has it. Whoever shows it in one line escapes them.
+ * Fails: EF_E_LIMIT with msg, which names the caller's limit; EF_E_FORMAT for
+ * "\x1b[2J". Tests: vectors/documents.txt.
  * UNTRUSTED: text. Fuzz: fuzz/fuzz_document.c. */
 static ef_status
 doc_lines(ef_slice text, size_t limit, const char *msg, ef_err *err)
@@ -17464,6 +17516,8 @@ doc_lines(ef_slice text, size_t limit, const char *msg, ef_err *err)
 }
 
 /* A description, a reason, an argument of a command.
+ * An argument may be empty: a command of ["prog", ""] is one that somebody can
+ * want. It may not have a NUL, which execvp could not pass.
  * UNTRUSTED: text. Fuzz: fuzz/fuzz_document.c. */
 static ef_status
 doc_text(ef_slice text, ef_err *err)
@@ -17473,6 +17527,9 @@ doc_text(ef_slice text, ef_err *err)
 }
 
 /* A long description, in Markdown: it is shown by section 14's own pages.
+ * It is somebody else's text on one's own page: nothing of it becomes HTML but
+ * by section 14's own reading of Markdown (view_md_), which knows no HTML and
+ * no images.
  * UNTRUSTED: text. Fuzz: fuzz/fuzz_document.c. */
 static ef_status
 doc_long(ef_slice text, ef_err *err)
@@ -17482,6 +17539,10 @@ doc_long(ef_slice text, ef_err *err)
 }
 
 /* n lower-case hex digits: of one hash there is one spelling.
+ * If "AB" and "ab" were both right, a document could name another in two ways,
+ * and two documents that say the same would have two hashes.
+ * Fails: EF_E_FORMAT for 63 digits, 65, an 'A', a 'g'. Tests:
+ * vectors/documents.txt.
  * UNTRUSTED: text. Fuzz: fuzz/fuzz_document.c. */
 static ef_status
 doc_hex(ef_slice text, size_t n, ef_err *err)
@@ -17498,6 +17559,8 @@ doc_hex(ef_slice text, size_t n, ef_err *err)
 }
 
 /* A document's name, a file's or a key's SHA-256. UNTRUSTED: text.
+ * That there is a document of this name is asked later, each time: it may
+ * still arrive.
  * Fuzz: fuzz/fuzz_document.c. */
 static ef_status
 doc_hash(ef_slice text, ef_err *err)
@@ -17505,7 +17568,10 @@ doc_hash(ef_slice text, ef_err *err)
     return doc_hex(text, 2 * EF_SHA256_BYTES, err);
 }
 
-/* A measurement: SHA-384. UNTRUSTED: text. Fuzz: fuzz/fuzz_document.c. */
+/* A measurement: SHA-384. UNTRUSTED: text. Fuzz: fuzz/fuzz_document.c.
+ * 96 digits. Zeros are let pass here, since PCR8 of an unsigned image is
+ * zeros; those of a debug-mode enclave are refused where measurements are read
+ * (section 15). */
 static ef_status
 doc_pcr(ef_slice text, ef_err *err)
 {
@@ -17513,6 +17579,10 @@ doc_pcr(ef_slice text, ef_err *err)
 }
 
 /* Exactly n bytes in base64url, to out.
+ * base64url has one spelling for n bytes: no padding, and the bits that are
+ * left over are zero. So a person cannot stand in a list twice under two
+ * spellings of his thumbprint.
+ * Fails with EF_E_FORMAT: "AA" for three bytes, "AB=" , "AAAAAAAB" for five.
  * UNTRUSTED: text. Fails: EF_E_FORMAT, EF_E_MEMORY.
  * Fuzz: fuzz/fuzz_document.c. */
 static ef_status
@@ -17531,6 +17601,8 @@ doc_bytes(unsigned char *out, size_t n, ef_slice text, ef_err *err)
 }
 
 /* A thumbprint (RFC 7638), as JWS writes it. UNTRUSTED: text.
+ * The hash of a public key, not a name: 43 characters, for instance
+ *     NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs
  * Fuzz: fuzz/fuzz_document.c. */
 static ef_status
 doc_kid(ef_slice text, ef_err *err)
@@ -17540,7 +17612,9 @@ doc_kid(ef_slice text, ef_err *err)
     return doc_bytes(kid, sizeof kid, text, err);
 }
 
-/* HPKE's encapsulated key. UNTRUSTED: text. Fuzz: fuzz/fuzz_document.c. */
+/* HPKE's encapsulated key. UNTRUSTED: text. Fuzz: fuzz/fuzz_document.c.
+ * Any 32 bytes are an X25519 key as far as their form goes; those that lead to
+ * a shared secret of zeros are refused by HPKE when they are opened. */
 static ef_status
 doc_enc(ef_slice text, ef_err *err)
 {
@@ -17550,6 +17624,9 @@ doc_enc(ef_slice text, ef_err *err)
 }
 
 /* What HPKE sealed: at least a tag. UNTRUSTED: text.
+ * The upper limit is a query string's, the longest thing that is sealed: who
+ * opens it has memory for that much, and asks again (wf_unseal).
+ * Fails: EF_E_FORMAT for 15 bytes, and for 8,209.
  * Fuzz: fuzz/fuzz_document.c. */
 static ef_status
 doc_ciphertext(ef_slice text, ef_err *err)
@@ -17566,6 +17643,9 @@ doc_ciphertext(ef_slice text, ef_err *err)
 }
 
 /* A coordinate or a type of a JWK: ef_jwk_parse looks at the whole, later.
+ * {"kty":"EC","crv":"P-256","x":"...","y":"..."}: here only that they are
+ * texts of one line. That x and y are a point of the curve is
+ * doc_identity_key's question, which is why "y" is optional in the table.
  * UNTRUSTED: text. Fuzz: fuzz/fuzz_document.c. */
 static ef_status
 doc_jwk(ef_slice text, ef_err *err)
@@ -17575,6 +17655,12 @@ doc_jwk(ef_slice text, ef_err *err)
 
 /* A location without a query: that belongs to the credentials, and this
  * document is read by everybody.
+ * Example: "https://bucket.s3.amazonaws.com/a.csv" is right;
+ * "https://bucket.s3.amazonaws.com/a.csv?X-Amz-Signature=..." is refused
+ * although whoever wrote it meant well: a workspace is copied to everybody,
+ * and what is in it cannot be called back.
+ * Fails: EF_E_FORMAT for such a query, for "s3://b/k" and for a user's name
+ * before the host. Tests: vectors/documents.txt.
  * UNTRUSTED: text. Fuzz: fuzz/fuzz_document.c. */
 static ef_status
 doc_location(ef_slice text, ef_err *err)
@@ -17589,6 +17675,11 @@ doc_location(ef_slice text, ef_err *err)
 }
 
 /* A domain that an application may reach: HOST or HOST:PORT.
+ * Example: "kms.us-east-1.amazonaws.com", "[::1]:8443". No wildcard: who
+ * approves a domain approves this one, not whatever somebody may register
+ * below it.
+ * Fails: EF_E_FORMAT for "", "*.example", "https://a", "a:0". EF_E_LIMIT by
+ * way of doc_line, whose message has the limit's name.
  * UNTRUSTED: text. Fuzz: fuzz/fuzz_document.c. */
 static ef_status
 doc_domain(ef_slice text, ef_err *err)
@@ -17602,7 +17693,9 @@ doc_domain(ef_slice text, ef_err *err)
 }
 
 /* Which way a dataset goes: to an application, from one, or from one to
- * another. UNTRUSTED: text. Fuzz: fuzz/fuzz_document.c. */
+ * another. UNTRUSTED: text. Fuzz: fuzz/fuzz_document.c.
+ * The words are the owner's, and say what he agrees to: nobody can connect an
+ * input dataset to an output port and have it overwritten (wf_check_edge). */
 static ef_status
 doc_direction(ef_slice text, ef_err *err)
 {
@@ -17613,7 +17706,9 @@ doc_direction(ef_slice text, ef_err *err)
                   "a dataset is input, output or between");
 }
 
-/* Which way a port goes. UNTRUSTED: text. Fuzz: fuzz/fuzz_document.c. */
+/* Which way a port goes. UNTRUSTED: text. Fuzz: fuzz/fuzz_document.c.
+ * A port has one way only, as in the reference: what an application reads and
+ * writes are two ports. */
 static ef_status
 doc_port_direction(ef_slice text, ef_err *err)
 {
@@ -17624,6 +17719,15 @@ doc_port_direction(ef_slice text, ef_err *err)
 
 /* A file of a configuration: below /opt/fortanix, whoever writes the
  * configuration; no part of the path may lead out again.
+ * The enclave writes these files as root, before the application starts; so a
+ * path may not reach its loader, its certificates, or this program. The parts
+ * are checked by the rule for a dataset's name, one after the other: "..",
+ * ".", "" and control characters have no way in, and no path is ever resolved.
+ *     /opt/fortanix/etc/app.ini        right
+ *     /opt/fortanix/../../etc/passwd   refused at ".."
+ *     /opt/fortanix//a  /opt/fortanix/a/  /opt/fortanixx/a   refused
+ * Links that the image itself has below /opt/fortanix are the image's, and
+ * measured with it. Tests: vectors/documents.txt.
  * UNTRUSTED: text. Source: the reference, section 6. Fuzz:
  * fuzz/fuzz_document.c. */
 static ef_status
@@ -17649,7 +17753,10 @@ doc_item_path(ef_slice text, ef_err *err)
     return EF_OK;
 }
 
-/* A file's bytes. UNTRUSTED: text. Fuzz: fuzz/fuzz_document.c. */
+/* A file's bytes. UNTRUSTED: text. Fuzz: fuzz/fuzz_document.c.
+ * Decoded to be thrown away: what does not decode now would fail in the
+ * enclave, after everybody has approved it. The text is a part of a document,
+ * which bounds the memory: EF_MAX_DOCUMENT_BYTES. */
 static ef_status
 doc_base64(ef_slice text, ef_err *err)
 {
@@ -17666,7 +17773,14 @@ doc_base64(ef_slice text, ef_err *err)
 
 /* The tables say what a document of each kind has; nothing else may stand in
  * one, so that a misspelled member is never lost. by, kind and time are in
- * every kind, and doc_check's. */
+ * every kind, and doc_check's.
+ * That a member is unknown is an error and not, as often, something to be
+ * passed over: a later version's "deny" must not be read by this one as if it
+ * were not there. A new member therefore needs a new kind.
+ * "time" is the author's clock, in seconds, and proves nothing. It is shown to
+ * people, and settles only what its author could have settled anyway: which of
+ * his own builds is the newer one (cli_prefer), which of his credentials are
+ * (ws_credentials_find), what he calls somebody (ws_person_name). */
 
 #define DOC_RULE_TEXT(fn)                                                      \
     {                                                                          \
@@ -17689,6 +17803,12 @@ doc_base64(ef_slice text, ef_err *err)
         DOC_INTEGER, NULL, lo, hi, NULL, NULL                                  \
     }
 
+/* Rules of single values, then of lists and maps of them. The highest time is
+ * the last second of the year 9999, the last one that RFC 3339 can write; the
+ * sizes are those of an encrypted file.
+ * Why there are limits at all: 1,024 entries of a kind are more than a person
+ * approves with his eyes open, and everything that is worked out from a graph
+ * is quadratic in them at most. */
 static const struct doc_rule doc_rule_line = DOC_RULE_TEXT(doc_line);
 static const struct doc_rule doc_rule_value = DOC_RULE_TEXT(doc_value);
 static const struct doc_rule doc_rule_text = DOC_RULE_TEXT(doc_text);
@@ -17727,6 +17847,9 @@ static const struct doc_rule doc_rule_items =
 static const struct doc_rule doc_rule_datasets =
     DOC_RULE_MAP(ef_name_check, &doc_rule_hash, 0, EF_MAX_DATASETS);
 
+/* Parts of documents. A public key, exactly the members that its thumbprint is
+ * made of (RFC 7638), so that a kid names one text:
+ *     {"crv":"P-256","kty":"EC","x":"MKBC...","y":"4Etl..."} */
 static const struct doc_field doc_jwk_fields[] = {
     {"/crv", &doc_rule_jwk_text, 0},
     {"/kty", &doc_rule_jwk_text, 0},
@@ -17734,10 +17857,17 @@ static const struct doc_field doc_jwk_fields[] = {
     {"/y", &doc_rule_jwk_text, 1},
     {NULL, NULL, 0}};
 static const struct doc_rule doc_rule_jwk = DOC_RULE_RECORD(doc_jwk_fields);
+/* Something sealed by HPKE (RFC 9180): the ciphertext with its tag, and the
+ * encapsulated key. What it is sealed for stands in the AAD, not here.
+ *     {"ct":"q7Xb...","enc":"BwJp..."} */
 static const struct doc_field doc_sealed_fields[] = {
     {"/ct", &doc_rule_ct, 0}, {"/enc", &doc_rule_enc, 0}, {NULL, NULL, 0}};
 static const struct doc_rule doc_rule_sealed =
     DOC_RULE_RECORD(doc_sealed_fields);
+/* What a Nitro enclave of an image measures: PCR0 the image file, PCR1 kernel
+ * and boot, PCR2 the application; PCR8 the certificate that it was signed
+ * with, where it was.
+ *     {"PCR0":"<96 digits>","PCR1":"...","PCR2":"..."} */
 static const struct doc_field doc_pcr_fields[] = {{"/PCR0", &doc_rule_pcr, 0},
                                                   {"/PCR1", &doc_rule_pcr, 0},
                                                   {"/PCR2", &doc_rule_pcr, 0},
@@ -17746,6 +17876,9 @@ static const struct doc_field doc_pcr_fields[] = {{"/PCR0", &doc_rule_pcr, 0},
 static const struct doc_rule doc_rule_pcrs = DOC_RULE_RECORD(doc_pcr_fields);
 static const struct doc_rule doc_rule_measurements =
     DOC_RULE_LIST(&doc_rule_pcrs, 1, 64);
+/* An application in a graph: which build of it, and configured how. Both by
+ * hash, so that a later build is another workflow.
+ *     "apps":{"describe":{"build":"<hash>","config":"<hash>"}} */
 static const struct doc_field doc_node_fields[] = {
     {"/build", &doc_rule_hash, 0},
     {"/config", &doc_rule_hash, 0},
@@ -17753,6 +17886,10 @@ static const struct doc_field doc_node_fields[] = {
 static const struct doc_rule doc_rule_node = DOC_RULE_RECORD(doc_node_fields);
 static const struct doc_rule doc_rule_apps =
     DOC_RULE_MAP(ef_name_check, &doc_rule_node, 0, 64);
+/* A connection, by the graph's own names. Which way the data goes, the port
+ * says. A list, not a map: a port may have several datasets, a dataset between
+ * applications several ports.
+ *     {"app":"describe","dataset":"Conditions","port":"input"} */
 static const struct doc_field doc_edge_fields[] = {
     {"/app", &doc_rule_name, 0},
     {"/dataset", &doc_rule_name, 0},
@@ -17768,11 +17905,33 @@ static const struct doc_rule doc_rule_connections =
     {                                                                          \
         "/time", &doc_rule_time, 0                                             \
     }
+/*
+ * Now the kinds, each with an example whose hashes and keys are cut short. An
+ * identity: the key "key" belongs to somebody whom "by" calls so. Where by is
+ * that key's own thumbprint, its owner speaks of himself; else it is a name
+ * that somebody has given him, and counts for its author only
+ * (ws_person_name).
+ *     {"by":"Nzb...","key":{"crv":"P-256",...},"kind":"identity",
+ *      "name":"dana","time":1369353600}
+ * Any number of people may take one name: names are never compared where
+ * something is decided, thumbprints are. */
 static const struct doc_field doc_identity_fields[] = {
     DOC_COMMON_FIELDS,
     {"/key", &doc_rule_jwk, 0},
     {"/name", &doc_rule_line, 0},
     {NULL, NULL, 0}};
+/* A dataset: what its owner agrees to lend, and nothing that opens it.
+ *     {"by":"Nzb...","commitment":"<hash>","description":"Patients",
+ *      "direction":"input","kind":"dataset","labels":{"Location":"East US"},
+ *      "location":"https://b.s3.amazonaws.com/c.enc","name":"Conditions",
+ *      "sha256":"<hash>","size":200028,"time":1369353600}
+ * "commitment" binds the key (ef_key_commitment), "sha256" the encrypted file:
+ * whoever stores the object, or hands out the credentials, can give the
+ * enclave this data or none. For what an application writes there is no file
+ * yet; the key, that is the one who can read it, is committed to all the same.
+ * "quorum":true is its owner's word that K of N may use it without him. It is
+ * never the draft's: who makes a draft chooses K, and could otherwise have
+ * other people's data read with his own approval alone. */
 static const struct doc_field doc_dataset_fields[] = {
     DOC_COMMON_FIELDS,
     {"/commitment", &doc_rule_hash, 0},
@@ -17787,6 +17946,15 @@ static const struct doc_field doc_dataset_fields[] = {
     {"/sha256", &doc_rule_hash, 1},
     {"/size", &doc_rule_size, 1},
     {NULL, NULL, 0}};
+/* Credentials: sealed to the release service's key whose thumbprint is "to",
+ * each part for itself (ef_credentials_seal). Only those by the dataset's own
+ * owner are used. Of one dataset there may be many; approvals name the
+ * dataset, so that new ones (an expired URL) need no new approval, and cannot
+ * change what was approved: the key is committed to, the place stands in the
+ * dataset's document.
+ *     {"by":"Nzb...","dataset":"<hash>","download":{"ct":...,"enc":...},
+ *      "expires":1369440000,"key":{"ct":...,"enc":...},
+ *      "kind":"credentials","time":1369353600,"to":"kb2..."} */
 static const struct doc_field doc_credentials_fields[] = {
     DOC_COMMON_FIELDS,
     {"/dataset", &doc_rule_hash, 0},
@@ -17796,6 +17964,12 @@ static const struct doc_field doc_credentials_fields[] = {
     {"/to", &doc_rule_kid, 0},
     {"/upload", &doc_rule_sealed, 1},
     {NULL, NULL, 0}};
+/* An application: what stays the same from one image to the next. Its
+ * approvers look at each build of it, and at its domains; "need" of them have
+ * to agree. The owner chooses them, and everybody who approves a workflow sees
+ * whom he chose.
+ *     {"approvers":["Nzb..."],"by":"x0V...","domains":["kms.eu-west-1..."],
+ *      "kind":"app","name":"describe","need":1,"time":1369353600} */
 static const struct doc_field doc_app_fields[] = {
     DOC_COMMON_FIELDS,
     {"/approvers", &doc_rule_people, 0},
@@ -17806,12 +17980,28 @@ static const struct doc_field doc_app_fields[] = {
     {"/name", &doc_rule_name, 0},
     {"/need", &doc_rule_need, 0},
     {NULL, NULL, 0}};
+/* A build of it: one image, and everything that it may measure as. Several
+ * sets are several builds of the same source, for a time of change-over; an
+ * enclave has to match one of them wholly, never PCR0 of one and PCR1 of
+ * another.
+ *     {"app":"<hash>","by":"x0V...","image":"reg/describe:1.2",
+ *      "kind":"build","measurements":[{"PCR0":"...",...}],"time":1369353600}
+ * "image" is for people. What runs is decided by the measurements: a registry
+ * that serves another image under this name gets no credentials. */
 static const struct doc_field doc_build_fields[] = {
     DOC_COMMON_FIELDS,
     {"/app", &doc_rule_hash, 0},
     {"/image", &doc_rule_line, 0},
     {"/measurements", &doc_rule_measurements, 0},
     {NULL, NULL, 0}};
+/* A configuration of it: which ports it has, what is run, and files that it
+ * finds. Without "command" the image's own program describes its inputs.
+ * Anybody may write one for any application: who approves a workflow approves
+ * its configuration with it, word by word.
+ *     {"app":"<hash>","by":"x0V...","command":["/app/run","-v"],
+ *      "items":{"/opt/fortanix/app.ini":"W2FdCg=="},"kind":"config",
+ *      "name":"default","ports":{"input":"input","output":"output"},
+ *      "time":1369353600} */
 static const struct doc_field doc_config_fields[] = {
     DOC_COMMON_FIELDS,
     {"/app", &doc_rule_hash, 0},
@@ -17831,12 +18021,28 @@ static const struct doc_field doc_config_fields[] = {
     {                                                                          \
         "/replaces", &doc_rule_hash, 1                                         \
     }
+/* A draft: a graph under way. An edit does not change it but is another draft
+ * that "replaces" it, so that two people who edit at once have two drafts and
+ * lose nothing. "version_of" names the workflow that its successor is to
+ * replace.
+ *     {"apps":{},"by":"Nzb...","connections":[],"datasets":{},
+ *      "kind":"draft","name":"study","time":1369353600} */
 static const struct doc_field doc_draft_fields[] = {
     DOC_COMMON_FIELDS,
     DOC_GRAPH_FIELDS, /* what it replaces is an earlier draft */
     {"/need", &doc_rule_need, 1},
     {"/version_of", &doc_rule_hash, 1},
     {NULL, NULL, 0}};
+/* A workflow: what its participants are asked about, whole. They stand in it
+ * although they follow from the graph: who signs sees whose consent counts,
+ * and everybody checks that the list is right (wf_check_participants).
+ *     {"apps":{"describe":{...}},"by":"Nzb...","connections":[...],
+ *      "datasets":{"Conditions":"<hash>","Result":"<hash>"},
+ *      "draft":"<hash>","kind":"workflow","name":"study","need":3,
+ *      "participants":["Nzb...","kPa...","x0V..."],"time":1369353600,
+ *      "version":1}
+ * "version" is for people; the order of versions is that of "replaces", which
+ * no number can contradict. */
 static const struct doc_field doc_workflow_fields[] = {
     DOC_COMMON_FIELDS,
     DOC_GRAPH_FIELDS, /* what it replaces is an earlier workflow */
@@ -17845,8 +18051,14 @@ static const struct doc_field doc_workflow_fields[] = {
     {"/participants", &doc_rule_people, 0},
     {"/version", &doc_rule_version, 0},
     {NULL, NULL, 0}};
+/* An approval, and a cancellation: of one document, and no more. The two
+ * differ by kind, and by the typ of their signatures.
+ *     {"by":"Nzb...","kind":"approval","of":"<hash>","time":1369353600} */
 static const struct doc_field doc_of_fields[] = {
     DOC_COMMON_FIELDS, {"/of", &doc_rule_hash, 0}, {NULL, NULL, 0}};
+/* A decline, as signed and as checkable as an approval.
+ *     {"by":"kPa...","kind":"decline","of":"<hash>","reason":"no consent
+ *      for this year","time":1369353600}         (in one line, of course) */
 static const struct doc_field doc_decline_fields[] = {
     DOC_COMMON_FIELDS,
     {"/of", &doc_rule_hash, 0},
@@ -17854,7 +18066,10 @@ static const struct doc_field doc_decline_fields[] = {
     {NULL, NULL, 0}};
 
 /* A document's kind: its members, and which of them names the document that
- * it speaks of. */
+ * it speaks of.
+ * The member becomes ef_doc.of, so that who looks for answers to a hash
+ * compares 32 bytes and parses nothing: a workspace of 16,384 documents is
+ * gone through for each question. */
 static const struct doc_kind {
     const char *name, *of;
     const struct doc_field *fields;
@@ -17872,7 +18087,8 @@ static const struct doc_kind {
     [EF_DOC_CANCEL] = {"cancel", "of", doc_of_fields},
 };
 
-/* Tests: tests/unit.c (test_documents). */
+/* Example: EF_DOC_APP -> "app"; the typ of its signature is "encflow-app".
+ * Tests: tests/unit.c (test_documents). */
 const char *
 ef_doc_kind_name(ef_doc_kind kind)
 {
@@ -17881,7 +18097,28 @@ ef_doc_kind_name(ef_doc_kind kind)
 
 /* --- checking a document --- */
 
+/* What hostile bytes go through, in this order, before anything is believed:
+ *     file name       64 digits                        ef_workspace_add
+ *     JWS             three parts, a header of ours    ef_jws_parse
+ *     signature       ES256 by the header's own key    ef_jws_verify
+ *     JSON            strict, depth, no name twice     ef_json_parse
+ *     kind            one of eleven                    ef_doc_parse
+ *     members         all there, none else             doc_check_record
+ *     values          each by its rule                 doc_check_value
+ *     between them    people, size, key                doc_check_more
+ *     form            canonical                        doc_check_canonical
+ *     its own name    the SHA-256 of the text          ef_workspace_add
+ *     author          "by" is the signer's thumbprint  ef_workspace_add
+ *     statement       typ is the kind's                ef_workspace_add
+ * After that a document is known to be somebody's, and to have the form that
+ * the rest of this section takes for granted ("Pre: doc passed its rules"). It
+ * is not known to be true, or to fit any other. */
+
 /* A value has another type than its rule, or a text its rule refuses.
+ * Escapes are resolved first: a rule sees the text that people will see, so
+ * that "\u001b" is found as well as the byte would be. tmp has nothing secret,
+ * and is not wiped.
+ * Fails: EF_E_FORMAT for 7 where a name should be; as check; EF_E_MEMORY.
  * UNTRUSTED: doc. Fuzz: fuzz/fuzz_document.c. */
 static ef_status
 doc_check_text(const ef_json *doc, uint32_t node, doc_text_fn *check,
@@ -17902,6 +18139,11 @@ doc_check_text(const ef_json *doc, uint32_t node, doc_text_fn *check,
 }
 
 /* A whole number from lo to hi: canonical JSON writes it in digits alone.
+ * 1e3 and 1000.0 are whole numbers for JSON, but not as canonical JSON writes
+ * them; slice_number takes digits alone, and gives -1 for anything else, which
+ * is below every range. No rule here begins below 0: with one that did, -1
+ * would be taken for a number.
+ * Fails: EF_E_FORMAT for "1", 1.5, -1, a size of 27 (an empty file has 28).
  * UNTRUSTED: doc. Fuzz: fuzz/fuzz_document.c. */
 static ef_status
 doc_check_integer(const ef_json *doc, uint32_t node,
@@ -17919,6 +18161,9 @@ doc_check_integer(const ef_json *doc, uint32_t node,
 }
 
 /* The rule of the member at node in a record; NULL: it has no such member.
+ * Names are compared as they are written, with escapes: "n\u0061me" is no
+ * member of any record. The tables are short, so that a binary search would
+ * save nothing.
  * UNTRUSTED: doc. */
 static const struct doc_field *
 doc_field_of(const ef_json *doc, uint32_t node, const struct doc_field *fields)
@@ -17930,7 +18175,9 @@ doc_field_of(const ef_json *doc, uint32_t node, const struct doc_field *fields)
 }
 
 /* Append the name of the member at node, unescaped. Memory that ran out shows
- * in out->failed. */
+ * in out->failed.
+ * Section 3 leaves names as they are in the text; a port may be called "a\"b",
+ * though. */
 static void
 doc_name(const ef_json *doc, uint32_t node, ef_buf *out)
 {
@@ -17945,6 +18192,10 @@ doc_name(const ef_json *doc, uint32_t node, ef_buf *out)
 }
 
 /* A name in a map, by the map's rule for names. UNTRUSTED: doc.
+ * A map's names are somebody's own: of a port, of a file, of a label. They go
+ * where values go (paths, pages, messages), so that they have the same kind of
+ * rule. That none comes twice, the parser has made sure.
+ * Fails: EF_E_FORMAT for {"../x":"input"}, {"":""}.
  * Fuzz: fuzz/fuzz_document.c. */
 static ef_status
 doc_check_name(const ef_json *doc, uint32_t node, doc_text_fn *check,
@@ -17962,6 +18213,11 @@ doc_check_name(const ef_json *doc, uint32_t node, doc_text_fn *check,
 }
 
 /* The entries of a list or map get their rule; names are looked at here.
+ * rules has an entry for each node of the text; this fills those of node's own
+ * entries, in passing. Nested ones are theirs to fill.
+ * Fails with EF_E_FORMAT: [] where a list may not be empty, {} for []. With
+ * EF_E_LIMIT: 1,025 labels, 65 applications. The whole list is gone through
+ * before it is called too long; the document's size bounds that.
  * UNTRUSTED: doc. Fails: EF_E_FORMAT, EF_E_LIMIT.
  * Fuzz: fuzz/fuzz_document.c. */
 static ef_status
@@ -17992,6 +18248,13 @@ doc_check_entries(const ef_json *doc, uint32_t node,
 }
 
 /* A record's members get their rules; none may be unknown, none missing.
+ * The first loop is quadratic in a record's members, of which there are fewer
+ * than twenty; a text with 20,000 unknown ones is refused at the first.
+ * A missing member is named only where it is the document's own (node 0):
+ * fields' places are pointers from there.
+ * Fails with EF_E_FORMAT: {"kind":"cancel"} misses /by, {"Name":"x"} has a
+ * member that no kind has. Tests: vectors/documents.txt, each member of each
+ * kind left out once.
  * UNTRUSTED: doc. Fuzz: fuzz/fuzz_document.c. */
 static ef_status
 doc_check_record(const ef_json *doc, uint32_t node,
@@ -18020,7 +18283,9 @@ doc_check_record(const ef_json *doc, uint32_t node,
     return EF_OK;
 }
 
-/* One value by its rule. UNTRUSTED: doc. Fuzz: fuzz/fuzz_document.c. */
+/* One value by its rule. UNTRUSTED: doc. Fuzz: fuzz/fuzz_document.c.
+ * Containers come back at once: their entries have got rules by then, and the
+ * caller's loop meets them later. */
 static ef_status
 doc_check_value(const ef_json *doc, uint32_t node,
                 const struct doc_rule **rules, ef_err *err)
@@ -18042,7 +18307,11 @@ doc_check_value(const ef_json *doc, uint32_t node,
 }
 
 /* Which member of the document the value at node belongs to: a constant of
- * the tables, for messages. */
+ * the tables, for messages.
+ * The user reads "$.measurements: ..." and not which of 192 digits it was;
+ * constant, because err has no memory of its own. It is asked for every value,
+ * also where nothing is wrong: linear in the document's members, of which node
+ * 0 has let pass at most a dozen or so by then. */
 static const char *
 doc_place(const ef_json *doc, uint32_t node, const struct doc_field *fields)
 {
@@ -18059,6 +18328,12 @@ doc_place(const ef_json *doc, uint32_t node, const struct doc_field *fields)
 
 /* All values by the rules, in one pass: a container hands its entries their
  * rules before they are come to.
+ * Nodes stand in the order of the text, so that a container is always come to
+ * before what is in it, and every rules[i] is set when it is read: by the
+ * parent, or for node 0 here. That is what replaces recursion; memory is a
+ * pointer for each node, and time is linear but for the records' members.
+ * Example: {"labels":{"a":"b"}} gives node 1 the rule of labels, node 2 (with
+ * the name "a") that of a value.
  * UNTRUSTED: doc. Fails: EF_E_FORMAT, EF_E_LIMIT, err->place says where;
  * EF_E_MEMORY. Fuzz: fuzz/fuzz_document.c. Tests: vectors/documents.txt. */
 static ef_status
@@ -18079,7 +18354,9 @@ doc_check_values(const ef_json *doc, const struct doc_field *fields,
     free((void *)(uintptr_t)rules);
     return rc;
 }
-/* A member of the document, or EF_JSON_NONE. Pre: doc passed its rules. */
+/* A member of the document, or EF_JSON_NONE. Pre: doc passed its rules.
+ * Linear in the document's own members, not in its nodes: subtrees are stepped
+ * over. */
 static uint32_t
 doc_at(const ef_json *doc, const char *name)
 {
@@ -18087,6 +18364,8 @@ doc_at(const ef_json *doc, const char *name)
 }
 
 /* The whole number at node; fallback where there is no such node.
+ * The fallback is for members that need not be there: "need" of a draft,
+ * "expires".
  * Pre:     doc passed its rules. */
 static int64_t
 doc_integer(const ef_json *doc, uint32_t node, int64_t fallback)
@@ -18098,6 +18377,9 @@ doc_integer(const ef_json *doc, uint32_t node, int64_t fallback)
 }
 
 /* The hash that member name holds, as bytes. 0: there is no such member.
+ * Where the member is optional and absent, hash is left as it was: the caller
+ * looks at the answer, or has zeros there, which are no document's name that
+ * anybody has found.
  * Pre:     doc passed its rules: it is 64 digits. */
 static int
 doc_hash_of(unsigned char hash[EF_SHA256_BYTES], const ef_json *doc,
@@ -18109,6 +18391,8 @@ doc_hash_of(unsigned char hash[EF_SHA256_BYTES], const ef_json *doc,
 }
 
 /* The thumbprint at node, as bytes. Pre: doc passed its rules.
+ * json_inside, without resolving escapes: a canonical text has none in
+ * base64url.
  * Fails:   EF_E_MEMORY. */
 static ef_status
 doc_kid_of(unsigned char kid[EF_KID_BYTES], const ef_json *doc, uint32_t node,
@@ -18118,6 +18402,14 @@ doc_kid_of(unsigned char kid[EF_KID_BYTES], const ef_json *doc, uint32_t node,
 }
 
 /* A list of people names nobody twice: else one would count for two.
+ * If one person could stand in it twice, his approval would count twice: with
+ * participants [a, a, b] and need 2, b would never be asked. And a need of 4
+ * among 3 would be a workflow that nobody can approve, nor reject.
+ * Quadratic in the people, at most 1,024. i's text is behind k's and as long
+ * as what is compared, so that the comparison stays inside the document also
+ * where escapes made one of both longer; such a document is refused later, as
+ * not canonical.
+ * Tests: vectors/documents.txt.
  * UNTRUSTED: doc. Fails: EF_E_FORMAT. Fuzz: fuzz/fuzz_document.c. */
 static ef_status
 doc_check_people(const ef_json *doc, const char *place, ef_err *err)
@@ -18142,7 +18434,10 @@ doc_check_people(const ef_json *doc, const char *place, ef_err *err)
 }
 
 /* An input is committed to: its size and hash are known. Of the others the
- * bytes do not exist yet. UNTRUSTED: doc. Fuzz: fuzz/fuzz_document.c. */
+ * bytes do not exist yet. UNTRUSTED: doc. Fuzz: fuzz/fuzz_document.c.
+ * An input without its hash would be a promise to lend whatever is at that
+ * place on the day; an output with one, a promise that nobody can keep. Tests:
+ * vectors/documents.txt. */
 static ef_status
 doc_check_dataset(const ef_json *doc, ef_err *err)
 {
@@ -18160,6 +18455,9 @@ doc_check_dataset(const ef_json *doc, ef_err *err)
 }
 
 /* The key that an identity names; its thumbprint goes to kid.
+ * An X25519 key is refused: it cannot sign, so that nobody of that thumbprint
+ * will ever say anything. A point that is not on the curve is refused by
+ * ef_jwk_parse; it would be a name for nobody.
  * UNTRUSTED: doc. Fails: as ef_jwk_parse, told at /key.
  * Fuzz: fuzz/fuzz_document.c. */
 static ef_status
@@ -18180,6 +18478,9 @@ doc_identity_key(unsigned char kid[EF_KID_BYTES], const ef_json *doc,
 }
 
 /* What a table of members cannot say. UNTRUSTED: doc.
+ * Every rule that needs two members of a document at once is below this one.
+ * What needs two documents is no document's fault, and asked where it matters:
+ * wf_load.
  * Pre:     doc passed its rules. Fuzz: fuzz/fuzz_document.c. */
 static ef_status
 doc_check_more(ef_doc *out, const ef_json *doc, ef_err *err)
@@ -18197,6 +18498,7 @@ doc_check_more(ef_doc *out, const ef_json *doc, ef_err *err)
 }
 
 /* The kind that a name means; EF_DOC_KINDS: none.
+ * Example: "app" -> EF_DOC_APP; "App", "encflow-app" and "" -> EF_DOC_KINDS.
  * UNTRUSTED: name. */
 static ef_doc_kind
 doc_kind_of(ef_slice name)
@@ -18210,7 +18512,12 @@ doc_kind_of(ef_slice name)
 
 /* Is text its own canonical form? Of one document there is one text, so that
  * its hash names what it says. UNTRUSTED: doc. Fails: EF_E_FORMAT,
- * EF_E_MEMORY. Source: RFC 8785. Fuzz: fuzz/fuzz_document.c. */
+ * EF_E_MEMORY. Source: RFC 8785. Fuzz: fuzz/fuzz_document.c.
+ * Without it, two texts with members in another order would be two documents
+ * that say the same; somebody could approve one and be shown the other, and
+ * the counting of people would depend on the spelling.
+ * Fails: EF_E_FORMAT for a blank after a colon, {"b":1,"a":2}, "\u0061" for
+ * "a", a line end behind the text. Linear, plus the sorting of names. */
 static ef_status
 doc_check_canonical(const ef_json *doc, ef_err *err)
 {
@@ -18225,6 +18532,11 @@ doc_check_canonical(const ef_json *doc, ef_err *err)
 }
 
 /* Fill *out from its text, which it keeps by reference.
+ * The order matters only to messages: a document of no known kind says so
+ * before its members are looked at, and one whose members are wrong says
+ * which. The hash is of the text as it came, before anything was believed.
+ * The text is bounded before it is parsed: section 3's index takes 24 bytes
+ * for each value, and a value takes two bytes at least.
  * UNTRUSTED: text. Post: on EF_OK the document is of its kind, whole, and
  * canonical; whoever signed it has still to be compared with out->by.
  * Fails:   EF_E_FORMAT, EF_E_LIMIT (err->place), EF_E_MEMORY.
@@ -18268,14 +18580,16 @@ ef_doc_parse(ef_doc *out, ef_slice text, ef_err *err)
     return rc;
 }
 
-/* Append a thumbprint as JWS writes it: base64url. */
+/* Append a thumbprint as JWS writes it: base64url.
+ * 43 characters. Memory that ran out shows in out->failed. */
 static void
 doc_add_kid(ef_buf *out, const unsigned char kid[EF_KID_BYTES])
 {
     ef_base64url_encode(out, slice(kid, EF_KID_BYTES));
 }
 
-/* Append a hash's digits. */
+/* Append a hash's digits.
+ * 64 lower-case digits, the one spelling that doc_hex takes. */
 static void
 doc_add_hash(ef_buf *out, const unsigned char hash[EF_SHA256_BYTES])
 {
@@ -18287,6 +18601,12 @@ doc_add_hash(ef_buf *out, const unsigned char hash[EF_SHA256_BYTES])
 
 /* The document's canonical text from its members and the three that all
  * have. members is a JSON object.
+ * The three are written here and not taken from the caller: nobody signs in
+ * another's name by a slip. If members has one of them too, the text has a
+ * name twice, and the parser refuses it.
+ * Example: {"of":"9f..."} becomes
+ * {"by":"Nzb...","kind":"approval","of":"9f...","time":1369353600}.
+ * Nothing in it is secret: what was sealed comes as ciphertext.
  * Fails:   EF_E_FORMAT where it is none, EF_E_LIMIT, EF_E_MEMORY. */
 static ef_status
 doc_compose(ef_buf *text, const unsigned char by[EF_KID_BYTES],
@@ -18317,6 +18637,11 @@ doc_compose(ef_buf *text, const unsigned char by[EF_KID_BYTES],
 
 /* What is signed is checked as whoever reads it will: a document that nobody
  * would take is never made.
+ * So option values need no checks of their own in section 16: `dataset add
+ * --label "a<ESC>=b"` fails here, and says $.labels. The signature is RFC
+ * 6979's, without a random number: the same statement with the same time is
+ * the same file, byte for byte, and not a second document.
+ * Fails: EF_E_FORMAT, EF_E_LIMIT with err->place; nothing is in jws then.
  * Secret: d. Tests: tests/unit.c (test_documents), tests/jose.bats. */
 ef_status
 ef_doc_sign(ef_buf *jws, unsigned char hash[EF_SHA256_BYTES],
@@ -18346,7 +18671,15 @@ ef_doc_sign(ef_buf *jws, unsigned char hash[EF_SHA256_BYTES],
 
 /* --- the set of documents --- */
 
-/* Where hash stands among the documents, or would: binary search. */
+/* A workspace is a set: what is worked out from it may depend on which
+ * documents are in it, never on the order in which they came, on their files'
+ * times, or on which copy of the folder it is. All of the set is in memory,
+ * and stays below EF_MAX_WORKSPACE_BYTES; it is not changed but by adding. */
+
+/* Where hash stands among the documents, or would: binary search.
+ * The order is that of the hashes and not of arrival: it is the same in every
+ * copy of the folder, and so is whatever is worked out by going through it,
+ * down to which of two equal declines is quoted. */
 static size_t
 ws_place(const ef_workspace *ws, const unsigned char hash[EF_SHA256_BYTES])
 {
@@ -18363,7 +18696,9 @@ ws_place(const ef_workspace *ws, const unsigned char hash[EF_SHA256_BYTES])
     return lo;
 }
 
-/* Tests: tests/unit.c (test_documents). */
+/* Fourteen comparisons for a full workspace. They need not take constant time:
+ * names of documents are public.
+ * Tests: tests/unit.c (test_documents). */
 const ef_doc *
 ef_workspace_find(const ef_workspace *ws,
                   const unsigned char hash[EF_SHA256_BYTES])
@@ -18375,7 +18710,8 @@ ef_workspace_find(const ef_workspace *ws,
                : NULL;
 }
 
-/* Safe on zeros, and twice. Documents are public: nothing to wipe. */
+/* Safe on zeros, and twice. Documents are public: nothing to wipe.
+ * Slices of a graph or view that was made from ws die with it. */
 void
 ef_workspace_free(ef_workspace *ws)
 {
@@ -18387,7 +18723,13 @@ ef_workspace_free(ef_workspace *ws)
     *ws = (ef_workspace){NULL, 0, 0, 0};
 }
 
-/* Room for one more document. Fails: EF_E_LIMIT, EF_E_MEMORY. */
+/* Room for one more document. Fails: EF_E_LIMIT, EF_E_MEMORY.
+ * EF_MAX_WORKSPACE_BYTES keeps a command below the 32 MiB that section 3 of
+ * the design promises: texts, their index, and one graph. Both limits end the
+ * command with EF_E_LIMIT; passing over what is too much would drop declines,
+ * and which ones would depend on the order of a folder's names.
+ * Whoever may write to a shared folder can fill it up. He is seen, and it
+ * stops everybody; it makes nobody approve anything. */
 static ef_status
 ws_room(ef_workspace *ws, size_t bytes, ef_err *err)
 {
@@ -18412,6 +18754,11 @@ ws_room(ef_workspace *ws, size_t bytes, ef_err *err)
 }
 
 /* A copy of doc and its text, in one piece, goes in at its place.
+ * The document's struct and text are one allocation, so that pointers to a
+ * document stay good while others are added: only the array of pointers moves.
+ * Inserting moves 8 bytes for each that is behind; for a full workspace that
+ * comes to half a gigabyte altogether, and to much less than the verification
+ * of their signatures.
  * Pre:     it is not there yet. Fails: as ws_room. */
 static ef_status
 ws_insert(ef_workspace *ws, const ef_doc *doc, ef_err *err)
@@ -18437,7 +18784,10 @@ ws_insert(ef_workspace *ws, const ef_doc *doc, ef_err *err)
 }
 
 /* Past a limit is no document, as far as a workspace is concerned: EF_E_LIMIT
- * is left for the workspace itself. */
+ * is left for the workspace itself.
+ * "Larger than EF_MAX_JWS_BYTES" is said of a file, by the same status as
+ * "more documents than" of the folder; the first is passed over, the second is
+ * not. */
 static ef_status
 ws_no_document(ef_status rc, ef_err *err)
 {
@@ -18452,6 +18802,18 @@ ws_no_document(ef_status rc, ef_err *err)
  * no JWS is somebody else's or half written; a JWS that does not verify, or
  * stands under another name, is forged; one that verifies and says nonsense is
  * its author's mistake.
+ *     name no hash, "README", no JWS, half of one    EF_E_FORMAT
+ *     signature wrong; right, but another name       EF_E_AUTH
+ *     right, by another than "by"; with another typ  EF_E_AUTH
+ *     an unknown kind, or not canonical              EF_E_FORMAT
+ * The name is compared also where the text is nonsense, before that is said:
+ * who renames a file has no excuse. Nothing of the document is used before its
+ * signature was checked. The key is in the JWS's own header; that is no
+ * circle, since "by" is its thumbprint, and whose thumbprint counts is said by
+ * other documents.
+ * Of one document there may be several valid JWS: an ECDSA signature can be
+ * altered into another one, and its author can sign twice. They say the same
+ * and have the same name, and whichever is there first stays.
  * Fuzz: fuzz/fuzz_workspace.c. Tests: vectors/documents.txt,
  * tests/workflow.bats ("a forged document is refused"). */
 ef_status
@@ -18494,9 +18856,22 @@ ef_workspace_add(ef_workspace *ws, ef_slice name, ef_slice jws, ef_err *err)
 
 /* --- people and their answers --- */
 
+/* Who counts, for which document:
+ *     domains of an app   its approvers, "need" of them
+ *     a build             the approvers of its application, the same
+ *     a workflow          its participants, "need" of them, among them the
+ *                         owners of all data that has no "quorum"; and "need"
+ *                         of the participants of the workflow it replaces
+ * Answers are documents like others, by anybody, over any hash. They are not
+ * attached to what they are about: a document's hash is known before it, so
+ * that an approval can arrive first, and waits. */
+
 /* Who is asked about a document, and what they said. answers has a bit for
  * each statement; said[i] is the one that counts for the i-th person: a
- * decline, else an approval, else NULL. */
+ * decline, else an approval, else NULL.
+ * Example: asked a, b, c with need 2; a approved, b approved and declined,
+ * nobody else spoke. answers 1, 3, 0; approved 1 (b's does not count any
+ * more), declined 1; n - need is 1, so that c still can make it two. */
 #define WF_APPROVED 1
 #define WF_DECLINED 2
 #define WF_MUST 4 /* without him nothing is approved, whatever need says */
@@ -18508,7 +18883,8 @@ struct wf_people {
     size_t approved, declined; /* approved: and not declined later or before */
 };
 
-/* Safe on zeros, and twice. */
+/* Safe on zeros, and twice.
+ * Nothing is secret: thumbprints, and who said what. */
 static void
 wf_people_free(struct wf_people *p)
 {
@@ -18518,14 +18894,16 @@ wf_people_free(struct wf_people *p)
     *p = (struct wf_people){.kids = NULL};
 }
 
-/* The i-th person's thumbprint. */
+/* The i-th person's thumbprint.
+ * Pre: i < p->n. */
 static const unsigned char *
 wf_person(const struct wf_people *p, size_t i)
 {
     return p->kids + i * EF_KID_BYTES;
 }
 
-/* Whose place in the list kid has; p->n: nobody's. */
+/* Whose place in the list kid has; p->n: nobody's.
+ * Linear: at most 1,024, and asked once for each statement over this hash. */
 static size_t
 wf_person_find(const struct wf_people *p, const unsigned char *kid)
 {
@@ -18538,6 +18916,9 @@ wf_person_find(const struct wf_people *p, const unsigned char *kid)
 
 /* The people in the list at node, whom nobody has asked yet. need is how many
  * of them must approve: the document's own number.
+ * Without "need" all must approve: a draft has none, and asks nobody. That
+ * need is at most n, doc_check_people has seen to, or wf_people_state's
+ * subtraction would wrap.
  * Pre:     doc passed its rules. Fails: EF_E_MEMORY. Post: free p. */
 static ef_status
 wf_people_read(struct wf_people *p, const ef_json *doc, uint32_t node,
@@ -18560,7 +18941,8 @@ wf_people_read(struct wf_people *p, const ef_json *doc, uint32_t node,
     return rc;
 }
 
-/* Has the i-th person approved, and not declined? */
+/* Has the i-th person approved, and not declined?
+ * WF_MUST is no answer, and stands beside them. */
 static int
 wf_approves(const struct wf_people *p, size_t i)
 {
@@ -18570,7 +18952,14 @@ wf_approves(const struct wf_people *p, size_t i)
 /* What all documents say about hash, person by person. A statement counts
  * only from somebody who is asked, over exactly that hash, and once.
  * A decline counts whatever else its author said: nobody can tell which of
- * two statements was the later one. */
+ * two statements was the later one.
+ * A stranger's statements are no error: anybody may add a document to a
+ * folder; they do not count, and are not shown. The same person's second
+ * approval changes nothing.
+ * If the later of two statements counted, somebody's clock would decide: who
+ * holds a participant's old approval and sets the time could undo his decline.
+ * So a decline is final, and the way back is a new version.
+ * Linear in the documents, times the people for those over this hash. */
 static void
 wf_people_ask(struct wf_people *p, const ef_workspace *ws,
               const unsigned char hash[EF_SHA256_BYTES])
@@ -18602,7 +18991,18 @@ wf_people_ask(struct wf_people *p, const ef_workspace *ws,
 /* All must approve, or as many as need says; once too many have declined,
  * that cannot be any more. Who made the draft has chosen need: it never stands
  * for the owner of data, who must approve unless his dataset allows a quorum.
- */
+ * n 3, need 3: one decline rejects. n 3, need 2: two do, and one declined with
+ * two approved is approved, unless the one who declined, or has said nothing,
+ * is one of WF_MUST:
+ *     mallory's workflow: dana's dataset, his application, need 1
+ *     mallory approves                      pending: dana must
+ *     dana declines                         rejected
+ *     dana's dataset has "quorum":true      approved by mallory alone
+ * Approved and rejected exclude each other, since approved + declined is at
+ * most n. That a new version lowers need does not help against the old one's
+ * participants: wf_decide asks them by the old number.
+ * WF_MUST is set by wf_case_open, which has the graph; for builds and domains
+ * nobody has it. */
 static ef_doc_state
 wf_people_state(const struct wf_people *p)
 {
@@ -18624,7 +19024,10 @@ wf_people_state(const struct wf_people *p)
 }
 
 /* The document's parsed text. Its rules held when it was taken in, so only
- * memory can fail. Post: ef_json_free. */
+ * memory can fail. Post: ef_json_free.
+ * Documents are parsed again each time, instead of kept as trees: the index of
+ * a text may be several times its size, and 12 MiB of texts would break the
+ * promise about memory. */
 static ef_status
 ws_parse(ef_json *json, const ef_doc *doc, ef_err *err)
 {
@@ -18633,7 +19036,9 @@ ws_parse(ef_json *json, const ef_doc *doc, ef_err *err)
 
 /* Who is asked about doc and what they answered: a workflow's participants,
  * an application's approvers. list is where doc names them.
- * about is what they are asked about. Fails: EF_E_MEMORY. */
+ * about is what they are asked about. Fails: EF_E_MEMORY.
+ * Example: doc and about are the same for a workflow; for a build, doc is its
+ * application, which names the approvers, and about the build. */
 static ef_status
 wf_people_of(struct wf_people *p, const ef_workspace *ws, const ef_doc *doc,
              const char *list, const ef_doc *about, ef_err *err)
@@ -18650,7 +19055,10 @@ wf_people_of(struct wf_people *p, const ef_workspace *ws, const ef_doc *doc,
     return rc;
 }
 
-/* The document of that hash if it is of that kind, or NULL. */
+/* The document of that hash if it is of that kind, or NULL.
+ * A hash that leads to another kind is as good as none: {"build":<hash of a
+ * dataset>} is a graph with something missing, not something to be looked at.
+ */
 static const ef_doc *
 ws_find_kind(const ef_workspace *ws, const unsigned char *hash,
              ef_doc_kind kind)
@@ -18660,7 +19068,8 @@ ws_find_kind(const ef_workspace *ws, const unsigned char *hash,
     return doc != NULL && doc->kind == kind ? doc : NULL;
 }
 
-/* The application of a build or configuration, or NULL. */
+/* The application of a build or configuration, or NULL.
+ * Whether the build is by the application's owner is for the caller to ask. */
 static const ef_doc *
 ws_app_of(const ef_workspace *ws, const ef_doc *doc)
 {
@@ -18671,6 +19080,14 @@ ws_app_of(const ef_workspace *ws, const ef_doc *doc)
 
 /* A draft's or workflow's graph, with the documents that it names. Slices
  * view the documents of the workspace, or texts, where escapes were resolved.
+ *
+ *     Conditions --> input [describe] output --> Result
+ *     apps      describe {input: 1 edge, output: 1 edge}
+ *     datasets  Conditions (1 reader), Result (1 writer)
+ *     edges     (describe, input, Conditions), (describe, output, Result)
+ * Indices and not pointers, since the arrays are sized by what the document
+ * has, once (wf_load_all). Limits: 64 applications, EF_MAX_DATASETS, four
+ * times EF_MAX_ENTRIES connections, EF_MAX_ENTRIES ports for each application.
  */
 struct wf_text {
     struct wf_text *next;
@@ -18709,7 +19126,9 @@ struct ef_graph {
     size_t app_n, dataset_n, edge_n;
 };
 
-/* Safe on zeros, and twice. */
+/* Safe on zeros, and twice.
+ * Documents are the workspace's, and stay. apps[i].ports is an allocation of
+ * its own; all texts are in one list. */
 static void
 wf_graph_free(ef_graph *g)
 {
@@ -18728,7 +19147,9 @@ wf_graph_free(ef_graph *g)
     *g = (ef_graph){.doc = NULL};
 }
 
-/* A copy of text that lives as long as the graph. EF_E_MEMORY. */
+/* A copy of text that lives as long as the graph. EF_E_MEMORY.
+ * struct wf_text is a header before the bytes; the list is only there for
+ * wf_graph_free. */
 static ef_status
 wf_keep(ef_graph *g, ef_slice *out, ef_slice text, ef_err *err)
 {
@@ -18745,7 +19166,8 @@ wf_keep(ef_graph *g, ef_slice *out, ef_slice text, ef_err *err)
 }
 
 /* The string at node, or the name of the member there, for as long as the
- * graph lives. EF_E_MEMORY. */
+ * graph lives. EF_E_MEMORY.
+ * name chooses: the name "input" of a port, or the value of "app". */
 static ef_status
 wf_keep_at(ef_graph *g, ef_slice *out, const ef_json *json, uint32_t node,
            int name, ef_err *err)
@@ -18764,7 +19186,10 @@ wf_keep_at(ef_graph *g, ef_slice *out, const ef_json *json, uint32_t node,
     return rc;
 }
 
-/* 1 where two texts are the same. */
+/* 1 where two texts are the same.
+ * Byte for byte: "Cafe" with a combining accent and with a composed letter are
+ * two names. Nothing is decided by names outside one graph, so that a
+ * look-alike can confuse a reader, never a rule. */
 static int
 wf_same(ef_slice a, ef_slice b)
 {
@@ -18772,7 +19197,11 @@ wf_same(ef_slice a, ef_slice b)
 }
 
 /* A document that a graph names is not in the workspace, or is another one
- * than it should be. node is where the graph names it. */
+ * than it should be. node is where the graph names it.
+ * The message says what is wrong with it, and where the graph's own name for
+ * it: `encflow workflow show: describe: its build is not in the workspace`.
+ * EF_E_FORMAT is for commands; for a state it becomes "pending" with this as
+ * the reason, because the document may still come. */
 static ef_status
 wf_missing(ef_err *err, ef_slice node, const char *msg)
 {
@@ -18780,6 +19209,10 @@ wf_missing(ef_err *err, ef_slice node, const char *msg)
 }
 
 /* The ports of a configuration, in the order of their names.
+ * Names in a canonical document are sorted, and so are the ports: the order of
+ * a page, and of the runtime configuration.
+ * Pre: app->config is a configuration. Limits: EF_MAX_ENTRIES ports, by its
+ * rules.
  * Fails:   EF_E_MEMORY. */
 static ef_status
 wf_load_ports(ef_graph *g, struct wf_app *app, ef_err *err)
@@ -18807,7 +19240,14 @@ wf_load_ports(ef_graph *g, struct wf_app *app, ef_err *err)
 
 /* An application of the graph: its build, its configuration and what both
  * belong to. UNTRUSTED: json. Fails: EF_E_FORMAT, naming the application;
- * EF_E_MEMORY. Fuzz: fuzz/fuzz_workspace.c. Tests: vectors/states.txt. */
+ * EF_E_MEMORY. Fuzz: fuzz/fuzz_workspace.c. Tests: vectors/states.txt.
+ *     A: build and config of the same application, by its owner     taken
+ *     B: a build that somebody else signed for A's application      refused
+ *     C: config of another application, whose ports happen to fit   refused
+ * B is the attack that this is for: mallory's image as "a build of describe",
+ * which describe's approvers might have looked at, if he gets one of them to
+ * approve a hash. The configuration may be anybody's: it is part of what the
+ * participants approve. */
 static ef_status
 wf_load_app(ef_graph *g, const ef_workspace *ws, const ef_json *json,
             uint32_t node, ef_err *err)
@@ -18847,6 +19287,7 @@ wf_load_app(ef_graph *g, const ef_workspace *ws, const ef_json *json,
 
 /* Which way a dataset's data goes: both bits for one between applications;
  * and whether its owner lets a quorum decide (quorum may be NULL).
+ * Example: "between" is WF_INPUT | WF_OUTPUT: it may be written to and read.
  * Fails:   EF_E_MEMORY. Post: *out is 0 then. */
 static ef_status
 ws_direction(int *out, int *quorum, const ef_doc *dataset, ef_err *err)
@@ -18869,13 +19310,17 @@ ws_direction(int *out, int *quorum, const ef_doc *dataset, ef_err *err)
 }
 
 /* A dataset of the graph. UNTRUSTED: json. Fails: EF_E_FORMAT, naming it;
- * EF_E_MEMORY. Fuzz: fuzz/fuzz_workspace.c. Tests: vectors/states.txt. */
+ * EF_E_MEMORY. Fuzz: fuzz/fuzz_workspace.c. Tests: vectors/states.txt.
+ * Its owner need not be asked whether others use his dataset in a draft: he is
+ * asked when it is submitted, as a participant. That its credentials are there
+ * is nobody's question before it runs. */
 static ef_status
 wf_load_dataset(ef_graph *g, const ef_workspace *ws, const ef_json *json,
                 uint32_t node, ef_err *err)
 {
     struct wf_dataset *d = &g->datasets[g->dataset_n];
     unsigned char hash[EF_SHA256_BYTES];
+    size_t i;
     ef_status rc = wf_keep_at(g, &d->node, json, node, 1, err);
 
     if (rc != EF_OK)
@@ -18885,10 +19330,18 @@ wf_load_dataset(ef_graph *g, const ef_workspace *ws, const ef_json *json,
     d->doc = ws_find_kind(ws, hash, EF_DOC_DATASET);
     if (d->doc == NULL)
         return wf_missing(err, d->node, "this dataset is not in the workspace");
+    /* else one object could have two writers, each under a name of its own */
+    for (i = 0; i + 1 < g->dataset_n; i++)
+        if (g->datasets[i].doc == d->doc)
+            return wf_missing(err, d->node,
+                              "the workflow has this dataset by "
+                              "another name already");
     return ws_direction(&d->direction, &d->quorum, d->doc, err);
 }
 
-/* The application of that name; g->app_n: there is none. */
+/* The application of that name; g->app_n: there is none.
+ * Linear, as its two neighbours; together they make wf_load quadratic in the
+ * graph's size: 4,096 connections times 1,024 names, some ten milliseconds. */
 static size_t
 wf_app_find(const ef_graph *g, ef_slice name)
 {
@@ -18899,7 +19352,9 @@ wf_app_find(const ef_graph *g, ef_slice name)
     return i;
 }
 
-/* The dataset of that name; g->dataset_n: there is none. */
+/* The dataset of that name; g->dataset_n: there is none.
+ * The name is the one in this workflow ("--as"), not the dataset's own: two
+ * people may have called theirs the same. */
 static size_t
 wf_dataset_find(const ef_graph *g, ef_slice name)
 {
@@ -18910,7 +19365,8 @@ wf_dataset_find(const ef_graph *g, ef_slice name)
     return i;
 }
 
-/* The port of that name; app->port_n: there is none. */
+/* The port of that name; app->port_n: there is none.
+ * Ports are looked up within one application; "input" of another is another. */
 static size_t
 wf_port_find(const struct wf_app *app, ef_slice name)
 {
@@ -18921,7 +19377,8 @@ wf_port_find(const struct wf_app *app, ef_slice name)
     return i;
 }
 
-/* Say of which port err speaks: "app:port". */
+/* Say of which port err speaks: "app:port".
+ * What is passed through is rc: wf_at_port(err, EF_OK, ...) says nothing. */
 static ef_status
 wf_at_port(ef_err *err, ef_status rc, ef_slice app, ef_slice port)
 {
@@ -18938,6 +19395,12 @@ wf_at_port(ef_err *err, ef_status rc, ef_slice app, ef_slice port)
 /* May the dataset and the port be connected? An input dataset goes to an
  * input port, an output port to an output dataset; one between applications
  * goes either way. An object has one writer, and a connection is made once.
+ *     Conditions (input)   -> describe:input     yes
+ *     Conditions (input)   <- describe:output    no: it would be overwritten
+ *     Result (output)      -> describe:input     no: its owner has not lent it
+ *     Stage (between)      <- a:out, -> b:in     yes, from one writer
+ * Two writers of one object would leave the result of whichever came last. A
+ * reader's second port may have the same dataset.
  * Fails:   EF_E_FORMAT. Tests: vectors/states.txt, tests/workflow.bats. */
 static ef_status
 wf_check_edge(const ef_graph *g, const struct wf_edge *e, ef_err *err)
@@ -18964,6 +19427,11 @@ wf_check_edge(const ef_graph *g, const struct wf_edge *e, ef_err *err)
 }
 
 /* One connection, by names. Post: it is the graph's, and counted.
+ * Names are looked up in the order in which people write them, so that the
+ * message is about the first that is wrong: the application, its port, the
+ * dataset.
+ * Pre: g->edges has room for one more (wf_load_all counts two beyond what it
+ * loads).
  * Fails:   EF_E_FORMAT, naming the application, port or dataset. */
 static ef_status
 wf_connect(ef_graph *g, ef_slice app, ef_slice port, ef_slice dataset,
@@ -18997,7 +19465,8 @@ wf_connect(ef_graph *g, ef_slice app, ef_slice port, ef_slice dataset,
 }
 
 /* The connection at node. UNTRUSTED: json. Fails: as wf_connect, and
- * EF_E_MEMORY. Fuzz: fuzz/fuzz_workspace.c. */
+ * EF_E_MEMORY. Fuzz: fuzz/fuzz_workspace.c.
+ * Pre: the applications and datasets are loaded. */
 static ef_status
 wf_load_edge(ef_graph *g, const ef_json *json, uint32_t node, ef_err *err)
 {
@@ -19013,7 +19482,8 @@ wf_load_edge(ef_graph *g, const ef_json *json, uint32_t node, ef_err *err)
     return rc == EF_OK ? wf_connect(g, text[0], text[1], text[2], err) : rc;
 }
 
-/* How many entries the list or map at node has. */
+/* How many entries the list or map at node has.
+ * Pre: node is a list or a map; EF_JSON_NONE has no entries to count. */
 static size_t
 wf_entries(const ef_json *json, uint32_t node)
 {
@@ -19028,6 +19498,8 @@ wf_entries(const ef_json *json, uint32_t node)
 /* Applications, datasets, connections, in this order: a connection names the
  * other two. There is room for one more dataset and two more connections than
  * it has: a command that would add them asks whether it may.
+ * The arrays have one entry more than none, since calloc(0) may give NULL and
+ * that would be taken for no memory.
  * UNTRUSTED: json. Fails: as its parts. */
 static ef_status
 wf_load_all(ef_graph *g, const ef_workspace *ws, const ef_json *json,
@@ -19055,6 +19527,12 @@ wf_load_all(ef_graph *g, const ef_workspace *ws, const ef_json *json,
 
 /* Applications must have an order in which they can run: whoever waits for
  * nobody that is left goes, until all are gone, or none can (Kahn).
+ *     a -> Stage -> b -> Out -> a      refused: a and b wait for each other
+ *     a -> Stage -> a                  refused: a waits for itself
+ *     a -> S, a -> T, S -> b, T -> b   right: a, then b
+ * Whoever runs an application has to know that its inputs are there.
+ * readers[i] are the applications that read what i writes. Each round takes
+ * away those that nobody left feeds: at most 64 rounds of 64 steps.
  * Pre:     at most 64 applications (doc_rule_apps): a bit each.
  * Fails:   EF_E_FORMAT, naming one of the circle. */
 static ef_status
@@ -19091,6 +19569,10 @@ wf_check_order(const ef_graph *g, ef_err *err)
 
 /* The graph of a draft or workflow, as far as it goes: every document there
  * and fitting, every connection possible.
+ * It stops at the first thing that does not fit: what is loaded so far is good
+ * to show, but not to decide by. The documents' rules held when they were
+ * taken in; that they fit together is asked here each time, since the set
+ * grows.
  * UNTRUSTED: doc, and all that it names. Post: wf_graph_free, also after
  * failure. Fails: EF_E_FORMAT, naming what is wrong; EF_E_MEMORY.
  * Fuzz: fuzz/fuzz_workspace.c. Tests: vectors/states.txt. */
@@ -19111,6 +19593,10 @@ wf_load(ef_graph *g, const ef_workspace *ws, const ef_doc *doc, ef_err *err)
 
 /* Nothing is left open: there is an application, each port has a dataset and
  * each dataset a port; one between applications is written and read.
+ * Asked at `submit` and of every submitted workflow, not of a draft, which is
+ * allowed to be unfinished. An output port without a dataset would be a result
+ * that nobody gets; a dataset that is connected to nothing would make its
+ * owner a participant, with a voice in something that does not touch him.
  * Fails:   EF_E_FORMAT, naming what is not connected.
  * Tests: vectors/states.txt, tests/workflow.bats. */
 static ef_status
@@ -19140,6 +19626,36 @@ wf_check_complete(const ef_graph *g, ef_err *err)
 
 /* --- what documents come to --- */
 
+/* The rules, in one place. "Declined too often": by so many that "need" cannot
+ * be reached, or by an owner of data without "quorum". "After X": a workflow
+ * that replaces X, or one that replaces it, and so on. A rule that is further
+ * up decides.
+ *     workflow X
+ *       1  a cancel of X by its author                          cancelled
+ *       2  one after X, whole, and approved at any time         cancelled
+ *       3  declined too often                                   rejected
+ *       4  anything it names is missing or does not fit         pending
+ *       5  fewer than "need" approve, or such an owner not yet  pending
+ *       6  fewer than the old "need" of the old people approve  pending
+ *       7  a rival: approved at any time, not cancelled         pending
+ *       8  a build or domain in it is not approved              pending
+ *       9  else                                                 approved
+ *     draft X
+ *       1  a cancel of X by its author                          cancelled
+ *       2  else                     draft (replaced, submitted, or open)
+ *     build X, domains of app X
+ *       1  no application of the same author                    pending
+ *       2  no domains, for an application                       approved
+ *       3  declined too often                                   rejected
+ *       4  fewer than "need" of the approvers approve           pending
+ *       5  else                                                 approved
+ *
+ * More documents can make something approved, or end it. What they cannot do:
+ * make a cancelled or replaced workflow alive again (rules 1 and 2 ask whether
+ * a document exists, or was ever approved), and take a decline back. That is
+ * why the order in which copies meet does not matter in the end. */
+
+/* The words are part of what --json prints and of the pages: fixed. */
 const char *
 ef_doc_state_name(ef_doc_state state)
 {
@@ -19149,7 +19665,9 @@ ef_doc_state_name(ef_doc_state state)
     return (size_t)state < sizeof names / sizeof names[0] ? names[state] : "?";
 }
 
-/* Has doc's author taken it back? Anybody else's wish does not count. */
+/* Has doc's author taken it back? Anybody else's wish does not count.
+ * A stranger's {"kind":"cancel"} over somebody's workflow is a document like
+ * any other, and has no effect. A participant who wants out declines. */
 static int
 ws_cancelled(const ef_workspace *ws, const ef_doc *doc)
 {
@@ -19165,6 +19683,12 @@ ws_cancelled(const ef_workspace *ws, const ef_doc *doc)
 
 /* A build's state: its application's approvers say. An application's: they
  * say to its domains, and to none there is nothing to say.
+ *     app with domains []           approved: there is nothing to ask
+ *     app with domains, 1 of 2      pending; 2 of 2 approved
+ *     build, its app withheld       pending, with a reason: it may come
+ *     build by another than its app's owner    the same; it never counts
+ * Approvers answer for a build by its own hash: an approval of version 1.2
+ * says nothing about 1.3, whose hash is another.
  * Fails:   EF_E_MEMORY. Tests: vectors/states.txt. */
 static ef_status
 wf_review(const ef_workspace *ws, const ef_doc *doc, ef_doc_state *state,
@@ -19198,7 +19722,12 @@ wf_review(const ef_workspace *ws, const ef_doc *doc, ef_doc_state *state,
 
 /* The people who must be asked: the owners of all that is in the graph, and
  * those of the workflow that it replaces. Calls add for each, some more than
- * once. */
+ * once.
+ *     a's application on b's dataset into c's output: a, b, c
+ * The approvers of builds are not asked again, and who only wrote a
+ * configuration is not. Those of the old version are, even where nothing of
+ * theirs is left in the new one: else a new version would be the way to get
+ * rid of somebody's veto over the old one. */
 static ef_status
 wf_owners(const ef_graph *g, const struct wf_people *old,
           ef_status (*add)(void *ctx, const unsigned char *kid, ef_err *err),
@@ -19217,7 +19746,9 @@ wf_owners(const ef_graph *g, const struct wf_people *old,
 }
 
 /* For wf_owners: an owner who is asked. ctx has a mark for each person who was
- * seen. */
+ * seen.
+ * A helper for the comparison of two sets, each unordered: wf_owners' and the
+ * document's. */
 struct wf_seen {
     const struct wf_people *people;
     unsigned char *seen;
@@ -19236,6 +19767,10 @@ wf_owner_is_asked(void *ctx, const unsigned char *kid, ef_err *err)
 }
 
 /* The participants are exactly those that wf_owners names.
+ * Missing: mallory submits b's dataset and leaves b out of the list, so that
+ * b's consent is not waited for. Too many: mallory adds five keys of his own,
+ * and has a majority where need is less than all. Both leave the workflow
+ * pending for ever; nobody can approve what is not right.
  * Fails:   EF_E_FORMAT, EF_E_MEMORY. Tests: vectors/states.txt. */
 static ef_status
 wf_check_participants(const ef_graph *g, const struct wf_people *people,
@@ -19256,14 +19791,17 @@ wf_check_participants(const ef_graph *g, const struct wf_people *people,
 }
 
 /* A submitted workflow, and whoever has a say in it. old are the participants
- * of the one that it replaces, and what they say about this one. */
+ * of the one that it replaces, and what they say about this one.
+ * It is made anew for each question, and nothing of it is kept: the answer may
+ * be another one as soon as a document arrives. */
 struct wf_case {
     const ef_doc *doc, *before; /* before: the one it replaces, or NULL */
     ef_graph graph;
     struct wf_people people, old;
 };
 
-/* Safe on zeros, and twice. */
+/* Safe on zeros, and twice.
+ * Nothing of it is secret. */
 static void
 wf_case_free(struct wf_case *c)
 {
@@ -19272,7 +19810,8 @@ wf_case_free(struct wf_case *c)
     wf_people_free(&c->old);
 }
 
-/* A workflow's number: 0 where memory ran out. */
+/* A workflow's number: 0 where memory ran out.
+ * Pre: doc is a workflow. Its rules begin the numbers at 1. */
 static int64_t
 wf_version(const ef_doc *doc)
 {
@@ -19286,6 +19825,9 @@ wf_version(const ef_doc *doc)
 }
 
 /* The number follows that of the workflow before, or is 1: people go by it.
+ * Example: a version 7 that replaces version 1, or a 1 that replaces
+ * something, would have people believe in versions that they have not seen. It
+ * is pending for good.
  * Fails:   EF_E_FORMAT, EF_E_MEMORY. Tests: vectors/states.txt. */
 static ef_status
 wf_check_version(const ef_doc *doc, const ef_doc *before, ef_err *err)
@@ -19304,6 +19846,10 @@ wf_check_version(const ef_doc *doc, const ef_doc *before, ef_err *err)
 
 /* All about the workflow doc. EF_E_FORMAT: it is not whole: something is
  * missing, or does not fit; err says what. EF_E_MEMORY.
+ * The people are read before the graph, so that a decline counts also where a
+ * document of the graph is withheld (wf_state). That the one before is missing
+ * makes the workflow not whole: without it nobody knows whose consent it
+ * needs.
  * Post:    wf_case_free, also after failure; people and old are filled where
  * they could be. Fuzz: fuzz/fuzz_workspace.c. Tests: vectors/states.txt. */
 static ef_status
@@ -19340,7 +19886,9 @@ wf_case_open(struct wf_case *c, const ef_workspace *ws, const ef_doc *doc,
     return rc;
 }
 
-/* Did enough of them approve at some time, whatever they said besides? */
+/* Did enough of them approve at some time, whatever they said besides?
+ * A decline afterwards does not lower it; that is what wf_was_approved wants.
+ */
 static int
 wf_ever_approved(const struct wf_people *p)
 {
@@ -19354,24 +19902,51 @@ wf_ever_approved(const struct wf_people *p)
     return n >= p->need;
 }
 
-/* Does the line of what d replaces lead back to old? A hash cannot be in a
- * circle, so the line ends; a version that was never approved does not break
- * it: what replaces that replaces what came before, too. */
-static int
-wf_descends(const ef_workspace *ws, const ef_doc *d, const ef_doc *old)
+/* For each document, whether the line of what it replaces leads back to old:
+ * 1, or it does not: 2. A version that was never approved does not break the
+ * line: what replaces that replaces what came before, too. A hash cannot be in
+ * a circle, so each line ends; each answer is written back along it, so that
+ * all of them together cost one look-up a document, however long the lines
+ * that somebody signs. NULL: no memory. */
+static unsigned char *
+wf_after(const ef_workspace *ws, const ef_doc *old)
 {
-    while (d != NULL && d->has_of) {
-        if (memcmp(d->of, old->hash, EF_SHA256_BYTES) == 0)
-            return 1;
-        d = ws_find_kind(ws, d->of, EF_DOC_WORKFLOW);
+    unsigned char *after = calloc(ws->n + 1, 1), answer;
+    size_t i, k, end;
+
+    for (i = 0; after != NULL && i < ws->n; i++) {
+        for (k = i; after[k] == 0; k = end) {
+            const ef_doc *d = ws->docs[k];
+            int goes_on = d->kind == EF_DOC_WORKFLOW && d->has_of;
+
+            end = goes_on ? ws_place(ws, d->of) : ws->n;
+            if (end == ws->n ||
+                memcmp(ws->docs[end]->hash, d->of, EF_SHA256_BYTES) != 0)
+                after[k] = 2;
+            else if (ws->docs[end] == old)
+                after[k] = 1;
+            if (after[k] != 0)
+                break;
+        }
+        answer = after[k];
+        for (k = i; after[k] == 0; k = ws_place(ws, ws->docs[k]->of))
+            after[k] = answer;
     }
-    return 0;
+    return after;
 }
 
 /* Was doc approved at some time, by its own participants and by those of old,
  * which it descends from? More documents never take that back: an old version
  * must not come to life again because somebody withdraws from the new one.
- * *yes is 0 for one that is not whole. Fails: EF_E_MEMORY. */
+ * *yes is 0 for one that is not whole. Fails: EF_E_MEMORY.
+ *     W1 approved; W2 replaces it, approved; somebody declines W2
+ *     W2 rejected, and W1 stays cancelled: not approved a second time
+ * If W1 came back, a participant of both could choose, at any time and alone,
+ * which of them is in force. Builds are not asked about here: whether one of
+ * W2 was declined may change the state of W2, not that W1 is over.
+ * Three times enough: doc's own people, those of the one before it, and those
+ * of old, where between the two are versions that nobody approved. It does not
+ * ask for the state of any of them: no recursion. */
 static ef_status
 wf_was_approved(const ef_workspace *ws, const ef_doc *doc, const ef_doc *old,
                 int *yes, ef_err *err)
@@ -19392,32 +19967,40 @@ wf_was_approved(const ef_workspace *ws, const ef_doc *doc, const ef_doc *old,
 }
 
 /* Is there a workflow that came after old, and was approved? Where mine is
- * given, it asks for a rival of it: one that neither came after mine nor
- * before it, and is not cancelled.
- * Fails:   EF_E_MEMORY. */
+ * given, which replaces old itself, it asks for a rival: one that came after
+ * old, but not after mine, and was not cancelled. Cancelled ones count where
+ * mine is NULL: who cancels a new version does not bring the old one back.
+ * Each that claims to come after old is opened; they cost time, and change no
+ * answer. Fails: EF_E_MEMORY. */
 static ef_status
 wf_has_successor(const ef_workspace *ws, const ef_doc *old, const ef_doc *mine,
                  int *yes, ef_err *err)
 {
-    ef_status rc = EF_OK;
+    unsigned char *after = wf_after(ws, old), *own = NULL;
+    ef_status rc = after != NULL ? EF_OK : reject_memory(err);
     size_t i;
 
     *yes = 0;
-    for (i = 0; i < ws->n && rc == EF_OK && !*yes; i++) {
-        const ef_doc *d = ws->docs[i];
-
-        if (d->kind != EF_DOC_WORKFLOW || d == mine || !d->has_of ||
-            !wf_descends(ws, d, old))
-            continue;
-        if (mine == NULL || (!wf_descends(ws, d, mine) &&
-                             !wf_descends(ws, mine, d) && !ws_cancelled(ws, d)))
-            rc = wf_was_approved(ws, d, old, yes, err);
+    if (rc == EF_OK && mine != NULL) {
+        own = wf_after(ws, mine);
+        rc = own != NULL ? EF_OK : reject_memory(err);
     }
+    for (i = 0; rc == EF_OK && i < ws->n && !*yes; i++) {
+        if (after[i] != 1)
+            continue;
+        if (own == NULL || (ws->docs[i] != mine && own[i] != 1 &&
+                            !ws_cancelled(ws, ws->docs[i])))
+            rc = wf_was_approved(ws, ws->docs[i], old, yes, err);
+    }
+    free(after);
+    free(own);
     return rc;
 }
 
 /* Are the builds and domains of all its applications approved? If not, why
  * names the first that is not.
+ * The first in the order of the applications' names, so that two copies of a
+ * workspace say the same.
  * Fails:   EF_E_MEMORY. Tests: vectors/states.txt. */
 static ef_status
 wf_reviewed(const ef_workspace *ws, const ef_graph *g, int *yes, ef_err *why,
@@ -19445,7 +20028,15 @@ wf_reviewed(const ef_workspace *ws, const ef_graph *g, int *yes, ef_err *why,
 }
 
 /* A workflow that was not cancelled, and is whole: what its participants say,
- * and what stands in the way although they approved. */
+ * and what stands in the way although they approved.
+ * The questions after the participants' approval, in order:
+ *     1 have enough of the old version's people approved this one, too?
+ *       Not: W2 with need 1, submitted by the one who was outvoted in W1.
+ *     2 is there a rival, as approved as this one? Then neither runs, and
+ *       no clock chooses: people do, by cancelling one.
+ *     3 are builds and domains approved, now? A build that is declined
+ *       after all this takes the workflow back to pending.
+ * A pending state with a reason is not final; more documents can end it. */
 static ef_status
 wf_decide(const ef_workspace *ws, const struct wf_case *c, ef_doc_state *state,
           ef_err *why, ef_err *err)
@@ -19481,6 +20072,15 @@ wf_decide(const ef_workspace *ws, const struct wf_case *c, ef_doc_state *state,
 
 /* A submitted workflow's state. The order of the questions is part of the
  * rule: cancelled, replaced, not whole, then the answers.
+ * Cancelled comes first because nothing else matters then. A workflow that was
+ * replaced is called cancelled, with another reason; it cannot be run, and a
+ * new draft cannot begin behind its successor's back (wf_before).
+ * A declined one that is not whole is rejected at once: waiting for a missing
+ * document could let whoever withholds it delay the decline. The reverse is
+ * not so: nothing is approved while anything is missing.
+ * Why the hour does not matter: "expires" is not asked here. What was approved
+ * stays approved and says until when; who runs it looks at the clock
+ * (cli_appconfig_read).
  * Fails:   EF_E_MEMORY. Tests: vectors/states.txt, tests/merge.c. */
 static ef_status
 wf_state(const ef_workspace *ws, const ef_doc *doc, ef_doc_state *state,
@@ -19519,7 +20119,10 @@ wf_state(const ef_workspace *ws, const ef_doc *doc, ef_doc_state *state,
 
 /* A draft's: it was cancelled, submitted, or replaced by a later draft; or it
  * may be worked on, and why says nothing. Only its author's documents count:
- * a stranger's draft that says it follows this one must not take its place. */
+ * a stranger's draft that says it follows this one must not take its place.
+ * So a draft that two people edit forks into two, each its author's, and
+ * nobody can make one's own disappear: with a draft of the same name, and an
+ * image of his in it, he would otherwise have the next `submit` sign it. */
 static void
 wf_draft_state(const ef_workspace *ws, const ef_doc *doc, ef_doc_state *state,
                ef_err *why)
@@ -19542,7 +20145,13 @@ wf_draft_state(const ef_workspace *ws, const ef_doc *doc, ef_doc_state *state,
     }
 }
 
-/* Tests: vectors/states.txt, tests/merge.c. Fuzz: fuzz/fuzz_workspace.c. */
+/*     draft     draft, cancelled (why: replaced, submitted)
+ *     workflow  pending, approved, rejected, cancelled
+ *     app, build  pending, approved, rejected
+ * A pure function of the set: no clock, no order of arrival, no file of its
+ * own. That two copies of a workspace agree after their files were copied both
+ * ways is tests/merge.c's property.
+ * Tests: vectors/states.txt, tests/merge.c. Fuzz: fuzz/fuzz_workspace.c. */
 ef_status
 ef_doc_state_of(const ef_workspace *ws, const ef_doc *doc, ef_doc_state *state,
                 ef_err *why, ef_err *err)
@@ -19572,8 +20181,17 @@ ef_doc_state_of(const ef_workspace *ws, const ef_doc *doc, ef_doc_state *state,
 
 /* --- the runtime configuration --- */
 
+/* What an approved workflow comes to for one application: everything that the
+ * enclave needs to know and nobody has to keep secret. The enclave puts its
+ * hash, the APPCONFIG_ID, into what it attests; the release service works out
+ * the same hash from its own copy of the documents, and gives credentials only
+ * where both are the same. So who starts the enclave can hand it any
+ * configuration, and only the approved one opens anything. */
+
 /* Append ,"name":VALUE with the value of the member of that name, as it
- * stands; nothing where there is none. */
+ * stands; nothing where there is none.
+ * The value is a part of a canonical document: it needs no escaping, and
+ * cannot end the object it is put into. */
 static void
 wf_copy_member(ef_buf *out, const ef_json *from, const char *name)
 {
@@ -19587,7 +20205,8 @@ wf_copy_member(ef_buf *out, const ef_json *from, const char *name)
     ef_buf_add(out, from->text.p + from->nodes[node].at, from->nodes[node].n);
 }
 
-/* Append ,"name":"HASH". */
+/* Append ,"name":"HASH".
+ * Pre: something stands before it, for the comma. */
 static void
 wf_add_hash(ef_buf *out, const char *name, const unsigned char *hash)
 {
@@ -19598,7 +20217,14 @@ wf_add_hash(ef_buf *out, const char *name, const unsigned char *hash)
     ef_buf_byte(out, '"');
 }
 
-/* One dataset of a port: where it is, and what it must be. */
+/* One dataset of a port: where it is, and what it must be.
+ *     "Conditions":{"commitment":"<hash>","dataset":"<hash>",
+ *       "location":"https://b.s3.amazonaws.com/c.enc","sha256":"<hash>",
+ *       "size":200028}
+ * The hash of the dataset's document leads to its credentials; the rest of
+ * what the document says would follow from it, but stands here so that the
+ * enclave needs no other document to know what it may open. No query, no key.
+ */
 static ef_status
 wf_config_dataset(ef_buf *out, const struct wf_dataset *d, ef_err *err)
 {
@@ -19621,7 +20247,10 @@ wf_config_dataset(ef_buf *out, const struct wf_dataset *d, ef_err *err)
     return rc;
 }
 
-/* ,"ports":{NAME:{"datasets":{...},"direction":"input"},...} */
+/* ,"ports":{NAME:{"datasets":{...},"direction":"input"},...}
+ * A dataset that two ports have stands at both. Ports and connections come in
+ * the graph's order; wf_config sorts what JSON has sorted.
+ * Quadratic: ports times connections. */
 static ef_status
 wf_config_ports(ef_buf *out, const ef_graph *g, size_t app, ef_err *err)
 {
@@ -19648,7 +20277,15 @@ wf_config_ports(ef_buf *out, const ef_graph *g, size_t app, ef_err *err)
 }
 
 /* The members of one application's configuration, in any order: the caller
- * makes it canonical. Nothing of it is secret. */
+ * makes it canonical. Nothing of it is secret.
+ *     {"app":"describe","build":...,"command":[...],"config":...,
+ *      "domains":[...],"expires":...,"image":...,"items":{...},
+ *      "labels":{...},"measurements":[...],"ports":{...},"version":1,
+ *      "workflow":...}
+ * It names everything that was approved, by hash, and copies what the runner
+ * needs: with the file alone it knows what to run, on what, until when, and
+ * for which measurements credentials may be released. "version" is this
+ * format's. */
 static ef_status
 wf_config_members(ef_buf *out, const ef_graph *g, size_t app, ef_err *err)
 {
@@ -19681,6 +20318,12 @@ wf_config_members(ef_buf *out, const ef_graph *g, size_t app, ef_err *err)
 }
 
 /* Canonical, so that its hash is the same wherever it is worked out.
+ * The APPCONFIG_ID is the SHA-256 of this text. It goes into the enclave's
+ * attestation (PCR16), so that both sides have to come to the same bytes:
+ * hence canonical, and hence no time of making in it.
+ * Limits: EF_MAX_APPCONFIG_BYTES, which the runner reads at most: what could
+ * not be run is refused here, when it is asked for, and not in the enclave.
+ * 1,024 datasets with short locations fit.
  * Fails:   EF_E_FORMAT, EF_E_MEMORY. */
 static ef_status
 wf_config(ef_buf *out, const ef_graph *g, size_t app, ef_err *err)
@@ -19702,7 +20345,13 @@ wf_config(ef_buf *out, const ef_graph *g, size_t app, ef_err *err)
     return rc;
 }
 
-/* Tests: vectors/states.txt, tests/workflow.bats ("the runtime configuration
+/* Only for an approved workflow: a configuration that exists is one that may
+ * run, as far as this copy of the workspace knows. Asked again each time, and
+ * refused from the moment on when a cancel or a newer version is there.
+ * Fails with EF_E_POLICY: pending ("not all participants have approved"),
+ * rejected, cancelled, each with the reason that the state has. With
+ * EF_E_FORMAT: an application that the workflow does not have.
+ * Tests: vectors/states.txt, tests/workflow.bats ("the runtime configuration
  * is what an independent program makes of the documents"). */
 ef_status
 ef_appconfig(ef_buf *out, const ef_workspace *ws, const ef_doc *workflow,
@@ -19738,12 +20387,30 @@ ef_appconfig(ef_buf *out, const ef_workspace *ws, const ef_doc *workflow,
 
 /* --- sealed credentials --- */
 
+/* Where a dataset's key is, from its making on:
+ *     dataset add    in secret memory, for one run of the command
+ *     the folder     sealed to the release key; committed to by its hash
+ *     the service    opened, for an enclave that has attested itself; sealed
+ *                    again, to that enclave's own key
+ *     the enclave    in secret memory, until the result is delivered
+ * Its owner has it besides only if he gave it himself (-K). The queries of its
+ * URLs go the same way; they end by themselves. Whoever copies the folder
+ * today and gets the release key years later can open the keys in it: HPKE's
+ * base mode has no forward secrecy towards the receiver's key. A new release
+ * key therefore wants new credentials (`dataset renew`) and, where the old one
+ * got out, new datasets. */
+
 /* What is sealed, to whom and for which dataset is in HPKE's own info and
  * AAD: neither part can be taken for the other, nor moved to another dataset.
- */
+ * The string has a number of its own: a later way of sealing gets another one,
+ * and old ciphertexts cannot be opened as if they were new. */
 static const char wf_seal_info[] = "encflow credentials 1";
 
-/* "key:HASH", "download:HASH", "upload:HASH": the AAD of one sealed part. */
+/* "key:HASH", "download:HASH", "upload:HASH": the AAD of one sealed part.
+ * Example: "download:9f86d0..." for reading, "upload:9f86d0..." for writing.
+ * Without it, a "download" of a public dataset could be put where the enclave
+ * looks for an "upload", or mallory's credentials document could carry dana's
+ * sealed key for his own dataset: to be opened, and written to his place. */
 static void
 wf_seal_aad(ef_buf *aad, const char *part,
             const unsigned char dataset[EF_SHA256_BYTES])
@@ -19754,6 +20421,10 @@ wf_seal_aad(ef_buf *aad, const char *part,
 }
 
 /* Append ,"part":{"ct":...,"enc":...}: text, sealed to the X25519 key pk.
+ * A new encapsulated key each time: two documents with the same query do not
+ * show that it is the same. HPKE's base mode does not say who sealed it; the
+ * signature of the document that has it does, together with the commitment.
+ * Post: text is the caller's to wipe; only ciphertext is in out.
  * Secret:  text. Fails: EF_E_AUTH for a key of all zeros, EF_E_IO without
  * random bytes, EF_E_MEMORY. Source: RFC 9180. */
 ef_status
@@ -19787,6 +20458,11 @@ ef_credentials_seal(ef_buf *out, const char *part,
 }
 
 /* Open the sealed part at node to out, cap bytes of secret memory.
+ * n is at most cap: HPKE writes a plaintext that is as long as the ciphertext
+ * without its tag. Where it fails, out has nothing that was not authentic
+ * (ef_hpke_open wipes it).
+ * EF_E_AUTH: sealed to another key, for another dataset, as another part, or
+ * altered; HPKE cannot tell which, and whoever asks should not be told.
  * UNTRUSTED: json. Secret: sk, out.
  * Fails:   EF_E_AUTH, EF_E_LIMIT where it is longer, EF_E_MEMORY. */
 static ef_status
@@ -19824,7 +20500,15 @@ wf_unseal(unsigned char *out, size_t cap, size_t *n, const ef_json *json,
 /* Of a dataset's credentials, those that may be used: its owner's own, with
  * the part that is asked for, sealed to kid (NULL: to anybody). The latest by
  * their author's clock: he alone makes them. Memory that ran out shows in err.
- */
+ * "by" has to be the dataset's own owner: else anybody could seal a key and a
+ * query of his own for dana's dataset. The key would not match the commitment,
+ * but the query could lead an output to another place.
+ * The author's clock only chooses among the author's own documents. Of two of
+ * one second the one with the lower hash is taken: any, but everywhere the
+ * same. An old one that is brought back loses against a newer one where both
+ * are there; with the old one alone, it still leads to the same object and
+ * key, if its URL has not expired.
+ * Linear in the documents, and each of this dataset's credentials is parsed. */
 static const ef_doc *
 ws_credentials_find(const ef_workspace *ws, const ef_doc *dataset,
                     const char *part, const unsigned char *kid, ef_err *err)
@@ -19852,7 +20536,14 @@ ws_credentials_find(const ef_workspace *ws, const ef_doc *dataset,
 }
 
 /* One part of a dataset's credentials, opened. Fails: EF_E_POLICY where there
- * is none for this key; as wf_unseal. Secret: sk, out. */
+ * is none for this key; as wf_unseal. Secret: sk, out.
+ * Fails also where credentials are there, but sealed to another release key:
+ * EF_E_POLICY, since only the owner can help. Its text may be in the workspace
+ * of whoever has the key, and of nobody else's use.
+ * kid is worked out from sk here, so that a key can never open what was sealed
+ * to another, and the message for that is not "authentication failed".
+ * Post: on failure out has nothing that was not authentic; n is 0 or not set.
+ */
 static ef_status
 ws_credentials_part(const ef_workspace *ws, const ef_doc *dataset,
                     const char *part, const unsigned char sk[EF_X25519_BYTES],
@@ -19885,6 +20576,11 @@ ws_credentials_part(const ef_workspace *ws, const ef_doc *dataset,
 
 /* A dataset's credentials, opened by the release service's key, for reading
  * it or for writing to it. The key is the one that its document commits to.
+ * In order: the key, that it is the committed one, and only then the query:
+ * nothing is fetched with a key that was not approved. The commitment is
+ * compared in constant time, though both sides are hashes: one of them is of a
+ * secret.
+ * EF_E_AUTH is also for a key of 31 bytes: its owner sealed nonsense.
  * Secret:  sk, c (ef_secret_alloc memory). Post: ef_credentials_free.
  * Fails:   EF_E_AUTH (not sealed by its owner for this dataset, or another
  * key), EF_E_POLICY (none), EF_E_MEMORY. Tests: tests/workflow.bats. */
@@ -19926,7 +20622,16 @@ ef_credentials_open(ef_credentials *c, const ef_workspace *ws,
 
 /* --- drafts and what is submitted --- */
 
-/* ,"name":<open> what json has there, and extra <close> */
+/* Editing is adding: draft 1 {} <- draft 2 {a} <- draft 3 {a, b} <- workflow.
+ * Only the last step is asked about by others, and names the draft it came
+ * from. A draft is checked as it grows so that its author learns at once what
+ * cannot be; a workflow is checked again, by everybody, since its author may
+ * have used another program or none. */
+
+/* ,"name":<open> what json has there, and extra <close>
+ *     "apps":{"a":{...}}  and  "b":{...}  make  ,"apps":{"a":{...},"b":{...}}
+ * Pre: the member is there, and is of those brackets: the document passed its
+ * rules. Order does not matter, ef_doc_sign sorts. */
 static void
 wf_extend(ef_buf *out, const ef_json *json, const char *name,
           const char *brackets, const ef_buf *extra)
@@ -19941,7 +20646,9 @@ wf_extend(ef_buf *out, const ef_json *json, const char *name,
     ef_buf_byte(out, (unsigned char)brackets[1]);
 }
 
-/* Members that a draft and its workflow share, but for the graph. */
+/* Members that a draft and its workflow share, but for the graph.
+ * "need" is not among them: a draft may have none, a workflow always has one.
+ */
 static void
 wf_copy_head(ef_buf *out, const ef_json *json)
 {
@@ -19951,7 +20658,10 @@ wf_copy_head(ef_buf *out, const ef_json *json)
     wf_copy_member(out, json, "name");
 }
 
-/* What one edit adds to each of the three parts of a graph. */
+/* What one edit adds to each of the three parts of a graph.
+ *     "Conditions":"<hash>"                            to set
+ *     {"app":"describe","port":"input","dataset":...}  to edge
+ * Names in it are quoted; hashes are documents' of this workspace. */
 static void
 wf_edit_parts(const ef_edit *e, ef_buf *app, ef_buf *set, ef_buf *edge)
 {
@@ -19983,6 +20693,11 @@ wf_edit_parts(const ef_edit *e, ef_buf *app, ef_buf *set, ef_buf *edge)
 }
 
 /* All edits go into one draft: half of them would be another workflow.
+ * The whole graph is written anew: each draft can be read by itself, and the
+ * chain of "replaces" is needed only to tell which is the last. Twenty edits
+ * of a graph of some KiB are twenty small files.
+ * Nothing is checked here but memory: whether the change fits, the command has
+ * asked with a graph (cli_workflow_connect), and ef_doc_sign asks the rules.
  * Tests: tests/workflow.bats (workflow connect). */
 ef_status
 ef_draft_edit(ef_buf *out, const ef_doc *old, const ef_edit *edits, size_t n,
@@ -20016,7 +20731,10 @@ ef_draft_edit(ef_buf *out, const ef_doc *old, const ef_edit *edits, size_t n,
     return rc;
 }
 
-/* For wf_owners: kids, each once. */
+/* For wf_owners: kids, each once.
+ * Quadratic in the owners; 64 applications, 1,024 datasets and an old
+ * version's people come to some 2,100, of which a document holds
+ * EF_MAX_ENTRIES: more are refused when it is signed, at $.participants. */
 static ef_status
 wf_owner_add(void *ctx, const unsigned char *kid, ef_err *err)
 {
@@ -20031,14 +20749,17 @@ wf_owner_add(void *ctx, const unsigned char *kid, ef_err *err)
 }
 
 /* Order of thumbprints, for qsort: the list of participants is the same
- * whoever makes it. */
+ * whoever makes it.
+ * Not constant time: thumbprints are public. */
 static int
 wf_kid_cmp(const void *a, const void *b)
 {
     return memcmp(a, b, EF_KID_BYTES);
 }
 
-/* ,"participants":[...] of n kids, and ,"need":N: the draft's, or all. */
+/* ,"participants":[...] of n kids, and ,"need":N: the draft's, or all.
+ * Example: ,"participants":["Nzb...","kPa..."],"need":2. Whoever submits the
+ * same draft gets the same list, and so does everybody who checks it. */
 static void
 wf_add_participants(ef_buf *out, ef_buf *kids, int64_t need)
 {
@@ -20057,7 +20778,12 @@ wf_add_participants(ef_buf *out, ef_buf *kids, int64_t need)
 
 /* The workflow that a draft replaces, and who is asked there; none: version 1
  * and nobody. Fails: EF_E_FORMAT where it is not there, EF_E_POLICY where it
- * was replaced or cancelled: nobody goes back behind a newer version. */
+ * was replaced or cancelled: nobody goes back behind a newer version.
+ * The version after the newest, by the newest that this copy knows. Two who
+ * submit at the same time on two copies make two versions 2; both say so, and
+ * wf_decide lets neither run until one is cancelled.
+ * A rejected or pending one can be replaced as well: that is how a decline is
+ * answered. */
 static ef_status
 wf_before(struct wf_people *old, int64_t *version, const ef_workspace *ws,
           const ef_json *draft, ef_err *err)
@@ -20091,6 +20817,19 @@ wf_before(struct wf_people *old, int64_t *version, const ef_workspace *ws,
 }
 
 /* The members of the workflow that draft becomes.
+ * In order: the graph fits, nothing is left open, builds and domains are
+ * approved, and the workflow before it may be replaced. All of it is asked
+ * again of the signed workflow by everybody else (wf_state): what stands here
+ * is help for the user, not what anybody relies on. So another program may
+ * submit without asking any of it, and gets a workflow that stays pending.
+ * "need" that is more than the participants are is refused when it is signed,
+ * at $.need.
+ *     {"apps":{...},"connections":[...],"datasets":{...},"draft":"<hash>",
+ *      "name":"study","need":3,"participants":["...","...","..."],
+ *      "version":1}                and what the draft has besides
+ * The participants are worked out here and checked by all
+ * (wf_check_participants): one who was forgotten makes the workflow one that
+ * is never approved, not one that is approved without him.
  * Fails:   EF_E_FORMAT where it is not whole, EF_E_POLICY where a build or
  * domain is not approved: err names the application. */
 ef_status
@@ -20149,6 +20888,10 @@ ef_draft_submit(ef_buf *out, const ef_workspace *ws, const ef_doc *draft,
 
 /* --- reading a runtime configuration --- */
 
+/* The same kind of tables for the file that `workflow hashes -o` writes. It is
+ * no document: nobody has signed it, its hash is what speaks for it.
+ * wf_config_members has an example.
+ * "sha256" and "size" are there for an input, and for nothing else. */
 static const struct doc_field wf_config_dataset_fields[] = {
     {"/commitment", &doc_rule_hash, 0},   {"/dataset", &doc_rule_hash, 0},
     {"/location", &doc_rule_location, 0}, {"/sha256", &doc_rule_hash, 1},
@@ -20165,6 +20908,8 @@ static const struct doc_rule wf_rule_config_port =
     DOC_RULE_RECORD(wf_config_port_fields);
 static const struct doc_rule wf_rule_config_ports =
     DOC_RULE_MAP(ef_name_check, &wf_rule_config_port, 1, EF_MAX_ENTRIES);
+/* A file of a later format is refused with its place, $.version, and not read
+ * as far as it goes. */
 static const struct doc_rule wf_rule_one = DOC_RULE_INTEGER(1, 1);
 static const struct doc_field wf_config_fields[] = {
     {"/app", &doc_rule_name, 0},
@@ -20183,6 +20928,9 @@ static const struct doc_field wf_config_fields[] = {
     {NULL, NULL, 0}};
 
 /* A runtime configuration from a file: its text, indexed and checked.
+ * Canonical, so that the bytes have one hash: else the same configuration
+ * could be had under many APPCONFIG_IDs. That the hash is the approved one,
+ * the caller has to know from elsewhere.
  * UNTRUSTED: text. Post: ef_json_free, also after failure.
  * Fails:   EF_E_FORMAT, EF_E_LIMIT, EF_E_MEMORY; err->place.
  * Fuzz: fuzz/fuzz_document.c. Tests: vectors/appconfigs.txt. */
@@ -20200,9 +20948,22 @@ ef_appconfig_parse(ef_json *json, ef_slice text, ef_err *err)
 
 /* --- names of people --- */
 
+/* A key is who somebody is; a name is what somebody says of it. There is
+ * nobody who could say which dana is the real one, so that names are each
+ * reader's own: what he has imported under a name goes before what people call
+ * themselves. Nothing that is signed or decided contains a name, and what is
+ * shown to be approved has thumbprints beside it. */
+
 /* The name by which me knows the owner of kid: the one that me has given it,
  * else the one that it gives itself; "" where there is none. own: me's. The
- * text lives in tmp or in the workspace. Memory that ran out shows in err. */
+ * text lives in tmp or in the workspace. Memory that ran out shows in err.
+ *     by dana, of dana, "dana"        she calls herself so
+ *     by me, of dana, "dana (ward 3)"  so do I: this goes before hers
+ *     by mallory, of dana, "idiot"    not looked at
+ *     by mallory, of mallory, "dana"  his own word for himself
+ * The last is why no command decides by a name that somebody has taken for
+ * himself without showing the thumbprint beside it. Of several names by the
+ * same author, the one with the latest time; of one second, the lower hash. */
 static ef_slice
 ws_person_name(const ef_workspace *ws, const unsigned char kid[EF_KID_BYTES],
                const unsigned char *me, ef_buf *tmp, int *own, ef_err *err)
@@ -20242,10 +21003,32 @@ ws_person_name(const ef_workspace *ws, const unsigned char kid[EF_KID_BYTES],
 
 /* --- the folder --- */
 
-/* Why a file of the folder is passed over. name is UNTRUSTED. */
+/* What may happen to it, and what comes of that:
+ *     killed while writing    the document is there whole, or not at all
+ *     copied half             noted and passed over, until the rest comes
+ *     copied twice            the same name, the same bytes: nothing
+ *     two copies merged       the union; states as everywhere else
+ *     a file lost             missing where it is named: pending
+ *     a file altered          its signature fails: refused, by name
+ *     a file of others        noted and passed over
+ *     full, not readable      the command fails; nothing is decided by half
+ *     two commands at once    the second waits for the lock, ten seconds
+ * There is no index, no cache and no journal: nothing that could say something
+ * else than the documents. */
+
+/* Why a file of the folder is passed over. name is UNTRUSTED.
+ * The command line's prints it. name is escaped there, not here. */
 typedef void ws_note_fn(const char *name, const ef_err *err);
 
 /* One file of the folder dir.
+ *     README, x.json, 3f9c...~            noted, passed over
+ *     half of a document, under its name  noted; a later copy completes it
+ *     a document under another's name     refused: the command ends
+ *     a document without read permission  refused: it might be a decline
+ * A forged file ends the command instead of being passed over: it does not
+ * come about by accident, and who goes on working beside it will not find out.
+ * Links are followed, as far as they lead to regular files.
+ * Memory: buf is the caller's, for one file at a time.
  * UNTRUSTED: name, and what is in it. Fails: EF_E_AUTH for a forged document;
  * EF_E_IO for one that cannot be read, since it might be a decline; EF_E_LIMIT,
  * EF_E_MEMORY. What is no document is told to note. */
@@ -20292,6 +21075,11 @@ ws_read_file(ef_workspace *ws, const char *dir, const char *name,
 
 /* All documents of the folder dir; none where there is no such folder. Names
  * that begin with a dot are not looked at: copying tools, and the lock.
+ * The order of a folder's names is the file system's; it does not matter,
+ * since the set is sorted. Nothing is written, and the folder need not be
+ * writable: a copy on read-only media can be looked at.
+ * Time: a signature is verified for each document, each time. There is no
+ * cache, which would have to be believed.
  * Post:    ef_workspace_free, also after failure. err is not NULL.
  * Fails:   as ws_read_file. Tests: tests/workflow.bats. */
 static ef_status
@@ -20326,6 +21114,13 @@ ws_read(ef_workspace *ws, const char *dir, ws_note_fn *note, ef_err *err)
  * folder the second sees what the first has added. *fd holds it until it is
  * closed, or the process ends. Readers need none: a document is there whole
  * or not at all.
+ * Whose process dies loses the lock with it: nothing has to be cleared away.
+ * The file stays, empty, and begins with a dot, so that copying or deleting it
+ * does not matter. A link in its place is not followed: it would make an empty
+ * file wherever it leads.
+ * It is no protection against anybody: who does not ask for it can write as
+ * well, and documents are right or wrong without it. It only keeps two
+ * commands from both adding "study", or from editing one draft twice.
  * Fails:   EF_E_IO, also after ten seconds of another's work.
  * Tests: tests/workflow.bats ("two commands at once"). */
 static ef_status
@@ -20370,6 +21165,10 @@ ws_lock(int *fd, const char *dir, ef_err *err)
  * already is the same: its name is its hash. A file of that name that the
  * workspace does not have is none: half a copy, or put there so that this one
  * would not be written. It is replaced.
+ * file_write makes an unnamed file and gives it its name when it is whole and
+ * on the disk: killed at any time, the folder has the document or has not. It
+ * is taken in before it is written, so that one for which there is no room
+ * (EF_MAX_DOCUMENTS) is not left in the folder, where it would stop everybody.
  * Pre:     the lock is held. Fails: EF_E_IO: nothing is there then.
  * Post:    the workspace has it. Tests: tests/atomic.bats. */
 static ef_status
@@ -20405,7 +21204,17 @@ ws_publish(ef_workspace *ws, const char *dir,
 
 /* --- a workflow as people see it --- */
 
-/* n bytes of zeros that live as long as the graph; NULL: no memory. */
+/* A view (ef_view) is plain data for what draws: texts, numbers, indices, no
+ * documents. It is made of the documents here and drawn further on, so that
+ * the drawing can be tested with views that no workflow would give.
+ * What a page must not do is look more approved than it is. State and reason
+ * come from the same function as everywhere; ticks come from the answers that
+ * count, so that a stranger's approval is not on the page at all. */
+
+/* n bytes of zeros that live as long as the graph; NULL: no memory.
+ * The block is in the list of texts, and goes with the graph; nobody frees it
+ * alone. struct wf_text is one pointer, so that what follows it is aligned for
+ * any structure of a view. */
 static void *
 wf_alloc(ef_graph *g, size_t n)
 {
@@ -20418,7 +21227,8 @@ wf_alloc(ef_graph *g, size_t n)
     return t + 1;
 }
 
-/* The string member name of json, or "" where there is none. EF_E_MEMORY. */
+/* The string member name of json, or "" where there is none. EF_E_MEMORY.
+ * Pre: where the member is there, it is a text. */
 static ef_status
 wf_keep_member(ef_graph *g, ef_slice *out, const ef_json *json,
                const char *name, ef_err *err)
@@ -20430,7 +21240,8 @@ wf_keep_member(ef_graph *g, ef_slice *out, const ef_json *json,
                                 : wf_keep_at(g, out, json, node, 0, err);
 }
 
-/* A hash's digits. EF_E_MEMORY. */
+/* A hash's digits. EF_E_MEMORY.
+ * Views have texts, since everything that prints them prints texts. */
 static ef_status
 wf_keep_hash(ef_graph *g, ef_slice *out, const unsigned char *hash, ef_err *err)
 {
@@ -20441,7 +21252,9 @@ wf_keep_hash(ef_graph *g, ef_slice *out, const unsigned char *hash, ef_err *err)
 }
 
 /* Whose kid it is: name, where somebody has given one; *kid_text always.
- * EF_E_MEMORY. */
+ * EF_E_MEMORY.
+ * Both, so that a page can show the thumbprint beside a name that anybody may
+ * have taken. */
 static ef_status
 wf_keep_person(ef_graph *g, ef_slice *name, ef_slice *kid_text,
                const ef_workspace *ws, const unsigned char *kid,
@@ -20463,7 +21276,8 @@ wf_keep_person(ef_graph *g, ef_slice *name, ef_slice *kid_text,
     return rc;
 }
 
-/* An owner's name, or his kid where he has none. */
+/* An owner's name, or his kid where he has none.
+ * For cards with little room; the participants' table has the thumbprint. */
 static ef_status
 wf_keep_owner(ef_graph *g, ef_slice *out, const ef_workspace *ws,
               const unsigned char *kid, const unsigned char *me, ef_err *err)
@@ -20477,7 +21291,9 @@ wf_keep_owner(ef_graph *g, ef_slice *out, const ef_workspace *ws,
 }
 
 /* The texts of the list that member name is, or their members of that name;
- * none where there is no such list. EF_E_MEMORY. */
+ * none where there is no such list. EF_E_MEMORY.
+ *     wf_keep_list(..., "domains", NULL)         the texts themselves
+ *     wf_keep_list(..., "measurements", "PCR0")  one member of each */
 static ef_status
 wf_keep_list(ef_graph *g, const ef_slice **out, size_t *n, const ef_json *json,
              const char *name, const char *of, ef_err *err)
@@ -20501,7 +21317,10 @@ wf_keep_list(ef_graph *g, const ef_slice **out, size_t *n, const ef_json *json,
     return rc;
 }
 
-/* The labels of a document. EF_E_MEMORY. */
+/* The labels of a document. EF_E_MEMORY.
+ * In the order of their names, as canonical JSON has them.
+ * A map's values are texts, so that the next node is the next label. The array
+ * is as large as the map, and one more: none is no failure. */
 static ef_status
 wf_keep_labels(ef_graph *g, const ef_view_label **out, size_t *n,
                const ef_json *json, ef_err *err)
@@ -20526,7 +21345,10 @@ wf_keep_labels(ef_graph *g, const ef_view_label **out, size_t *n,
 }
 
 /* When a dataset's credentials end, as their owner said; 0: he did not, or
- * there are none. */
+ * there are none.
+ * What an owner says of his own URL: shown to people, who may ask him for a
+ * new one in time. Nothing is decided by it; a URL that has expired is refused
+ * by the store. */
 static int64_t
 ws_credentials_expire(const ef_workspace *ws, const ef_doc *dataset,
                       ef_err *err)
@@ -20544,7 +21366,13 @@ ws_credentials_expire(const ef_workspace *ws, const ef_doc *dataset,
     return t;
 }
 
-/* One dataset's card. EF_E_MEMORY. */
+/* One dataset's card. EF_E_MEMORY.
+ * Texts come as their authors wrote them, with whatever is in them; each
+ * format escapes for itself. size is 0 where nothing is known of it.
+ * What is not a text stands in numbers: size 0 for what an application writes,
+ * expires 0 where no credentials say. Both bits of direction draw the card
+ * between two applications. The location has no query (doc_location), so that
+ * a page can be sent to anybody who may know the bucket. */
 static ef_status
 wf_view_dataset(ef_graph *g, ef_view_dataset *v, const ef_workspace *ws,
                 const struct wf_dataset *d, const unsigned char *me,
@@ -20583,7 +21411,12 @@ wf_view_dataset(ef_graph *g, ef_view_dataset *v, const ef_workspace *ws,
     return rc;
 }
 
-/* What stands in the documents of an application. EF_E_MEMORY. */
+/* What stands in the documents of an application. EF_E_MEMORY.
+ * PCR0 alone, of each set: it is what a person compares with the line that the
+ * build printed; `app show` has the rest.
+ * The three documents were parsed when they were taken in, and again for the
+ * graph: a page costs some parses more than it would need, and no memory.
+ * ef_json_free takes zeros, where one of the first failed. */
 static ef_status
 wf_view_app_texts(ef_graph *g, ef_view_app *v, const struct wf_app *a,
                   ef_err *err)
@@ -20616,7 +21449,10 @@ wf_view_app_texts(ef_graph *g, ef_view_app *v, const struct wf_app *a,
 }
 
 /* One application's card; with its APPCONFIG_ID where the workflow is
- * approved. EF_E_MEMORY. */
+ * approved. EF_E_MEMORY.
+ * Other than ef_appconfig it does not ask for the state again: the caller has.
+ * APPCONFIG_IDs are worked out only where the state is approved: a hash on a
+ * page of a pending workflow would be copied to where it counts. */
 static ef_status
 wf_view_app(ef_graph *g, ef_view_app *v, const ef_workspace *ws, size_t at,
             const unsigned char *me, int approved, ef_err *err)
@@ -20651,7 +21487,10 @@ wf_view_app(ef_graph *g, ef_view_app *v, const ef_workspace *ws, size_t at,
     return rc;
 }
 
-/* A participant, and what he said. EF_E_MEMORY. */
+/* A participant, and what he said. EF_E_MEMORY.
+ * Example: state 2, time, and the reason "no consent for this year" for one
+ * who declined; state 0 and no time for one who has not spoken. The time is
+ * what his own clock said. */
 static ef_status
 wf_view_person(ef_graph *g, ef_view_person *v, const ef_workspace *ws,
                const struct wf_people *p, size_t at, const unsigned char *me,
@@ -20674,7 +21513,12 @@ wf_view_person(ef_graph *g, ef_view_person *v, const ef_workspace *ws,
     return rc;
 }
 
-/* All of the graph's arrays, into view. EF_E_MEMORY. */
+/* All of the graph's arrays, into view. EF_E_MEMORY.
+ * The indices of the edges fit by construction; ef_view_print checks them all
+ * the same, since a view can also be made by a library's caller.
+ * An edge from an input port to its dataset is drawn from the dataset to the
+ * port: the last member says which way the arrow goes, and comes from the
+ * port, not from the dataset, which may go both ways. */
 static ef_status
 wf_view_graph(ef_graph *g, ef_view *view, const ef_workspace *ws,
               const unsigned char *me, int approved, ef_err *err)
@@ -20706,7 +21550,10 @@ wf_view_graph(ef_graph *g, ef_view *view, const ef_workspace *ws,
     return rc;
 }
 
-/* Who is asked about a workflow, into view. EF_E_MEMORY. */
+/* Who is asked about a workflow, into view. EF_E_MEMORY.
+ * A draft has no participants yet: they are worked out when it is submitted.
+ * view->need is the document's number, so that a page can say "2 of 3";
+ * whether an owner without whom nothing goes is among those, the state says. */
 static ef_status
 wf_view_people(ef_graph *g, ef_view *view, const ef_workspace *ws,
                const unsigned char *me, ef_err *err)
@@ -20731,7 +21578,16 @@ wf_view_people(ef_graph *g, ef_view *view, const ef_workspace *ws,
 }
 
 /* The graph, and the view of it, into a graph that is there already. A
- * workflow that is not whole has no graph, and its detail says why. */
+ * workflow that is not whole has no graph, and its detail says why.
+ * The state comes from ef_doc_state_of, like everywhere else, never from what
+ * a page shows. Where the graph cannot be loaded, the page has no graph, and
+ * view->detail names what is missing: half a graph would look like a whole
+ * one.
+ * The reason that is shown is the state's own. Only where there is none, as
+ * for a draft whose graph does not fit, is it what the graph's loading said; a
+ * draft that is merely unfinished has none, and shows what is connected so
+ * far.
+ * Post: on failure view may be half filled; callers draw nothing then. */
 static ef_status
 wf_view(ef_graph *g, ef_view *view, const ef_workspace *ws, const ef_doc *doc,
         const unsigned char *me, ef_err *err)
@@ -25022,11 +25878,13 @@ static const struct cli_spelling {
     /* Or ENCFLOW_WORKSPACE. */
     [CLI_WORKSPACE] = {"", "--workspace", "DIR",
                        "the folder of documents (default .encflow)"},
+    /* EF_MAX_TEXT_BYTES; it is signed, so that it cannot be changed later. */
     [CLI_DESCRIPTION] = {"", "--description", "TEXT", "what it is"},
     /* A key stands once; its value may be empty. */
     [CLI_LABEL] = {"", "--label", "KEY=VALUE", "a label; may be repeated"},
     /* A name and no more: who approves is said by --approver. */
     [CLI_GROUP] = {"", "--group", "NAME", "the group that it belongs to"},
+    /* As seen by applications: an input is read by them. */
     [CLI_DIRECTION] = {"", "--direction", "input|output|between",
                        "which way the data goes (default input)"},
     /* A choice of the owner's alone: else --need could outvote him. */
@@ -25034,42 +25892,54 @@ static const struct cli_spelling {
                     "a workflow's --need may do without your approval"},
     /* Without a query: that is a secret, and part of --credentials. */
     [CLI_LOCATION] = {"", "--location", "URL", "where the object is"},
+    /* For data that was encrypted and stored by other means. */
     [CLI_CREDENTIALS] = {"", "--credentials", "FILE",
                          "its credentials, as `credentials make` prints them"},
     /* Else it is fetched: what is committed to has to be seen. */
     [CLI_ENCRYPTED] = {"", "--encrypted", "FILE",
                        "the encrypted file, where it need not be fetched"},
+    /* Plaintext. It stays where it is: only what is sealed is stored. */
     [CLI_FROM] = {"", "--from", "FILE", "encrypt FILE and put it at --to"},
+    /* Of `renew`: the place that the dataset has, for new URLs of it. */
     [CLI_TO] = {"", "--to", "PLACE", "s3://BUCKET/KEY or file://PATH"},
+    /* AWS allows a week at most; a session token may end them earlier. */
     [CLI_EXPIRES] = {"", "--expires", "SECONDS",
                      "how long the presigned URLs last (default 86400)"},
     /* Public where something is sealed, private where it is opened. */
     [CLI_RELEASE_KEY] = {"", "--release-key", "FILE",
                          "the release service's key, PEM"},
+    /* One of the three. All are signed as text: the URL is not kept. */
     [CLI_LONG] = {"", "--long-description", "TEXT", "more, in Markdown"},
     [CLI_LONG_FILE] = {"", "--long-description-file", "FILE",
                        "the same from a file"},
     [CLI_LONG_URL] = {"", "--long-description-url", "URL",
                       "the same, fetched once"},
+    /* For people; what may run is decided by what it measures. */
     [CLI_IMAGE] = {"", "--image", "NAME",
                    "the image, as its registry names it"},
     /* Several sets: of a roll-out any may run. */
     [CLI_PCRS] = {"", "--pcrs", "FILE",
                   "what it measures: JSON that nitro-cli build-enclave prints; "
                   "may be repeated"},
+    /* As typed from a build's log; PCR8 where the image is signed. */
     [CLI_PCR] = {"", "--pcr", "SET",
                  "the same as PCR0=HEX,PCR1=HEX,PCR2=HEX[,PCR8=HEX]"},
+    /* Without Nitro's own tools; section 15 reads the image. */
     [CLI_EIF] = {"", "--eif", "FILE", "the same, worked out from the image"},
+    /* No wildcards: what is approved is one host. */
     [CLI_DOMAIN] = {"", "--domain", "HOST[:PORT]",
                     "a domain that it may reach; may be repeated"},
     /* A name of `id list`, or a thumbprint. */
     [CLI_APPROVER] = {"", "--approver", "WHO",
                       "who approves its builds and domains (default: you); may "
                       "be repeated"},
+    /* Never instead of an owner whose dataset has no "quorum". */
     [CLI_NEED] = {"", "--need", "K",
                   "so many approvals will do (default: all)"},
+    /* Else a second application of one name is refused. */
     [CLI_NEW_BUILD] = {"", "--new-build", NULL,
                        "another image of an application that is there"},
+    /* Its name or hash; whoever made it. */
     [CLI_APP] = {"", "--app", "APP", "the application"},
     /* The reference's two where none is named. */
     [CLI_PORT_IN] = {"", "--input", "PORT", "an input port; may be repeated"},
@@ -25079,18 +25949,27 @@ static const struct cli_spelling {
         {"", "--item", "PATH=FILE",
          "a file for the application, PATH below /opt/fortanix; may be "
          "repeated"},
+    /* Looked at by who runs it: a state depends on no clock. */
     [CLI_UNTIL] = {"", "--until", "TIME", "when it is over (default: never)"},
+    /* Its participants are asked, too, by the number they had agreed to. */
     [CLI_REPLACES] = {"", "--replaces", "WORKFLOW",
                       "begin with it: a new version of it"},
+    /* What is signed is the hash, whatever was typed. */
     [CLI_BUILD] = {"", "--build", "BUILD",
                    "a build's hash, or its application's name: the newest"},
+    /* The same; it must be of the build's application. */
     [CLI_CONFIG] = {"", "--config", "CONFIG", "its configuration"},
+    /* Two owners may have called theirs the same. */
     [CLI_AS] = {"", "--as", "NAME", "the dataset's name in this workflow"},
+    /* One of direction "between", or two ports that read the same. */
     [CLI_VIA] = {"", "--via", "DATASET",
                  "the dataset that carries one port's data to the other"},
+    /* Signed, and shown to all participants. */
     [CLI_REASON] = {"", "--reason", "TEXT", "why"},
+    /* Each file's name is its own SHA-256; nothing in it is secret. */
     [CLI_HASHES] = {"-o", "--out-dir", "DIR",
                     "also write DIR/APPCONFIG_ID.json for each"},
+    /* Goes with --release-key: in an enclave attestation takes its place. */
     [CLI_APPCONFIG] = {"", "--appconfig-file", "FILE",
                        "run what a workflow approved: a file of `workflow "
                        "hashes -o`"},
@@ -27303,12 +28182,32 @@ cli_describe(struct cli *c)
 /* Every command of a workflow works on a folder of documents, most of them as
  * somebody. What it has read is one set of documents; what it adds is signed
  * and written at once, under the folder's lock, so that each command sees
- * what the one before it has added. */
+ * what the one before it has added.
+ *
+ * What all of them have in common, and each of their comments does not repeat:
+ * Exit statuses: 0 done, and what was made is in the folder; 1 the folder, the
+ * identity or memory failed; 2 options, a name that is unknown or means two
+ * things, no identity; 3 a forged document is in the folder, or a key is not
+ * the one that was committed to; 4 a member's text is not what a document may
+ * have; 5 refused: not one's own, not asked, not approved, replaced; 6 the
+ * network.
+ * Killed at any time, the folder has whole documents only, and those that were
+ * written before: the commands that write two say what one of them alone
+ * means. The lock goes with the process. Given again, a command makes what is
+ * missing, or says that the name is taken.
+ * What is printed on standard output is the hash of what was made, or what was
+ * asked for; everything else goes to standard error. */
 
+/* For cli_book_open. Who only looks needs neither: a workspace on a web server
+ * can be read by anybody, an auditor has no key. CLI_LOCKS alone is `id new`,
+ * which brings its identity into being. */
 #define CLI_AS_ONE 1 /* needs an identity */
 #define CLI_LOCKS 2  /* takes the lock */
 #define CLI_WRITES (CLI_AS_ONE | CLI_LOCKS)
+#define CLI_NOBODY 4 /* no identity is looked for */
 
+/* A command's workspace, open. q and kid are of d, and meaningless where d is
+ * NULL: whoever uses kid has to have asked for an identity, or look at d. */
 struct cli_book {
     ef_workspace ws;
     const char *dir;
@@ -27318,7 +28217,11 @@ struct cli_book {
     unsigned char q[EF_P256_POINT_BYTES], kid[EF_KID_BYTES];
 };
 
-/* A file of the workspace that is no document: named, and passed over. */
+/* A file of the workspace that is no document: named, and passed over.
+ *     encflow task list: note: "README" is passed over: not the lower-case
+ *     hex digits of a hash                                  (in one line)
+ * The name is somebody else's; it is shown with its control characters
+ * escaped. */
 static void
 cli_book_note(const char *name, const ef_err *err)
 {
@@ -27340,7 +28243,10 @@ cli_book_silent(const char *name, const ef_err *err)
 }
 
 /* Where the identity is: --id, ENCFLOW_ID, or the user's own folder of
- * settings. Post: path has a NUL. Fails: EF_E_USAGE without any of them. */
+ * settings. Post: path has a NUL. Fails: EF_E_USAGE without any of them.
+ * Where identity and workspace are is asked of the environment here and in
+ * cli_book_open, nowhere else; a relative XDG_CONFIG_HOME is not looked at, as
+ * its specification says. */
 static ef_status
 cli_id_path(const struct cli *c, ef_buf *path, ef_err *err)
 {
@@ -27367,6 +28273,8 @@ cli_id_path(const struct cli *c, ef_buf *path, ef_err *err)
 }
 
 /* A key from a PEM file; out in secret memory where it may be private.
+ * The bytes are judged by ef_pem_parse. The buffer is wiped whether it was a
+ * key or not: "--release-key" may have been given a private one by mistake.
  * UNTRUSTED: the file. Secret: its text, in secret memory.
  * Fails:   EF_E_IO, EF_E_FORMAT, EF_E_LIMIT, naming the file.
  * Fuzz: fuzz/fuzz_pem.c. */
@@ -27388,7 +28296,10 @@ cli_read_pem(ef_pem_key *out, const char *path, ef_err *err)
 }
 
 /* No passphrase protects the file, so its mode must. A warning, not a
- * failure: some file systems have no modes. */
+ * failure: some file systems have no modes.
+ * Asked each time, since a mode may be lost in a backup. A file that is open
+ * to all is not refused: the warning is read by whoever can act on it, and a
+ * refusal would only teach people to copy the key elsewhere. */
 static void
 cli_id_mode(const char *path)
 {
@@ -27405,7 +28316,8 @@ cli_id_mode(const char *path)
             shown.where);
 }
 
-/* The user is who has this key. Secret: b->d. Fails: EF_E_MEMORY. */
+/* The user is who has this key. Secret: b->d. Fails: EF_E_MEMORY.
+ * Post: b->d is cli_book_close's to wipe; key is still the caller's. */
 static ef_status
 cli_book_take(struct cli_book *b, const ef_pem_key *key, ef_err *err)
 {
@@ -27419,6 +28331,12 @@ cli_book_take(struct cli_book *b, const ef_pem_key *key, ef_err *err)
 }
 
 /* Who the user is. EF_OK and b->d NULL: nobody, where that will do.
+ * Where the file is there and wrong (another curve, a public key, unreadable)
+ * it is an error also for those who only look: they believe to be somebody.
+ *     no file, only looking      EF_OK, b->d NULL: nobody in particular
+ *     no file, wants to sign     EF_E_USAGE, "make one with: encflow id new"
+ *     a file of another kind     EF_E_FORMAT, in both cases
+ * Post: b->d, if not NULL, is cli_book_close's to wipe. key is wiped here.
  * Secret:  b->d. Fails: EF_E_USAGE with a hint where there is no such file
  * and one is needed; EF_E_FORMAT for another kind of key. */
 static ef_status
@@ -27454,7 +28372,8 @@ cli_book_identity(const struct cli *c, struct cli_book *b, int needed,
     return rc;
 }
 
-/* Safe on zeros but for lock, which is -1 then. */
+/* Safe on zeros but for lock, which is -1 then.
+ * The lock is given back last, when nothing of this command is under way. */
 static void
 cli_book_close(struct cli_book *b)
 {
@@ -27468,6 +28387,11 @@ cli_book_close(struct cli_book *b)
 /* The identity, the lock, the documents, in this order: nothing is made for
  * somebody who may not write. What a command has to check besides, it checks
  * before.
+ * Documents are read under the lock where it is taken, so that what a command
+ * decides is about what is there when it writes. Who only reads takes none,
+ * and sees some state between two commands, all of whose documents are whole.
+ * Fails: EF_E_USAGE (no identity), EF_E_IO (no folder can be made, another
+ * command for ten seconds), EF_E_AUTH (a forged document), EF_E_LIMIT.
  * Post:    cli_book_close, also after failure. Fails: as its parts. */
 static ef_status
 cli_book_open(const struct cli *c, struct cli_book *b, int flags, ef_err *err)
@@ -27481,8 +28405,9 @@ cli_book_open(const struct cli *c, struct cli_book *b, int flags, ef_err *err)
     else if (env != NULL && env[0] != '\0')
         b->dir = env;
     /* who only locks makes his identity himself */
-    rc = flags == CLI_LOCKS ? EF_OK
-                            : cli_book_identity(c, b, flags & CLI_AS_ONE, err);
+    rc = flags == CLI_LOCKS || flags == CLI_NOBODY
+             ? EF_OK
+             : cli_book_identity(c, b, flags & CLI_AS_ONE, err);
     if (rc == EF_OK && flags & CLI_LOCKS)
         rc = ws_lock(&b->lock, b->dir, err);
     if (rc == EF_OK)
@@ -27491,6 +28416,9 @@ cli_book_open(const struct cli *c, struct cli_book *b, int flags, ef_err *err)
 }
 
 /* Take the lock after long work, and read what others have added meanwhile.
+ * For `dataset add`, whose upload may take an hour: nobody else's command has
+ * to wait for it. What was found in the documents before has to be looked for
+ * again; pointers to them are dead.
  * Pre:     the book was opened without it. Fails: as cli_book_open. */
 static ef_status
 cli_book_lock(struct cli_book *b, ef_err *err)
@@ -27506,7 +28434,10 @@ cli_book_lock(struct cli_book *b, ef_err *err)
 
 /* The time of the user's next document of that kind: now, but later than all
  * that he has made before. Of two of his credentials or builds the later one
- * counts, also where his clock was set back, or both are of one second. */
+ * counts, also where his clock was set back, or both are of one second.
+ * The one place where a time matters, and it is the author's own: without it,
+ * credentials that were renewed within the second, or after a clock was set
+ * back, would lose against the old ones. */
 static int64_t
 cli_time(const struct cli_book *b, ef_doc_kind kind)
 {
@@ -27521,8 +28452,9 @@ cli_time(const struct cli_book *b, ef_doc_kind kind)
 }
 
 /* Sign a document of these members.
- * Fails:   as ef_doc_sign: EF_E_FORMAT names the member that an option gave.
- */
+ * Also used to try whether a document could be one (cli_dataset_trial).
+ * Secret: b->d, for the signature; it is not copied.
+ * Fails:   as ef_doc_sign: EF_E_FORMAT names the member that an option gave. */
 static ef_status
 cli_sign(const struct cli_book *b, ef_doc_kind kind, const ef_buf *members,
          ef_buf *jws, unsigned char hash[EF_SHA256_BYTES], ef_err *err)
@@ -27535,6 +28467,11 @@ cli_sign(const struct cli_book *b, ef_doc_kind kind, const ef_buf *members,
 }
 
 /* Sign a document of these members, and write it.
+ * One document, signed and on the disk when this returns. Nothing is asked
+ * first, since whoever calls it has asked; what a text may be is not among
+ * that: the rules of documents see it here, and their message has the member's
+ * name:
+ *     encflow dataset add: $.name: not a dataset name
  * Fails:   as cli_sign; EF_E_IO. Post: hash is its name; the workspace has
  * it. */
 static ef_status
@@ -27550,7 +28487,8 @@ cli_publish(struct cli_book *b, ef_doc_kind kind, const ef_buf *members,
     return rc;
 }
 
-/* The same for members that were put together in a buffer without its end. */
+/* The same for members that were put together in a buffer without its end.
+ * Example: members {"of":"9f..." becomes {"of":"9f..."}. */
 static ef_status
 cli_publish_open(struct cli_book *b, ef_doc_kind kind, ef_buf *members,
                  unsigned char hash[EF_SHA256_BYTES], ef_err *err)
@@ -27561,7 +28499,8 @@ cli_publish_open(struct cli_book *b, ef_doc_kind kind, ef_buf *members,
 
 /* --- members from options --- */
 
-/* The name of one more member, with what stands before it. */
+/* The name of one more member, with what stands before it.
+ * Pre: name is a constant of ours, without anything to escape. */
 static void
 cli_add_name(ef_buf *m, const char *name)
 {
@@ -27570,18 +28509,37 @@ cli_add_name(ef_buf *m, const char *name)
     ef_buf_str(m, "\":");
 }
 
+/* A text of the command line. One that is not UTF-8 goes in as it is, so that
+ * the document is refused: ef_json_quote would put U+FFFD in its place, and
+ * what was signed would not be what was said. */
+static void
+cli_quote(ef_buf *m, ef_slice text)
+{
+    if (ef_utf8_check(text, NULL) == EF_OK) {
+        ef_json_quote(m, text);
+        return;
+    }
+    ef_buf_byte(m, '"');
+    ef_buf_add(m, text.p, text.n);
+    ef_buf_byte(m, '"');
+}
+
 /* "name":"text"; nothing where text is NULL. What may stand there, the rules
- * of the document say. */
+ * of the document say.
+ * Arguments are bytes, a document's texts are UTF-8: ef_json_quote puts U+FFFD
+ * for what is none, so that such a byte is signed as that character, and seen
+ * as it. */
 static void
 cli_add_text(ef_buf *m, const char *name, const char *text)
 {
     if (text == NULL)
         return;
     cli_add_name(m, name);
-    ef_json_quote(m, slice_str(text));
+    cli_quote(m, slice_str(text));
 }
 
-/* "name":"64 digits" */
+/* "name":"64 digits"
+ * Public: names of documents, commitments. */
 static void
 cli_add_hash(ef_buf *m, const char *name, const unsigned char *hash)
 {
@@ -27599,7 +28557,8 @@ cli_add_number(ef_buf *m, const char *name, int64_t n)
     buf_printf(m, "%lld", (long long)n);
 }
 
-/* How often a repeatable option was given. */
+/* How often a repeatable option was given.
+ * The values of all repeatable options stand in one list, in their order. */
 static size_t
 cli_count(const struct cli *c, enum cli_option o)
 {
@@ -27611,7 +28570,9 @@ cli_count(const struct cli *c, enum cli_option o)
 }
 
 /* "name":["...",...] of a repeatable option's values; where it was not given,
- * nothing, or an empty list if always. */
+ * nothing, or an empty list if always.
+ * Example: --domain a.example --domain b.example:8443 with name "domains" is
+ * "domains":["a.example","b.example:8443"]. */
 static void
 cli_add_list(ef_buf *m, const struct cli *c, enum cli_option o,
              const char *name, int always)
@@ -27624,13 +28585,16 @@ cli_add_list(ef_buf *m, const struct cli *c, enum cli_option o,
     for (i = 0; i < c->listed_n; i++)
         if (c->listed_as[i] == o) {
             ef_buf_byte(m, n++ == 0 ? '[' : ',');
-            ef_json_quote(m, slice_str(c->listed[i]));
+            cli_quote(m, slice_str(c->listed[i]));
         }
     ef_buf_str(m, n == 0 ? "[]" : "]");
 }
 
 /* "labels":{"KEY":"VALUE",...} of --label. A key given twice is refused with
- * the document, which has no name twice. 0, or 2 after a message. */
+ * the document, which has no name twice. 0, or 2 after a message.
+ * The first '=' ends the key, so that a value may have more of them:
+ * "Query=a=b" is {"Query":"a=b"}. "=x" is an empty key, refused by the
+ * document's rules. */
 static int
 cli_add_labels(ef_buf *m, const struct cli *c)
 {
@@ -27647,16 +28611,17 @@ cli_add_labels(ef_buf *m, const struct cli *c)
         if (eq == label.n)
             return cli_usage("--label takes KEY=VALUE, not", c->listed[i]);
         ef_buf_byte(m, n++ == 0 ? '{' : ',');
-        ef_json_quote(m, slice(label.p, eq));
+        cli_quote(m, slice(label.p, eq));
         ef_buf_byte(m, ':');
-        ef_json_quote(m, slice_from(label, eq + 1));
+        cli_quote(m, slice_from(label, eq + 1));
     }
     ef_buf_str(m, n > 0 ? "}" : "");
     return 0;
 }
 
 /* Name, description, group and labels: what datasets, applications and
- * configurations have alike. 0, or 2 after a message. */
+ * configurations have alike. 0, or 2 after a message.
+ * The name is the only argument of the commands that call it. */
 static int
 cli_add_common(ef_buf *m, const struct cli *c)
 {
@@ -27668,8 +28633,19 @@ cli_add_common(ef_buf *m, const struct cli *c)
 
 /* --- finding documents --- */
 
+/* What a word on the command line may mean:
+ *     Conditions         a name: the user's own document before another's, a
+ *                        draft before the workflow that it becomes, a newer
+ *                        build or workflow before an older one by the same
+ *     3f9c0a1b           at least eight digits of a hash, of anything
+ *     all 64 of them     the only thing that `approve` and `decline` take
+ * Where two are left, nothing is guessed: the user says the hash. What has
+ * been replaced or is over has no name any more, only its hash. */
+
 /* The document's name, where its kind has one; a build has its
- * application's. Memory that ran out shows in b->err alone. */
+ * application's. Memory that ran out shows in b->err alone.
+ * "" where it has none (an approval), or where its application is not there.
+ * It is what its author calls it: only to show, and to find. */
 static ef_slice
 cli_doc_name(const struct cli_book *b, const ef_doc *doc, ef_buf *tmp)
 {
@@ -27688,7 +28664,9 @@ cli_doc_name(const struct cli_book *b, const ef_doc *doc, ef_buf *tmp)
 
 /* Is this document one that a name means? A draft that was replaced or
  * submitted, or a workflow that was, is not: a name means the newest.
- * Memory: as cli_doc_name. */
+ * Memory: as cli_doc_name.
+ * The cost is a state: for a workflow all documents are gone through. It is
+ * asked only for those whose name fits (cli_means). */
 static int
 cli_is_current(const struct cli_book *b, const ef_doc *doc)
 {
@@ -27705,7 +28683,11 @@ cli_is_current(const struct cli_book *b, const ef_doc *doc)
 }
 
 /* Does text mean doc: its name, or the first eight or more digits of its
- * hash? */
+ * hash?
+ * Eight digits are 32 bits, for convenience: somebody can make a document
+ * whose hash begins like another's, by trying four thousand million. He gets
+ * "several documents have this name" for it, or, by cli_prefer, the user's own
+ * one is taken; and an answer (cli_find_hash) needs all 64 digits. */
 static int
 cli_means(const struct cli_book *b, const ef_doc *doc, ef_slice text)
 {
@@ -27724,7 +28706,11 @@ cli_means(const struct cli_book *b, const ef_doc *doc, ef_slice text)
 /* Of two documents that text means, the one to take; NULL: nobody can tell.
  * The user's own goes before another's: anybody may take any name. A draft
  * goes before the workflow it will replace, an application before its builds;
- * of one's builds or workflows the later one is meant. */
+ * of one's builds or workflows the later one is meant.
+ * Times are compared only between documents of one author: his clock may be
+ * wrong, but it is his own order that it puts them in. Two authors' documents
+ * of one name stay two, so that a stranger's "study", with a time in the
+ * future, is never taken for dana's. */
 static const ef_doc *
 cli_prefer(const struct cli_book *book, const ef_doc *a, const ef_doc *b)
 {
@@ -27752,6 +28738,9 @@ cli_prefer(const struct cli_book *book, const ef_doc *a, const ef_doc *b)
 
 /* The document of one of those kinds that text means: its hash, at least
  * eight digits of it, or its name.
+ * Fails as follows: "nosuch" is nothing of this name; "study" of two other
+ * people is several. Linear in the documents, with a parse for each of the
+ * kinds that are looked for.
  * Fails:   EF_E_USAGE where there is none, or more than one: then the user
  * must say the hash. */
 static ef_status
@@ -27790,6 +28779,9 @@ cli_find(const struct cli_book *b, unsigned kinds, const char *text,
 }
 
 /* The document of exactly that hash: what is approved is named in full.
+ * A name could mean another document by the time that the user has read the
+ * first, and half a hash one that somebody made to begin alike. What was read
+ * and compared is 64 digits, and those are what is signed.
  * Fails:   EF_E_USAGE. */
 static ef_status
 cli_find_hash(const struct cli_book *b, const char *text, const ef_doc **out,
@@ -27815,7 +28807,10 @@ cli_find_hash(const struct cli_book *b, const char *text, const ef_doc **out,
 }
 
 /* Is there one of that kind and name by this user already? Two would only
- * differ by their hash. Fails: EF_E_USAGE, with a hint. */
+ * differ by their hash. Fails: EF_E_USAGE, with a hint.
+ * Only the user's own: what others call theirs is not his to forbid. The lock
+ * is held, so that two of his commands cannot both find the name free; two of
+ * his machines can, and then he says the hash. */
 static ef_status
 cli_new_name(const struct cli_book *b, ef_doc_kind kind, const char *name,
              const char *hint, ef_err *err)
@@ -27846,8 +28841,19 @@ cli_new_name(const struct cli_book *b, ef_doc_kind kind, const char *name,
 
 /* --- printing documents --- */
 
+/* Names and reasons in what is printed were written by others. They have no
+ * control characters (doc_line), and those that turn the direction of writing
+ * are made visible (view_plain); JSON escapes what is left, and a terminal
+ * gets nothing that it would obey (cli_drain). Rows are for people; who wants
+ * to work with them uses --json, where a document is as it was signed. */
+
 /* Who has that key: the name, if any, and how the user knows it; the first
- * digits of the kid always, since anybody may take any name. */
+ * digits of the kid always, since anybody may take any name.
+ *     dana (NzbLsXh8uDCc)      a name that is known, and its thumbprint
+ *     NzbLsXh8uDCc             nobody has named it
+ * Twelve characters are 72 bits of the thumbprint: nobody makes a key whose
+ * own begin the same by trying. The bracket is last in the text, so that a
+ * name with a bracket of its own in it does not replace it. */
 static void
 cli_print_person(ef_buf *out, const struct cli_book *b,
                  const unsigned char *kid)
@@ -27868,7 +28874,9 @@ cli_print_person(ef_buf *out, const struct cli_book *b,
     ef_buf_free(&text);
 }
 
-/* The hash of what was made, alone on a line: for $(...). */
+/* The hash of what was made, alone on a line: for $(...).
+ * So that H=$(encflow workflow submit study) works, and nothing else is there
+ * to be cut off. */
 static int
 cli_print_hash(const struct cli *c, const unsigned char *hash)
 {
@@ -27879,7 +28887,8 @@ cli_print_hash(const struct cli *c, const unsigned char *hash)
     return cli_stdout_end(&out);
 }
 
-/* Drafts, workflows, builds and applications have a state. */
+/* Drafts, workflows, builds and applications have a state.
+ * The others are what they say: a dataset is there, an approval was given. */
 static int
 cli_has_state(const ef_doc *doc)
 {
@@ -27887,7 +28896,10 @@ cli_has_state(const ef_doc *doc)
            doc->kind == EF_DOC_BUILD || doc->kind == EF_DOC_APP;
 }
 
-/* ,"state":"...","why":"..." of a document that has a state. */
+/* ,"state":"...","why":"..." of a document that has a state.
+ * The reason is a constant text, where is an escaped one of somebody's.
+ * "why" is left out where the state needs none. Programs go by "state":
+ * reasons are sentences, and may be said better one day. */
 static void
 cli_json_state(ef_buf *out, const struct cli_book *b, const ef_doc *doc)
 {
@@ -27909,7 +28921,9 @@ cli_json_state(ef_buf *out, const struct cli_book *b, const ef_doc *doc)
 }
 
 /* {"hash":...,"document":{...}}: a document as it was signed, and what is
- * worked out from the others: its state; when a dataset's credentials end. */
+ * worked out from the others: its state; when a dataset's credentials end.
+ * The document is printed byte for byte as it was signed: whoever wants to can
+ * hash "document" again and get "hash". */
 static void
 cli_json_doc(ef_buf *out, const struct cli_book *b, const ef_doc *doc)
 {
@@ -27929,7 +28943,11 @@ cli_json_doc(ef_buf *out, const struct cli_book *b, const ef_doc *doc)
 }
 
 /* What a row of a list says last: why a state is what it is, or when a
- * dataset's credentials end. */
+ * dataset's credentials end.
+ *     3f9c0a1b2c4d  dataset   input      Conditions  by dana (NzbLsXh8uDCc)
+ *       (credentials until 2026-03-01T00:00:00Z)       all in one line
+ * The owner's word, not the store's: a URL may be refused before. Compared
+ * with this machine's clock, for people; nothing is decided by it. */
 static void
 cli_text_note(ef_buf *out, const struct cli_book *b, const ef_doc *doc,
               const char *why)
@@ -27954,7 +28972,12 @@ cli_text_note(ef_buf *out, const struct cli_book *b, const ef_doc *doc,
 }
 
 /* One row of a list: the hash's first digits, the kind, the state or
- * direction, the name, whose it is. */
+ * direction, the name, whose it is.
+ *     3f9c0a1b2c4d  app       approved   describe  by app (x0VbKq31Lw2c)
+ *     77ab3e5f0011  workflow  pending    study  by dana (NzbLsXh8uDCc)
+ * One line each: names have no line ends (doc_line), and characters that would
+ * turn the line round are made visible (view_plain). The twelve digits are
+ * enough for `show`, and too few for `approve`, on purpose. */
 static void
 cli_text_doc(ef_buf *out, const struct cli_book *b, const ef_doc *doc)
 {
@@ -27984,7 +29007,10 @@ cli_text_doc(ef_buf *out, const struct cli_book *b, const ef_doc *doc)
 }
 
 /* The end of a command that prints: what it has put together, or why not; the
- * exit status. Memory that ran out on the way is in err. */
+ * exit status. Memory that ran out on the way is in err.
+ * For commands that print only: nothing is on standard output where something
+ * failed, but what had no room in its buffer. err is looked at besides rc,
+ * since names are printed by functions that return none. */
 static int
 cli_finish(struct cli_book *b, ef_buf *out, ef_status rc, const ef_err *err)
 {
@@ -27999,6 +29025,10 @@ cli_finish(struct cli_book *b, ef_buf *out, ef_status rc, const ef_err *err)
 }
 
 /* All documents of some kinds, current ones only: a line each, or --json.
+ * In the order of hashes, which says nothing and is the same everywhere.
+ * Drafts that were replaced are left out; workflows that are over are shown,
+ * with their state: they are what was once approved.
+ * Quadratic where many workflows are: a state goes through all documents.
  * Tests: tests/workflow.bats. */
 static int
 cli_list(struct cli *c, unsigned kinds)
@@ -28028,6 +29058,10 @@ cli_list(struct cli *c, unsigned kinds)
 }
 
 /* One document: its canonical text, indented, and its state; or --json.
+ * Everybody may see every document: a workspace has no secrets but what is
+ * sealed in it. Fails: 2 for a name that is unknown or means several.
+ * --json is one line; else the same text with two blanks for each level, which
+ * is not the text that was signed: the hash is of the canonical one.
  * Tests: tests/workflow.bats. */
 static int
 cli_show(struct cli *c, unsigned kinds)
@@ -28058,7 +29092,18 @@ cli_show(struct cli *c, unsigned kinds)
 
 /* --- id --- */
 
+/*     encflow id new dana             ~/.config/encflow/id.pem, and a document
+ *     encflow id show --format pem    for olga, who then does:
+ *     encflow id import dana d.pem    on her machine; compare `id show`
+ * An identity is a P-256 key in PKCS#8, as OpenSSL writes it. There is no
+ * passphrase of our own making: the file's mode protects it, or the file
+ * system that it is on. A lost key cannot be replaced, only followed by a new
+ * identity, to which datasets have to be added again. */
+
 /* A new identity's file: P-256, PKCS#8, 0600. Secret: key.
+ * The folder is made for its owner alone (cli_make_folder). Without --force a
+ * file that is there is never replaced: an identity that is overwritten is
+ * lost, with everything that only it may cancel or renew.
  * Fails:   EF_E_IO: it exists, or there is no place for it. */
 static ef_status
 cli_id_write(const struct cli *c, const ef_pem_key *key, const char *path,
@@ -28086,7 +29131,9 @@ cli_id_write(const struct cli *c, const ef_pem_key *key, const char *path,
     return rc;
 }
 
-/* No passphrase is invented: what protects the key is said. */
+/* No passphrase is invented: what protects the key is said.
+ * Said once, when the key is made; cli_id_mode says it again where it matters.
+ */
 static void
 cli_id_warning(const char *path)
 {
@@ -28100,7 +29147,8 @@ cli_id_warning(const char *path)
             shown.where);
 }
 
-/* "key" and "name" of an identity. */
+/* "key" and "name" of an identity.
+ * key's public half alone is printed, whatever kind it is. */
 static void
 cli_id_members(ef_buf *m, const ef_pem_key *key, const char *name)
 {
@@ -28110,6 +29158,8 @@ cli_id_members(ef_buf *m, const ef_pem_key *key, const char *name)
 }
 
 /* A new key, in its file and in the book: from here on it is the user's.
+ * access(2) only makes the message better: that no file is replaced is
+ * cli_id_write's doing.
  * Secret: key, b->d. Fails: EF_E_IO: the file exists, or has no place. */
 static ef_status
 cli_id_make(const struct cli *c, struct cli_book *b, ef_pem_key *key,
@@ -28138,6 +29188,14 @@ cli_id_make(const struct cli *c, struct cli_book *b, ef_pem_key *key,
 /* Make an identity, and say in the workspace whose it is. The workspace is
  * locked and read first; where its document cannot be written, the new file
  * goes again, so that the same command can be given once more.
+ * In order: the name is looked at; the lock, the documents; the key is made,
+ * its file is written and synced; the document that says whose key it is.
+ * Where the last fails, the file goes again. Killed in between, there is an
+ * identity that is nobody's by name: `encflow id import NAME` with its public
+ * key makes up for it.
+ * With --force a file that was there is replaced, and stays so: the old key is
+ * gone, whatever happens after.
+ * Prints the hash of the document, not the thumbprint: `id show` has that.
  * Secret: key. Fails: 1 where the file exists; 4 for a name of no kind.
  * Tests: tests/workflow.bats (id), tests/secrets.bats. */
 static int
@@ -28177,6 +29235,10 @@ cli_id_new(struct cli *c)
 }
 
 /* The user's own public key, or that in a file: kid and name, PEM, or JWK.
+ * The thumbprint is what one reads to the others over the telephone; PEM is
+ * for openssl, a JWK for other JOSE programs. Nothing private is read out: key
+ * has the public half only. Fails: 2 without an identity, or for another
+ * --format.
  * Tests: tests/workflow.bats (id). */
 static int
 cli_id_show(struct cli *c)
@@ -28210,6 +29272,9 @@ cli_id_show(struct cli *c)
 }
 
 /* A public key of P-256 from a file: PEM or JWK.
+ * The bytes are judged by ef_jwk_parse and ef_pem_parse. A JWK begins with
+ * '{', PEM never does. Whatever it was, text and secret are wiped: a private
+ * key is refused, and told so by what it is not.
  * UNTRUSTED: the file. Fails: EF_E_FORMAT, naming it. Fuzz: fuzz/fuzz_pem.c,
  * fuzz/fuzz_jwk.c. */
 static ef_status
@@ -28235,7 +29300,12 @@ cli_read_public(ef_pem_key *key, const char *path, ef_err *err)
 }
 
 /* Give the owner of a public key a name of the user's own: it goes before
- * the one that he gives himself. Tests: tests/workflow.bats (id). */
+ * the one that he gives himself. Tests: tests/workflow.bats (id).
+ * How the key came here is between the two people: this is the one moment
+ * where a thumbprint has to be compared by other means. Nothing is changed for
+ * others, who see "as called by".
+ * Fails: 2 without an identity; 4 for a private key, another curve, a file
+ * that is neither; 1 for none. Given twice, the later name counts. */
 static int
 cli_id_import(struct cli *c)
 {
@@ -28257,7 +29327,12 @@ cli_id_import(struct cli *c)
     return rc == EF_OK ? cli_print_hash(c, hash) : cli_fail(&err);
 }
 
-/* One line of `id list`: kid, name, and who says so. */
+/* One line of `id list`: kid, name, and who says so.
+ *     NzbL...  dana  (your name for it)
+ *     NzbL...  Dana Smith  (as it calls itself)
+ *     Qm3x...  dana  (as it calls itself)        somebody else, same name
+ * The whole thumbprint, 43 characters, cut short here. Shown is every claim,
+ * also the contradicting ones: this list is where one sees them. */
 static void
 cli_id_row(ef_buf *out, const struct cli_book *b, const ef_doc *doc)
 {
@@ -28283,7 +29358,10 @@ cli_id_row(ef_buf *out, const struct cli_book *b, const ef_doc *doc)
     }
 }
 
-/* All identities of the workspace. Tests: tests/workflow.bats (id). */
+/* All identities of the workspace. Tests: tests/workflow.bats (id).
+ * As nobody in particular where there is no identity.
+ * One row for each claim, not for each person: who has been given three names
+ * by three people has three rows. Their order is that of hashes. */
 static int
 cli_id_list(struct cli *c)
 {
@@ -28306,7 +29384,20 @@ cli_id_list(struct cli *c)
 
 /* --- dataset --- */
 
-/* What `dataset add` and `dataset renew` put together. */
+/* What becomes of each option that may be secret:
+ *     --from FILE         plaintext: read once, encrypted piece by piece
+ *     -K KEYFILE          sealed, and wiped; the file stays its owner's
+ *     --credentials FILE  the same, key and query
+ *     AWS's keys          sign, and are wiped; nothing is kept of them
+ *     presigned queries   made here, sealed, and wiped
+ *     --release-key FILE  public
+ * and what is printed is a hash. Memory for secrets is ef_secret_alloc's, or a
+ * buffer that wipes itself when it is freed. */
+
+/* What `dataset add` and `dataset renew` put together.
+ * Ownership: everything in it is cli_dataset_free's. What is secret: key,
+ * download, upload, given, and what object holds of AWS's keys; the buffers of
+ * the queries wipe themselves when they grow or go. */
 struct cli_dataset {
     struct cli_object object; /* where --to leads */
     struct run_dataset given; /* --credentials and --location */
@@ -28321,7 +29412,8 @@ struct cli_dataset {
     unsigned char release[EF_X25519_BYTES]; /* to whom all is sealed */
 };
 
-/* Safe on zeros. Secret: key, queries; all are wiped. */
+/* Safe on zeros. Secret: key, queries; all are wiped.
+ * Also half filled, which it is after most failures. */
 static void
 cli_dataset_free(struct cli_dataset *d)
 {
@@ -28333,7 +29425,8 @@ cli_dataset_free(struct cli_dataset *d)
     ef_buf_free(&d->upload);
 }
 
-/* --direction's value; input where it was not given. 0: it is none. */
+/* --direction's value; input where it was not given. 0: it is none.
+ * "both", "in" and "" are none: 0, and a message by cli_dataset_usage. */
 static int
 cli_direction(const struct cli *c)
 {
@@ -28347,6 +29440,11 @@ cli_direction(const struct cli *c)
 }
 
 /* The release service's public key, from --release-key.
+ * This is the key that decides who can open the credentials. It has no
+ * document: the owner has to have it from somebody he trusts, and the
+ * thumbprint of what he used stands in the document ("to").
+ * The bytes are judged by ef_pem_parse. A private key is refused, although the
+ * public one could be worked out: whoever has it here has too much.
  * UNTRUSTED: the file. Fails: EF_E_USAGE, EF_E_FORMAT, EF_E_IO. */
 static ef_status
 cli_release_key(const struct cli *c, unsigned char pk[EF_X25519_BYTES],
@@ -28379,6 +29477,10 @@ cli_release_key(const struct cli *c, unsigned char pk[EF_X25519_BYTES],
 
 /* Read the encrypted file from fd to its end: its size, its SHA-256, and
  * whether the key opens it. What would be wrong in the enclave is told here.
+ * The same pass answers both questions, so that the hash is of the very bytes
+ * that the key opened. STORE_PIECE_BYTES at a time, however large the file.
+ * Fails, for instance: EF_E_AUTH for another key's file, or one whose last
+ * byte was changed; EF_E_FORMAT for one of 20 bytes.
  * Secret:  plaintext, in scratch, goes nowhere.
  * Fails:   EF_E_AUTH, EF_E_FORMAT, EF_E_LIMIT, EF_E_IO, EF_E_MEMORY. */
 static ef_status
@@ -28411,7 +29513,8 @@ cli_measure(struct cli_dataset *d, int fd, ef_err *err)
     return rc;
 }
 
-/* The folder for what is kept for a moment. */
+/* The folder for what is kept for a moment.
+ * Only ciphertext is kept there, in a file without a name. */
 static const char *
 cli_tmpdir(void)
 {
@@ -28421,7 +29524,13 @@ cli_tmpdir(void)
 }
 
 /* The encrypted file of an input whose credentials were given: --encrypted's,
- * or what its location has. Fails: as its parts; where says which. */
+ * or what its location has. Fails: as its parts; where says which.
+ * What is committed to has to have been seen: a size and a hash that the owner
+ * only believes in would be approved by everybody, and fail in the enclave.
+ * With --encrypted the file is taken from here, and that it is what lies at
+ * the location is the owner's word; the enclave compares.
+ * Secret: d->given's URL. Nothing is left of what was fetched: it has no name.
+ */
 static ef_status
 cli_dataset_fetch(const struct cli *c, struct cli_dataset *d, ef_err *err)
 {
@@ -28451,6 +29560,14 @@ cli_dataset_fetch(const struct cli *c, struct cli_dataset *d, ef_err *err)
 }
 
 /* Credentials that the user has: --credentials, and --location for `add`.
+ * `renew` has no --location: it keeps the one of the document. A query that
+ * the credentials have and a location's own query together are refused where
+ * the location is looked at (doc_location), when it is signed.
+ * In order: the file is read and checked like a ports folder's credentials.bin
+ * (run_read_credentials); its key becomes the dataset's; its query goes to the
+ * side that the direction names. Nothing of the network is asked yet.
+ * Where the query is empty, the location is the whole URL, as in a ports
+ * folder; that is for file:// and for stores that need none.
  * Secret:  d->given. Fails: EF_E_USAGE, EF_E_FORMAT, EF_E_POLICY, EF_E_IO. */
 static ef_status
 cli_dataset_given(const struct cli *c, struct cli_dataset *d, ef_err *err)
@@ -28489,6 +29606,9 @@ cli_dataset_given(const struct cli *c, struct cli_dataset *d, ef_err *err)
 
 /* One presigned URL for the place that --to names: its location and its
  * query. method: GET or PUT.
+ * The URL is cut at its '?': what is in front is for everybody, what is behind
+ * for the enclave. p->now is the same for both of a dataset between
+ * applications, so that they end together.
  * Secret:  query. Fails: as ef_presign_url. */
 static ef_status
 cli_dataset_presign(struct cli_dataset *d, const char *method, ef_buf *query,
@@ -28518,6 +29638,11 @@ cli_dataset_presign(struct cli_dataset *d, const char *method, ef_buf *query,
 
 /* Where --to leads, and the queries for it. An object of S3's gets presigned
  * ones for --expires seconds; a file has none.
+ * s3://bucket/key signs with whatever keys the user has for AWS; they are used
+ * here and stored nowhere. How long the URLs last, the user says (--expires, a
+ * day by default); a session token may end them earlier.
+ * Fails: 2 for "https://...", --expires 0 or more than seven days; 6 where
+ * keys are to be had from the network and are not.
  * Secret:  d. 0, or an exit status after a message. */
 static int
 cli_dataset_to(struct cli *c, struct cli_dataset *d)
@@ -28552,6 +29677,10 @@ cli_dataset_to(struct cli *c, struct cli_dataset *d)
 /* The dataset's key: --key-file's, which cli_object_open has read, or a new
  * one that is written nowhere but into the sealed credentials. An output's
  * receiver needs the key, so that one must be given.
+ * For an input nobody needs the key but the enclave, so that it is best if no
+ * file ever had it: who still has the plaintext can add it again. For what is
+ * between applications the same holds on both sides.
+ * c is not looked at; it stands there for the sake of the others' form.
  * Secret:  d->key. Fails: EF_E_USAGE, EF_E_IO. */
 static ef_status
 cli_dataset_key(const struct cli *c, struct cli_dataset *d, ef_err *err)
@@ -28572,6 +29701,11 @@ cli_dataset_key(const struct cli *c, struct cli_dataset *d, ef_err *err)
 }
 
 /* Encrypt from to temp, an unnamed file: nonce, ciphertext, tag.
+ * The nonce is written first, as in every dataset file; the tag last, so that
+ * a file that was cut is one that fails.
+ * Limits: EF_MAX_PLAINTEXT_BYTES, by ef_gcm_crypt.
+ * Post: temp has the file that `encflow enc` would have made with this key and
+ * nonce. A new nonce for each call: random, 96 bits (crypt_nonce).
  * Secret:  key; plaintext, in buf, secret memory.
  * Fails:   EF_E_IO, EF_E_LIMIT. */
 static ef_status
@@ -28608,6 +29742,11 @@ cli_seal_file(int from, int temp, const unsigned char *key, ef_err *err)
 /* --from: encrypt the file, measure what came out, and put it where --to
  * says. The ciphertext is kept in an unnamed file meanwhile, since what is
  * committed to has to be known, and must be what is sent, however often.
+ * The file is read again to be measured, and the key tried on it: a disk that
+ * does not keep what it is given shows before anybody has signed for it. What
+ * is sent is this file; retries and parts read it again.
+ * Killed before the object is there: nothing is anywhere. Killed after it: an
+ * object that no document names.
  * Fails:   as its parts: the storage's failures leave nothing there. */
 static ef_status
 cli_dataset_put(const struct cli *c, struct cli_dataset *d, ef_err *err)
@@ -28652,6 +29791,11 @@ cli_dataset_put(const struct cli *c, struct cli_dataset *d, ef_err *err)
 
 /* The long description: --long-description's text, a file's, or what a URL
  * has; at most one of them.
+ * Fetched once, now, by https unless --allow-http says more: what is signed is
+ * the text, and whoever has the URL cannot change it afterwards. The
+ * document's rules look at it like at any other.
+ * Fails: 2 for two of the three options; 4 for more than
+ * EF_MAX_LONG_TEXT_BYTES; 5 for http://; 6 for a server.
  * UNTRUSTED: all of it; the document's rules look at it. 0, or an exit status
  * after a message. */
 static int
@@ -28689,14 +29833,16 @@ cli_long_description(const struct cli *c, ef_buf *m, const struct store_opts *o)
                           "longer than EF_MAX_LONG_TEXT_BYTES (65536)", &err);
     if (rc == EF_OK) {
         cli_add_name(m, "long_description");
-        ef_json_quote(m, slice(text, n));
+        cli_quote(m, slice(text, n));
     }
     with_where(&err, rc, slice_str(url != NULL ? url : ""));
     free(text);
     return rc == EF_OK ? 0 : cli_fail(&err);
 }
 
-/* The dataset's document, but for name, labels and descriptions. */
+/* The dataset's document, but for name, labels and descriptions.
+ * Secret: d->key, of which only the commitment goes into the text; that does
+ * not help anybody to find it, since the key is random or its owner's own. */
 static void
 cli_dataset_members(ef_buf *m, const struct cli_dataset *d)
 {
@@ -28715,7 +29861,13 @@ cli_dataset_members(ef_buf *m, const struct cli_dataset *d)
 }
 
 /* Sign and write the credentials' document of dataset: what d has, sealed to
- * its release key. Secret: d; nothing of it stays. Fails: as cli_publish. */
+ * its release key. Secret: d; nothing of it stays. Fails: as cli_publish.
+ * Which parts: "key" where it is known now; "download" for what is read,
+ * "upload" for what is written, both for what is between. A file:// place has
+ * empty queries, which are sealed like others.
+ * b's folder is public; only after ef_credentials_seal is anything in m.
+ *     {"dataset":"<hash>","expires":1369440000,"key":{...},"to":"kb2...",
+ *      "download":{...}}           by, kind and time are put in front */
 static ef_status
 cli_publish_credentials(struct cli_book *b, const struct cli_dataset *d,
                         const unsigned char dataset[EF_SHA256_BYTES],
@@ -28748,7 +29900,10 @@ cli_publish_credentials(struct cli_book *b, const struct cli_dataset *d,
     return rc;
 }
 
-/* How long given credentials last: their presigned query may say. */
+/* How long given credentials last: their presigned query may say.
+ * Of SigV4 and SigV2 alike; of another store's query nothing is known, and the
+ * document says nothing. It may say too much: a session token's end is not in
+ * it. */
 static void
 cli_dataset_expiry(struct cli_dataset *d)
 {
@@ -28761,7 +29916,11 @@ cli_dataset_expiry(struct cli_dataset *d)
         d->expires = p.expires;
 }
 
-/* Which options of `dataset add` go together. 0, or 2 after a message. */
+/* Which options of `dataset add` go together. 0, or 2 after a message.
+ *     --credentials c.json --location https://...    given
+ *     --from c.csv --to s3://b/c.enc                 an input, made here
+ *     --direction output -K k --to s3://b/r.enc      nothing to encrypt yet
+ * Everything else is refused before a file is opened. */
 static int
 cli_dataset_usage(const struct cli *c, const struct cli_dataset *d)
 {
@@ -28785,7 +29944,9 @@ cli_dataset_usage(const struct cli *c, const struct cli_dataset *d)
 
 /* Everything that can be wrong is looked at before anything is stored or
  * signed: options, identity, workspace, name, release key. 0, or an exit
- * status after a message. */
+ * status after a message.
+ * The release key before the identity: without it the command is of no use to
+ * anybody. AWS's keys come last, since getting them may ask the network. */
 static int
 cli_dataset_prepare(struct cli *c, struct cli_dataset *d, struct cli_book *b)
 {
@@ -28809,7 +29970,8 @@ cli_dataset_prepare(struct cli *c, struct cli_dataset *d, struct cli_book *b)
     return status;
 }
 
-/* The key, then the file: encrypted and stored, or fetched and looked at. */
+/* The key, then the file: encrypted and stored, or fetched and looked at.
+ * Post: for an input, d has size and hash of what is at its place. */
 static ef_status
 cli_dataset_data(const struct cli *c, struct cli_dataset *d, ef_err *err)
 {
@@ -28826,7 +29988,11 @@ cli_dataset_data(const struct cli *c, struct cli_dataset *d, ef_err *err)
 
 /* Would the document be one? It is put together with what is known before
  * anything is stored: what an option says wrong must not be told after an
- * object was written over. Fails: as ef_doc_sign. */
+ * object was written over. Fails: as ef_doc_sign.
+ * size and sha256 are a stand-in's, of the right form; the time is now's. What
+ * is signed here goes nowhere: the signature is wiped with its buffer.
+ * Example: --label with a control character fails here, before the object at
+ * --to is replaced. */
 static ef_status
 cli_dataset_trial(const struct cli_book *b, const struct cli_dataset *d,
                   const ef_buf *common, ef_err *err)
@@ -28849,6 +30015,11 @@ cli_dataset_trial(const struct cli_book *b, const struct cli_dataset *d,
 
 /* Sign the dataset, write its credentials, then itself: whoever sees it sees
  * its credentials, and a failure in between leaves credentials of nothing.
+ * Killed in between: credentials that name a dataset which nobody has. They
+ * are passed over by everything, and the same command can be given again.
+ * The key was made for this run: in the other order, a dataset without its
+ * credentials would be one that nobody can ever open, under a name that is
+ * taken.
  * Fails: as cli_publish. */
 static ef_status
 cli_dataset_publish(struct cli_book *b, const struct cli_dataset *d, ef_buf *m,
@@ -28868,7 +30039,8 @@ cli_dataset_publish(struct cli_book *b, const struct cli_dataset *d, ef_buf *m,
     return rc;
 }
 
-/* Is the name of the new dataset free? Fails: EF_E_USAGE, EF_E_MEMORY. */
+/* Is the name of the new dataset free? Fails: EF_E_USAGE, EF_E_MEMORY.
+ * Asked twice, before the work and under the lock. */
 static ef_status
 cli_dataset_free_name(const struct cli_book *b, const struct cli *c,
                       ef_err *err)
@@ -28880,6 +30052,17 @@ cli_dataset_free_name(const struct cli_book *b, const struct cli *c,
 /* Add a dataset: from credentials that the user has, or made on the spot:
  * key, encryption, upload, presigned URLs, credentials, all in one step. The
  * documents come last, when the data is where they say.
+ * In order: options; release key, identity, documents; texts and labels; the
+ * name is free, and the document could be one; the key; the data (encrypted,
+ * measured, stored, or fetched and tried); the lock, and the documents again;
+ * the name is still free; the credentials; the dataset. Each step can fail
+ * without the next ones having happened.
+ * Killed after the data: an object is stored that nobody knows of; given
+ * again, the command writes over it, with a new key. Killed later: see
+ * cli_dataset_publish.
+ * It prints the dataset's hash. Neither the key nor a query is in a file of
+ * the user's, on standard output or in a message; after cli_dataset_free they
+ * are not in memory either.
  * Secret: d. After it nobody can show the credentials but the release
  * service, and no file of ours has the key.
  * Fails: 2 for options; 3, 4 for a file that its key does not open; 5, 6 for
@@ -28929,7 +30112,9 @@ cli_dataset_add(struct cli *c)
 }
 
 /* The dataset that is renewed is the user's own; what its document says is
- * what the new credentials must fit. Fails: EF_E_POLICY, EF_E_USAGE. */
+ * what the new credentials must fit. Fails: EF_E_POLICY, EF_E_USAGE.
+ * Anybody can sign credentials for any dataset; ws_credentials_find does not
+ * look at those. Refusing them here spares the user the wondering. */
 static ef_status
 cli_renew_find(const struct cli *c, struct cli_dataset *d,
                const struct cli_book *b, const ef_doc **doc, ef_err *err)
@@ -28947,6 +30132,13 @@ cli_renew_find(const struct cli *c, struct cli_dataset *d,
 /* Do the new credentials fit what was approved: the place, and the key where
  * there is one? Without a key the one that was sealed before goes on, so it
  * must have been sealed to the same release key.
+ *     --to s3://b/c.enc where the document says s3://b/old.enc    5
+ *     -K other.key                                                3
+ *     --release-key new.pub without -K                            5
+ * The location is compared as text with what the presigned URL leads to: the
+ * same bucket by another host name is another place, since the enclave's
+ * allowlist, and the approvers, know the first. Nothing is signed where one of
+ * them does not fit.
  * Fails:   EF_E_AUTH, EF_E_POLICY. */
 static ef_status
 cli_renew_fits(struct cli_dataset *d, const struct cli_book *b,
@@ -28983,6 +30175,14 @@ cli_renew_fits(struct cli_dataset *d, const struct cli_book *b,
 
 /* New credentials for a dataset: a presigned URL that expired, or another
  * release key. Its document, and with it every approval, stays as it is.
+ * In order: the release key, identity, lock, documents; whose dataset it is,
+ * and which way it goes; AWS's keys and new URLs, or the file that was given;
+ * that they fit; the document. Killed before the last, nothing has happened.
+ * The object itself is not touched, and not looked at: that it is still the
+ * file that was approved, the enclave finds out. Old credentials stay in the
+ * folder, and may open until they expire.
+ * Without -K the key's part is not sealed anew: the document that has it stays
+ * in force for it (ws_credentials_find asks part by part).
  * Secret: d. Fails: as cli_dataset_add; 3 for another key, 5 for another
  * place or another's dataset.
  * Tests: tests/workflow.bats ("dataset renew"). */
@@ -29026,7 +30226,8 @@ cli_dataset_renew(struct cli *c)
     return status;
 }
 
-/* Tests: tests/workflow.bats (dataset). */
+/* Fails: as cli_list. The same for the lists and shows below.
+ * Tests: tests/workflow.bats (dataset). */
 static int
 cli_dataset_list(struct cli *c)
 {
@@ -29042,8 +30243,18 @@ cli_dataset_show(struct cli *c)
 
 /* --- app and config --- */
 
+/* An application is three things, each with an owner's signature and a hash of
+ * its own, because they change at different times: the application (who
+ * approves, where it may connect to), its builds (an image each), its
+ * configurations (ports, command, files). A workflow names one build and one
+ * configuration, and with them the application. */
+
 /* "PCR0=HEX,PCR1=HEX,PCR2=HEX[,PCR8=HEX]" as the JSON that
- * ef_measurement_parse takes. */
+ * ef_measurement_parse takes.
+ * "PCR0=ab,PCR1=cd" is {"PCR0":"ab","PCR1":"cd"}. A name twice, an unknown one
+ * and "" are left for ef_measurement_parse to refuse: one set of rules for
+ * both spellings. text.n becomes smaller with each round: slice_from stops at
+ * the end. */
 static void
 cli_pcr_json(ef_buf *json, ef_slice text)
 {
@@ -29054,10 +30265,10 @@ cli_pcr_json(ef_buf *json, ef_slice text)
 
         eq = eq < n ? eq : n;
         ef_buf_str(json, between);
-        ef_json_quote(json, slice(text.p, eq));
+        cli_quote(json, slice(text.p, eq));
         ef_buf_byte(json, ':');
-        ef_json_quote(json, slice(text.p + (eq < n ? eq + 1 : n),
-                                  n - (eq < n ? eq + 1 : n)));
+        cli_quote(json, slice(text.p + (eq < n ? eq + 1 : n),
+                              n - (eq < n ? eq + 1 : n)));
         text = slice_from(text, n + 1);
         between = ",";
     }
@@ -29065,6 +30276,14 @@ cli_pcr_json(ef_buf *json, ef_slice text)
 }
 
 /* One set of measurements from --pcr, --pcrs or --eif.
+ * The bytes of a file are judged by ef_measurement_parse, or as an image by
+ * eif_measure_file.
+ *     --pcr PCR0=<96>,PCR1=<96>,PCR2=<96>     typed or copied
+ *     --pcrs build.json                       nitro-cli's own output
+ *     --eif app.eif                           worked out here, no tools
+ * A file of measurements may be as large as nitro-cli's log around it:
+ * EF_MAX_MEASUREMENT_BYTES. Messages name the file, or --pcr where it was
+ * typed.
  * UNTRUSTED: value, and the file. Fails: as ef_measurement_parse and
  * eif_measure_file; where names the file or option.
  * Fuzz: fuzz/fuzz_measurement.c, fuzz/fuzz_eif.c. */
@@ -29102,7 +30321,13 @@ cli_measurement(ef_measurement *set, enum cli_option o, const char *value,
     return rc;
 }
 
-/* "measurements" from all options that give some, in their order. */
+/* "measurements" from all options that give some, in their order.
+ * Two options are two sets, of which an enclave must match one: for the days
+ * of a change from one build to the next.
+ *     "measurements":[{"PCR0":"...","PCR1":"...","PCR2":"..."},...]
+ * No identity and no folder is needed for it, so that a wrong file is told
+ * before the lock is taken.
+ * Fails: EF_E_USAGE without any; as its parts. */
 static ef_status
 cli_add_measurements(ef_buf *m, const struct cli *c, ef_err *err)
 {
@@ -29132,7 +30357,10 @@ cli_add_measurements(ef_buf *m, const struct cli *c, ef_err *err)
     return rc;
 }
 
-/* Says whom a name was taken for, where it is a name of his own choice. */
+/* Says whom a name was taken for, where it is a name of his own choice.
+ * The last of these cases is the dangerous one: whom the user means may never
+ * have been heard of in this folder. The name is escaped by cli_print_person.
+ */
 static void
 cli_person_note(const struct cli_book *b, const unsigned char *kid, int own)
 {
@@ -29152,6 +30380,13 @@ cli_person_note(const struct cli_book *b, const unsigned char *kid, int own)
 /* A person whom an option names: a kid of 43 characters, or a name. A name
  * that the user has given goes before those that people give themselves, which
  * anybody may take; that one of these was believed is said.
+ * A thumbprint is taken as it is, also of somebody who has not been heard of:
+ * his documents may come later. n[0] counts people by the names they gave
+ * themselves, n[1] by the user's; as soon as there is one of the latter, the
+ * former do not matter.
+ *     dana, imported by the user; a stranger "dana"   the user's
+ *     dana and a stranger, both self-named            several: say the kid
+ *     the stranger alone                              taken, with a note
  * Fails:   EF_E_USAGE: nobody, or several. */
 static ef_status
 cli_person(const struct cli_book *b, const char *text,
@@ -29196,6 +30431,11 @@ cli_person(const struct cli_book *b, const char *text,
 }
 
 /* "approvers" and "need" (0: all): --approver's people, or the user alone.
+ *     nothing said                        the user alone, need 1
+ *     --approver dana --approver olga     both
+ *     --approver ... --need 1             either of them
+ * The same person twice, by name and by thumbprint, is refused with the
+ * document, at $.approvers; --need 3 of two, at $.need.
  * Fails:   EF_E_USAGE. */
 static ef_status
 cli_add_approvers(ef_buf *m, const struct cli *c, const struct cli_book *b,
@@ -29228,6 +30468,9 @@ cli_add_approvers(ef_buf *m, const struct cli *c, const struct cli_book *b,
 
 /* The application that a build is of: a new one, whose first members are
  * common, or with --new-build the one that is there. app is its document.
+ * Post: *app is in the workspace, and the user's own. With --new-build nothing
+ * is written, and description, domains and approvers stay what they are: other
+ * ones are another application.
  * Fails: as its parts. */
 static ef_status
 cli_app_document(const struct cli *c, struct cli_book *b, ef_buf *common,
@@ -29259,10 +30502,38 @@ cli_app_document(const struct cli *c, struct cli_book *b, ef_buf *common,
     return rc;
 }
 
+/* Would the build's document be one? It is asked before its application is
+ * signed, so that a bad --image does not leave an application without a build.
+ * Fails: as ef_doc_sign. */
+static ef_status
+cli_build_trial(const struct cli_book *b, const ef_buf *members, ef_err *err)
+{
+    static const unsigned char app[EF_SHA256_BYTES];
+    unsigned char hash[EF_SHA256_BYTES];
+    ef_buf m = {0}, jws = {0};
+    ef_status rc;
+
+    ef_buf_add(&m, members->p, members->n);
+    cli_add_hash(&m, "app", app);
+    ef_buf_byte(&m, '}');
+    rc = cli_sign(b, EF_DOC_BUILD, &m, &jws, hash, err);
+    ef_buf_free(&m);
+    ef_buf_free(&jws);
+    return rc;
+}
+
 /* Add an application and a build of it: two documents, since a later image is
  * another build of the same application. Both are looked at by its approvers:
  * the first for its domains, the second for its measurements. The build is
  * put together first: nothing is signed where its measurements are bad.
+ * In order: the options; the measurements (files, images), which take longest;
+ * identity, lock, documents; the application; its build. Killed between the
+ * two, or where the image's name is none: an application without a build; `app
+ * add --new-build` adds one.
+ * Fails: 2 for no --image, no measurements, a name that is taken, nobody of
+ * --approver's name; 4 for a file that is none, a --need of more than there
+ * are approvers; 5 for zeros, or for --new-build on another's application.
+ * Prints both hashes: approvers are asked about each.
  * Tests: tests/workflow.bats (app). */
 static int
 cli_app_add(struct cli *c)
@@ -29287,6 +30558,8 @@ cli_app_add(struct cli *c)
     if (rc == EF_OK)
         rc = cli_book_open(c, &b, CLI_WRITES, &err);
     if (rc == EF_OK)
+        rc = cli_build_trial(&b, &m, &err);
+    if (rc == EF_OK)
         rc = cli_app_document(c, &b, &common, need, &app, &err);
     ef_buf_free(&common);
     if (rc == EF_OK) {
@@ -29310,7 +30583,8 @@ cli_app_add(struct cli *c)
     return cli_stdout_end(&out);
 }
 
-/* Tests: tests/workflow.bats (app). */
+/* Builds have a row of their own, under their application's name.
+ * Tests: tests/workflow.bats (app). */
 static int
 cli_app_list(struct cli *c)
 {
@@ -29325,7 +30599,10 @@ cli_app_show(struct cli *c)
 }
 
 /* "ports": --input's and --output's, each with its direction; input and output
- * where none was given, as the reference has it. */
+ * where none was given, as the reference has it.
+ * A name that is both input and output was refused with the options
+ * (cli_given_before). One port may have many datasets; two ports are for what
+ * the application has to tell apart. */
 static void
 cli_add_ports(ef_buf *m, const struct cli *c)
 {
@@ -29339,7 +30616,7 @@ cli_add_ports(ef_buf *m, const struct cli *c)
         if (!in && c->listed_as[i] != CLI_PORT_OUT)
             continue;
         ef_buf_str(m, between);
-        ef_json_quote(m, slice_str(c->listed[i]));
+        cli_quote(m, slice_str(c->listed[i]));
         ef_buf_str(m, in ? ":\"input\"" : ":\"output\"");
         between = ",";
     }
@@ -29349,7 +30626,11 @@ cli_add_ports(ef_buf *m, const struct cli *c)
 }
 
 /* One file of the configuration: PATH=FILE. Fails: EF_E_USAGE, EF_E_IO,
- * EF_E_LIMIT. */
+ * EF_E_LIMIT.
+ *     --item /opt/fortanix/app.ini=./app.ini
+ * The path is the document's business (doc_item_path), the file ours. Its
+ * bytes go into the document as base64, where everybody can read them, and
+ * where they stay: no place for a password. */
 static ef_status
 cli_add_item(ef_buf *m, size_t n, const char *item, ef_err *err)
 {
@@ -29369,7 +30650,7 @@ cli_add_item(ef_buf *m, size_t n, const char *item, ef_err *err)
                              "larger than EF_MAX_DOCUMENT_BYTES (131072)", err);
     if (rc == EF_OK) {
         ef_buf_byte(m, n == 0 ? '{' : ',');
-        ef_json_quote(m, slice(text.p, eq));
+        cli_quote(m, slice(text.p, eq));
         ef_buf_str(m, ":\"");
         if (buf_room(m, EF_BASE64_BYTES(got))) {
             ef_base64_encode((char *)m->p + m->n, bytes, got);
@@ -29381,7 +30662,11 @@ cli_add_item(ef_buf *m, size_t n, const char *item, ef_err *err)
     return rc;
 }
 
-/* "items" of --item, and "command" of what follows "--". */
+/* "items" of --item, and "command" of what follows "--".
+ * An argument may be anything but a NUL, and is not given to a shell, here or
+ * there: ["sh", "-c", "..."] is the way to have one.
+ * Where a command is not given, the member is left out, and not an empty list:
+ * a list in a document has one entry at least. */
 static ef_status
 cli_add_items(ef_buf *m, const struct cli *c, ef_err *err)
 {
@@ -29399,7 +30684,7 @@ cli_add_items(ef_buf *m, const struct cli *c, ef_err *err)
     cli_add_name(m, "command");
     for (i = 0; c->after[i] != NULL; i++) {
         ef_buf_byte(m, i == 0 ? '[' : ',');
-        ef_json_quote(m, slice_str(c->after[i]));
+        cli_quote(m, slice_str(c->after[i]));
     }
     ef_buf_byte(m, ']');
     return rc;
@@ -29407,6 +30692,12 @@ cli_add_items(ef_buf *m, const struct cli *c, ef_err *err)
 
 /* Add a configuration of an application: its ports, the command, its files.
  * Without a command the image describes its inputs, as `run` does.
+ * In order: what is on the command line and in the items' files; identity,
+ * lock, documents; the application, whoever has made it; the name; the
+ * document.
+ * Fails: 1 for an item that cannot be read; 2 for no --app, a name that is
+ * taken; 4 for an item outside /opt/fortanix, a port "../x", a document over
+ * EF_MAX_DOCUMENT_BYTES.
  * Tests: tests/workflow.bats (config). */
 static int
 cli_config_add(struct cli *c)
@@ -29463,10 +30754,20 @@ cli_config_show(struct cli *c)
 
 /* --- workflow --- */
 
+/*     encflow workflow new study
+ *     encflow workflow add-app --build describe --config default study a
+ *     encflow workflow connect study Conditions a:input
+ *     encflow workflow connect study a:output Result
+ *     encflow workflow submit study
+ * Every line makes a draft, the last one a workflow; each prints its hash. */
+
+/* What a name means for commands that take a draft as well as a workflow. */
 #define CLI_FLOWS (CLI_KIND(EF_DOC_DRAFT) | CLI_KIND(EF_DOC_WORKFLOW))
 
 /* ,"need":K where fewer than all were needed: of a workflow's, for a new
- * draft. */
+ * draft.
+ * "need" of all is not copied as a number: with one participant more it would
+ * no longer be all. */
 static void
 cli_copy_need(ef_buf *m, const ef_json *workflow)
 {
@@ -29479,6 +30780,11 @@ cli_copy_need(ef_buf *m, const ef_json *workflow)
 
 /* A new draft, empty; or with --replaces the draft of a new version, which
  * begins as the workflow stands.
+ * What no option says anew stays: a version that silently lost its date of
+ * expiry, or its quorum, would not be what its author believes. Participants
+ * are not copied: they follow from the graph when it is submitted.
+ * Example: `workflow new study2 --replaces study --until 2027-01-01T00:00:00Z`
+ * has the old graph, the old need, and a date of its own.
  * Tests: tests/workflow.bats (workflow new). */
 static ef_status
 cli_new_members(ef_buf *m, const struct cli *c, const struct cli_book *b,
@@ -29517,7 +30823,9 @@ cli_new_members(ef_buf *m, const struct cli *c, const struct cli_book *b,
 }
 
 /* --until's time, as seconds since 1970. 0 (and a message): it is none, or
- * over already, which only the last command would tell. */
+ * over already, which only the last command would tell.
+ * Any time, the past too: such a workflow can be approved and never run.
+ * Canonical as seconds: two spellings of a time are one in the document. */
 static int
 cli_until(const struct cli *c, ef_buf *m)
 {
@@ -29541,6 +30849,11 @@ cli_until(const struct cli *c, ef_buf *m)
 }
 
 /* Begin a workflow: a draft of that name.
+ * In order: options, identity, lock, documents, the name, what is replaced;
+ * one document. Fails: 2 for a name that is taken, or --replaces of an unknown
+ * one; 4 for a name with a control character.
+ * Prints the draft's hash; each edit will have another one, while the name
+ * always means the newest of the user's own.
  * Tests: tests/workflow.bats (workflow new). */
 static int
 cli_workflow_new(struct cli *c)
@@ -29577,7 +30890,11 @@ cli_workflow_new(struct cli *c)
 }
 
 /* The draft that text means. Fails: EF_E_POLICY for what was submitted: it is
- * never changed. */
+ * never changed.
+ * Fails also: EF_E_USAGE for an unknown name. A name never means a draft that
+ * is over; its hash does, and is refused here. Another's draft is not
+ * submitted by mistake: one could otherwise be made to sign a graph under a
+ * name that one knows. */
 static ef_status
 cli_draft(const struct cli_book *b, const char *text, const ef_doc **draft,
           ef_err *err)
@@ -29603,7 +30920,11 @@ cli_draft(const struct cli_book *b, const char *text, const ef_doc **draft,
 }
 
 /* The draft that follows after the edits, signed and written, unless rc says
- * that they may not be. Closes b. Fails: as its parts. */
+ * that they may not be. Closes b. Fails: as its parts.
+ * rc is what the caller's checks came to; where it is not EF_OK, only the book
+ * is closed and the failure told. All edits are one draft: killed at any time,
+ * there is all of the change or nothing.
+ * Prints the hash of the draft. */
 static int
 cli_edit(struct cli *c, struct cli_book *b, const ef_doc *draft,
          const ef_edit *edits, size_t n, ef_status rc, ef_err *err)
@@ -29621,6 +30942,9 @@ cli_edit(struct cli *c, struct cli_book *b, const ef_doc *draft,
 }
 
 /* The build and configuration that --build and --config mean, for the node.
+ * --build may be an application's name: then its newest build by its owner's
+ * clock. What was found is in the draft by hash, and does not move when a
+ * newer build appears.
  * Fails: EF_E_USAGE, EF_E_FORMAT: the configuration is another
  * application's. */
 static ef_status
@@ -29642,6 +30966,11 @@ cli_node(const struct cli *c, const struct cli_book *b, ef_edit *e, ef_err *err)
 }
 
 /* Put an application into a draft: a build of it, with a configuration.
+ * In order: identity, lock, documents; the draft; build and configuration; the
+ * graph as it is, so that a name is not there twice. Applications and datasets
+ * share names: "app:port" and a dataset's name are told apart by them.
+ * Fails: 2 for an unknown build; 4 for a configuration of another application,
+ * a name that is taken; 5 for what was submitted.
  * Tests: tests/workflow.bats (workflow add-app). */
 static int
 cli_workflow_add_app(struct cli *c)
@@ -29656,6 +30985,10 @@ cli_workflow_add_app(struct cli *c)
     if (c->value[CLI_BUILD] == NULL || c->value[CLI_CONFIG] == NULL)
         return cli_usage("both are needed: --build BUILD and --config CONFIG",
                          NULL);
+    if (ef_name_check(e.app, NULL) != EF_OK)
+        return cli_usage("an application's name in a workflow is one file's "
+                         "name, not",
+                         c->args[1]);
     rc = cli_book_open(c, &b, CLI_WRITES, &err);
     if (rc == EF_OK)
         rc = cli_draft(&b, c->args[0], &draft, &err);
@@ -29674,7 +31007,9 @@ cli_workflow_add_app(struct cli *c)
 }
 
 /* "app:port" in two. 0: text has no colon. A dataset's name may have one, too:
- * an application of that name decides. */
+ * an application of that name decides.
+ * Example: "describe:input" is app "describe", port "input"; whether there is
+ * such a port wf_connect asks, which says so with both names. */
 static int
 cli_split_port(const ef_graph *g, const char *text, ef_edit *e)
 {
@@ -29690,11 +31025,15 @@ cli_split_port(const ef_graph *g, const char *text, ef_edit *e)
 }
 
 /* Is dataset in the graph by this name? If not, it is put there, unless
- * another has the name. Fails: EF_E_FORMAT. */
+ * another has the name. Fails: EF_E_FORMAT.
+ * Room for one more: wf_load_all has left it. d->direction is asked at once,
+ * since the connection is checked with it.
+ * Example: dana's "Conditions" is in the graph; olga's dataset of the same
+ * name needs --as. */
 static ef_status
 cli_join(ef_graph *g, ef_edit *e, const ef_doc *dataset, ef_err *err)
 {
-    size_t at = wf_dataset_find(g, e->dataset);
+    size_t at = wf_dataset_find(g, e->dataset), i;
     struct wf_dataset *d = &g->datasets[g->dataset_n];
 
     if (at < g->dataset_n && g->datasets[at].doc == dataset)
@@ -29707,6 +31046,11 @@ cli_join(ef_graph *g, ef_edit *e, const ef_doc *dataset, ef_err *err)
                                            "this name"),
                                     "--as NAME gives the dataset another one"),
                           e->dataset);
+    for (i = 0; i < g->dataset_n; i++)
+        if (g->datasets[i].doc == dataset)
+            return wf_missing(err, g->datasets[i].node,
+                              "the workflow has this dataset by another name "
+                              "already");
     e->set = dataset;
     g->dataset_n++;
     *d = (struct wf_dataset){.node = e->dataset, .doc = dataset};
@@ -29714,6 +31058,10 @@ cli_join(ef_graph *g, ef_edit *e, const ef_doc *dataset, ef_err *err)
 }
 
 /* Which dataset and port the two arguments mean, in either order.
+ *     connect study Conditions describe:input
+ *     connect study describe:input Conditions      the same
+ * The direction is the port's; the order of words is for people.
+ * Post: name has the dataset's name; e->dataset is a view of it.
  * Fails: EF_E_USAGE where none of them is a port of the workflow. */
 static ef_status
 cli_ends(const struct cli *c, const struct cli_book *b, const ef_graph *g,
@@ -29745,7 +31093,11 @@ cli_ends(const struct cli *c, const struct cli_book *b, const ef_graph *g,
     return buf_status(name, err);
 }
 
-/* Two ports through a dataset: both connections, one after the other. */
+/* Two ports through a dataset: both connections, one after the other.
+ *     connect study first:out second:in --via Stage
+ * Both edits have the same dataset; which of them writes, the ports say. Two
+ * output ports are refused as two writers; two input ports are let pass, since
+ * both may read one dataset. */
 static ef_status
 cli_via(const struct cli *c, const struct cli_book *b, const ef_graph *g,
         ef_edit edits[2], const ef_doc **dataset, ef_buf *name, ef_err *err)
@@ -29772,6 +31124,14 @@ cli_via(const struct cli *c, const struct cli_book *b, const ef_graph *g,
 /* Connect a dataset and a port, in either direction, or two ports through a
  * dataset. All that a submitted workflow may not have is refused at once, but
  * what is not connected yet.
+ * In order: identity, lock, documents; the draft and its graph; what the words
+ * mean; each connection, tried in the graph; the order of all applications;
+ * then one draft. Nothing is written where any of it fails:
+ *     Result describe:input      an input port cannot read an output dataset
+ *     describe:nosuch            the configuration has no such port
+ *     a circle                   applications wait for one another
+ * Fails: 2 for words that mean nothing; 4 for these; 5 for what was submitted,
+ * or is another's.
  * Tests: tests/workflow.bats (workflow connect). */
 static int
 cli_workflow_connect(struct cli *c)
@@ -29783,9 +31143,15 @@ cli_workflow_connect(struct cli *c)
     const ef_doc *draft = NULL, *dataset = NULL;
     ef_buf name = {0};
     ef_err err = {0};
-    ef_status rc = cli_book_open(c, &b, CLI_WRITES, &err);
+    ef_status rc;
     int status;
 
+    if (c->value[CLI_AS] != NULL &&
+        ef_name_check(slice_str(c->value[CLI_AS]), NULL) != EF_OK)
+        return cli_usage("a dataset's name in a workflow is one file's name, "
+                         "not",
+                         c->value[CLI_AS]);
+    rc = cli_book_open(c, &b, CLI_WRITES, &err);
     if (rc == EF_OK)
         rc = cli_draft(&b, c->args[0], &draft, &err);
     if (rc == EF_OK)
@@ -29808,7 +31174,13 @@ cli_workflow_connect(struct cli *c)
 }
 
 /* Submit a draft: from here on it is not changed, and its participants are
- * asked. Tests: tests/workflow.bats (workflow submit). */
+ * asked. Tests: tests/workflow.bats (workflow submit).
+ * In order: identity, lock, documents; the draft; ef_draft_submit's questions;
+ * one document. Whoever submits approves nothing by it, not even if he owns a
+ * part of it: he is asked like the others.
+ * Fails: 4 where something is not connected, naming it; 5 where a build or
+ * domain is not approved, the draft is over, or the version that it replaces
+ * was replaced meanwhile. */
 static int
 cli_workflow_submit(struct cli *c)
 {
@@ -29837,7 +31209,8 @@ cli_workflow_list(struct cli *c)
     return cli_list(c, CLI_FLOWS);
 }
 
-/* The format that name means. 0: none. */
+/* The format that name means. 0: none.
+ * Example: "svg" -> EF_VIEW_SVG; "SVG" and "png" -> 0. */
 static int
 cli_view_format(const char *name, ef_view_format *out)
 {
@@ -29850,7 +31223,10 @@ cli_view_format(const char *name, ef_view_format *out)
     return i < 4;
 }
 
-/* A draft or workflow, drawn into out. Fails: as its parts. */
+/* A draft or workflow, drawn into out. Fails: as its parts.
+ * Whoever looks is used to choose names (his own before those that people give
+ * themselves): two people's pages may differ in names, never in states.
+ * Post: out may have a part of it on failure; callers throw it away. */
 static ef_status
 cli_draw(const struct cli *c, ef_buf *out, ef_view_format format, ef_err *err)
 {
@@ -29893,6 +31269,9 @@ cli_workflow_show(struct cli *c)
 
 /* Draw a workflow: text, dot, svg or html, to a file or standard output. The
  * file appears whole or not at all.
+ * Fails: 1 where the file cannot be written: the one that was there stays; 2
+ * for an unknown format or name. A page of a workflow with a hostile
+ * description is as harmless as its drawing makes it: see the cards of view_.
  * Tests: tests/graph.bats, tests/workflow.bats (workflow graph). */
 static int
 cli_workflow_graph(struct cli *c)
@@ -29913,7 +31292,12 @@ cli_workflow_graph(struct cli *c)
 }
 
 /* One application's APPCONFIG_ID, on a line; its configuration to dir, where
- * there is one. Fails: as ef_appconfig; EF_E_IO. */
+ * there is one. Fails: as ef_appconfig; EF_E_IO.
+ * The file is called by its own hash, so that what is in it can be checked
+ * with sha256sum, and two configurations never have one name. Nothing in it is
+ * secret: its mode is the umask's.
+ *     77ab3e5f0011...  describe        64 digits, two blanks, the name
+ * The file of -o is called by the hash, and sha256sum of it prints the same. */
 static ef_status
 cli_hash_row(ef_buf *out, const struct cli_book *b, const ef_doc *doc,
              ef_slice node, const char *dir, ef_err *err)
@@ -29947,6 +31331,10 @@ cli_hash_row(ef_buf *out, const struct cli_book *b, const ef_doc *doc,
 
 /* The APPCONFIG_ID of each application of an approved workflow; with -o their
  * runtime configurations, too, each in a file of that name.
+ * In order: documents; the workflow; for each application, in the order of
+ * their names, its configuration, its hash, its file. Where the second fails,
+ * the first one's file stays: it is right for itself. Nothing is printed then.
+ * Needs no identity: anybody who has the folder comes to the same lines.
  * Fails: 5 where it is not approved. Tests: tests/workflow.bats (hashes). */
 static int
 cli_workflow_hashes(struct cli *c)
@@ -29975,9 +31363,14 @@ cli_workflow_hashes(struct cli *c)
 
 /* --- tasks and answers --- */
 
+/* An answer is given to what has been read: `task list` prints whole hashes,
+ * `workflow show` or `graph` what is behind one, and `approve` takes nothing
+ * else. There is no "approve all", and no answer on behalf of others. */
+
 /* Who is asked about doc: a workflow's participants, an application's
  * approvers for its domains and its builds. people is empty for documents
- * that nobody is asked about. Fails: EF_E_MEMORY. */
+ * that nobody is asked about. Fails: EF_E_MEMORY.
+ * Post: wf_people_free, also after failure. */
 static ef_status
 cli_asked(const struct cli_book *b, const ef_doc *doc, struct wf_people *people,
           ef_err *err)
@@ -29995,7 +31388,9 @@ cli_asked(const struct cli_book *b, const ef_doc *doc, struct wf_people *people,
                         doc, err);
 }
 
-/* What task list calls a document that waits. */
+/* What task list calls a document that waits.
+ * Of an application it is the domains that are approved: its name and its
+ * approvers say nothing that could be. */
 static const char *
 cli_task_name(const ef_doc *doc)
 {
@@ -30005,7 +31400,9 @@ cli_task_name(const ef_doc *doc)
                                        : "workflow";
 }
 
-/* Does doc wait for an answer of the user's? Fails: EF_E_MEMORY. */
+/* Does doc wait for an answer of the user's? Fails: EF_E_MEMORY.
+ * One who has declined or approved is not asked again; a document that is
+ * cancelled, rejected or approved without him waits for nobody. */
 static ef_status
 cli_waits(const struct cli_book *b, const ef_doc *doc, int *yes, ef_err *err)
 {
@@ -30027,7 +31424,11 @@ cli_waits(const struct cli_book *b, const ef_doc *doc, int *yes, ef_err *err)
     return rc;
 }
 
-/* One line of `task list`: kind, hash, name, whose. */
+/* One line of `task list`: kind, hash, name, whose.
+ *     workflow  77ab3e5f...  study  by dana (NzbLsXh8uDCc)
+ * with all 64 digits: this is where `approve` has its argument from.
+ * --json has no state and no reason: whatever is in the list is pending, and
+ * waits for this user. "by" is the author's whole thumbprint there. */
 static void
 cli_task_row(ef_buf *out, const struct cli_book *b, const ef_doc *doc, int json)
 {
@@ -30055,6 +31456,9 @@ cli_task_row(ef_buf *out, const struct cli_book *b, const ef_doc *doc, int json)
 }
 
 /* Builds, domains and workflows that wait for the user's answer.
+ * The hint goes to standard error, so that a script gets rows alone. For each
+ * document that names the user its state is worked out: quadratic as cli_list.
+ * Fails: 2 without an identity: nothing can wait for nobody.
  * Tests: tests/workflow.bats (task list). */
 static int
 cli_task_list(struct cli *c)
@@ -30085,6 +31489,12 @@ cli_task_list(struct cli *c)
 }
 
 /* May the user answer about doc? *done: he has said the same already.
+ * An approval of what is not whole is refused here, for the user's sake: he
+ * would sign a hash without having seen what it stands for. A decline needs
+ * nothing but to be asked; it is the safe answer, and possible also of what is
+ * approved or cancelled already.
+ * Fails also with EF_E_FORMAT, naming what is missing: the document may come
+ * with the next copy of the folder.
  * Fails: EF_E_POLICY: nobody asked, it was cancelled or is not whole, or he
  * declined it before. */
 static ef_status
@@ -30123,7 +31533,8 @@ cli_may_answer(const struct cli_book *b, const ef_doc *doc, int decline,
     return rc;
 }
 
-/* What was answered, on stderr: so that a wrong hash is noticed. */
+/* What was answered, on stderr: so that a wrong hash is noticed.
+ *     encflow approve: approved: workflow "study" */
 static void
 cli_answered(const struct cli_book *b, const ef_doc *doc, const char *what)
 {
@@ -30140,6 +31551,11 @@ cli_answered(const struct cli_book *b, const ef_doc *doc, const char *what)
 }
 
 /* approve and decline: a signed statement over exactly that hash.
+ * In order: identity, lock, documents; exactly that hash; that the user is
+ * asked, and may; one document. Said twice, it is done already: status 0, and
+ * nothing is written. An approval can be followed by a decline, which is
+ * final; the reverse is refused, since it would have no effect.
+ * The reason is for everybody to read, and signed with the rest.
  * Fails: 2 for what is no whole hash or not there, 5 where nobody asks.
  * Tests: tests/workflow.bats (approve). */
 static int
@@ -30190,6 +31606,12 @@ cli_decline(struct cli *c)
 
 /* Take back a draft, or a workflow that one has submitted: pending or
  * approved, it is over. Fails: 5 where another made it.
+ * In order: identity, lock, documents; what it is, and whose; one document.
+ * There is no way back, but the same graph can be submitted again. A new draft
+ * that has replaced this one is not touched by it.
+ * What was handed out before is not called back: who has a runtime
+ * configuration and credentials has them. A release service that sees the
+ * cancel gives out no more.
  * Tests: tests/workflow.bats (workflow cancel). */
 static int
 cli_workflow_cancel(struct cli *c)
@@ -30226,6 +31648,11 @@ cli_workflow_cancel(struct cli *c)
 
 /* A key for the release service: X25519. The private one goes to a file, the
  * public one, for those who seal credentials, to standard output.
+ * In order: the key is made, its file is written and synced, the public key is
+ * printed. Killed in between, there is a private key whose public one nobody
+ * has: openssl pkey -pubout prints it.
+ * Whoever has this file opens all credentials that were sealed to it: there is
+ * no passphrase, its mode is 0600.
  * Secret: key. Fails: 1 where the file exists.
  * Tests: tests/workflow.bats (release keygen), tests/secrets.bats. */
 static int
@@ -30476,7 +31903,14 @@ cli_share(const struct cli *c, struct run_job *job)
 
 /* --- run with a runtime configuration --- */
 
-/* A configuration that `workflow hashes -o` wrote, and what it leads to. */
+/* For tests on one's own machine: what the enclave will do, but with the
+ * release key and the folder at hand instead of an attestation. The order of
+ * checks is the enclave's: the configuration's form and its time, that it is
+ * the approved one, every credential against its commitment, then run_job,
+ * which compares each input with size and hash. */
+
+/* A configuration that `workflow hashes -o` wrote, and what it leads to.
+ * Secret: sk; the credentials in the ports. The rest is public. */
 struct cli_appconfig {
     unsigned char *text; /* the file; EF_MAX_APPCONFIG_BYTES + 1 */
     ef_json json;
@@ -30487,7 +31921,8 @@ struct cli_appconfig {
     size_t word_n;
 };
 
-/* Safe on zeros. */
+/* Safe on zeros.
+ * The ports are empty where run_job has taken them over. */
 static void
 cli_appconfig_free(struct cli_appconfig *a)
 {
@@ -30505,6 +31940,11 @@ cli_appconfig_free(struct cli_appconfig *a)
 }
 
 /* The file, indexed and checked; and that it has not expired.
+ * The bytes are judged by ef_appconfig_parse; whether they are what was
+ * approved, by cli_appconfig_approved.
+ * The clock is this machine's. Who can set it back can run longer than was
+ * approved, with credentials that their store refuses by its own clock.
+ * Fails: EF_E_POLICY from the second on that "expires" names.
  * UNTRUSTED: the file. Fails: EF_E_FORMAT, EF_E_POLICY, EF_E_IO.
  * Fuzz: fuzz/fuzz_document.c. */
 static ef_status
@@ -30534,6 +31974,12 @@ cli_appconfig_read(struct cli_appconfig *a, const char *path, ef_err *err)
 
 /* One dataset of the configuration: its credentials, from the workspace, and
  * what its file must be. UNTRUSTED: the configuration.
+ * Of the configuration: location, size, hash. Of the workspace: the key's
+ * commitment in the dataset's document, and its owner's credentials. The two
+ * fit, since the configuration was just compared with what the documents come
+ * to.
+ * Secret: d->cred. Each input is compared with size and hash before the
+ * application sees a byte of it (d->pinned).
  * Fails:   EF_E_POLICY, EF_E_AUTH, EF_E_FORMAT, naming the dataset. */
 static ef_status
 cli_appconfig_dataset(struct cli_appconfig *a, const struct cli_book *b,
@@ -30579,6 +32025,9 @@ cli_appconfig_dataset(struct cli_appconfig *a, const struct cli_book *b,
 }
 
 /* All datasets of all ports, by name, as a ports folder would have them.
+ * Linear but for the sorting. Several ports become one folder of inputs and
+ * one of outputs, as `run` has them: the application tells datasets apart by
+ * name.
  * Fails: as cli_appconfig_dataset. A dataset on two ports counts once. */
 static ef_status
 cli_appconfig_ports(struct cli_appconfig *a, const struct cli_book *b,
@@ -30604,7 +32053,12 @@ cli_appconfig_ports(struct cli_appconfig *a, const struct cli_book *b,
     return rc == EF_OK ? run_port_sort(&a->out, err) : rc;
 }
 
-/* The configuration's command, for run_job. EF_E_MEMORY. */
+/* The configuration's command, for run_job. EF_E_MEMORY.
+ * Nothing is split or expanded: word for word what was approved.
+ * ef_buf has room for the NUL behind each word. A word with a NUL in it cannot
+ * be there: doc_text refuses it, so that execvp gets what was approved and not
+ * its beginning.
+ * Post: a->command ends with NULL; its words live as long as a. */
 static ef_status
 cli_appconfig_command(struct cli_appconfig *a, ef_err *err)
 {
@@ -30630,7 +32084,11 @@ cli_appconfig_command(struct cli_appconfig *a, ef_err *err)
 }
 
 /* The configuration's files, each to ROOT and its path: below /opt/fortanix,
- * as doc_item_path has made sure. Fails: EF_E_IO, EF_E_MEMORY. */
+ * as doc_item_path has made sure. Fails: EF_E_IO, EF_E_MEMORY.
+ * Written before the application starts, and left there: they are public. What
+ * is there already is replaced, file by file, each whole. In the enclave ROOT
+ * is "", and the file system its own memory; elsewhere --root keeps them out
+ * of the machine's own /opt. */
 static ef_status
 cli_appconfig_items(struct cli_appconfig *a, const char *root, ef_err *err)
 {
@@ -30665,7 +32123,9 @@ cli_appconfig_items(struct cli_appconfig *a, const char *root, ef_err *err)
 }
 
 /* The release key that opens the credentials: for tests, on one's own
- * machine. Secret: a->sk. Fails: EF_E_FORMAT, EF_E_IO. */
+ * machine. Secret: a->sk. Fails: EF_E_FORMAT, EF_E_IO.
+ * Only read: whoever runs this has the file already. The application is kept
+ * from it (cli_appconfig_open, job->ports). */
 static ef_status
 cli_appconfig_key(const struct cli *c, struct cli_appconfig *a, ef_err *err)
 {
@@ -30689,7 +32149,12 @@ cli_appconfig_key(const struct cli *c, struct cli_appconfig *a, ef_err *err)
 
 /* Is the file what the workspace's documents come to, byte for byte? Nothing
  * else is run: neither a file that somebody changed, nor what was cancelled
- * since. Fails: EF_E_POLICY, EF_E_AUTH. Tests: tests/workflow.bats. */
+ * since. Fails: EF_E_POLICY, EF_E_AUTH. Tests: tests/workflow.bats.
+ *     another command in the file      EF_E_AUTH
+ *     "sha256" left out of it          EF_E_AUTH
+ *     the workflow was cancelled       EF_E_POLICY, with the reason
+ * In an enclave the attested APPCONFIG_ID says the same without a folder.
+ * Which documents count, whoever keeps the folder answers for. */
 static ef_status
 cli_appconfig_approved(const struct cli_appconfig *a, const struct cli_book *b,
                        ef_err *err)
@@ -30715,6 +32180,10 @@ cli_appconfig_approved(const struct cli_appconfig *a, const struct cli_book *b,
 }
 
 /* Everything that `run --appconfig-file` needs, into a and job.
+ * In order: the file, the key, the documents, that they come to this file,
+ * every credential opened and compared with its commitment, the command, the
+ * items. The workspace is closed before anything runs. Killed at any time, the
+ * items that were written stay, and nothing else was changed.
  * Secret: a. Fails: as its parts; nothing was fetched or run. */
 static ef_status
 cli_appconfig_open(const struct cli *c, struct cli_appconfig *a,
@@ -30727,7 +32196,7 @@ cli_appconfig_open(const struct cli *c, struct cli_appconfig *a,
     if (rc == EF_OK)
         rc = cli_appconfig_key(c, a, err);
     if (rc == EF_OK)
-        rc = cli_book_open(c, &b, 0, err);
+        rc = cli_book_open(c, &b, CLI_NOBODY, err);
     if (rc == EF_OK)
         rc = with_file(err, cli_appconfig_approved(a, &b, err),
                        c->value[CLI_APPCONFIG]);
@@ -30748,7 +32217,9 @@ cli_appconfig_open(const struct cli *c, struct cli_appconfig *a,
 
 /* What was approved is what runs: neither another command nor another ports
  * folder beside it; and what belongs to it is nothing without it. 0, or 2
- * after a message. */
+ * after a message.
+ * Fails, for instance, for `run --appconfig-file f.json -- sh`: whoever wants
+ * another command wants another configuration, and its approval. */
 static int
 cli_appconfig_usage(const struct cli *c)
 {
@@ -30780,6 +32251,8 @@ cli_appconfig_usage(const struct cli *c)
  * fetches anything.
  * What follows "--" is the application. A port's name is checked here
  * because it becomes part of a path: "../x" is refused.
+ * With --appconfig-file, ports and command are the configuration's, and every
+ * credential is opened before run_job is called (cli_appconfig_open).
  * Secret: none here; credentials and plaintext are run_job's.
  * Post: no plaintext is left, or a warning says where. The application's own
  * failure is part of the result: the exit status is 0 when every output has
@@ -31707,7 +33180,8 @@ cli_help(void)
            "that only its receiver can read\n\ncommands:\n");
     for (i = 0; i < CLI_COMMANDS; i++)
         printf("  %-18s %s\n", cli_commands[i].name, cli_commands[i].about);
-    printf("\n`encflow COMMAND --help` tells more; encflow(1) tells all.\n"
+    printf("\n`encflow COMMAND --help` tells more; encflow(1) and\n"
+           "encflow-workflow(1) tell all. "
            "`make demo` runs the whole story.\n\n"
            "exit status: 0 done, 1 I/O or internal failure, 2 usage, "
            "3 authentication failed,\n4 malformed input, 5 refused by "
@@ -31774,7 +33248,12 @@ cli_repeats(enum cli_option o)
 }
 
 /* Was a value of a repeatable option given before, or its part before the '='?
- * A port is either way, not both. A set of measurements may come twice. */
+ * A port is either way, not both. A set of measurements may come twice.
+ * Refused with the options, since the documents would say "a name twice" of a
+ * place that the user has never seen.
+ *     --label A=1 --label A=2            given twice: A=2
+ *     --input data --output data         given twice: data
+ * Quadratic in the options of one command line. */
 static int
 cli_given_before(const struct cli *c, enum cli_option o, const char *value)
 {

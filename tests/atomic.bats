@@ -570,3 +570,124 @@ closed() {
     [ "$size" -gt 0 ] && [ "$size" -lt 6000000 ]
     cmp -n "$size" out long
 }
+
+# -------------------------------------------------------------- workspaces
+
+# A workspace in place/ws: whole documents, and the lock. What is there is
+# looked at by Python's cryptography, which knows nothing of ours.
+book_setup() {
+    export ENCFLOW_WORKSPACE=$PWD/place/ws ENCFLOW_ID=$PWD/id.pem
+    "$ENCFLOW" id new -q dana >/dev/null
+    "$ENCFLOW" release keygen -o rel.pem >rel.pub
+    head -c 300000 plain >some
+    printf '{"query_string": "", "encryption": {"key": "%s"}}' "$KEY" >cred.json
+    ref seal key.hex <some >store.enc
+}
+
+# whole_book: prints the kinds of the documents; fails for any other name, for
+# one that is not whole, and for a dataset without credentials.
+whole_book() {
+    "$PYTHON" - place/ws <<'END'
+import base64, hashlib, json, os, re, sys
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, utils
+
+def decoded(text):
+    return base64.urlsafe_b64decode(text + b"=" * (-len(text) % 4))
+
+kinds, datasets, sealed = [], set(), set()
+for name in os.listdir(sys.argv[1]):
+    if name == ".lock":
+        continue
+    assert re.fullmatch("[0-9a-f]{64}", name), f"stray: {name}"
+    head, body, mark = open(f"{sys.argv[1]}/{name}", "rb").read().split(b".")
+    jwk = json.loads(decoded(head))["jwk"]
+    x, y = (int.from_bytes(decoded(jwk[i].encode()), "big") for i in "xy")
+    r, s = (int.from_bytes(decoded(mark)[i:i + 32], "big") for i in (0, 32))
+    ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key().verify(
+        utils.encode_dss_signature(r, s), head + b"." + body,
+        ec.ECDSA(hashes.SHA256()))
+    assert hashlib.sha256(decoded(body)).hexdigest() == name
+    text = json.loads(decoded(body))
+    kinds.append(text["kind"])
+    if text["kind"] == "dataset":
+        datasets.add(name)
+    if text["kind"] == "credentials":
+        sealed.add(text["dataset"])
+assert datasets <= sealed, "a dataset without credentials"
+print(*sorted(kinds))
+END
+}
+
+# Each writes to the workspace; N makes its names new.
+book_command() {
+    case $1 in
+    new) set -- workflow new "w$2" ;;
+    import) set -- id import "p$2" pub.pem ;;
+    add) set -- dataset add --release-key rel.pub --credentials cred.json \
+        --allow-file --location "file://$PWD/store.enc" "d$2" ;;
+    app) set -- app add --image i --pcr "$SET" "a$2" ;;
+    esac
+    exec "$ENCFLOW" "$@"
+}
+
+@test "kill -9 while a workspace is written: whole documents, no lock left" {
+    need_tmpfile
+    local n=0 verb pid killed=0 code
+    book_setup
+    "$ENCFLOW" id show --format pem >pub.pem
+    SET=$(printf 'PCR%d=%096d,' 0 1 1 1 2 1)
+    SET=${SET%,}
+    for ((n = 0; n < 60; n++)); do
+        for verb in new import add app; do
+            (book_command $verb $n) >out 2>err 3>&- &
+            pid=$!
+            sleep "0.0$((RANDOM % 4))$((RANDOM % 10))"
+            kill -KILL $pid 2>/dev/null || true
+            code=0
+            wait $pid || code=$?
+            [ $code -ne 137 ] || killed=$((killed + 1))
+            [ $code -eq 137 ] || [ $code -eq 0 ] || { cat err && false; }
+        done
+        ((n % 10)) || whole_book >/dev/null
+    done
+    [ "$killed" -ge 40 ] # the moments were such that the test could fail
+    # the lock died with its holder, and nothing is in the way
+    timeout 9 "$ENCFLOW" workflow new after >/dev/null
+    whole_book >kinds
+    grep -q draft kinds
+    only ws
+}
+
+@test "disk full: a workspace has whole documents, and the key is told" {
+    in_tmpfs size=64k '
+        export ENCFLOW_WORKSPACE=$PWD/place/ws ENCFLOW_ID=$PWD/id.pem
+        "$ENCFLOW" id new -q dana >/dev/null
+        code=0
+        for ((n = 0; n < 100 && code == 0; n++)); do
+            "$ENCFLOW" workflow new "w$n" >out 2>err || code=$?
+        done
+        [ $code -eq 1 ]
+        grep -q "No space left" err
+        [ ! -s out ]
+        count=$(ls place/ws | wc -l)
+        [ "$count" -eq "$n" ] # the identity, and all but the last
+        "$ENCFLOW" workflow list >list 2>err
+        [ ! -s err ]
+        [ "$(wc -l <list)" -eq $((n - 1)) ]
+        # nobody is announced, so no key is kept
+        code=0
+        "$ENCFLOW" id new -q --id other.pem olga >out 2>err || code=$?
+        [ $code -eq 1 ] && [ ! -e other.pem ] && [ ! -s out ]'
+}
+
+@test "without O_TMPFILE: a document is whole, its folder has no other name" {
+    need_strace
+    book_setup
+    # the third: after reading the folder, and opening it to write
+    by_strace -P place/ws -e inject=openat:error=EOPNOTSUPP:when=3 \
+        workflow new study >hash
+    grep -q O_TMPFILE.*INJECTED trace
+    whole_book >kinds
+    [ "$(<kinds)" = "draft identity" ]
+}

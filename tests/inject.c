@@ -217,6 +217,7 @@ WRAP(int, -1, renameat, (int dir, const char *path, int to, const char *name),
      (dir, path, to, name))
 WRAP(int, -1, unlinkat, (int dir, const char *path, int flags),
      (dir, path, flags))
+WRAP(int, -1, unlink, (const char *path), (path))
 WRAP(int, -1, mkdir, (const char *path, mode_t mode), (path, mode))
 WRAP(int, -1, rmdir, (const char *path), (path))
 WRAP(ssize_t, -1, readlink, (const char *path, char *to, size_t n),

@@ -27,6 +27,7 @@ import argparse
 import base64
 import errno
 import fcntl
+import hashlib
 import http.server
 import json
 import multiprocessing
@@ -43,7 +44,9 @@ import tempfile
 import threading
 import time
 
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 # --------------------------------------------------------------- the faults
@@ -86,7 +89,8 @@ FAULTS = {
     "lseek": hard("EIO"), "ftruncate": hard("EIO"), "fsync": hard("EIO", rule=FAIL),
     "fchmod": hard("EPERM"), "fchmodat": hard("EPERM"),
     "linkat": hard("EPERM", "EIO+"), "renameat": hard("EIO"),
-    "unlinkat": hard("EIO"), "mkdir": hard("ENOSPC"), "rmdir": hard("EBUSY"),
+    "unlinkat": hard("EIO"), "unlink": hard("EIO"),
+    "mkdir": hard("ENOSPC"), "rmdir": hard("EBUSY"),
     "readlink": hard("EACCES"), "realpath": hard("ENOMEM"),
     "getcwd": hard("ENOMEM"), "pipe2": hard("EMFILE"),
     "dup2": hard("EMFILE"), "fcntl": hard("EINVAL"),
@@ -134,6 +138,7 @@ LEFT_OUT = {
         localeconv rewinddir stderr stdout strerror time umask""",
     "pure: memory in, memory out": """memchr memcmp memcpy memmove memset
         qsort snprintf sprintf strcasecmp strchr strcmp strcspn strlen
+        strncat
         strncasecmp strncmp strpbrk strrchr strspn strstr strtod strtok_r
         strtol vsnprintf""",
     "they print: the streams' own writes fail": """fflush fprintf fputc fputs
@@ -258,11 +263,17 @@ class Scenario:
             it only tells the steps, and what counts is elsewhere
     most    as --most, for this one
     env     variables, besides those that all have
+    late    with most, the last calls are tried, not the first: what comes
+            before is reading that all commands of a workspace have in common
+    adds    the kinds of the documents that are new in ws/ then
+    part    what a failure may leave of them, besides nothing and all of
+            them: documents that mean nothing alone, or that a hint is about
     """
 
     def __init__(self, name, args, files=None, stdin=b"", status=0, out=b"",
                  makes=None, fails=(1,), only=(), keeps=KEEPS_WORK,
-                 spares=(), most=0, env=()):
+                 spares=(), most=0, env=(), late=False, adds=None,
+                 part=()):
         self.name = name
         self.args = args.split() if isinstance(args, str) else args
         self.keeps, self.spares = keeps, spares
@@ -270,6 +281,9 @@ class Scenario:
         self.status, self.out = status, out
         self.makes, self.fails = makes or {}, fails
         self.only, self.most, self.env = only, most, env
+        self.late = late
+        self.adds = None if adds is None else sorted(adds)
+        self.part = [sorted(kinds) for kinds in part]
 
 
 def ports(scheme, application=None):
@@ -439,6 +453,8 @@ def scenarios():
                    "{HTTP}/result?" + QUERY, answer, **answered)
     yield Scenario("--help", "--help", out=None)
     yield from object_scenarios(key, plain, sealed)
+    if STAGES:
+        yield from workspace_scenarios()
 
 
 def object_scenarios(key, plain, sealed):
@@ -482,6 +498,172 @@ def object_scenarios(key, plain, sealed):
         "keys.json": b'{"Version": 1, "AccessKeyId": "AKIDEXAMPLE", '
         b'"SecretAccessKey": "AWSSECRETAWSSECRET"}'}, out=None,
         spares=("fork",))
+
+
+# ------------------------------------------------------------- a workspace
+
+# One person who is everything that a workflow needs, so that there is little
+# to read: every command reads all documents. Each entry is a stage: the
+# folder as it was before the next one.
+HASH = rb"[0-9a-f]{64}\n"
+PCR = "--pcr " + ",".join(f"PCR{i}={'a5' * 48}" for i in range(3))
+WS = "--workspace ws --id id.pem"
+HERE = "file:///proc/self/cwd"  # the same place for all, in its own folder
+SEALED_TO = "--release-key rel.pub --allow-file"
+STORY = (
+    ("empty", "release keygen -o rel.pem"),
+    (None, f"id new {WS} dana"),
+    ("person", f"dataset add {WS} {SEALED_TO} --from table --to "
+     f"{HERE}/store/in.enc In"),
+    (None, f"dataset add {WS} {SEALED_TO} -K key --direction output --to "
+     f"{HERE}/store/out.enc Out"),
+    (None, f"app add {WS} --image i {PCR} --domain kms.example describe"),
+    ("app", f"config add {WS} --app describe default"),
+    (None, f"workflow new {WS} study"),
+    ("draft", f"workflow add-app {WS} --build describe --config default "
+     "study a"),
+    ("joined", f"workflow connect {WS} study In a:input"),
+    (None, f"workflow connect {WS} study a:output Out"),
+    (None, "approve build"), (None, "approve domains"),
+    ("complete", f"workflow submit {WS} study"),
+    ("pending", "approve workflow"),
+    (None, f"workflow hashes {WS} -o cfg study"), ("approved", None))
+STAGES = {}
+
+
+def answer_words(encflow, kind, folder):
+    """The arguments that approve what waits, of that kind."""
+    text = subprocess.run([encflow, *f"task list {WS} --json".split()],
+                          cwd=folder, check=True, capture_output=True).stdout
+    return [f"approve {WS} {task['hash']}" for task in json.loads(text)
+            if task["task"] == kind][0]
+
+
+def tell_story(encflow, folder):
+    """Fill STAGES, with encflow itself and nothing failing."""
+    os.makedirs(f"{folder}/store")
+    for name, data in (("table", TABLE), ("key", KEY.encode())):
+        with open(f"{folder}/{name}", "wb") as file:
+            file.write(data)
+    os.environ["ASAN_OPTIONS"] = "detect_leaks=0"
+    for stage, words in STORY:
+        if stage:
+            STAGES[stage] = {
+                os.path.relpath(os.path.join(top, name), folder): open(
+                    os.path.join(top, name), "rb").read()
+                for top, _, files in os.walk(folder) for name in files}
+        if words and words.startswith("approve "):
+            words = answer_words(encflow, words.split()[1], folder)
+        if words:
+            done = subprocess.run(
+                [encflow, *words.replace("{S}", folder).split()], cwd=folder,
+                check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            if words.startswith("release"):
+                with open(f"{folder}/rel.pub", "wb") as file:
+                    file.write(done.stdout)
+
+
+def task_of(stage, kind):
+    """The hash of the one document of that kind at that stage."""
+    return [name[3:] for name, data in STAGES[stage].items()
+            if name.startswith("ws/") and document(name[3:], data) == kind][0]
+
+
+# What comes after all documents were read.
+LATE = {"late": True, "most": 5}
+LOOKS = ("malloc", "calloc", "realloc", "opendir", "readdir", "open", "read",
+         "fstat", "write", "stdout", "fsync")
+PRIVATE = Like(rb"-----BEGIN PRIVATE KEY-----\n.{40,300}"
+               rb"-----END PRIVATE KEY-----\n")
+PUBLIC = Like(rb"-----BEGIN PUBLIC KEY-----\n.{40,300}"
+              rb"-----END PUBLIC KEY-----\n")
+
+
+def adds(stage, name, words, *kinds, **more):
+    """A scenario: a command that adds documents of these kinds."""
+    more = {"out": Like(HASH), **LATE, **more}
+    return Scenario(name, f"{words} {WS}", STAGES[stage], adds=kinds, **more)
+
+
+def shows(stage, name, words, **more):
+    """A scenario: a command that adds none."""
+    more = {"out": None, "only": LOOKS, **LATE, **more}
+    return Scenario(name, f"{words} {WS}", STAGES[stage], adds=(), **more)
+
+
+def workspace_scenarios():
+    person = {n: d for n, d in STAGES["person"].items()}
+    other = {**person, "pub.pem": subprocess.run(
+        ["openssl", "pkey", "-pubout"], input=person["id.pem"], check=True,
+        capture_output=True).stdout}
+    given = {**person, "c.json": credentials("").encode(),
+             "store/t.enc": seal(TABLE), "long": b"A text\n" * 300,
+             "item": PLAIN[:3000]}
+    rooms = {**person, "store/x": b""}
+    put = {"store/in.enc": Like(rb".{%d}" % (len(TABLE) + 28))}
+    yield Scenario("release keygen", "release keygen -o rel.pem", out=PUBLIC,
+                   makes={"rel.pem": PRIVATE})
+    yield Scenario("id new", f"id new {WS} -q dana", {}, out=Like(HASH),
+                   adds=("identity",), makes={"id.pem": PRIVATE})
+    yield Scenario("id import", f"id import {WS} dave pub.pem", other,
+                   out=Like(HASH), adds=("identity",), **LATE)
+    yield shows("person", "id list", "id list")
+    yield shows("person", "id show", "id show --format jwk")
+    yield Scenario("dataset add", f"dataset add {WS} {SEALED_TO} --label "
+                   "Location=East --from table --to file://{S}/store/in.enc In",
+                   rooms, out=Like(HASH), adds=("credentials", "dataset"),
+                   part=(["credentials"],), makes=put, fails=(1, 6), **LATE)
+    yield Scenario("dataset add, given", f"dataset add {WS} {SEALED_TO} "
+                   "--long-description-file long --credentials c.json "
+                   "--location file://{S}/store/t.enc In", given,
+                   out=Like(HASH), adds=("credentials", "dataset"),
+                   part=(["credentials"],), fails=(1, 6), **LATE)
+    yield shows("approved", "dataset show", "dataset show In")
+    yield adds("approved", "dataset renew", f"dataset renew {SEALED_TO} "
+               f"--to {HERE}/store/in.enc In", "credentials", out=b"")
+    yield Scenario("run --appconfig-file", "run --workspace ws --release-key rel.pem "
+                   "--allow-file --work {S}/work --appconfig-file "
+                   + [n for n in STAGES["approved"] if n[:4] == "cfg/"][0],
+                   STAGES["approved"], out=None, fails=(1, 6), adds=(),
+                   spares=("stdout",), **LATE,
+                   makes={"store/out.enc": Sealed(result(DESCRIBED.replace(
+                       b"/in\n", b"/In\n")))})
+    yield adds("person", "app add", f"app add --image i {PCR} describe",
+               "app", "build", part=(["app"],),
+               out=Like(rb"app " + HASH + b"build " + HASH))
+    yield Scenario("config add", f"config add {WS} --app describe --item "
+                   "/opt/fortanix/item=item default -- cat x",
+                   {**STAGES["app"], "item": PLAIN[:3000]}, out=Like(HASH),
+                   adds=("config",), **LATE)
+    yield adds("app", "workflow new", "workflow new study", "draft")
+    yield Scenario("workflow new, of a name that is taken",
+                   f"workflow new {WS} study", STAGES["draft"], adds=(),
+                   status=2, fails=(1, 2), **LATE)
+    yield adds("draft", "workflow add-app", "workflow add-app --build "
+               "describe --config default study a", "draft")
+    yield adds("joined", "workflow connect", "workflow connect study In "
+               "a:input", "draft")
+    yield adds("complete", "workflow submit", "workflow submit study",
+               "workflow")
+    yield shows("pending", "task list", "task list")
+    yield shows("pending", "task list --json", "task list --json")
+    yield adds("pending", "approve", f"approve {task_of('pending', 'workflow')}",
+               "approval", out=b"")
+    yield adds("pending", "decline", "decline --reason no "
+               f"{task_of('pending', 'workflow')}", "decline", out=b"")
+    yield adds("pending", "workflow cancel", "workflow cancel study",
+               "cancel", out=b"")
+    yield shows("approved", "workflow list", "workflow list")
+    yield shows("approved", "workflow show", "workflow show study")
+    yield shows("approved", "workflow graph", "workflow graph --format html "
+                "-out page study", makes={"page": Like(rb"(?i)<!DOCTYPE.*</html>\n")},
+                most=20)
+    config = [n for n in STAGES["approved"] if n.startswith("cfg/")][0]
+    text = STAGES["approved"][config]
+    bare = {n: d for n, d in STAGES["approved"].items() if n != config}
+    yield Scenario("workflow hashes", f"workflow hashes {WS} -o cfg study",
+                   bare, out=Like(HASH[:-2] + rb"  a\n"), adds=(),
+                   makes={config: text}, **LATE)
 
 
 # ------------------------------------------------------------------ a folder
@@ -822,7 +1004,58 @@ def pipe():
 
 
 REPORT = re.compile(rb"Sanitizer|runtime error:|Assertion")
-MESSAGE = re.compile(rb"encflow( [a-z0-9 ]+)?: .")
+MESSAGE = re.compile(rb"encflow( [a-z0-9 -]+)?: .")
+
+
+def is_document(scenario, name):
+    """Is it of the workspace, and looked at by documents()?"""
+    return scenario.adds is not None and (
+        name == "ws/.lock" or re.fullmatch(r"ws/[0-9a-f]{64}", name))
+
+
+def decoded(text):
+    return base64.urlsafe_b64decode(text + b"=" * (-len(text) % 4))
+
+
+def document(name, jws):
+    """The kind of this document; None where it is not whole, not signed by
+    the one that it names, or not what its name says."""
+    try:
+        head, body, signature = jws.split(b".")
+        header, payload = json.loads(decoded(head)), decoded(body)
+        x, y = (int.from_bytes(decoded(header["jwk"][i].encode()), "big")
+                for i in "xy")
+        r, s = (int.from_bytes(decoded(signature)[i:i + 32], "big")
+                for i in (0, 32))
+        ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key() \
+            .verify(utils.encode_dss_signature(r, s), head + b"." + body,
+                    ec.ECDSA(hashes.SHA256()))
+    except (ValueError, KeyError, InvalidSignature):
+        return None
+    kind = header["typ"].removeprefix("encflow-")
+    if hashlib.sha256(payload).hexdigest() != name or \
+            json.loads(payload)["kind"] != kind:
+        return None
+    return kind
+
+
+def documents(scenario, before, seen):
+    """The kinds of the new documents, sorted; or what is wrong with one."""
+    kinds = []
+    if scenario.adds is None:
+        return kinds
+    for name in sorted(before.keys() | seen.files.keys()):
+        if not is_document(scenario, name) or name == "ws/.lock":
+            continue
+        if name in before:
+            if before[name] != seen.files.get(name):
+                return f"{name} is other, or gone"
+            continue
+        kind = document(name[3:], seen.files[name])
+        if kind is None:
+            return f"{name} is no whole document"
+        kinds.append(kind)
+    return sorted(kinds)
 
 
 def worked(scenario, before, plain, out, seen, call):
@@ -842,8 +1075,13 @@ def worked(scenario, before, plain, out, seen, call):
         if seen.modes[name] != (0o600 if name in before
                                 else plain.modes[name]):
             return f"{name} has mode {seen.modes[name]:o}"
+    new = documents(scenario, before, seen)
+    if isinstance(new, str):
+        return new
+    if new != (scenario.adds or []):
+        return f"new documents: {' '.join(new) or 'none'}"
     for name in before.keys() | seen.files.keys():
-        if name not in scenario.makes and \
+        if name not in scenario.makes and not is_document(scenario, name) and \
                 before.get(name) != seen.files.get(name):
             return f"{name} is there, or other, or gone"
     return None
@@ -859,8 +1097,17 @@ def failed(scenario, before, out, seen, call):
         return "its standard output is no prefix of the right one"
     if not isinstance(out, bytes) and b"PLAINMARK" in seen.out:
         return "plaintext on its standard output"
+    new = documents(scenario, before, seen)
+    if isinstance(new, str):
+        return new
+    if new and new != scenario.adds and new not in scenario.part:
+        return f"it failed and left documents: {' '.join(new)}"
+    if "identity" in new and "id.pem" not in seen.files:
+        return "an identity is announced whose key was not kept"
     for name in before.keys() | seen.files.keys():
         had, has = before.get(name), seen.files.get(name)
+        if is_document(scenario, name):
+            continue
         if name == "work" or name.startswith("work/"):
             if call not in scenario.keeps or b"plaintext" not in seen.err:
                 return f"{name} is left"
@@ -979,6 +1226,11 @@ class Sweep:
     def which(self, total, scenario):
         """The n to try; at last some that no call should have."""
         most = scenario.most or self.options.most
+        if most and total > most and scenario.late:
+            yield from sorted(random.Random(self.options.seed).sample(
+                range(1, total - most + 1), min(most // 2, total - most)))
+            yield from range(total - most + 1, total + 2)
+            return
         if most and total > most:
             rest = random.Random(self.options.seed).sample(
                 range(most + 1, total + 1), min(most // 2, total - most))
@@ -1056,6 +1308,8 @@ def main():
     if options.calls:
         return 0 if calls_check([options.encflow]) else 1
     options.encflow = os.path.abspath(options.encflow)
+    with tempfile.TemporaryDirectory(prefix="inject-") as folder:
+        tell_story(options.encflow, folder)
     names = [s.name for s in scenarios()
              if not options.only or any(
                  word.partition(":")[0] in (s.name, "")

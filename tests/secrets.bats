@@ -317,6 +317,121 @@ account() {
         --sees round --sees ghash --stdout /dev/null -- "$ENCFLOW" selftest
 }
 
+# ---------------------------------------------------------------- workflows
+
+# hex_of PEM: the private key of a PEM file, as image.py takes keys.
+hex_of() {
+    "$PYTHON" -c '
+import sys
+from cryptography.hazmat.primitives import serialization as s
+der = s.load_pem_private_key(open(sys.argv[1], "rb").read(), None) \
+    .private_bytes(s.Encoding.DER, s.PrivateFormat.PKCS8, s.NoEncryption())
+at = der.find(b"\x04\x20") # the inner octet string of 32 bytes
+print(der[at + 2:at + 34].hex(), end="")' "$1"
+}
+
+# story: one person, a release key, an input and an output with a query each,
+# an approved workflow, its runtime configuration.
+story() {
+    export ENCFLOW_WORKSPACE=$PWD/ws ENCFLOW_ID=$PWD/id.pem
+    "$ENCFLOW" id new -q dana >/dev/null
+    "$ENCFLOW" release keygen -o rel.pem >rel.pub
+    hex_of id.pem >id.hex
+    hex_of rel.pem >rel.hex
+    cp table.enc "$STORE/flow.enc"
+    credentials in.key >in.json
+    credentials out.key >out.json
+    GIVEN=(--release-key rel.pub --allow-http --credentials in.json
+        --location "$NGINX_HTTP/flow.enc")
+    OWNER=(--key id.hex --key in.key --text "query=$SIGN")
+}
+
+# credentials KEYFILE: with the query, as they are given.
+credentials() {
+    printf '{"query_string": "%s", "encryption": {"key": "%s"}}' \
+        "$(printf %s "$SIGN" | base64 -w 0)" "$(<"$1")"
+}
+
+# The scalar comes from a file: it is there before a document is signed. What
+# is found only between two system calls cannot be asked for with --sees.
+@test "dataset add and renew keep nothing of the owner, the key, the query" {
+    story
+    image --guarded "${OWNER[@]}" --sees key --sees query --stdout hash -- \
+        "$ENCFLOW" dataset add "${GIVEN[@]}" In
+    image "${OWNER[@]}" --sees key --sees query -- "$ENCFLOW" dataset renew \
+        --release-key rel.pub --credentials in.json In
+    image "${OWNER[@]}" --text "plain=$PLAIN" "${KEYS[@]}" --stdout hash -- \
+        "$ENCFLOW" dataset add --release-key rel.pub --allow-file -K in.key \
+        --from table.csv --to "file://$PWD/made.enc" Made
+    "$ENCFLOW" dec -K in.key -in made.enc -out opened
+    same table.csv opened
+    nowhere ws
+}
+
+# nowhere FOLDER: none of its files tells a secret, in any of the forms that
+# image.py knows.
+nowhere() {
+    "$PYTHON" - "$SIGN" "$PLAIN" "$@" <<'END'
+import base64, os, re, sys
+secrets = [s.encode() for s in sys.argv[1:3]]
+for name in "id.hex", "rel.hex", "in.key", "out.key":
+    text = open(name).read().strip()
+    secrets += [bytes.fromhex(text), text.lower().encode()]
+files = 0
+for top, _, names in os.walk(sys.argv[3]):
+    for name in names:
+        files += 1
+        data = open(os.path.join(top, name), "rb").read()
+        forms = [data, data.lower()]
+        for part in data.split(b"."):
+            try:
+                forms.append(base64.urlsafe_b64decode(
+                    part + b"=" * (-len(part) % 4)))
+            except ValueError:
+                pass
+        for s in secrets:
+            for form in forms:
+                assert s not in form, f"{name} tells a secret"
+                for shift in range(3):
+                    coded = base64.b64encode(bytes(shift) + s)[4:-4]
+                    assert coded not in form, f"{name} tells a secret"
+                    coded = base64.urlsafe_b64encode(bytes(shift) + s)[4:-4]
+                    assert coded not in form, f"{name} tells a secret"
+assert files > 0
+END
+}
+
+@test "approve, and run with a runtime configuration, keep nothing" {
+    local zeros hash task
+    story
+    "$ENCFLOW" dataset add "${GIVEN[@]}" In >/dev/null
+    "$ENCFLOW" dataset add --release-key rel.pub --direction output \
+        --credentials out.json --location "$NGINX_HTTP/flow-out.enc" Out \
+        >/dev/null
+    zeros=$(printf '5a%.0s' {1..48})
+    "$ENCFLOW" app add --image i --pcr "PCR0=$zeros,PCR1=$zeros,PCR2=$zeros" \
+        describe >/dev/null
+    "$ENCFLOW" config add --app describe default >/dev/null
+    "$ENCFLOW" workflow new study >/dev/null
+    "$ENCFLOW" workflow add-app --build describe --config default study a \
+        >/dev/null
+    "$ENCFLOW" workflow connect study In a:input >/dev/null
+    "$ENCFLOW" workflow connect study a:output Out >/dev/null
+    task=$("$ENCFLOW" task list -q | awk '{print $2}')
+    image --guarded --key id.hex --sees key -- "$ENCFLOW" approve -q "$task"
+    hash=$("$ENCFLOW" workflow submit study)
+    image --key id.hex --sees key -- "$ENCFLOW" approve -q "$hash"
+    "$ENCFLOW" workflow hashes -o cfg study >/dev/null
+    image --key rel.hex --key in.key --key out.key --text "query=$SIGN" \
+        --text "plain=$PLAIN" "${KEYS[@]}" --sees query --sees plain -- \
+        "$ENCFLOW" run --appconfig-file cfg/*.json --release-key rel.pem \
+        --work "$PWD/work" --allow-http
+    "$ENCFLOW" result -K out.key "$STORE/flow-out.enc" | grep -q "$PLAIN"
+    nowhere ws
+    nowhere cfg
+    [ ! -e work ]
+}
+
 # ---------------------------------------------------------- locked memory
 
 # A user without rights, and without a byte of memory to lock.
