@@ -104,6 +104,7 @@ slice(const void *p, size_t n)
 static ef_slice
 slice_str(const char *s)
 {
+    /* not NULL where EF_OK came back. NOLINTNEXTLINE(clang-analyzer-*) */
     return slice(s, strlen(s));
 }
 
@@ -2167,6 +2168,7 @@ json_inside(const ef_json *doc, uint32_t node)
 {
     const ef_json_node *v = &doc->nodes[node];
 
+    /* there where EF_OK came back. NOLINTNEXTLINE(clang-analyzer-*) */
     return slice(doc->text.p + v->at + 1, v->n - 2);
 }
 
@@ -5427,6 +5429,7 @@ cred_member(const ef_json *doc, uint32_t object, const char *name,
         return with_member(
             err, reject(err, EF_E_FORMAT, EF_NOWHERE, "this member is missing"),
             place);
+    /* there where EF_OK came back. NOLINTNEXTLINE(clang-analyzer-*) */
     if (doc->nodes[*node].type != type)
         return with_member(err,
                            reject(err, EF_E_FORMAT, doc->nodes[*node].at,
@@ -6076,6 +6079,7 @@ p256_in_range(const unsigned char x[EF_P256_SCALAR_BYTES])
     uint32_t borrow = 0, any = 0;
 
     for (i = n; i-- > 0;) {
+        /* there where EF_OK came back. NOLINTNEXTLINE(clang-analyzer-*) */
         borrow = ((uint32_t)x[i] - order[i] - borrow) >> 31;
         any |= x[i];
     }
@@ -6861,6 +6865,7 @@ pem_is_line_end(unsigned char byte)
 static ef_status
 pem_body(ef_slice *body, ef_slice text, ef_slice label, ef_err *err)
 {
+    /* there where EF_OK came back. NOLINTNEXTLINE(clang-analyzer-*) */
     size_t from = 11 + label.n + 5, end = label.n + 14;
 
     /* the body has two line ends at least: one would serve neither line */
@@ -7072,6 +7077,7 @@ void
 ef_jwk_print(ef_buf *out, const ef_pem_key *key)
 {
     char text[JWK_BYTES];
+    /* there where EF_OK came back. NOLINTNEXTLINE(clang-analyzer-*) */
     int is_p256 = pem_public_bytes(key->kind) == EF_P256_POINT_BYTES;
 
     ef_buf_add(out, text, jwk_write(text, is_p256, key->public_key));
@@ -7182,10 +7188,12 @@ jwk_read(ef_pem_key *out, const ef_json *doc, uint32_t object,
     ef_status rc;
 
     if (d != EF_JSON_NONE)
-        return with_member(err,
-                           reject(err, EF_E_FORMAT, doc->nodes[d].name_at,
-                                  "a private key (d) has no place here"),
-                           prefix);
+        return with_member(
+            err,
+            /* there where EF_OK came back. NOLINTNEXTLINE(clang-analyzer-*) */
+            reject(err, EF_E_FORMAT, doc->nodes[d].name_at,
+                   "a private key (d) has no place here"),
+            prefix);
     rc = jwk_text(&kty, doc, object, prefix, "kty", err);
     if (rc == EF_OK)
         rc = jwk_text(&crv, doc, object, prefix, "crv", err);
@@ -17565,7 +17573,7 @@ doc_hex(ef_slice text, size_t n, ef_err *err)
 static ef_status
 doc_hash(ef_slice text, ef_err *err)
 {
-    return doc_hex(text, 2 * EF_SHA256_BYTES, err);
+    return doc_hex(text, (size_t)2 * EF_SHA256_BYTES, err);
 }
 
 /* A measurement: SHA-384. UNTRUSTED: text. Fuzz: fuzz/fuzz_document.c.
@@ -17897,7 +17905,7 @@ static const struct doc_field doc_edge_fields[] = {
     {NULL, NULL, 0}};
 static const struct doc_rule doc_rule_edge = DOC_RULE_RECORD(doc_edge_fields);
 static const struct doc_rule doc_rule_connections =
-    DOC_RULE_LIST(&doc_rule_edge, 0, 4 * EF_MAX_ENTRIES);
+    DOC_RULE_LIST(&doc_rule_edge, 0, INT64_C(4) * EF_MAX_ENTRIES);
 
 /* Every document says who made it, what it is and when. */
 #define DOC_COMMON_FIELDS                                                      \
@@ -18341,11 +18349,13 @@ doc_check_values(const ef_json *doc, const struct doc_field *fields,
                  ef_err *err)
 {
     struct doc_rule root = DOC_RULE_RECORD(fields);
-    const struct doc_rule **rules = calloc(doc->count, sizeof *rules);
+    /* there where EF_OK came back. NOLINTNEXTLINE(clang-analyzer-*) */
+    const struct doc_rule **rules = calloc(doc->count + 1, sizeof *rules);
     ef_status rc = rules != NULL ? EF_OK : reject_memory(err);
     uint32_t i;
 
     if (rc == EF_OK)
+        /* there where EF_OK came back. NOLINTNEXTLINE(clang-analyzer-*) */
         rules[0] = &root;
     for (i = 0; i < doc->count && rc == EF_OK; i++)
         rc = with_member(err, doc_check_value(doc, i, rules, err),
@@ -18373,6 +18383,7 @@ doc_integer(const ef_json *doc, uint32_t node, int64_t fallback)
     if (node == EF_JSON_NONE)
         return fallback;
     return slice_number(
+        /* there where EF_OK came back. NOLINTNEXTLINE(clang-analyzer-*) */
         slice(doc->text.p + doc->nodes[node].at, doc->nodes[node].n));
 }
 
@@ -18924,6 +18935,7 @@ static ef_status
 wf_people_read(struct wf_people *p, const ef_json *doc, uint32_t node,
                ef_err *err)
 {
+    /* there where EF_OK came back. NOLINTNEXTLINE(clang-analyzer-*) */
     size_t n = doc->nodes[node].end - node - 1, i;
     ef_status rc = EF_OK;
 
@@ -19031,6 +19043,7 @@ wf_people_state(const struct wf_people *p)
 static ef_status
 ws_parse(ef_json *json, const ef_doc *doc, ef_err *err)
 {
+    /* there where EF_OK came back. NOLINTNEXTLINE(clang-analyzer-*) */
     return ef_json_parse(json, doc->text, err);
 }
 
@@ -19986,6 +19999,7 @@ wf_has_successor(const ef_workspace *ws, const ef_doc *old, const ef_doc *mine,
         rc = own != NULL ? EF_OK : reject_memory(err);
     }
     for (i = 0; rc == EF_OK && i < ws->n && !*yes; i++) {
+        /* there where EF_OK came back. NOLINTNEXTLINE(clang-analyzer-*) */
         if (after[i] != 1)
             continue;
         if (own == NULL || (ws->docs[i] != mine && own[i] != 1 &&
@@ -20202,6 +20216,7 @@ wf_copy_member(ef_buf *out, const ef_json *from, const char *name)
     ef_buf_str(out, ",\"");
     ef_buf_str(out, name);
     ef_buf_str(out, "\":");
+    /* there where EF_OK came back. NOLINTNEXTLINE(clang-analyzer-*) */
     ef_buf_add(out, from->text.p + from->nodes[node].at, from->nodes[node].n);
 }
 
@@ -20765,6 +20780,7 @@ wf_add_participants(ef_buf *out, ef_buf *kids, int64_t need)
 {
     size_t i, n = kids->n / EF_KID_BYTES;
 
+    /* not NULL where EF_OK came back. NOLINTNEXTLINE(clang-analyzer-*) */
     qsort(kids->p, n, EF_KID_BYTES, wf_kid_cmp);
     ef_buf_str(out, ",\"participants\":[");
     for (i = 0; i < n; i++) {
@@ -21597,6 +21613,7 @@ wf_view(ef_graph *g, ef_view *view, const ef_workspace *ws, const ef_doc *doc,
     ef_json json = {.nodes = NULL};
     ef_status rc;
 
+    /* there where EF_OK came back. NOLINTNEXTLINE(clang-analyzer-*) */
     *view = (ef_view){.time = doc->time};
     rc = wf_load(g, ws, doc, &broken);
     if (rc == EF_E_MEMORY)
@@ -21757,6 +21774,7 @@ view_put(ef_buf *out, uint32_t cp)
 static void
 view_xml(ef_buf *out, ef_slice text)
 {
+    /* there where EF_OK came back. NOLINTNEXTLINE(clang-analyzer-*) */
     while (text.n > 0)
         view_put(out, view_next(&text));
 }
@@ -22520,7 +22538,7 @@ view_port_dy(const struct view_plan *p, const ef_view_edge *e)
 {
     size_t row = p->row[p->row_at[e->app] + e->port];
 
-    return VIEW_HEAD_H + (double)row * VIEW_PORT_H + VIEW_PORT_H / 2;
+    return VIEW_HEAD_H + (double)row * VIEW_PORT_H + (double)VIEW_PORT_H / 2;
 }
 
 /* The slot of a node in one of its columns.
@@ -23309,9 +23327,9 @@ enum {
  * what view_md_flanks said. A link's beginning is one with c MD_LINK, past
  * which nobody looks. */
 struct view_md_open {
-    unsigned char c;
     size_t at, n, run;
     int flanks;
+    unsigned char c;
 };
 
 /* The reader: what is open, and the paragraph that is being gathered. */
@@ -25564,6 +25582,7 @@ void
 ef_measurement_print(ef_buf *out, const ef_measurement *m)
 {
     const unsigned char *from[] = {m->pcr0, m->pcr1, m->pcr2, m->pcr8};
+    /* set where EF_OK came back. NOLINTNEXTLINE(clang-analyzer-*) */
     size_t k, n = m->has_pcr8 ? 4 : 3;
     char hex[2 * EF_PCR_BYTES];
 
@@ -27703,6 +27722,7 @@ cli_object_url(struct cli_object *t, const char *arg, ef_err *err)
     if (rc == EF_OK)
         rc = ef_location_check(&scheme, url, err);
     if (rc == EF_OK)
+        /* there where EF_OK came back. NOLINTNEXTLINE(clang-analyzer-*) */
         rc = store_check_scheme(scheme, t->o.schemes, err);
     if (rc == EF_OK) {
         /* blanks in front are gone; there is a byte for the NUL */
@@ -28892,6 +28912,7 @@ cli_print_hash(const struct cli *c, const unsigned char *hash)
 static int
 cli_has_state(const ef_doc *doc)
 {
+    /* there where EF_OK came back. NOLINTNEXTLINE(clang-analyzer-*) */
     return doc->kind == EF_DOC_DRAFT || doc->kind == EF_DOC_WORKFLOW ||
            doc->kind == EF_DOC_BUILD || doc->kind == EF_DOC_APP;
 }
@@ -29311,7 +29332,7 @@ cli_id_import(struct cli *c)
 {
     unsigned char hash[EF_SHA256_BYTES];
     struct cli_book b = {.lock = -1};
-    ef_pem_key key;
+    ef_pem_key key = {.kind = EF_PEM_P256_PUBLIC};
     ef_buf m = {0};
     ef_err err = {0};
     ef_status rc = cli_read_public(&key, c->args[1], &err);
@@ -29451,7 +29472,7 @@ cli_release_key(const struct cli *c, unsigned char pk[EF_X25519_BYTES],
                 ef_err *err)
 {
     const char *path = c->value[CLI_RELEASE_KEY];
-    ef_pem_key key;
+    ef_pem_key key = {.kind = EF_PEM_X25519_PUBLIC};
     ef_status rc;
 
     if (path == NULL)
@@ -29486,7 +29507,8 @@ cli_release_key(const struct cli *c, unsigned char pk[EF_X25519_BYTES],
 static ef_status
 cli_measure(struct cli_dataset *d, int fd, ef_err *err)
 {
-    unsigned char *scratch = ef_secret_alloc(2 * STORE_PIECE_BYTES, NULL);
+    unsigned char *scratch =
+        ef_secret_alloc((size_t)2 * STORE_PIECE_BYTES, NULL);
     ef_gcm *gcm = ef_gcm_new(d->key, NULL);
     br_sha256_context hash;
     ef_open open;
@@ -29508,7 +29530,7 @@ cli_measure(struct cli_dataset *d, int fd, ef_err *err)
     if (rc == EF_OK)
         rc = ef_open_end(&open, err);
     br_sha256_out(&hash, d->sha256);
-    ef_secret_free(scratch, 2 * STORE_PIECE_BYTES);
+    ef_secret_free(scratch, (size_t)2 * STORE_PIECE_BYTES);
     ef_gcm_free(gcm);
     return rc;
 }
@@ -29712,7 +29734,7 @@ static ef_status
 cli_seal_file(int from, int temp, const unsigned char *key, ef_err *err)
 {
     unsigned char nonce[EF_NONCE_BYTES], tag[EF_TAG_BYTES];
-    unsigned char *buf = ef_secret_alloc(4 * STORE_PIECE_BYTES, NULL);
+    unsigned char *buf = ef_secret_alloc((size_t)4 * STORE_PIECE_BYTES, NULL);
     ef_gcm *gcm = ef_gcm_new(key, NULL);
     ssize_t got = 0;
     ef_status rc = buf != NULL && gcm != NULL ? crypt_nonce(nonce, err)
@@ -29722,8 +29744,8 @@ cli_seal_file(int from, int temp, const unsigned char *key, ef_err *err)
         ef_gcm_start(gcm, nonce, NULL, 0);
         rc = file_write_full(temp, nonce, sizeof nonce, err);
     }
-    while (rc == EF_OK &&
-           (got = file_read_full(from, buf, 4 * STORE_PIECE_BYTES)) > 0) {
+    while (rc == EF_OK && (got = file_read_full(
+                               from, buf, (size_t)4 * STORE_PIECE_BYTES)) > 0) {
         rc = ef_gcm_crypt(gcm, buf, (size_t)got, 1, err);
         if (rc == EF_OK)
             rc = file_write_full(temp, buf, (size_t)got, err);
@@ -29734,7 +29756,7 @@ cli_seal_file(int from, int temp, const unsigned char *key, ef_err *err)
         ef_gcm_tag(gcm, tag);
         rc = file_write_full(temp, tag, sizeof tag, err);
     }
-    ef_secret_free(buf, 4 * STORE_PIECE_BYTES);
+    ef_secret_free(buf, (size_t)4 * STORE_PIECE_BYTES);
     ef_gcm_free(gcm);
     return rc;
 }
@@ -31378,6 +31400,7 @@ cli_asked(const struct cli_book *b, const ef_doc *doc, struct wf_people *people,
     const ef_doc *from = doc;
 
     *people = (struct wf_people){.kids = NULL};
+    /* there where EF_OK came back. NOLINTNEXTLINE(clang-analyzer-*) */
     if (doc->kind == EF_DOC_BUILD)
         from = ws_app_of(&b->ws, doc);
     if (from == NULL ||
@@ -31625,6 +31648,7 @@ cli_workflow_cancel(struct cli *c)
 
     if (rc == EF_OK)
         rc = cli_find(&b, CLI_FLOWS, c->args[0], &doc, &err);
+    /* not NULL where EF_OK came back. NOLINTNEXTLINE(clang-analyzer-*) */
     if (rc == EF_OK && memcmp(doc->by, b.kid, EF_KID_BYTES) != 0)
         rc = with_where(&err,
                         with_hint(&err,
@@ -32006,11 +32030,6 @@ cli_appconfig_dataset(struct cli_appconfig *a, const struct cli_book *b,
         &a->json, ef_json_member(&a->json, node, slice_str("size")), 0);
     d->pinned = doc_hash_of(d->sha256, &a->json, sha256);
     doc = ws_find_kind(&b->ws, hash, EF_DOC_DATASET);
-    if (doc == NULL)
-        return run_named(err,
-                         reject(err, EF_E_POLICY, EF_NOWHERE,
-                                "this dataset is not in the workspace"),
-                         d);
     d->cred = ef_secret_alloc(sizeof *d->cred, NULL);
     rc = d->cred != NULL
              ? ef_credentials_open(d->cred, &b->ws, doc, output, a->sk, err)

@@ -86,7 +86,8 @@ FAULTS = {
     "stat": hard("EIO", "EACCES"), "lstat": hard("EIO", "EACCES"),
     "fstat": hard("ENOMEM"), "fstatat": hard("EIO", "EACCES"),
     "access": hard("EIO"), "faccessat": hard("EACCES"),
-    "lseek": hard("EIO"), "ftruncate": hard("EIO"), "fsync": hard("EIO", rule=FAIL),
+    "lseek": hard("EIO"), "ftruncate": hard("EIO"),
+    "fsync": hard("EIO", rule=FAIL),
     "fchmod": hard("EPERM"), "fchmodat": hard("EPERM"),
     "linkat": hard("EPERM", "EIO+"), "renameat": hard("EIO"),
     "unlinkat": hard("EIO"), "unlink": hard("EIO"),
@@ -157,6 +158,7 @@ LEFT_OUT = {
 UNREACHED = {
     "curl seek callback": "an upload begins again on a connection used before",
     "curl tls callback": "only with the static build's BearSSL",
+    "unlink": "only after another failure: of a key nobody was told of",
 }
 NOT_SYMBOLS = {name for name in FAULTS if " " in name} | {"stdout", "stderr"}
 
@@ -610,7 +612,8 @@ def workspace_scenarios():
     yield shows("person", "id list", "id list")
     yield shows("person", "id show", "id show --format jwk")
     yield Scenario("dataset add", f"dataset add {WS} {SEALED_TO} --label "
-                   "Location=East --from table --to file://{S}/store/in.enc In",
+                   "Location=East --from table --to "
+                   "file://{S}/store/in.enc In",
                    rooms, out=Like(HASH), adds=("credentials", "dataset"),
                    part=(["credentials"],), makes=put, fails=(1, 6), **LATE)
     yield Scenario("dataset add, given", f"dataset add {WS} {SEALED_TO} "
@@ -647,10 +650,10 @@ def workspace_scenarios():
                "workflow")
     yield shows("pending", "task list", "task list")
     yield shows("pending", "task list --json", "task list --json")
-    yield adds("pending", "approve", f"approve {task_of('pending', 'workflow')}",
-               "approval", out=b"")
-    yield adds("pending", "decline", "decline --reason no "
-               f"{task_of('pending', 'workflow')}", "decline", out=b"")
+    task = task_of("pending", "workflow")
+    yield adds("pending", "approve", f"approve {task}", "approval", out=b"")
+    yield adds("pending", "decline", f"decline --reason no {task}", "decline",
+               out=b"")
     yield adds("pending", "workflow cancel", "workflow cancel study",
                "cancel", out=b"")
     yield shows("approved", "workflow list", "workflow list")

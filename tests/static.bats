@@ -215,6 +215,50 @@ END
     [[ $output == *count*5*unique*2*top*"Viral sinusitis (disorder)"*freq*3* ]]
 }
 
+# Everything of a workflow by one person, in the same empty place: nothing but
+# the program, a CA file, a table and a key.
+@test "static: a whole workflow in an empty chroot, run over HTTPS" {
+    need_chroot
+    local zeros book="--workspace /ws --id /id.pem" hash config
+    mkdir jail
+    cp "$ENCFLOW_STATIC" jail/encflow
+    cp "$CA" jail/ca.pem
+    cp "$SERVERS/in.hex" "$SERVERS/out.hex" "$STORE/table.enc" jail/
+    in_jail /encflow release keygen -o /rel.pem >rel.pub
+    mv rel.pub jail/rel.pub
+    in_jail /encflow id new $book -q dana
+    in_jail /encflow credentials make --url "$NGINX_HTTPS/table.enc" \
+        -K /in.hex -o /in
+    in_jail /encflow credentials make --url "$NGINX_HTTPS/flow.enc" \
+        -K /out.hex -o /out
+    in_jail /encflow dataset add $book --release-key /rel.pub \
+        --credentials /in/dataset/credentials.bin --encrypted /table.enc \
+        --location "$NGINX_HTTPS/table.enc" In
+    in_jail /encflow dataset add $book --release-key /rel.pub \
+        --direction output --credentials /out/dataset/credentials.bin \
+        --location "$NGINX_HTTPS/flow.enc" Out
+    zeros=$(printf 'a5%.0s' {1..48})
+    in_jail /encflow app add $book --image i \
+        --pcr "PCR0=$zeros,PCR1=$zeros,PCR2=$zeros" describe
+    in_jail /encflow config add $book --app describe default
+    in_jail /encflow workflow new $book study
+    in_jail /encflow workflow add-app $book --build describe \
+        --config default study a
+    in_jail /encflow workflow connect $book study In a:input
+    in_jail /encflow workflow connect $book study a:output Out
+    hash=$(in_jail /encflow task list $book -q | awk '{print $2}')
+    in_jail /encflow approve $book "$hash"
+    hash=$(in_jail /encflow workflow submit $book study)
+    in_jail /encflow approve $book "$hash"
+    config=$(in_jail /encflow workflow hashes $book -o /cfg study)
+    in_jail /encflow run --workspace /ws --release-key /rel.pem \
+        --appconfig-file "/cfg/${config%% *}.json" --work /work \
+        --cacert /ca.pem
+    [ ! -e jail/work ]
+    run -0 "$ENCFLOW_STATIC" result -K "$SERVERS/out.hex" "$STORE/flow.enc"
+    [[ $output == *"top"*"Viral sinusitis (disorder)"* ]]
+}
+
 @test "static: result and selftest in an empty chroot" {
     need_chroot
     make_jail
