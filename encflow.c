@@ -15908,32 +15908,21 @@ run_port_read(struct run_port *port, const char *dir, const char *name,
     return rc;
 }
 
-/* In the order of their names; a name that comes twice is one dataset on two
- * ports, and counts once.
- * Fails:   EF_E_FORMAT: two datasets with one name. */
-static ef_status
-run_port_sort(struct run_port *port, ef_err *err)
+/* In the order of their names. A name that comes twice is one dataset on two
+ * ports (names are those of one workflow), and counts once. */
+static void
+run_port_sort(struct run_port *port)
 {
     size_t i, n = 0;
 
     if (port->n > 0)
         qsort(port->set, port->n, sizeof port->set[0], run_by_name);
-    for (i = 0; i < port->n; i++) {
-        struct run_dataset *d = &port->set[i];
-
-        if (n == 0 || strcmp(port->set[n - 1].name, d->name) != 0) {
-            port->set[n++] = *d;
-            continue;
-        }
-        if (d->location.n != port->set[n - 1].location.n ||
-            memcmp(d->location.p, port->set[n - 1].location.p, d->location.n) !=
-                0)
-            return reject(err, EF_E_INTERNAL, EF_NOWHERE,
-                          "two datasets have one name");
-        run_dataset_free(d);
-    }
+    for (i = 0; i < port->n; i++)
+        if (n == 0 || strcmp(port->set[n - 1].name, port->set[i].name) != 0)
+            port->set[n++] = port->set[i];
+        else
+            run_dataset_free(&port->set[i]);
     port->n = n;
-    return EF_OK;
 }
 
 /* The folder called name in dir, no link, made accessible to its owner: a
@@ -21162,11 +21151,14 @@ ws_lock(int *fd, const char *dir, ef_err *err)
     }
     /* of the open file, not of the process: also NFS has these */
     while (rc == EF_OK && fcntl(*fd, F_OFD_SETLK, &lock) != 0) {
-        if ((errno == EAGAIN || errno == EACCES) && ++tries < 200)
+        int taken = errno == EAGAIN || errno == EACCES;
+
+        if (taken && ++tries < 200)
             (void)poll(NULL, 0, 50);
         else if (errno != EINTR)
             rc = reject_sys(err, EF_E_IO,
-                            "another command works in this workspace");
+                            taken ? "another command works in this workspace"
+                                  : "cannot lock the workspace");
     }
     if (rc != EF_OK) {
         file_close(*fd);
@@ -23650,7 +23642,8 @@ view_md_emphasis(unsigned char *p, size_t n)
 
     while (i < n) {
         if (p[i] == MD_LINK && open_n < VIEW_MD_OPEN)
-            open[open_n++] = (struct view_md_open){MD_LINK, i, 1, 1, 0};
+            open[open_n++] =
+                (struct view_md_open){.c = MD_LINK, .at = i, .n = 1, .run = 1};
         if (p[i] == MD_LINK_END)
             open_n = view_md_leave(open, open_n);
         past = view_md_past(p, n, i);
@@ -23658,7 +23651,8 @@ view_md_emphasis(unsigned char *p, size_t n)
             i = past > i ? past : i + 1;
             continue;
         }
-        run = (struct view_md_open){p[i], i, view_md_run(slice(p, n), i), 0, 0};
+        run = (struct view_md_open){
+            .c = p[i], .at = i, .n = view_md_run(slice(p, n), i)};
         run.run = run.n;
         run.flanks = view_md_flanks(p, n, i, i + run.n);
         i += run.n;
@@ -31216,7 +31210,8 @@ cli_workflow_submit(struct cli *c)
     if (rc == EF_OK)
         rc = cli_draft(&b, c->args[0], &draft, &err);
     if (rc == EF_OK)
-        rc = ef_draft_submit(&m, &b.ws, draft, &err);
+        rc = with_where(&err, ef_draft_submit(&m, &b.ws, draft, &err),
+                        slice_str(c->args[0]));
     if (rc == EF_OK)
         rc = cli_publish(&b, EF_DOC_WORKFLOW, &m, hash, &err);
     cli_book_close(&b);
@@ -32067,9 +32062,9 @@ cli_appconfig_ports(struct cli_appconfig *a, const struct cli_book *b,
              k = json->nodes[k].end)
             rc = cli_appconfig_dataset(a, b, k, output, schemes, err);
     }
-    if (rc == EF_OK)
-        rc = run_port_sort(&a->in, err);
-    return rc == EF_OK ? run_port_sort(&a->out, err) : rc;
+    run_port_sort(&a->in);
+    run_port_sort(&a->out);
+    return rc;
 }
 
 /* The configuration's command, for run_job. EF_E_MEMORY.

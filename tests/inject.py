@@ -624,8 +624,9 @@ def workspace_scenarios():
     yield shows("approved", "dataset show", "dataset show In")
     yield adds("approved", "dataset renew", f"dataset renew {SEALED_TO} "
                f"--to {HERE}/store/in.enc In", "credentials", out=b"")
-    yield Scenario("run --appconfig-file", "run --workspace ws --release-key rel.pem "
-                   "--allow-file --work {S}/work --appconfig-file "
+    yield Scenario("run --appconfig-file", "run --workspace ws "
+                   "--release-key rel.pem --allow-file --work {S}/work "
+                   "--appconfig-file "
                    + [n for n in STAGES["approved"] if n[:4] == "cfg/"][0],
                    STAGES["approved"], out=None, fails=(1, 6), adds=(),
                    spares=("stdout",), **LATE,
@@ -659,8 +660,8 @@ def workspace_scenarios():
     yield shows("approved", "workflow list", "workflow list")
     yield shows("approved", "workflow show", "workflow show study")
     yield shows("approved", "workflow graph", "workflow graph --format html "
-                "-out page study", makes={"page": Like(rb"(?i)<!DOCTYPE.*</html>\n")},
-                most=20)
+                "-out page study", most=20,
+                makes={"page": Like(rb"(?i)<!DOCTYPE.*</html>\n")})
     config = [n for n in STAGES["approved"] if n.startswith("cfg/")][0]
     text = STAGES["approved"][config]
     bare = {n: d for n, d in STAGES["approved"].items() if n != config}
