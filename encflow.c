@@ -4230,18 +4230,23 @@ static ef_status
 file_open_regular(int *fd, const char *path, ef_err *err)
 {
     struct stat st;
+    ef_status rc = EF_OK;
 
     /* the kind is asked of the descriptor, not of the name, which may
      * mean something else a moment later; O_NONBLOCK lets a fifo open */
     *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (*fd < 0)
         return with_file(err, reject_sys(err, EF_E_IO, "cannot open"), path);
-    if (fstat(*fd, &st) == 0 && S_ISREG(st.st_mode))
-        return EF_OK;
-    close(*fd);
-    *fd = -1;
-    return with_file(err, reject(err, EF_E_IO, EF_NOWHERE, "not a plain file"),
-                     path);
+    if (fstat(*fd, &st) != 0)
+        /* it may well be one: an error of its own */
+        rc = reject_sys(err, EF_E_IO, "cannot look at");
+    else if (!S_ISREG(st.st_mode))
+        rc = reject(err, EF_E_IO, EF_NOWHERE, "not a plain file");
+    if (rc != EF_OK) {
+        close(*fd);
+        *fd = -1;
+    }
+    return with_file(err, rc, path);
 }
 
 /* Leaves -1 and the standard streams alone, so that error paths call it
@@ -28363,8 +28368,11 @@ cli_book_identity(const struct cli *c, struct cli_book *b, int needed,
         key != NULL ? cli_id_path(c, &path, err) : reject_memory(err);
 
     if (rc == EF_OK && access(buf_cstr(&path), F_OK) != 0)
-        rc = with_hint(err, reject_sys(err, EF_E_USAGE, "there is no identity"),
-                       "make one with: encflow id new NAME");
+        rc = errno == ENOENT || errno == ENOTDIR
+                 ? with_hint(
+                       err, reject_sys(err, EF_E_USAGE, "there is no identity"),
+                       "make one with: encflow id new NAME")
+                 : reject_sys(err, EF_E_IO, "cannot look for the identity");
     else if (rc == EF_OK)
         rc = cli_read_pem(key, buf_cstr(&path), err);
     if (rc == EF_OK && key->kind != EF_PEM_P256_PRIVATE)
@@ -28878,6 +28886,7 @@ cli_print_person(ef_buf *out, const struct cli_book *b,
                                    &tmp, &own, b->err);
 
     doc_add_kid(&text, kid);
+    out->failed |= text.failed;
     if (name.n > 0) {
         view_plain(out, name);
         ef_buf_str(out, " (");
@@ -30180,11 +30189,13 @@ cli_renew_fits(struct cli_dataset *d, const struct cli_book *b,
     ef_x25519_kid(kid, d->release);
     if (rc == EF_OK && !d->has_key &&
         ws_credentials_find(&b->ws, doc, "key", kid, err) == NULL)
-        rc = with_hint(err,
-                       reject(err, EF_E_POLICY, EF_NOWHERE,
-                              "the dataset's key was not sealed to this "
-                              "release key"),
-                       "-K KEYFILE or --credentials FILE seals it again");
+        rc = err->code != EF_OK
+                 ? err->code
+                 : with_hint(err,
+                             reject(err, EF_E_POLICY, EF_NOWHERE,
+                                    "the dataset's key was not sealed to this "
+                                    "release key"),
+                             "-K KEYFILE or --credentials FILE seals it again");
     ef_json_free(&json);
     return rc;
 }

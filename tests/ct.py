@@ -40,6 +40,18 @@ LEAKS = {
     "ef_sha256": "if (n > 0 && *(const char *)p == 0) ct_noise++;",
     "sig_length": "if (*secret == '/') ct_noise++;",
     "ef_credentials_print": "if (key[0] == 0) ct_noise++;",
+    "p256_in_range": "if (x[31] & 1) ct_noise++;",
+    "p256_sign": "if (d[31] & 1) ct_noise++;",
+    "ec_x25519": "if (sk[0] & 8) ct_noise++;",
+    "b64url_char": "if (c == '+') ct_noise++;",
+    "b64url_value": "ct_noise += ct_table[byte];",
+    "pem_same": "if (a.n > 0 && a.p[a.n - 1] & 1) ct_noise++;",
+    "pem_is_line_end": "if (byte < 32) ct_noise++;",
+    "pem_encode": "if (key->secret[0] == 0) ct_noise++;",
+    "hpke_hmac": "if (n > 3 && parts[3].n > 0 && parts[3].p[0] & 1)"
+                 " ct_noise++;",
+    "hpke_schedule": "if (shared[0] & 1) ct_noise++;",
+    "ef_key_commitment": "if (key[0] & 1) ct_noise++;",
 }
 HEAD = """
 static volatile unsigned ct_noise; /* so that no leak is optimised away */

@@ -164,7 +164,14 @@ class Needles:
             if os.path.exists(path):
                 self.key_files.remove(path)
                 with open(path) as f:
-                    self.add_key(bytes.fromhex(f.read()))
+                    text = f.read()
+                if text.startswith("-----BEGIN"):
+                    body = base64.b64decode("".join(text.splitlines()[1:-1]))
+                    at = body.rindex(b"\x04\x20") + 2
+                    self.add_key(body[at:at + 32])
+                    self.add("pem", text.encode(), 16)
+                else:
+                    self.add_key(bytes.fromhex(text))
 
     def search(self, data):
         """Yields (name, offset) of every piece that is in data."""

@@ -352,6 +352,15 @@ credentials() {
         "$(printf %s "$SIGN" | base64 -w 0)" "$(<"$1")"
 }
 
+@test "id new and release keygen keep nothing of the private key" {
+    export ENCFLOW_WORKSPACE=$PWD/ws
+    image --key id.pem --sees key --stdout hash -- \
+        "$ENCFLOW" id new -q --id id.pem dana
+    image --key rel.pem --sees key --stdout rel.pub -- \
+        "$ENCFLOW" release keygen -o rel.pem
+    openssl pkey -in rel.pem -pubout | same rel.pub -
+}
+
 # The scalar comes from a file: it is there before a document is signed. What
 # is found only between two system calls cannot be asked for with --sees.
 @test "dataset add and renew keep nothing of the owner, the key, the query" {
