@@ -20529,6 +20529,7 @@ ws_credentials_find(const ef_workspace *ws, const ef_doc *dataset,
     for (i = 0; i < ws->n; i++) {
         const ef_doc *d = ws->docs[i];
         ef_json json = {.nodes = NULL};
+        /* it has a dataset. NOLINTNEXTLINE(clang-analyzer-*) */
         int fits = d->kind == EF_DOC_CREDENTIALS &&
                    memcmp(d->of, dataset->hash, EF_SHA256_BYTES) == 0 &&
                    memcmp(d->by, dataset->by, EF_KID_BYTES) == 0 &&
@@ -28250,7 +28251,13 @@ cli_book_note(const char *name, const ef_err *err)
         return;
     with_where(&shown, EF_E_FORMAT, slice_str(name));
     cli_prefix();
-    fprintf(stderr, "note: \"%s\" is passed over: %s\n", shown.where, err->msg);
+    fprintf(stderr, "note: \"%s\" is passed over: ", shown.where);
+    /* the position, as cli_print_err has it */
+    if (err->place[0] != '\0')
+        fprintf(stderr, "%s: ", err->place);
+    if (err->at != EF_NOWHERE)
+        fprintf(stderr, "byte %llu: ", (unsigned long long)err->at);
+    fprintf(stderr, "%s\n", err->msg);
 }
 
 /* The same, said before. */

@@ -877,6 +877,52 @@ def view_seeds():
         yield "no-memory-%d" % n, view_seed(texts[:900], 2, 3, 4, 2, story, n)
 
 
+def document_seeds():
+    kinds = ("identity dataset credentials app build config draft workflow "
+             "approval decline cancel").split()
+    for r in records("documents.txt"):
+        if "part" in r:
+            continue
+        if r["op"] == "add":
+            yield r["id"], seed(r["text"], 15, 0)
+            continue
+        yield r["id"], seed(r["text"], 11, 0)
+        try:
+            v = json.loads(r["text"])
+            kind = kinds.index(v.pop("kind"))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            continue
+        for name in ("by", "time"):
+            v.pop(name, None)
+        yield r["id"] + "-members", seed(json.dumps(v).encode(), kind, 0)
+    for r in records("appconfigs.txt"):
+        yield "runtime-" + r["id"], seed(r["text"], 14, 0)
+    approval = [r for r in records("documents.txt") if r["id"] == "approval"]
+    for n in range(1, 12):
+        yield "no-memory-%d" % n, seed(approval[0]["text"], 11, n)
+
+
+def workspace_seeds():
+    # dataset, output, app, build, config, build's approval, a workflow, its
+    # approvals: each a list of the bytes that its step takes
+    base = [[1, 0], [1, 1], [3, 0], [4, 0, 0], [5, 0, 0], [8, 1, 0]]
+    flow = [7, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0]
+    approve, decline, cancel = [8, 0, 0], [9, 0, 0], [10, 0, 0]
+    version = [7, 33, 0, 0, 0, 0, 0, 0, 0, 1, 0, 6]
+    draft = [6, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0]
+    for name, steps in (
+            ("datasets", base[:2]), ("base", base),
+            ("pending", base + [flow]),
+            ("approved", base + [flow, approve]),
+            ("declined", base + [flow, approve, decline]),
+            ("cancelled", base + [flow, approve, cancel]),
+            ("version", base + [flow, approve, version, [8, 0, 8]]),
+            ("draft", base + [draft]),
+            ("stranger", base + [flow, [136, 0, 0]]),
+            ("before", [flow, draft, approve])):
+        yield name, seed(b"", *[b for step in steps for b in step])
+
+
 TARGETS = {
     "ini": ini_seeds,
     "csv": csv_seeds,
@@ -917,6 +963,8 @@ TARGETS = {
     "measurement": measurement_seeds,
     "markdown": markdown_seeds,
     "view": view_seeds,
+    "document": document_seeds,
+    "workspace": workspace_seeds,
 }
 
 # --- writing them -----------------------------------------------------------

@@ -66,6 +66,18 @@ UNSTATED = {
     ("put_number", "put a file instead: its size is known, and its parts may "
                    "be larger"):
         "comes with a message that is not reached",
+    ("ws_room", "more documents than EF_MAX_DOCUMENTS (16384)"):
+        "so many cannot be in a file: tests/unit.c, test_workspace_full",
+    ("ws_room", "documents of more than EF_MAX_WORKSPACE_BYTES (12582912) "
+                "together"):
+        "the same",
+    ("wf_config", "a runtime configuration larger than "
+                  "EF_MAX_APPCONFIG_BYTES (2097152)"):
+        "it takes 280 datasets: tests/unit.c, test_appconfig_large",
+    ("ef_credentials_open", "a sealed key of another size"):
+        "no command seals one: tests/unit.c, test_credentials_open",
+    ("ef_credentials_open", "the key is not the one that was approved"):
+        "the same",
 }
 UNREACHED = {
     ("put_number", "more than EF_MAX_PARTS (10000) parts of 8 MiB come "

@@ -238,12 +238,13 @@ enum op {
     OP_COPY_CUT,
     OP_FOREIGN,
     OP_REFUSED,
+    OP_HALF,
     OPS
 };
 static const char *const op_names[OPS] = {
-    "dataset", "app",          "build",        "config",  "draft",  "submit",
-    "version", "crafted",      "approve",      "decline", "cancel", "killed",
-    "copy",    "copy cut off", "foreign file", "refused"};
+    "dataset", "app",          "build",        "config",  "draft",    "submit",
+    "version", "crafted",      "approve",      "decline", "cancel",   "killed",
+    "copy",    "copy cut off", "foreign file", "refused", "half file"};
 static unsigned long op_count[OPS], state_count[5], replaced_count;
 
 /* What the test knows of a document that somebody published. people are bits:
@@ -306,6 +307,19 @@ reread(int p)
     CHECK(ws_read(&ws[p], folder[p], no_note, &err) == EF_OK, err.msg);
 }
 
+static void
+spit(const char *dir, const char *dot, const char *name, const void *p,
+     size_t n)
+{
+    char path[400];
+    int fd;
+
+    snprintf(path, sizeof path, "%s/%s%s", dir, dot, name);
+    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    CHECK(fd >= 0 && write(fd, p, n) == (ssize_t)n, path);
+    close(fd);
+}
+
 /* Sign and write, as a command does. 1: it is done. */
 static int
 publish(int p, ef_doc_kind kind, ef_buf *members, const struct done *what)
@@ -324,6 +338,14 @@ publish(int p, ef_doc_kind kind, ef_buf *members, const struct done *what)
     rc = ef_doc_sign(&jws, d->hash, secret[p], kind, ++now, buf_slice(members),
                      &err);
     CHECK(rc == EF_OK, err.place);
+    if (one_in(40)) { /* somebody's half file has its name already */
+        ef_buf name = {0};
+
+        doc_add_hash(&name, d->hash);
+        spit(folder[p], "", buf_cstr(&name), jws.p, below(jws.n));
+        ef_buf_free(&name);
+        op_count[OP_HALF]++;
+    }
     if (one_in(300)) { /* killed before the end, in a process of its own */
         pid_t child = fork();
         int status;
@@ -661,19 +683,6 @@ slurp(const char *dir, const char *name, unsigned char *buf, size_t cap)
     return n < 0 ? 0 : (size_t)n;
 }
 
-static void
-spit(const char *dir, const char *dot, const char *name, const void *p,
-     size_t n)
-{
-    char path[400];
-    int fd;
-
-    snprintf(path, sizeof path, "%s/%s%s", dir, dot, name);
-    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
-    CHECK(fd >= 0 && write(fd, p, n) == (ssize_t)n, path);
-    close(fd);
-}
-
 /* Files that are not there, or shorter there, in an order of chance. cut: it
  * stops in the middle of one of them. */
 static void
@@ -777,10 +786,20 @@ has_kin(int w)
 }
 
 static void
-check_workflow(int w, int approved)
+check_workflow(int w, ef_doc_state state)
 {
-    int v;
-    unsigned yes;
+    unsigned yes,
+        must = 1u << done[done[w].input].by | 1u << done[done[w].output].by;
+    int v, approved = state == EF_STATE_APPROVED;
+
+    if (done[w].exact && owners(&done[w]) != 0 &&
+        (said(w, EF_DOC_DECLINE) & must) != 0)
+        CHECK(state == EF_STATE_REJECTED || state == EF_STATE_CANCELLED,
+              "declined, and not rejected");
+    if (bits(done[w].people) - bits(said(w, EF_DOC_DECLINE) & done[w].people) <
+        (int)done[w].need)
+        CHECK(state == EF_STATE_REJECTED || state == EF_STATE_CANCELLED,
+              "too many declined, and not rejected");
 
     if (approved)
         CHECK(may_be_approved(w), "approved, and should not be");
@@ -859,7 +878,7 @@ same_states(void)
         state_count[state[0]]++;
         replaced_count +=
             why[0].msg != NULL && strstr(why[0].msg, "newer version") != NULL;
-        check_workflow(i, state[0] == EF_STATE_APPROVED);
+        check_workflow(i, state[0]);
         same_configurations(doc);
     }
 }

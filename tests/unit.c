@@ -4536,6 +4536,733 @@ feed_markdown(ef_slice in)
     ef_buf_free(&out);
 }
 
+/* ----------------------------------------------------------------------- *
+ * Vectors: workflow documents                                             *
+ * ----------------------------------------------------------------------- */
+
+/* A story: documents that a script makes, for vectors/states.txt. A line is
+ *   let NAME TEXT              %NAME in what follows means TEXT
+ *   NAME KIND PERSON MEMBERS   a document, signed by a person, A to Z
+ *   forget NAME                it is not in the workspace
+ * where $NAME means a document's hash and @PERSON a thumbprint. */
+#define STORY_MAX 64
+struct story_doc {
+    char name[16];
+    unsigned char hash[EF_SHA256_BYTES];
+    ef_buf jws;
+    int forgotten;
+};
+struct story {
+    struct story_doc docs[STORY_MAX];
+    size_t n;
+    struct {
+        char name[16];
+        ef_buf text;
+    } lets[STORY_MAX];
+    size_t let_n;
+};
+
+/* A person's key: the hash of a name, as in vectors/gen_workflow.py. */
+static void
+story_key(unsigned char d[EF_P256_SCALAR_BYTES], char who)
+{
+    char name[] = "person ?";
+
+    name[7] = who;
+    ef_sha256(d, name, 8);
+}
+
+static void
+story_kid(ef_buf *out, char who)
+{
+    unsigned char d[EF_P256_SCALAR_BYTES], q[EF_P256_POINT_BYTES];
+    unsigned char kid[EF_KID_BYTES];
+
+    story_key(d, who);
+    assert_int_equal(ef_p256_public(q, d, NULL), EF_OK);
+    ef_p256_kid(kid, q);
+    ef_base64url_encode(out, slice(kid, sizeof kid));
+}
+
+/* The document of that name: the last, since a story may say it anew. */
+static struct story_doc *
+story_find(struct story *s, const char *name, size_t n)
+{
+    for (size_t i = s->n; i-- > 0;)
+        if (strlen(s->docs[i].name) == n &&
+            memcmp(s->docs[i].name, name, n) == 0)
+            return &s->docs[i];
+    fail_msg("the story has no document %.*s", (int)n, name);
+    return NULL;
+}
+
+static ef_buf *
+story_let(struct story *s, const char *name, size_t n)
+{
+    for (size_t i = s->let_n; i-- > 0;)
+        if (strlen(s->lets[i].name) == n &&
+            memcmp(s->lets[i].name, name, n) == 0)
+            return &s->lets[i].text;
+    fail_msg("the story has no text %.*s", (int)n, name);
+    return NULL;
+}
+
+static void
+story_fill(struct story *s, ef_buf *out, const char *p, const char *end)
+{
+    while (p < end) {
+        const char *word = p + 1;
+        size_t n = 0;
+        char hex[2 * EF_SHA256_BYTES];
+
+        if (*p != '%' && *p != '$' && *p != '@') {
+            ef_buf_byte(out, (unsigned char)*p++);
+            continue;
+        }
+        while (word + n < end && isalnum((unsigned char)word[n]))
+            n++;
+        if (*p == '%') {
+            ef_buf *let = story_let(s, word, n);
+
+            ef_buf_add(out, let->p, let->n);
+        } else if (*p == '$') {
+            ef_hex_encode(hex, story_find(s, word, n)->hash, EF_SHA256_BYTES,
+                          0);
+            ef_buf_add(out, hex, sizeof hex);
+        } else {
+            n = 1;
+            story_kid(out, *word);
+        }
+        p = word + n;
+    }
+}
+
+static ef_doc_kind
+story_kind(const char *name, size_t n)
+{
+    unsigned k = 0;
+
+    while (k < EF_DOC_KINDS &&
+           (strlen(ef_doc_kind_name((ef_doc_kind)k)) != n ||
+            memcmp(ef_doc_kind_name((ef_doc_kind)k), name, n) != 0))
+        k++;
+    return (ef_doc_kind)k;
+}
+
+/* "NAME KIND PERSON MEMBERS", up to end. */
+static void
+story_document(struct story *s, const char *p, const char *end)
+{
+    struct story_doc *doc = &s->docs[s->n];
+    size_t n = strcspn(p, " "), k = strcspn(p + n + 1, " ");
+    ef_doc_kind kind = story_kind(p + n + 1, k);
+    const char *who = p + n + k + 2;
+    unsigned char d[EF_P256_SCALAR_BYTES];
+    ef_buf members = {0};
+    ef_err err = {0};
+
+    assert_true(s->n < STORY_MAX && n < sizeof doc->name);
+    memset(doc, 0, sizeof *doc);
+    memcpy(doc->name, p, n);
+    ef_buf_byte(&members, '{');
+    if (who + 2 < end)
+        story_fill(s, &members, who + 2, end);
+    ef_buf_byte(&members, '}');
+    story_key(d, *who);
+    if (ef_doc_sign(&doc->jws, doc->hash, d, kind, 1001 + (int64_t)s->n,
+                    slice(members.p, members.n), &err) != EF_OK)
+        fail_msg("%s: %s %s", doc->name, err.msg, err.place);
+    ef_buf_free(&members);
+    s->n++;
+}
+
+static void
+story_read(struct story *s, ef_slice script)
+{
+    const char *p = (const char *)script.p, *stop = p + script.n, *end;
+
+    for (; p < stop; p = end + 1) {
+        size_t n = strcspn(p, " ");
+
+        end = memchr(p, '\n', (size_t)(stop - p));
+        if (strncmp(p, "let ", 4) == 0) {
+            p += 4;
+            n = strcspn(p, " ");
+            assert_true(s->let_n < STORY_MAX && n < 16);
+            memset(&s->lets[s->let_n], 0, sizeof s->lets[0]);
+            memcpy(s->lets[s->let_n].name, p, n);
+            story_fill(s, &s->lets[s->let_n].text, p + n + 1, end);
+            s->let_n++;
+        } else if (strncmp(p, "forget ", 7) == 0) {
+            story_find(s, p + 7, (size_t)(end - p - 7))->forgotten = 1;
+        } else {
+            story_document(s, p, end);
+        }
+    }
+}
+
+/* Give back what came after the first n documents and let_n texts. */
+static void
+story_cut(struct story *s, size_t n, size_t let_n)
+{
+    while (s->n > n)
+        ef_buf_free(&s->docs[--s->n].jws);
+    while (s->let_n > let_n)
+        ef_buf_free(&s->lets[--s->let_n].text);
+    for (size_t i = 0; i < n; i++)
+        s->docs[i].forgotten = 0;
+}
+
+/* All documents that are not forgotten, in an order of chance, one twice. */
+static void
+story_workspace(struct story *s, ef_workspace *ws)
+{
+    size_t order[STORY_MAX], i, k, t;
+    char hex[2 * EF_SHA256_BYTES];
+    ef_err err = {0};
+
+    for (i = 0; i < s->n; i++)
+        order[i] = i;
+    for (i = s->n; i > 1; i--) {
+        k = below(i);
+        t = order[k];
+        order[k] = order[i - 1];
+        order[i - 1] = t;
+    }
+    for (i = 0; i <= s->n; i++) {
+        const struct story_doc *doc = &s->docs[order[i < s->n ? i : 0]];
+
+        if (doc->forgotten)
+            continue;
+        ef_hex_encode(hex, doc->hash, EF_SHA256_BYTES, 0);
+        if (ef_workspace_add(ws, slice(hex, sizeof hex),
+                             slice(doc->jws.p, doc->jws.n), &err) != EF_OK)
+            fail_msg("%s: %s", doc->name, err.msg);
+    }
+}
+
+static const char document_fields[] =
+    "id source why? op expect:status place:text? at:int? msg:text? "
+    "where:text? hint:text? name:text? text:text part:text? times:int? "
+    "hash:hex?";
+
+/* The record's text; <*> in it stands for part, times over, and %u there for
+ * its number. free() its p. */
+static ef_slice
+document_text(const struct vec_rec *r)
+{
+    ef_slice t = vec_bytes(r, "text"), part = vec_bytes(r, "part");
+    const unsigned char *mark = memmem(t.p, t.n, "<*>", 3);
+    const unsigned char *number =
+        part.n > 0 ? memmem(part.p, part.n, "%u", 2) : NULL;
+    ef_buf out = {0};
+    ef_slice whole;
+
+    if (mark == NULL)
+        return slice(copy(t), t.n);
+    ef_buf_add(&out, t.p, (size_t)(mark - t.p));
+    for (int64_t i = 0; i < vec_int(r, "times"); i++) {
+        size_t n = number != NULL ? (size_t)(number - part.p) : part.n;
+        char digits[24];
+
+        ef_buf_add(&out, part.p, n);
+        if (number == NULL)
+            continue;
+        snprintf(digits, sizeof digits, "%d", (int)i);
+        ef_buf_str(&out, digits);
+        ef_buf_add(&out, number + 2, part.n - n - 2);
+    }
+    ef_buf_add(&out, mark + 3, t.n - (size_t)(mark - t.p) - 3);
+    CHECK(!out.failed);
+    whole = slice(copy(slice(out.p, out.n)), out.n);
+    ef_buf_free(&out);
+    return whole;
+}
+
+static void
+each_document(const struct vec_rec *r)
+{
+    ef_slice t = document_text(r);
+    int parse = strcmp(vec_word(r, "op"), "parse") == 0;
+    ef_workspace ws = {0};
+    ef_doc doc;
+    ef_err err = {0};
+    ef_status rc;
+
+    rec = r;
+    rc = parse ? ef_doc_parse(&doc, t, &err)
+               : ef_workspace_add(&ws, vec_bytes(r, "name"), t, &err);
+    if (CHECK_STATUS(rc, vec_status(r, "expect"), &err) && rc != EF_OK)
+        CHECK_REFUSAL(r, &err);
+    if (parse) {
+        CHECK_BYTES(doc.hash, sizeof doc.hash, vec_bytes(r, "hash"));
+        CHECK_INT(ef_doc_parse(&doc, t, NULL), rc);
+    } else {
+        CHECK_INT(ws.n, rc == EF_OK);
+        CHECK_INT(ef_workspace_add(&ws, vec_bytes(r, "name"), t, NULL), rc);
+        CHECK_INT(ws.n, rc == EF_OK);
+    }
+    ef_workspace_free(&ws);
+    ef_workspace_free(&ws);
+    free((void *)(uintptr_t)t.p);
+}
+
+/* No beginning of a file is a document, none is taken for a forged one; and
+ * no bit of it can be another. */
+static void
+document_pieces(ef_slice name, ef_slice jws)
+{
+    ef_workspace ws = {0};
+
+    for (size_t n = 0; n < jws.n; n++) {
+        unsigned char *p = copy(slice(jws.p, n));
+
+        CHECK_INT(ef_workspace_add(&ws, name, slice(p, n), NULL), EF_E_FORMAT);
+        free(p);
+    }
+    for (size_t bit = 0; bit < 8 * jws.n; bit++) {
+        unsigned char *p = copy(jws);
+        ef_status rc;
+
+        p[bit / 8] ^= (unsigned char)(1u << bit % 8);
+        rc = ef_workspace_add(&ws, name, slice(p, jws.n), NULL);
+        CHECK(rc == EF_E_FORMAT || rc == EF_E_AUTH);
+        free(p);
+    }
+    CHECK_INT(ws.n, 0);
+}
+
+static void
+test_documents(void **state)
+{
+    unsigned char d[EF_P256_SCALAR_BYTES], hash[EF_SHA256_BYTES];
+    char hex[2 * EF_SHA256_BYTES];
+    ef_buf jws = {0}, members = {0};
+    ef_err err = {0};
+
+    (void)state;
+    vec_run("vectors/documents.txt", document_fields, each_document);
+    rec = NULL;
+    for (unsigned k = 0; k < EF_DOC_KINDS; k++)
+        CHECK_INT(story_kind(ef_doc_kind_name((ef_doc_kind)k),
+                             strlen(ef_doc_kind_name((ef_doc_kind)k))),
+                  k);
+    CHECK(strcmp(ef_doc_kind_name((ef_doc_kind)EF_DOC_KINDS), "?") == 0);
+    CHECK(strcmp(ef_doc_state_name((ef_doc_state)9), "?") == 0);
+    story_key(d, 'A');
+    ef_buf_str(&members, "{\"of\":\"");
+    for (int i = 0; i < 64; i++)
+        ef_buf_byte(&members, '9');
+    ef_buf_str(&members, "\"}");
+    CHECK_INT(ef_doc_sign(&jws, hash, d, EF_DOC_APPROVAL, 7,
+                          slice(members.p, members.n), &err),
+              EF_OK);
+    ef_hex_encode(hex, hash, sizeof hash, 0);
+    document_pieces(slice(hex, sizeof hex), slice(jws.p, jws.n));
+    /* members that are none, and members of two documents */
+    CHECK(ef_doc_sign(&jws, hash, d, EF_DOC_APPROVAL, 7, text("{}"), NULL) ==
+          EF_E_FORMAT);
+    CHECK(ef_doc_sign(&jws, hash, d, EF_DOC_APPROVAL, 7, text("[]"), NULL) ==
+          EF_E_FORMAT);
+    CHECK(ef_doc_sign(&jws, hash, d, EF_DOC_APPROVAL, 7, text(""), NULL) ==
+          EF_E_FORMAT);
+    CHECK(ef_doc_sign(&jws, hash, d, EF_DOC_APPROVAL, 7, text("{\"by\":\"x\"}"),
+                      NULL) == EF_E_FORMAT);
+    ef_buf_free(&jws);
+    ef_buf_free(&members);
+    done();
+}
+
+static const char state_fields[] =
+    "id source why? setup:text? script:text? states:text? op? of? "
+    "node:text? expect:status? msg:text? where:text? hint:text? "
+    "text:text? id256:hex?";
+
+static struct story story;          /* what setup says, then the record's own */
+static size_t story_n, story_let_n; /* of setup */
+
+/* "NAME STATE" a line. */
+static void
+check_states(const ef_workspace *ws, ef_slice rows)
+{
+    const char *p = (const char *)rows.p;
+    const char *stop = rows.n > 0 ? p + rows.n : p;
+
+    while (rows.n > 0 && p < stop) {
+        size_t n = strcspn(p, " "), k = strcspn(p + n + 1, "\n");
+        const ef_doc *doc =
+            ef_workspace_find(ws, story_find(&story, p, n)->hash);
+        ef_doc_state state = EF_STATE_DRAFT;
+        ef_err why, err = {0};
+
+        snprintf(about, sizeof about, "%.*s", (int)n, p);
+        if (CHECK(doc != NULL) &&
+            CHECK_STATUS(ef_doc_state_of(ws, doc, &state, &why, &err), EF_OK,
+                         &err))
+            CHECK_BYTES(ef_doc_state_name(state),
+                        strlen(ef_doc_state_name(state)), slice(p + n + 1, k));
+        p += n + k + 2;
+    }
+    *about = 0;
+}
+
+/* What the record asks about its document `of`. */
+static void
+check_question(const struct vec_rec *r, const ef_workspace *ws)
+{
+    const char *of = vec_word(r, "of"), *op = vec_word(r, "op");
+    const ef_doc *doc =
+        ef_workspace_find(ws, story_find(&story, of, strlen(of))->hash);
+    unsigned char d[EF_P256_SCALAR_BYTES], hash[EF_SHA256_BYTES];
+    ef_buf out = {0}, jws = {0};
+    ef_doc_state state;
+    ef_err err = {0}, why = {0};
+    ef_status rc;
+
+    if (!CHECK(doc != NULL))
+        return;
+    if (strcmp(op, "why") == 0) {
+        rc = ef_doc_state_of(ws, doc, &state, &why, &err);
+        if (rc == EF_OK) { /* what is told of a state is told as a refusal */
+            check_words(r, "msg", why.msg != NULL ? why.msg : "", __LINE__);
+            check_words(r, "where", why.where, __LINE__);
+        }
+    } else if (strcmp(op, "appconfig") == 0) {
+        rc = ef_appconfig(&out, ws, doc, vec_bytes(r, "node"), &err);
+        if (rc == EF_OK && CHECK_BUF(out, vec_bytes(r, "text"))) {
+            ef_sha256(hash, out.p, out.n);
+            CHECK_BYTES(hash, sizeof hash, vec_bytes(r, "id256"));
+        }
+    } else {
+        CHECK(strcmp(op, "submit") == 0);
+        rc = ef_draft_submit(&out, ws, doc, &err);
+        story_key(d, 'A');
+        if (rc == EF_OK &&
+            CHECK_STATUS(ef_doc_sign(&jws, hash, d, EF_DOC_WORKFLOW, 5000,
+                                     slice(out.p, out.n), &err),
+                         EF_OK, &err))
+            CHECK_BYTES(hash, sizeof hash, vec_bytes(r, "id256"));
+    }
+    if (CHECK_STATUS(rc, vec_status(r, "expect"), &err) && rc != EF_OK)
+        CHECK_REFUSAL(r, &err);
+    ef_buf_free(&out);
+    ef_buf_free(&jws);
+}
+
+static void
+each_state(const struct vec_rec *r)
+{
+    rec = r;
+    if (vec_has(r, "setup")) {
+        story_cut(&story, 0, 0);
+        story_read(&story, vec_bytes(r, "setup"));
+        story_n = story.n;
+        story_let_n = story.let_n;
+        return;
+    }
+    story_read(&story, vec_bytes(r, "script"));
+    for (int i = 0; i < 3; i++) {
+        ef_workspace ws = {0};
+
+        story_workspace(&story, &ws);
+        check_states(&ws, vec_bytes(r, "states"));
+        if (vec_has(r, "op"))
+            check_question(r, &ws);
+        ef_workspace_free(&ws);
+    }
+    story_cut(&story, story_n, story_let_n);
+}
+
+static void
+test_states(void **state)
+{
+    (void)state;
+    seed(14);
+    vec_run("vectors/states.txt", state_fields, each_state);
+    story_cut(&story, 0, 0);
+    done();
+}
+
+static const char appconfig_fields[] =
+    "id source why? expect:status place:text? at:int? msg:text? "
+    "where:text? hint:text? text:text";
+
+static void
+each_appconfig(const struct vec_rec *r)
+{
+    ef_slice t = vec_bytes(r, "text");
+    unsigned char *p = copy(t);
+    ef_json json;
+    ef_err err = {0};
+    ef_status rc;
+
+    rec = r;
+    rc = ef_appconfig_parse(&json, slice(p, t.n), &err);
+    if (CHECK_STATUS(rc, vec_status(r, "expect"), &err) && rc != EF_OK)
+        CHECK_REFUSAL(r, &err);
+    ef_json_free(&json);
+    ef_json_free(&json);
+    CHECK_INT(ef_appconfig_parse(&json, slice(p, t.n), NULL), rc);
+    ef_json_free(&json);
+    free(p);
+}
+
+static void
+test_appconfigs(void **state)
+{
+    (void)state;
+    vec_run("vectors/appconfigs.txt", appconfig_fields, each_appconfig);
+    done();
+}
+
+/* For test_guard_pages. */
+static void
+feed_workflow(ef_slice in)
+{
+    static const char name[] =
+        "0000000000000000000000000000000000000000000000000000000000000000";
+    ef_workspace ws = {0};
+    ef_json json;
+    ef_doc doc;
+    ef_err err = {0};
+    unsigned ok = 0;
+
+    ok += ef_doc_parse(&doc, in, &err) == EF_OK;
+    ok += ef_appconfig_parse(&json, in, &err) == EF_OK;
+    ef_json_free(&json);
+    ok +=
+        ef_workspace_add(&ws, slice(name, sizeof name - 1), in, &err) == EF_OK;
+    ok += ef_workspace_add(&ws, in, in, &err) == EF_OK;
+    ef_workspace_free(&ws);
+    CHECK(ok <= 1);
+}
+
+/* --- what only many or large documents meet --- */
+
+#define HASH_ONES                                                              \
+    "1111111111111111111111111111111111111111111111111111111111111111"
+
+/* Signs a document by the key of 32 bytes 7, takes it in, and gives its name
+ * in digits. */
+static void
+wf_made(ef_workspace *ws, char hex[65], ef_doc_kind kind, int64_t time,
+        const char *members)
+{
+    unsigned char d[EF_P256_SCALAR_BYTES], hash[EF_SHA256_BYTES];
+    ef_buf jws = {0};
+
+    memset(d, 7, sizeof d);
+    CHECK_INT(ef_doc_sign(&jws, hash, d, kind, time,
+                          slice(members, strlen(members)), NULL),
+              EF_OK);
+    ef_hex_encode(hex, hash, sizeof hash, 0);
+    hex[64] = '\0';
+    CHECK_INT(ef_workspace_add(ws, slice(hex, 64), slice(jws.p, jws.n), NULL),
+              EF_OK);
+    ef_buf_free(&jws);
+}
+
+/* The thumbprint of that key. */
+static void
+wf_me(char text[44])
+{
+    unsigned char d[EF_P256_SCALAR_BYTES], q[EF_P256_POINT_BYTES];
+    unsigned char kid[EF_KID_BYTES];
+    ef_buf out = {0};
+
+    memset(d, 7, sizeof d);
+    CHECK_INT(ef_p256_public(q, d, NULL), EF_OK);
+    ef_p256_kid(kid, q);
+    ef_base64url_encode(&out, slice(kid, sizeof kid));
+    memcpy(text, out.p, 43);
+    text[43] = '\0';
+    ef_buf_free(&out);
+}
+
+/* A workspace that is full says so, by either limit. */
+static void
+test_workspace_full(void **state)
+{
+    ef_workspace ws = {0}, full;
+    unsigned char d[EF_P256_SCALAR_BYTES], hash[EF_SHA256_BYTES];
+    static const char members[] = "{\"of\":\"" HASH_ONES "\"}";
+    ef_buf jws = {0};
+    char hex[65];
+    ef_err err;
+    size_t i;
+
+    (void)state;
+    memset(d, 7, sizeof d);
+    wf_made(&ws, hex, EF_DOC_CANCEL, 1, members);
+    CHECK_INT(ef_doc_sign(&jws, hash, d, EF_DOC_CANCEL, 2,
+                          slice(members, sizeof members - 1), NULL),
+              EF_OK);
+    ef_hex_encode(hex, hash, sizeof hash, 0);
+    /* 16384 times the same one: it is only counted */
+    full = (ef_workspace){calloc(EF_MAX_DOCUMENTS, sizeof *full.docs),
+                          EF_MAX_DOCUMENTS, EF_MAX_DOCUMENTS, 0};
+    assert_non_null(full.docs);
+    for (i = 0; i < EF_MAX_DOCUMENTS; i++)
+        full.docs[i] = ws.docs[0];
+    CHECK_INT(
+        ef_workspace_add(&full, slice(hex, 64), slice(jws.p, jws.n), &err),
+        EF_E_LIMIT);
+    CHECK(strcmp(err.msg, "more documents than EF_MAX_DOCUMENTS (16384)") == 0);
+    full.n = 1;
+    full.bytes = EF_MAX_WORKSPACE_BYTES;
+    CHECK_INT(
+        ef_workspace_add(&full, slice(hex, 64), slice(jws.p, jws.n), &err),
+        EF_E_LIMIT);
+    CHECK(strcmp(err.msg, "documents of more than EF_MAX_WORKSPACE_BYTES "
+                          "(12582912) together") == 0);
+    free((void *)full.docs);
+    ef_buf_free(&jws);
+    ef_workspace_free(&ws);
+    done();
+}
+
+/* 280 inputs with long locations: more than a runner reads. */
+static void
+test_appconfig_large(void **state)
+{
+    ef_workspace ws = {0};
+    char hex[65], app[65], build[65], config[65], me[44], text[9000];
+    char where[7900];
+    unsigned char hash[EF_SHA256_BYTES];
+    ef_buf sets = {0}, edges = {0}, out = {0};
+    ef_err err;
+    int i;
+
+    (void)state;
+    wf_me(me);
+    memset(where, 'a', sizeof where);
+    where[sizeof where - 1] = '\0';
+    for (i = 0; i < 280; i++) {
+        snprintf(text, sizeof text,
+                 "{\"commitment\":\"" HASH_ONES "\",\"direction\":\"%s\","
+                 "\"location\":\"https://h/%s\",\"name\":\"d%d\"%s}",
+                 i > 0 ? "input" : "output", where, i,
+                 i > 0 ? ",\"size\":28,\"sha256\":\"" HASH_ONES "\"" : "");
+        wf_made(&ws, hex, EF_DOC_DATASET, i, text);
+        snprintf(text, sizeof text, "%s\"d%d\":\"%s\"", i > 0 ? "," : "", i,
+                 hex);
+        ef_buf_str(&sets, text);
+        snprintf(text, sizeof text,
+                 "%s{\"app\":\"a\",\"dataset\":\"d%d\",\"port\":\"%s\"}",
+                 i > 0 ? "," : "", i, i > 0 ? "in" : "out");
+        ef_buf_str(&edges, text);
+    }
+    snprintf(text, sizeof text,
+             "{\"approvers\":[\"%s\"],\"domains\":[],\"name\":\"app\","
+             "\"need\":1}",
+             me);
+    wf_made(&ws, app, EF_DOC_APP, 1, text);
+    snprintf(text, sizeof text,
+             "{\"app\":\"%s\",\"image\":\"i\",\"measurements\":[{\"PCR0\":\"%s"
+             "\",\"PCR1\":\"%s\",\"PCR2\":\"%s\"}]}",
+             app, HASH_ONES "11111111111111111111111111111111",
+             HASH_ONES "11111111111111111111111111111111",
+             HASH_ONES "11111111111111111111111111111111");
+    wf_made(&ws, build, EF_DOC_BUILD, 1, text);
+    snprintf(text, sizeof text,
+             "{\"app\":\"%s\",\"name\":\"c\",\"ports\":{\"in\":\"input\","
+             "\"out\":\"output\"}}",
+             app);
+    wf_made(&ws, config, EF_DOC_CONFIG, 1, text);
+    snprintf(text, sizeof text, "{\"of\":\"%s\"}", build);
+    wf_made(&ws, hex, EF_DOC_APPROVAL, 1, text);
+    snprintf(text, sizeof text,
+             "{\"apps\":{\"a\":{\"build\":\"%s\",\"config\":\"%s\"}},"
+             "\"draft\":\"" HASH_ONES "\",\"name\":\"w\",\"need\":1,"
+             "\"participants\":[\"%s\"],\"version\":1,\"connections\":[",
+             build, config, me);
+    ef_buf_str(&out, text);
+    ef_buf_add(&out, edges.p, edges.n);
+    ef_buf_str(&out, "],\"datasets\":{");
+    ef_buf_add(&out, sets.p, sets.n);
+    ef_buf_str(&out, "}}");
+    ef_buf_byte(&out, 0);
+    wf_made(&ws, hex, EF_DOC_WORKFLOW, 1, (const char *)out.p);
+    CHECK_INT(ef_hex_decode(hash, sizeof hash, slice(hex, 64), NULL), EF_OK);
+    snprintf(text, sizeof text, "{\"of\":\"%s\"}", hex);
+    wf_made(&ws, hex, EF_DOC_APPROVAL, 1, text);
+    out.n = 0;
+    CHECK_INT(ef_appconfig(&out, &ws, ef_workspace_find(&ws, hash),
+                           slice("a", 1), &err),
+              EF_E_LIMIT);
+    CHECK(strcmp(err.msg, "a runtime configuration larger than "
+                          "EF_MAX_APPCONFIG_BYTES (2097152)") == 0);
+    ef_buf_free(&sets);
+    ef_buf_free(&edges);
+    ef_buf_free(&out);
+    ef_workspace_free(&ws);
+    done();
+}
+
+/* Credentials whose sealed key has n bytes of 9, for a dataset that commits to
+ * 32 bytes of `key`. */
+static void
+wf_open(size_t n, int key, ef_status want, const char *msg)
+{
+    unsigned char sk[EF_X25519_BYTES], pk[EF_X25519_BYTES], kid[EF_KID_BYTES];
+    unsigned char bytes[40], hash[EF_SHA256_BYTES], commitment[EF_SHA256_BYTES];
+    ef_workspace ws = {0};
+    ef_credentials c;
+    ef_buf m = {0};
+    char hex[65], text[1000];
+    ef_err err = {0};
+
+    memset(sk, 3, sizeof sk);
+    ef_x25519_public(pk, sk);
+    ef_x25519_kid(kid, pk);
+    memset(bytes, key, sizeof bytes);
+    ef_key_commitment(commitment, bytes);
+    ef_hex_encode(hex, commitment, sizeof commitment, 0);
+    hex[64] = '\0';
+    snprintf(text, sizeof text,
+             "{\"commitment\":\"%s\",\"direction\":\"output\",\"location\":"
+             "\"https://h/o\",\"name\":\"d\"}",
+             hex);
+    wf_made(&ws, hex, EF_DOC_DATASET, 1, text);
+    CHECK_INT(ef_hex_decode(hash, sizeof hash, slice(hex, 64), NULL), EF_OK);
+    ef_buf_str(&m, "{\"dataset\":\"");
+    ef_buf_str(&m, hex);
+    ef_buf_str(&m, "\",\"to\":\"");
+    ef_base64url_encode(&m, slice(kid, sizeof kid));
+    ef_buf_byte(&m, '"');
+    memset(bytes, 9, sizeof bytes);
+    CHECK_INT(ef_credentials_seal(&m, "key", hash, pk, slice(bytes, n), NULL),
+              EF_OK);
+    CHECK_INT(
+        ef_credentials_seal(&m, "upload", hash, pk, slice("a=b", 3), NULL),
+        EF_OK);
+    ef_buf_str(&m, "}");
+    ef_buf_byte(&m, 0);
+    wf_made(&ws, hex, EF_DOC_CREDENTIALS, 1, (const char *)m.p);
+    CHECK_INT(
+        ef_credentials_open(&c, &ws, ef_workspace_find(&ws, hash), 1, sk, &err),
+        want);
+    CHECK(msg == NULL || strcmp(err.msg, msg) == 0);
+    if (want == EF_OK)
+        CHECK(c.query_n == 3 && memcmp(c.query, "a=b", 3) == 0 &&
+              memcmp(c.key, bytes, 32) == 0);
+    ef_credentials_free(&c);
+    ef_buf_free(&m);
+    ef_workspace_free(&ws);
+}
+
+/* A key is opened only for the dataset that commits to it. */
+static void
+test_credentials_open(void **state)
+{
+    (void)state;
+    wf_open(32, 9, EF_OK, NULL);
+    wf_open(32, 8, EF_E_AUTH, "the key is not the one that was approved");
+    wf_open(31, 9, EF_E_AUTH, "a sealed key of another size");
+    wf_open(33, 9, EF_E_LIMIT, "a sealed text of no possible length");
+    done();
+}
+
 static void
 test_guard_pages(void **state)
 {
@@ -4569,6 +5296,8 @@ test_guard_pages(void **state)
     guard_run("vectors/jws.txt", jws_fields, feed_keys);
     guard_run("vectors/measurements.txt", measurement_fields, feed_measurement);
     guard_run("vectors/markdown.txt", markdown_fields, feed_markdown);
+    guard_run("vectors/appconfigs.txt", appconfig_fields, feed_workflow);
+    guard_run("vectors/documents.txt", document_fields, feed_workflow);
     guard_close();
     printf("    %lu inputs before a guard page\n", guard_inputs);
     done();
@@ -4642,6 +5371,12 @@ main(void)
         cmocka_unit_test(test_markdown),
         cmocka_unit_test(test_markdown_linear),
         cmocka_unit_test(test_views),
+        cmocka_unit_test(test_documents),
+        cmocka_unit_test(test_states),
+        cmocka_unit_test(test_appconfigs),
+        cmocka_unit_test(test_workspace_full),
+        cmocka_unit_test(test_appconfig_large),
+        cmocka_unit_test(test_credentials_open),
         cmocka_unit_test(test_no_answer),
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_statuses),
