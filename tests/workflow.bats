@@ -608,7 +608,7 @@ EOF
     rm "ws/$hash"
     hash=$(check sign olga.pem approval "{\"of\":\"$FLOW\"}" ws alg=none)
     try dataset list # no signature at all is no document
-    fails 0 "note: \"$hash\" is passed over: the algorithm is not ES256"
+    fails 0 "note: \"$hash\" is passed over: \$.alg (JSON pointer /alg): byte 8: the algorithm is not ES256"
     rm "ws/$hash"
     works dataset list
     rows 8
