@@ -20472,7 +20472,7 @@ ef_credentials_seal(ef_buf *out, const char *part,
  * (ef_hpke_open wipes it).
  * EF_E_AUTH: sealed to another key, for another dataset, as another part, or
  * altered; HPKE cannot tell which, and whoever asks should not be told.
- * UNTRUSTED: json. Secret: sk, out.
+ * json passed its rules when it was taken in. Secret: sk, out.
  * Fails:   EF_E_AUTH, EF_E_LIMIT where it is longer, EF_E_MEMORY. */
 static ef_status
 wf_unseal(unsigned char *out, size_t cap, size_t *n, const ef_json *json,
@@ -20529,8 +20529,8 @@ ws_credentials_find(const ef_workspace *ws, const ef_doc *dataset,
     for (i = 0; i < ws->n; i++) {
         const ef_doc *d = ws->docs[i];
         ef_json json = {.nodes = NULL};
-        /* it has a dataset. NOLINTNEXTLINE(clang-analyzer-*) */
         int fits = d->kind == EF_DOC_CREDENTIALS &&
+                   /* there is one. NOLINTNEXTLINE(clang-analyzer-*) */
                    memcmp(d->of, dataset->hash, EF_SHA256_BYTES) == 0 &&
                    memcmp(d->by, dataset->by, EF_KID_BYTES) == 0 &&
                    (best == NULL || d->time > best->time);
@@ -21040,7 +21040,8 @@ typedef void ws_note_fn(const char *name, const ef_err *err);
  * come about by accident, and who goes on working beside it will not find out.
  * Links are followed, as far as they lead to regular files.
  * Memory: buf is the caller's, for one file at a time.
- * UNTRUSTED: name, and what is in it. Fails: EF_E_AUTH for a forged document;
+ * Name and bytes are anybody's: ef_workspace_add judges. Fails: EF_E_AUTH for
+ * a forged document;
  * EF_E_IO for one that cannot be read, since it might be a decline; EF_E_LIMIT,
  * EF_E_MEMORY. What is no document is told to note. */
 static ef_status
@@ -28301,7 +28302,7 @@ cli_id_path(const struct cli *c, ef_buf *path, ef_err *err)
 /* A key from a PEM file; out in secret memory where it may be private.
  * The bytes are judged by ef_pem_parse. The buffer is wiped whether it was a
  * key or not: "--release-key" may have been given a private one by mistake.
- * UNTRUSTED: the file. Secret: its text, in secret memory.
+ * The file is ef_pem_parse's to judge. Secret: its text, in secret memory.
  * Fails:   EF_E_IO, EF_E_FORMAT, EF_E_LIMIT, naming the file.
  * Fuzz: fuzz/fuzz_pem.c. */
 static ef_status
@@ -29306,7 +29307,8 @@ cli_id_show(struct cli *c)
  * The bytes are judged by ef_jwk_parse and ef_pem_parse. A JWK begins with
  * '{', PEM never does. Whatever it was, text and secret are wiped: a private
  * key is refused, and told so by what it is not.
- * UNTRUSTED: the file. Fails: EF_E_FORMAT, naming it. Fuzz: fuzz/fuzz_pem.c,
+ * The file is these parsers' to judge. Fails: EF_E_FORMAT, naming it. Fuzz:
+ * fuzz/fuzz_pem.c,
  * fuzz/fuzz_jwk.c. */
 static ef_status
 cli_read_public(ef_pem_key *key, const char *path, ef_err *err)
@@ -29476,7 +29478,8 @@ cli_direction(const struct cli *c)
  * thumbprint of what he used stands in the document ("to").
  * The bytes are judged by ef_pem_parse. A private key is refused, although the
  * public one could be worked out: whoever has it here has too much.
- * UNTRUSTED: the file. Fails: EF_E_USAGE, EF_E_FORMAT, EF_E_IO. */
+ * The file is ef_pem_parse's to judge. Fails: EF_E_USAGE, EF_E_FORMAT,
+ * EF_E_IO. */
 static ef_status
 cli_release_key(const struct cli *c, unsigned char pk[EF_X25519_BYTES],
                 ef_err *err)
@@ -29828,7 +29831,7 @@ cli_dataset_put(const struct cli *c, struct cli_dataset *d, ef_err *err)
  * document's rules look at it like at any other.
  * Fails: 2 for two of the three options; 4 for more than
  * EF_MAX_LONG_TEXT_BYTES; 5 for http://; 6 for a server.
- * UNTRUSTED: all of it; the document's rules look at it. 0, or an exit status
+ * Anybody's text: the document's rules look at it. 0, or an exit status
  * after a message. */
 static int
 cli_long_description(const struct cli *c, ef_buf *m, const struct store_opts *o)
@@ -30318,7 +30321,8 @@ cli_pcr_json(ef_buf *json, ef_slice text)
  * A file of measurements may be as large as nitro-cli's log around it:
  * EF_MAX_MEASUREMENT_BYTES. Messages name the file, or --pcr where it was
  * typed.
- * UNTRUSTED: value, and the file. Fails: as ef_measurement_parse and
+ * Whoever wrote value or file: these two parsers judge. Fails: as
+ * ef_measurement_parse and
  * eif_measure_file; where names the file or option.
  * Fuzz: fuzz/fuzz_measurement.c, fuzz/fuzz_eif.c. */
 static ef_status
@@ -31982,7 +31986,8 @@ cli_appconfig_free(struct cli_appconfig *a)
  * The clock is this machine's. Who can set it back can run longer than was
  * approved, with credentials that their store refuses by its own clock.
  * Fails: EF_E_POLICY from the second on that "expires" names.
- * UNTRUSTED: the file. Fails: EF_E_FORMAT, EF_E_POLICY, EF_E_IO.
+ * What is in it ef_appconfig_parse judges. Fails: EF_E_FORMAT, EF_E_POLICY,
+ * EF_E_IO.
  * Fuzz: fuzz/fuzz_document.c. */
 static ef_status
 cli_appconfig_read(struct cli_appconfig *a, const char *path, ef_err *err)
@@ -32010,7 +32015,7 @@ cli_appconfig_read(struct cli_appconfig *a, const char *path, ef_err *err)
 }
 
 /* One dataset of the configuration: its credentials, from the workspace, and
- * what its file must be. UNTRUSTED: the configuration.
+ * what its file must be. The configuration was parsed: ef_appconfig_parse.
  * Of the configuration: location, size, hash. Of the workspace: the key's
  * commitment in the dataset's document, and its owner's credentials. The two
  * fit, since the configuration was just compared with what the documents come
