@@ -73,7 +73,7 @@ if [ -n "$$missing" ]; then \
 fi
 endef
 
-.PHONY: all help demo check check-large unit cli asan compilers npm lint \
+.PHONY: all help demo check check-large unit merge cli asan compilers npm lint \
   install uninstall clean deps-build deps-check deps-lint deps-fuzz vectors \
   cover openssl faults ct mutants fuzz afl fuzz-smoke fuzz-cover fuzz-replay \
   replay fuzz-oss deps-afl static static-arm64 static-deps static-twice \
@@ -122,7 +122,7 @@ demo: deps-build ## run the whole story on sample data, in a few seconds
 check: deps-check npm ## everything that has to hold: some 20 minutes
 	@$(MAKE) --no-print-directory compilers encflow static
 	@$(MAKE) --no-print-directory static-arm64 static-twice
-	@$(MAKE) --no-print-directory vectors unit openssl cover ct
+	@$(MAKE) --no-print-directory vectors unit merge openssl cover ct
 	@$(MAKE) --no-print-directory fuzz-replay guest
 	@$(MAKE) --no-print-directory asan
 	@$(MAKE) --no-print-directory cli
@@ -141,6 +141,13 @@ unit: build/unit ## unit tests and vectors, with ASan and UBSan
 
 build/gcm_openssl: tests/gcm_openssl.c encflow.c encflow.h | build
 	$(CC) $(OPT) $(BASE) -D_GNU_SOURCE tests/gcm_openssl.c -o $@ $(LIBS) -lcrypto
+
+# The signatures' own tests are elsewhere: here they are many, and quick.
+build/merge: tests/merge.c encflow.c encflow.h | build
+	$(CLANG) $(OPT) $(BASE) -Wno-unused-parameter tests/merge.c -o $@ $(LIBS)
+
+merge: build/merge ## two copies of a workspace become one, 10000 times
+	build/merge 10000
 
 N = 100000
 openssl: build/gcm_openssl ## every AES-GCM kernel against OpenSSL, N messages

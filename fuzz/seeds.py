@@ -908,7 +908,8 @@ def workspace_seeds():
     base = [[1, 0], [1, 1], [3, 0], [4, 0, 0], [5, 0, 0], [8, 1, 0]]
     flow = [7, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0]
     approve, decline, cancel = [8, 0, 0], [9, 0, 0], [10, 0, 0]
-    version = [7, 33, 0, 0, 0, 0, 0, 0, 0, 1, 0, 6]
+    version = [7, 37, 0, 0, 0, 0, 0, 0, 0, 1, 0, 6]
+    third = [7, 67, 0, 0, 0, 0, 0, 0, 0, 1, 0, 8]
     draft = [6, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0]
     for name, steps in (
             ("datasets", base[:2]), ("base", base),
@@ -918,6 +919,22 @@ def workspace_seeds():
             ("cancelled", base + [flow, approve, cancel]),
             ("version", base + [flow, approve, version, [8, 0, 8]]),
             ("draft", base + [draft]),
+            ("rivals", base + [flow, approve, version, [8, 0, 8], version,
+                               [8, 0, 10]]),
+            ("line", base + [flow, approve, version, [8, 0, 8], third,
+                             [8, 0, 10]]),
+            ("skipped", base + [flow, approve, version, approve, third,
+                                [8, 0, 10]]),
+            ("circle", base + [[1, 2], [7, 0, 0, 0, 0, 0, 6, 0, 0, 6, 0]]),
+            ("no-build", base[:5] + [flow, [8, 0, 5]]),
+            ("domains", [[1, 0], [1, 1], [3, 4], [4, 0, 0], [5, 0, 0],
+                         [8, 1, 0], flow, approve]),
+            ("wrong-version", base + [flow, approve, third[:-1] + [6],
+                                      [8, 0, 8]]),
+            ("submit-version", base + [flow, approve,
+                                       [6, 1, 0, 0, 0, 0, 0, 0, 0, 1, 6]]),
+            ("submit-behind", base + [flow, approve, version, [8, 0, 8],
+                                      [6, 1, 0, 0, 0, 0, 0, 0, 0, 1, 6]]),
             ("stranger", base + [flow, [136, 0, 0]]),
             ("before", [flow, draft, approve])):
         yield name, seed(b"", *[b for step in steps for b in step])

@@ -363,6 +363,8 @@ def graph(s, v):
         if app is None or app["by"] != build["by"]:
             return None
         apps[node] = (app, build, config)
+    if len(set(v["datasets"].values())) != len(v["datasets"]):
+        return None
     for node, digest in v["datasets"].items():
         sets[node] = s.get(digest, "dataset")
         if sets[node] is None:
