@@ -386,6 +386,25 @@ is_c1(ef_slice a)
     return a.n > 1 && a.p[0] == 0xc2 && a.p[1] >= 0x80 && a.p[1] < 0xa0;
 }
 
+/* How many bytes at a's beginning a terminal would obey: C0 and DEL, C1 as
+ * is_c1 has it, and what turns the line round, or breaks it: U+200E and U+200F,
+ * U+2028 to U+202E, U+2066 to U+2069. 0: it shows them. */
+static size_t
+obeyed(ef_slice a)
+{
+    if (a.p[0] < 0x20 || a.p[0] == 0x7f)
+        return 1;
+    if (is_c1(a))
+        return 2;
+    if (a.n < 3 || a.p[0] != 0xe2)
+        return 0;
+    return (a.p[1] == 0x80 && (a.p[2] == 0x8e || a.p[2] == 0x8f ||
+                               (a.p[2] >= 0xa8 && a.p[2] <= 0xae))) ||
+                   (a.p[1] == 0x81 && a.p[2] >= 0xa6 && a.p[2] <= 0xa9)
+               ? 3
+               : 0;
+}
+
 /* Say which file, dataset or member err speaks of; the innermost name given
  * first stays. Bytes that a terminal would obey are escaped, and so are '"'
  * and '\', since names are shown in quotes: a newline is shown as \x0a.
@@ -397,7 +416,7 @@ is_c1(ef_slice a)
 static ef_status
 with_where(ef_err *err, ef_status rc, ef_slice name)
 {
-    size_t i, n = 0;
+    size_t i, n = 0, bad = 0; /* bad: bytes to escape, this one on */
 
     if (err == NULL || rc == EF_OK || err->where[0] != '\0')
         return rc;
@@ -406,10 +425,8 @@ with_where(ef_err *err, ef_status rc, ef_slice name)
     for (i = 0; i < name.n && n + 8 < sizeof err->where; i++) {
         unsigned char c = name.p[i];
 
-        if (c < 0x20 || c == 0x7f || c == '"' || c == '\\' ||
-            is_c1(slice_from(name, i)) ||
-            /* the second byte of a C1 character: both are escaped */
-            (i > 0 && is_c1(slice_from(name, i - 1))))
+        bad = bad > 1 ? bad - 1 : obeyed(slice_from(name, i));
+        if (bad > 0 || c == '"' || c == '\\')
             n += (size_t)snprintf(err->where + n, 5, "\\x%02x", c);
         else
             err->where[n++] = (char)c;
@@ -3243,7 +3260,7 @@ ef_ini_get(ef_slice *value, int *found, const char *section, const char *name,
  * differ (all known documents are in that form); strings in pieces; tags
  * that nobody asked for, since they change what the item after them
  * means. Floats and simple values are told apart, but not judged.
- * A call that fails changes nothing in c. */
+ * A call of ef_cbor_next or ef_cbor_tag that fails changes nothing in c. */
 
 /* The document ends too soon: one message, whatever is being read, so that
  * what was cut is told from what is wrong. */
@@ -7327,7 +7344,7 @@ static ef_status
 jws_write(ef_buf *out, const unsigned char d[EF_P256_SCALAR_BYTES],
           ef_slice header, ef_slice payload, ef_err *err)
 {
-    unsigned char hash[EF_SHA256_BYTES], signature[EF_JWS_SIGNATURE_BYTES];
+    unsigned char signature[EF_JWS_SIGNATURE_BYTES];
     size_t start = out->n;
     /* two dots, and a signature of 86 characters; each rounded up */
     ef_status rc =
@@ -7340,8 +7357,9 @@ jws_write(ef_buf *out, const unsigned char d[EF_P256_SCALAR_BYTES],
     ef_base64url_encode(out, payload);
     if (out->failed)
         return reject_memory(err);
-    ef_sha256(hash, out->p + start, out->n - start);
-    (void)p256_sign(signature, d, hash); /* fails for a bad d alone */
+    rc = ef_p256_sign(signature, d, slice(out->p + start, out->n - start), err);
+    if (rc != EF_OK)
+        return rc;
     ef_buf_byte(out, '.');
     ef_base64url_encode(out, slice(signature, sizeof signature));
     return buf_status(out, err);
@@ -7769,8 +7787,9 @@ hpke_keys(struct hpke_keys *k, const unsigned char sk[EF_X25519_BYTES],
 /* A key pair for this one message. The nonce is never used twice, because
  * the key never is.
  *
- * UNTRUSTED: pk (small order), info, aad. Secret: pt and s; ct is wiped on
- * failure, where it may hold the plaintext.
+ * UNTRUSTED: pk (small order), info, aad. Secret: pt and s. Where it fails
+ * before the cipher is asked, ct is as it was; ef_gcm_seal wipes what it fails
+ * to seal.
  * Fails: EF_E_IO, EF_E_AUTH, EF_E_LIMIT, EF_E_MEMORY. Source: RFC 9180 6.1.
  * Fuzz: fuzz/fuzz_hpke.c. Tests: tests/unit.c (test_hpke), tests/jose.bats.
  *
@@ -17572,8 +17591,7 @@ doc_hash(ef_slice text, ef_err *err)
 
 /* A measurement: SHA-384. UNTRUSTED: text. Fuzz: fuzz/fuzz_document.c.
  * 96 digits. Zeros are let pass here, since PCR8 of an unsigned image is
- * zeros; those of a debug-mode enclave are refused where measurements are read
- * (section 15). */
+ * zeros; doc_check_build refuses those of a debug-mode enclave. */
 static ef_status
 doc_pcr(ef_slice text, ef_err *err)
 {
@@ -18482,6 +18500,41 @@ doc_identity_key(unsigned char kid[EF_KID_BYTES], const ef_json *doc,
     return with_member(err, rc, "/key");
 }
 
+/* Are all digits of this measurement zeros?
+ * Pre: the set passed its rules. UNTRUSTED: doc. */
+static int
+doc_is_zeros(const ef_json *doc, uint32_t set, const char *name)
+{
+    ef_slice hex = json_inside(doc, ef_json_member(doc, set, slice_str(name)));
+    size_t i = 0;
+
+    while (i < hex.n && hex.p[i] == '0')
+        i++;
+    return i == hex.n;
+}
+
+/* No set of a build's may be what every enclave in debug mode attests to,
+ * whatever is in it. Section 15 refuses such a set where it is given to `app
+ * add`; here it is refused in documents that another program has written, so
+ * that nobody can be asked to approve one.
+ * UNTRUSTED: doc. Fails: EF_E_FORMAT. Fuzz: fuzz/fuzz_document.c.
+ * Tests: vectors/documents.txt. */
+static ef_status
+doc_check_build(const ef_json *doc, ef_err *err)
+{
+    uint32_t list = doc_at(doc, "measurements"), i;
+
+    for (i = list + 1; i < doc->nodes[list].end; i = doc->nodes[i].end)
+        if (doc_is_zeros(doc, i, "PCR0") && doc_is_zeros(doc, i, "PCR1") &&
+            doc_is_zeros(doc, i, "PCR2"))
+            return with_member(err,
+                               reject(err, EF_E_FORMAT, doc->nodes[i].at,
+                                      "a debug-mode enclave's zeros, which "
+                                      "measure nothing"),
+                               "/measurements");
+    return EF_OK;
+}
+
 /* What a table of members cannot say. UNTRUSTED: doc.
  * Every rule that needs two members of a document at once is below this one.
  * What needs two documents is no document's fault, and asked where it matters:
@@ -18494,6 +18547,8 @@ doc_check_more(ef_doc *out, const ef_json *doc, ef_err *err)
         return doc_check_dataset(doc, err);
     if (out->kind == EF_DOC_APP)
         return doc_check_people(doc, "/approvers", err);
+    if (out->kind == EF_DOC_BUILD)
+        return doc_check_build(doc, err);
     if (out->kind == EF_DOC_WORKFLOW)
         return doc_check_people(doc, "/participants", err);
     if (out->kind != EF_DOC_IDENTITY)
@@ -22249,6 +22304,7 @@ struct view_link {
     float from_dy, to_dy; /* below their tops: whole numbers */
     int rank;             /* from's */
     uint32_t dataset;
+    uint32_t made; /* how many were made before it, where all else is equal */
 };
 
 /* A slot while its column is sorted. */
@@ -22606,12 +22662,14 @@ static void
 view_add_link(struct view_plan *p, size_t dataset, size_t from, double from_dy,
               size_t to, double to_dy)
 {
-    p->link[p->link_n++] = (struct view_link){.from = (uint32_t)from,
-                                              .to = (uint32_t)to,
-                                              .from_dy = (float)from_dy,
-                                              .to_dy = (float)to_dy,
-                                              .rank = p->slot[from].rank,
-                                              .dataset = (uint32_t)dataset};
+    p->link[p->link_n] = (struct view_link){.from = (uint32_t)from,
+                                            .to = (uint32_t)to,
+                                            .from_dy = (float)from_dy,
+                                            .to_dy = (float)to_dy,
+                                            .rank = p->slot[from].rank,
+                                            .dataset = (uint32_t)dataset,
+                                            .made = (uint32_t)p->link_n};
+    p->link_n++;
 }
 
 /* The line of a connection, between the application's port and the dataset's
@@ -22659,8 +22717,8 @@ view_links(struct view_plan *p)
 
 /* For qsort(3): by column, then by dataset, for the sweeps.
  *
- * Within a column the dataset's number decides, so that equal keys are equal
- * in everything that counts: qsort(3) is not stable, and C libraries differ. */
+ * Then by which was made first: qsort(3) is not stable, and C libraries
+ * differ; the sums of the sweeps and the drawing must not. */
 static int
 view_by_rank(const void *a, const void *b)
 {
@@ -22668,7 +22726,9 @@ view_by_rank(const void *a, const void *b)
 
     if (x->rank != y->rank)
         return x->rank < y->rank ? -1 : 1;
-    return (x->dataset > y->dataset) - (x->dataset < y->dataset);
+    if (x->dataset != y->dataset)
+        return x->dataset < y->dataset ? -1 : 1;
+    return (x->made > y->made) - (x->made < y->made);
 }
 
 /* For qsort(3): by dataset, then by column, for the drawing.
@@ -22682,7 +22742,9 @@ view_by_dataset(const void *a, const void *b)
 
     if (x->dataset != y->dataset)
         return x->dataset < y->dataset ? -1 : 1;
-    return (x->rank > y->rank) - (x->rank < y->rank);
+    if (x->rank != y->rank)
+        return x->rank < y->rank ? -1 : 1;
+    return (x->made > y->made) - (x->made < y->made);
 }
 
 /* For qsort(3): by height wanted; slots that want the same stay in the
@@ -29089,6 +29151,29 @@ cli_list(struct cli *c, unsigned kinds)
     return cli_finish(&b, &out, rc, &err);
 }
 
+/* JSON for people: as it is, but for characters that nobody sees or that turn
+ * the line round. Those stand in strings alone, and are escaped there: what is
+ * said stays the same.
+ *   U+202E gives \u202e    U+E0041, a tag, \udb40\udc41
+ * UNTRUSTED: json. Pre: it is JSON, as ef_json_print writes it. */
+static void
+cli_print_json(ef_buf *out, ef_slice json)
+{
+    while (json.n > 0) {
+        size_t n = utf8_len(json);
+        uint32_t cp = utf8_get(json, &n);
+
+        if (!view_is_hidden(cp))
+            ef_buf_add(out, json.p, n);
+        else if (cp < 0x10000)
+            buf_printf(out, "\\u%04x", (unsigned)cp);
+        else
+            buf_printf(out, "\\u%04x\\u%04x", (unsigned)(0xd7c0 + (cp >> 10)),
+                       (unsigned)(0xdc00 | (cp & 0x3ff)));
+        json = slice_from(json, n);
+    }
+}
+
 /* One document: its canonical text, indented, and its state; or --json.
  * Everybody may see every document: a workspace has no secrets but what is
  * sealed in it. Fails: 2 for a name that is unknown or means several.
@@ -29100,7 +29185,7 @@ cli_show(struct cli *c, unsigned kinds)
 {
     struct cli_book b;
     ef_err err = {0};
-    ef_buf out = cli_stdout(c), all = {0};
+    ef_buf out = cli_stdout(c), all = {0}, text = {0};
     ef_json json = {.nodes = NULL};
     const ef_doc *doc = NULL;
     ef_status rc = cli_book_open(c, &b, 0, &err);
@@ -29113,12 +29198,18 @@ cli_show(struct cli *c, unsigned kinds)
     }
     if (rc == EF_OK)
         rc = ef_json_parse(&json, buf_slice(&all), &err);
-    if (rc == EF_OK) {
-        ef_json_print(&json, 0, c->value[CLI_JSON] != NULL ? 0 : 2, &out);
+    if (rc == EF_OK && c->value[CLI_JSON] != NULL) {
+        ef_json_print(&json, 0, 0, &out);
         ef_buf_byte(&out, '\n');
+    } else if (rc == EF_OK) {
+        ef_json_print(&json, 0, 2, &text);
+        ef_buf_byte(&text, '\n');
+        rc = buf_status(&text, &err);
+        cli_print_json(&out, buf_slice(&text));
     }
     ef_json_free(&json);
     ef_buf_free(&all);
+    ef_buf_free(&text);
     return cli_finish(&b, &out, rc, &err);
 }
 

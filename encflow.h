@@ -488,7 +488,8 @@ typedef struct ef_cbor {
  * ef_cbor_end    the document is over: nothing is left in what is open, and
  *                no byte follows
  *
- * in is UNTRUSTED. A call that fails leaves c as it was.
+ * in is UNTRUSTED. ef_cbor_next and ef_cbor_tag leave c as it was where they
+ * fail; after a failure of the others nothing more may be read.
  *
  * EF_E_FORMAT  at: not well-formed; a head longer than need be, a string in
  *              pieces, a tag not asked for, text that is not UTF-8; or not

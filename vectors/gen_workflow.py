@@ -226,6 +226,9 @@ def document(text):
     need(isinstance(v, dict) and v.get("kind") in KINDS, "no kind")
     ok = record(by=KID, kind=line, time=TIME, **KINDS[v["kind"]])
     need(ok(v), "a member is wrong")
+    if v["kind"] == "build":
+        need(all(set(m["PCR0"] + m["PCR1"] + m["PCR2"]) != {"0"}
+                 for m in v["measurements"]), "a debug-mode enclave's zeros")
     if v["kind"] == "dataset":
         need(("size" in v) == ("sha256" in v) == (v["direction"] == "input"),
              "a size or none")
