@@ -19964,6 +19964,13 @@ wf_ever_approved(const struct wf_people *p)
     return n >= p->need;
 }
 
+/* The workflow that doc replaces; NULL: none, or it is not there. */
+static const ef_doc *
+wf_before_of(const ef_workspace *ws, const ef_doc *doc)
+{
+    return doc->has_of ? ws_find_kind(ws, doc->of, EF_DOC_WORKFLOW) : NULL;
+}
+
 /* For each document, whether the line of what it replaces leads back to old:
  * 1, or it does not: 2. A version that was never approved does not break the
  * line: what replaces that replaces what came before, too. A hash cannot be in
@@ -20040,18 +20047,31 @@ wf_has_successor(const ef_workspace *ws, const ef_doc *old, const ef_doc *mine,
 {
     unsigned char *after = wf_after(ws, old), *own = NULL;
     ef_status rc = after != NULL ? EF_OK : reject_memory(err);
-    size_t i;
+    const ef_doc *d;
+    size_t i, k;
 
     *yes = 0;
     if (rc == EF_OK && mine != NULL) {
         own = wf_after(ws, mine);
         rc = own != NULL ? EF_OK : reject_memory(err);
+        /* nor is one that mine itself comes after a rival */
+        for (d = mine; rc == EF_OK && d != NULL; d = wf_before_of(ws, d))
+            own[ws_place(ws, d->hash)] = 3;
     }
+    /* what nobody has approved was not approved: it is not opened */
+    for (i = 0; rc == EF_OK && i < ws->n; i++)
+        if (ws->docs[i]->kind == EF_DOC_APPROVAL) {
+            k = ws_place(ws, ws->docs[i]->of);
+            if (k < ws->n && after[k] == 1 &&
+                memcmp(ws->docs[k]->hash, ws->docs[i]->of, EF_SHA256_BYTES) ==
+                    0)
+                after[k] = 3;
+        }
     for (i = 0; rc == EF_OK && i < ws->n && !*yes; i++) {
         /* there where EF_OK came back. NOLINTNEXTLINE(clang-analyzer-*) */
-        if (after[i] != 1)
+        if (after[i] != 3)
             continue;
-        if (own == NULL || (ws->docs[i] != mine && own[i] != 1 &&
+        if (own == NULL || (ws->docs[i] != mine && own[i] == 2 &&
                             !ws_cancelled(ws, ws->docs[i])))
             rc = wf_was_approved(ws, ws->docs[i], old, yes, err);
     }
@@ -20090,6 +20110,34 @@ wf_reviewed(const ef_workspace *ws, const ef_graph *g, int *yes, ef_err *why,
     return rc;
 }
 
+/* May doc be in force after old, which it comes after? Enough of old's people
+ * approve it, no other one that comes after old is as approved, and what old
+ * replaces is there. If not, why says so. Fails: EF_E_MEMORY. */
+static ef_status
+wf_follows(const ef_workspace *ws, const ef_doc *doc, const ef_doc *old,
+           ef_err *why, ef_err *err)
+{
+    struct wf_people people;
+    int yes = 0;
+    ef_status rc = wf_people_of(&people, ws, old, "participants", doc, err);
+
+    if (rc == EF_OK && people.approved < people.need)
+        (void)reject(why, EF_E_POLICY, EF_NOWHERE,
+                     "too few participants of the workflow that it replaces "
+                     "have approved");
+    else if (rc == EF_OK)
+        rc = wf_has_successor(ws, old, doc, &yes, err);
+    if (rc == EF_OK && yes)
+        (void)reject(why, EF_E_POLICY, EF_NOWHERE,
+                     "another approved workflow replaces the same one: one of "
+                     "both must be cancelled");
+    if (rc == EF_OK && old->has_of && wf_before_of(ws, old) == NULL)
+        (void)reject(why, EF_E_FORMAT, EF_NOWHERE,
+                     "the workflow that it replaces is not in the workspace");
+    wf_people_free(&people);
+    return rc;
+}
+
 /* A workflow that was not cancelled, and is whole: what its participants say,
  * and what stands in the way although they approved.
  * The questions after the participants' approval, in order:
@@ -20104,25 +20152,19 @@ static ef_status
 wf_decide(const ef_workspace *ws, const struct wf_case *c, ef_doc_state *state,
           ef_err *why, ef_err *err)
 {
+    const ef_doc *old;
     int yes = 0;
     ef_status rc = EF_OK;
 
     *state = wf_people_state(&c->people);
     if (*state != EF_STATE_APPROVED)
         return EF_OK;
-    if (c->old.approved < c->old.need) {
-        (void)reject(why, EF_E_POLICY, EF_NOWHERE,
-                     "too few participants of the workflow that it replaces "
-                     "have approved");
-        *state = EF_STATE_PENDING;
-        return EF_OK;
-    }
-    if (c->before != NULL)
-        rc = wf_has_successor(ws, c->before, c->doc, &yes, err);
-    if (rc == EF_OK && yes) {
-        (void)reject(why, EF_E_POLICY, EF_NOWHERE,
-                     "another approved workflow replaces the same one: one of "
-                     "both must be cancelled");
+    /* all versions before it: one in between that nobody approved would
+     * otherwise stand between it and those whose consent it needs */
+    for (old = c->before; old != NULL && rc == EF_OK && why->code == EF_OK;
+         old = wf_before_of(ws, old))
+        rc = wf_follows(ws, c->doc, old, why, err);
+    if (rc == EF_OK && why->code != EF_OK) {
         *state = EF_STATE_PENDING;
         return EF_OK;
     }
@@ -21668,7 +21710,8 @@ wf_view(ef_graph *g, ef_view *view, const ef_workspace *ws, const ef_doc *doc,
     ef_status rc;
 
     /* there where EF_OK came back. NOLINTNEXTLINE(clang-analyzer-*) */
-    *view = (ef_view){.time = doc->time};
+    /* a draft was not submitted */
+    *view = (ef_view){.time = doc->kind == EF_DOC_WORKFLOW ? doc->time : 0};
     rc = wf_load(g, ws, doc, &broken);
     if (rc == EF_E_MEMORY)
         return reject_memory(err);
@@ -21686,7 +21729,7 @@ wf_view(ef_graph *g, ef_view *view, const ef_workspace *ws, const ef_doc *doc,
             (uint32_t)doc_integer(&json, doc_at(&json, "version"), 0);
         rc = wf_keep_hash(g, &view->hash, doc->hash, err);
     }
-    if (rc == EF_OK)
+    if (rc == EF_OK && doc->kind == EF_DOC_WORKFLOW)
         rc = wf_keep_owner(g, &view->submitter, ws, doc->by, me, err);
     view->state = slice_str(ef_doc_state_name(state));
     /* constant texts: they need no copy */
@@ -21754,10 +21797,11 @@ static int
 view_is_hidden(uint32_t cp)
 {
     static const uint32_t range[][2] = {
-        {0x80, 0x9f},     {0xad, 0xad},     {0x61c, 0x61c},
-        {0x180e, 0x180e}, {0x200b, 0x200b}, {0x200e, 0x200f},
-        {0x2028, 0x202e}, {0x2060, 0x206f}, {0xfeff, 0xfeff},
-        {0xfff0, 0xfffb}, {0xfffe, 0xffff}, {0xe0000, 0xe0fff}};
+        {0x80, 0x9f},      {0xad, 0xad},     {0x34f, 0x34f},   {0x61c, 0x61c},
+        {0x115f, 0x1160},  {0x17b4, 0x17b5}, {0x180b, 0x180f}, {0x200b, 0x200b},
+        {0x200e, 0x200f},  {0x2028, 0x202e}, {0x2060, 0x206f}, {0xfeff, 0xfeff},
+        {0x3164, 0x3164},  {0xffa0, 0xffa0}, {0xfff0, 0xfffb}, {0xfffe, 0xffff},
+        {0xe0000, 0xe0fff}};
     size_t i;
 
     for (i = 0; i < sizeof range / sizeof range[0]; i++)
@@ -24811,7 +24855,7 @@ out:
  *                                                                         *
  *   In       enclave images (EIF), what nitro-cli prints      UNTRUSTED   *
  *   Out      PCR0, PCR1, PCR2 and, of a signed image, PCR8                *
- *   Needs    1, 2, 3, 6, 8; BearSSL br_sha384                             *
+ *   Needs    1, 2, 3, 6, 8, 9 (pem_); BearSSL br_sha384                   *
  *   Spec     aws-nitro-enclaves-image-format, README.md (EIF 2 to 4)      *
  *   Tests    vectors/eif.txt vectors/measurements.txt tests/unit.c        *
  *            tests/eif.py                                                 *
@@ -25263,71 +25307,31 @@ eif_signature(ef_buf *pem, ef_slice section, ef_err *err)
     return rc == EF_OK ? ef_cbor_end(&c, err) : rc;
 }
 
-/* 1 for one DER SEQUENCE and nothing after it, with its length in the only
- * form that DER allows: what OpenSSL, which measures what it has parsed and
- * written anew, cannot change. No more of the certificate is looked at: what
- * is no certificate has a PCR8, too, but no enclave that shows it. Up to
- * 65535 bytes, which a PEM text inside EF_MAX_EIF_SIGNATURE_BYTES never has.
+/* The certificate's DER, decoded where its text stands: one PEM text with
+ * nothing but white space around it, since of several which one is measured
+ * would depend on who reads; and in it one DER SEQUENCE, its length in the
+ * only form that DER allows: what OpenSSL, which measures what it has parsed
+ * and written anew, cannot change. No more of it is looked at: what is no
+ * certificate has a PCR8, too, but no enclave that shows it.
  *
  *   30 03 02 01 05 -> 1    30 81 03 02 01 05 -> 0    30 80 .. 00 00 -> 0
  *
- * UNTRUSTED: der. Fuzz: fuzz/fuzz_eif.c. Tests: vectors/eif.txt.
- * Source: X.690 8.1.3, 10.1. */
-static int
-eif_is_sequence(ef_slice der)
-{
-    if (der.n < 2 || der.p[0] != 0x30)
-        return 0;
-    if (der.p[1] < 0x80)
-        return der.n - 2 == der.p[1];
-    if (der.p[1] == 0x81)
-        return der.n >= 3 + 128 && der.n - 3 == der.p[2];
-    return der.p[1] == 0x82 && der.n >= 4 + 256 &&
-           der.n - 4 == get_be(der.p + 2, 2);
-}
-
-/* The lines between a PEM text's BEGIN and END, in *body; 0: it is not one
- * block of that kind. Only white space may stand around it: of several
- * blocks, or with words before it, which one is measured would depend on who
- * reads.
- *
- * UNTRUSTED: text. Post: *body lies inside text.
- * Fuzz: fuzz/fuzz_eif.c. Tests: vectors/eif.txt. Source: RFC 7468. */
-static int
-eif_pem_body(ef_slice *body, ef_slice text)
-{
-    static const char begin[] = "-----BEGIN CERTIFICATE-----";
-    static const char end[] = "-----END CERTIFICATE-----";
-    ef_slice trimmed = slice_trim(text);
-    ef_slice rest = slice_from(trimmed, sizeof begin - 1);
-
-    /* END is looked for behind BEGIN: they cannot share their hyphens */
-    *body = slice(rest.p, slice_find_str(rest, end));
-    return slice_has_prefix(trimmed, begin) &&
-           body->n + sizeof end - 1 == rest.n;
-}
-
-/* The certificate's DER, decoded where its text stands. Line ends may be
- * anywhere and of either kind, since tools differ in that; nothing else may.
- *
  * UNTRUSTED: pem, whose bytes change. Post: *der lies inside pem. 0: it is
- * no such text. Fuzz: fuzz/fuzz_eif.c. Tests: vectors/eif.txt. */
+ * no such text. Fuzz: fuzz/fuzz_eif.c. Tests: vectors/eif.txt.
+ * Source: RFC 7468; X.690 8.1.3, 10.1. */
 static int
 eif_pem(ef_slice *der, ef_buf *pem)
 {
-    ef_slice body;
-    size_t i, n = 0;
+    ef_slice text = slice_trim(buf_slice(pem)), body, rest;
+    size_t n;
 
-    if (!eif_pem_body(&body, buf_slice(pem)))
+    /* decoded, it never gets past where it is read: before it is BEGIN */
+    if (!slice_has_prefix(text, "-----BEGIN CERTIFICATE-----") ||
+        pem_body(&body, text, slice_str("CERTIFICATE"), NULL) != EF_OK ||
+        pem_decode(pem->p, &n, body, NULL) != EF_OK)
         return 0;
-    /* n never gets past where body is read: pem's text begins before it */
-    for (i = 0; i < body.n; i++)
-        if (body.p[i] != '\n' && body.p[i] != '\r')
-            pem->p[n++] = body.p[i];
-    if (ef_base64_decode(pem->p, &n, slice(pem->p, n), NULL) != EF_OK)
-        return 0;
-    *der = slice(pem->p, n);
-    return eif_is_sequence(*der);
+    *der = rest = slice(pem->p, n);
+    return pem_take(&rest, 0x30, &body) && rest.n == 0;
 }
 
 /* The signature section's certificate as DER, in *der, for which pem has the
@@ -28476,6 +28480,21 @@ cli_book_close(struct cli_book *b)
     b->d = NULL;
 }
 
+/* Take the lock after long work, and read what others have added meanwhile.
+ * For `dataset add`, whose upload may take an hour: nobody else's command has
+ * to wait for it. What was found in the documents before has to be looked for
+ * again; pointers to them are dead.
+ * Pre:     the book was opened without it. Fails: as cli_book_open. */
+static ef_status
+cli_book_lock(struct cli_book *b, ef_err *err)
+{
+    ef_status rc = ws_lock(&b->lock, b->dir, err);
+
+    /* what is passed over was named when it was opened; what was there then is
+     * known by its name, and not verified again */
+    return rc == EF_OK ? ws_read(&b->ws, b->dir, cli_book_silent, err) : rc;
+}
+
 /* The identity, the lock, the documents, in this order: nothing is made for
  * somebody who may not write. What a command has to check besides, it checks
  * before.
@@ -28500,28 +28519,13 @@ cli_book_open(const struct cli *c, struct cli_book *b, int flags, ef_err *err)
     rc = flags == CLI_LOCKS || flags == CLI_NOBODY
              ? EF_OK
              : cli_book_identity(c, b, flags & CLI_AS_ONE, err);
-    if (rc == EF_OK && flags & CLI_LOCKS)
-        rc = ws_lock(&b->lock, b->dir, err);
+    /* signatures take their time: they are verified before the lock, and
+     * under it only those that came meanwhile */
     if (rc == EF_OK)
         rc = ws_read(&b->ws, b->dir, cli_book_note, err);
+    if (rc == EF_OK && flags & CLI_LOCKS)
+        rc = cli_book_lock(b, err);
     return rc;
-}
-
-/* Take the lock after long work, and read what others have added meanwhile.
- * For `dataset add`, whose upload may take an hour: nobody else's command has
- * to wait for it. What was found in the documents before has to be looked for
- * again; pointers to them are dead.
- * Pre:     the book was opened without it. Fails: as cli_book_open. */
-static ef_status
-cli_book_lock(struct cli_book *b, ef_err *err)
-{
-    ef_status rc = ws_lock(&b->lock, b->dir, err);
-
-    if (rc != EF_OK)
-        return rc;
-    ef_workspace_free(&b->ws);
-    /* what is passed over was named when it was opened */
-    return ws_read(&b->ws, b->dir, cli_book_silent, err);
 }
 
 /* The time of the user's next document of that kind: now, but later than all
@@ -28848,10 +28852,14 @@ cli_find(const struct cli_book *b, unsigned kinds, const char *text,
         if (!(kinds & CLI_KIND(d->kind)) || !cli_means(b, d, slice_str(text)))
             continue;
         better = best == NULL ? d : cli_prefer(b, best, d);
-        /* what two are compared as equal, a third may still beat */
-        same = better == NULL ? same + 1 : better == d ? 0 : same;
         best = better != NULL ? better : best;
     }
+    /* the best has to be better than each of the others: one that beat his
+     * own author's does not beat those that were met before */
+    for (i = 0; best != NULL && i < b->ws.n; i++)
+        if (b->ws.docs[i] != best && kinds & CLI_KIND(b->ws.docs[i]->kind) &&
+            cli_means(b, b->ws.docs[i], slice_str(text)))
+            same += cli_prefer(b, best, b->ws.docs[i]) != best;
     *out = best;
     /* what could not be looked at might be what is meant */
     if (err->code != EF_OK)
@@ -30495,7 +30503,8 @@ cli_person_note(const struct cli_book *b, const unsigned char *kid, int own)
 {
     ef_buf who = {0};
 
-    if (own || cli_quiet || memcmp(kid, b->kid, EF_KID_BYTES) == 0)
+    /* also with -q: whose word counts depends on it */
+    if (own || memcmp(kid, b->kid, EF_KID_BYTES) == 0)
         return;
     cli_print_person(&who, b, kid);
     cli_prefix();
@@ -31414,7 +31423,11 @@ cli_workflow_graph(struct cli *c)
 
     if (name != NULL && !cli_view_format(name, &format))
         return cli_usage("--format takes text, dot, svg or html, not", name);
+    if (file_is_std(path))
+        out = cli_stdout(c);
     rc = cli_draw(c, &out, format, &err);
+    if (rc == EF_OK && file_is_std(path))
+        return cli_stdout_end(&out);
     if (rc == EF_OK)
         rc = file_write(path, 0, buf_slice(&out), &err);
     ef_buf_free(&out);

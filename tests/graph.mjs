@@ -27,7 +27,9 @@ const browser = spawn(process.env.CHROMIUM || "chromium", [
   "--remote-debugging-pipe", "--no-first-run", "--hide-scrollbars", "--disable-extensions",
   "--disable-background-networking", "--user-data-dir=" + profile,
   "--host-resolver-rules=MAP * ~NOTFOUND", "about:blank",
-], {stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"]});
+], {stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"], detached: true});
+// Chromium and its children are one group: none may write on in the profile.
+const stop = () => process.kill(-browser.pid, "SIGKILL");
 
 let count = 0, rest = "";
 const waiting = new Map(), hearers = [];
@@ -207,7 +209,7 @@ async function look() {
 
 const late = setTimeout(() => {
   console.error("the browser did not answer");
-  browser.kill("SIGKILL");
+  stop();
   process.exit(1);
 }, 120000);
 try {
@@ -216,9 +218,10 @@ try {
   problems.push(String(e.stack));
 }
 clearTimeout(late);
-browser.kill("SIGKILL");
+stop();
 browser.on("exit", () => {
-  rmSync(profile, {recursive: true, force: true, maxRetries: 5});
+  rmSync(profile, {recursive: true, force: true, maxRetries: 20,
+                   retryDelay: 50});
   for (const text of problems.slice(0, 20)) console.error(text);
   process.exit(problems.length > 0 ? 1 : 0);
 });

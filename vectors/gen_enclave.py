@@ -331,8 +331,8 @@ def make_cbor():
 
 # --- enclave images ---------------------------------------------------------
 
-PEM = re.compile(rb"\s*-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\r\n]*)"
-                 rb"-----END CERTIFICATE-----\s*\Z")
+PEM = re.compile(rb"\s*-----BEGIN CERTIFICATE-----[\r\n]+([A-Za-z0-9+/=\r\n]*)"
+                 rb"[\r\n]-----END CERTIFICATE-----\s*\Z")
 
 
 def base64_strict(text):

@@ -483,11 +483,14 @@ def state(s, digest):
     is_now = enough(s, digest, yes, no)
     if is_now != "approved":
         return is_now
-    if "replaces" in v and any(
-            h != digest and not s.cancelled(h) and
-            h not in line_of(s, digest) and digest not in line_of(s, h)
-            for h in successors(s, v["replaces"])):
-        return "pending"
+    for old in line_of(s, digest):
+        w = s.get(old, "workflow")
+        if w is None or len(set(w["participants"]) & yes - no) < w["need"] \
+                or any(h != digest and not s.cancelled(h) and
+                       h not in line_of(s, digest) and
+                       digest not in line_of(s, h)
+                       for h in successors(s, old)):
+            return "pending"
     for a in v["apps"].values():
         build = s.at[a["build"]]
         if {review(s, a["build"]), review(s, build["app"])} != {"approved"}:
