@@ -18535,6 +18535,32 @@ doc_check_build(const ef_json *doc, ef_err *err)
     return EF_OK;
 }
 
+/* No file of a configuration may stand where another one needs a folder: it
+ * would be approved, and could never run.
+ *     "/opt/fortanix/a" and "/opt/fortanix/a/b": refused
+ * UNTRUSTED: doc. Fails: EF_E_FORMAT, EF_E_MEMORY.
+ * Fuzz: fuzz/fuzz_document.c. Tests: vectors/documents.txt. */
+static ef_status
+doc_check_items(const ef_json *doc, ef_err *err)
+{
+    uint32_t map = doc_at(doc, "items"), i, k;
+    ef_status rc = EF_OK;
+
+    for (i = map + 1; map != EF_JSON_NONE && i < doc->nodes[map].end; i++)
+        for (k = map + 1; rc == EF_OK && k < doc->nodes[map].end; k++) {
+            /* escapes are the same for the same text: it is canonical */
+            ef_slice a = json_node_name(doc, i), b = json_node_name(doc, k);
+
+            if (b.n > a.n && b.p[a.n] == '/' && memcmp(a.p, b.p, a.n) == 0)
+                rc = with_member(err,
+                                 reject(err, EF_E_FORMAT, doc->nodes[i].name_at,
+                                        "a file where another one has its "
+                                        "folder"),
+                                 "/items");
+        }
+    return rc;
+}
+
 /* What a table of members cannot say. UNTRUSTED: doc.
  * Every rule that needs two members of a document at once is below this one.
  * What needs two documents is no document's fault, and asked where it matters:
@@ -18549,6 +18575,8 @@ doc_check_more(ef_doc *out, const ef_json *doc, ef_err *err)
         return doc_check_people(doc, "/approvers", err);
     if (out->kind == EF_DOC_BUILD)
         return doc_check_build(doc, err);
+    if (out->kind == EF_DOC_CONFIG)
+        return doc_check_items(doc, err);
     if (out->kind == EF_DOC_WORKFLOW)
         return doc_check_people(doc, "/participants", err);
     if (out->kind != EF_DOC_IDENTITY)
@@ -21230,10 +21258,12 @@ ws_read(ef_workspace *ws, const char *dir, ws_note_fn *note, ef_err *err)
  * It is no protection against anybody: who does not ask for it can write as
  * well, and documents are right or wrong without it. It only keeps two
  * commands from both adding "study", or from editing one draft twice.
- * Fails:   EF_E_IO, also after ten seconds of another's work.
+ * name is the lock's file in dir. It is asked for up to `patience` times,
+ * 50 ms apart.
+ * Fails:   EF_E_IO, also where another has had it all the time.
  * Tests: tests/workflow.bats ("two commands at once"). */
 static ef_status
-ws_lock(int *fd, const char *dir, ef_err *err)
+ws_lock(int *fd, const char *dir, const char *name, int patience, ef_err *err)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     ef_buf path = {0};
@@ -21245,7 +21275,8 @@ ws_lock(int *fd, const char *dir, ef_err *err)
         return with_file(
             err, reject_sys(err, EF_E_IO, "cannot make the workspace"), dir);
     ef_buf_str(&path, dir);
-    ef_buf_str(&path, "/.lock");
+    ef_buf_byte(&path, '/');
+    ef_buf_str(&path, name);
     rc = file_end_name(&path, err);
     if (rc == EF_OK) {
         *fd = open(buf_cstr(&path), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
@@ -21257,7 +21288,7 @@ ws_lock(int *fd, const char *dir, ef_err *err)
     while (rc == EF_OK && fcntl(*fd, F_OFD_SETLK, &lock) != 0) {
         int taken = errno == EAGAIN || errno == EACCES;
 
-        if (taken && ++tries < 200)
+        if (taken && ++tries < patience)
             (void)poll(NULL, 0, 50);
         else if (errno != EINTR)
             rc = reject_sys(err, EF_E_IO,
@@ -28488,11 +28519,23 @@ cli_book_close(struct cli_book *b)
 static ef_status
 cli_book_lock(struct cli_book *b, ef_err *err)
 {
-    ef_status rc = ws_lock(&b->lock, b->dir, err);
+    ef_status rc = ws_lock(&b->lock, b->dir, ".lock", 200, err);
 
     /* what is passed over was named when it was opened; what was there then is
      * known by its name, and not verified again */
     return rc == EF_OK ? ws_read(&b->ws, b->dir, cli_book_silent, err) : rc;
+}
+
+/* A folder that is not there has no documents, which may be a slip of the
+ * keyboard. */
+static void
+cli_book_missing(const char *dir)
+{
+    ef_err shown = {0}; /* only for its escaping */
+
+    with_where(&shown, EF_E_IO, slice_str(dir));
+    cli_prefix();
+    fprintf(stderr, "note: there is no workspace \"%s\" yet\n", shown.where);
 }
 
 /* The identity, the lock, the documents, in this order: nothing is made for
@@ -28521,6 +28564,9 @@ cli_book_open(const struct cli *c, struct cli_book *b, int flags, ef_err *err)
              : cli_book_identity(c, b, flags & CLI_AS_ONE, err);
     /* signatures take their time: they are verified before the lock, and
      * under it only those that came meanwhile */
+    if (rc == EF_OK && !cli_quiet && !(flags & CLI_LOCKS) &&
+        access(b->dir, F_OK) != 0 && errno == ENOENT)
+        cli_book_missing(b->dir);
     if (rc == EF_OK)
         rc = ws_read(&b->ws, b->dir, cli_book_note, err);
     if (rc == EF_OK && flags & CLI_LOCKS)
@@ -29163,7 +29209,7 @@ cli_list(struct cli *c, unsigned kinds)
  * the line round. Those stand in strings alone, and are escaped there: what is
  * said stays the same.
  *   U+202E gives \u202e    U+E0041, a tag, \udb40\udc41
- * UNTRUSTED: json. Pre: it is JSON, as ef_json_print writes it. */
+ * Pre: it is JSON, as ef_json_print writes it. */
 static void
 cli_print_json(ef_buf *out, ef_slice json)
 {
@@ -30037,9 +30083,10 @@ cli_publish_credentials(struct cli_book *b, const struct cli_dataset *d,
 /* How long given credentials last: their presigned query may say.
  * Of SigV4 and SigV2 alike; of another store's query nothing is known, and the
  * document says nothing. It may say too much: a session token's end is not in
- * it. */
-static void
-cli_dataset_expiry(struct cli_dataset *d)
+ * it.
+ * Fails:   EF_E_POLICY where they are over: nobody seals what opens nothing. */
+static ef_status
+cli_dataset_expiry(struct cli_dataset *d, ef_err *err)
 {
     ef_presigned p;
     const ef_buf *query = d->download.n > 0 ? &d->download : &d->upload;
@@ -30048,6 +30095,12 @@ cli_dataset_expiry(struct cli_dataset *d)
         ef_presigned_parse(&p, buf_slice(query), NULL) == EF_OK &&
         p.version != 0)
         d->expires = p.expires;
+    if (d->expires > 0 && d->expires <= cli_now())
+        return with_hint(err,
+                         reject(err, EF_E_POLICY, EF_NOWHERE,
+                                "these credentials have expired"),
+                         "encflow presign makes a new query");
+    return EF_OK;
 }
 
 /* Which options of `dataset add` go together. 0, or 2 after a message.
@@ -30183,6 +30236,55 @@ cli_dataset_free_name(const struct cli_book *b, const struct cli *c,
                         "encflow dataset renew gives it new credentials", err);
 }
 
+/* May something be stored at --to? Not where another dataset of the user's is:
+ * its document, and what was approved with it, would be about bytes that are
+ * gone. And not while another `dataset add` of his is storing, which could be
+ * there too: *alone is a lock of his own that is not waited for, and the
+ * caller's to close. That of the workspace is not held meanwhile.
+ * Fails:   EF_E_POLICY, EF_E_IO, EF_E_MEMORY. Tests: tests/workflow.bats. */
+static ef_status
+cli_dataset_place(struct cli_book *b, const struct cli_dataset *d, int *alone,
+                  ef_err *err)
+{
+    ef_buf name = {0};
+    ef_json json;
+    size_t i;
+    int taken = 0;
+    ef_status rc;
+
+    ef_buf_str(&name, ".add-");
+    doc_add_kid(&name, b->kid);
+    rc = file_end_name(&name, err);
+    if (rc == EF_OK)
+        rc = ws_lock(alone, b->dir, buf_cstr(&name), 1, err);
+    /* whoever had it before has written his document by now */
+    if (rc == EF_OK)
+        rc = ws_read(&b->ws, b->dir, cli_book_silent, err);
+    for (i = 0; rc == EF_OK && i < b->ws.n && !taken; i++) {
+        const ef_doc *doc = b->ws.docs[i];
+
+        if (doc->kind != EF_DOC_DATASET ||
+            memcmp(doc->by, b->kid, EF_KID_BYTES) != 0)
+            continue;
+        rc = ws_parse(&json, doc, err);
+        taken = rc == EF_OK &&
+                wf_same(json_inside(&json, doc_at(&json, "location")),
+                        buf_slice(&d->location));
+        ef_json_free(&json);
+    }
+    ef_buf_free(&name);
+    if (!taken)
+        return rc;
+    return with_where(err,
+                      with_hint(err,
+                                reject(err, EF_E_POLICY, EF_NOWHERE,
+                                       "another dataset of yours is at this "
+                                       "place"),
+                                "--to another place; encflow dataset renew "
+                                "gives that one new credentials"),
+                      buf_slice(&d->location));
+}
+
 /* Add a dataset: from credentials that the user has, or made on the spot:
  * key, encryption, upload, presigned URLs, credentials, all in one step. The
  * documents come last, when the data is where they say.
@@ -30211,7 +30313,7 @@ cli_dataset_add(struct cli *c)
     ef_buf m = {0};
     ef_err err = {0};
     ef_status rc;
-    int status = cli_dataset_usage(c, &d);
+    int alone = -1, status = cli_dataset_usage(c, &d);
 
     if (status == 0)
         status = cli_dataset_prepare(c, &d, &b);
@@ -30228,17 +30330,21 @@ cli_dataset_add(struct cli *c)
         if (rc == EF_OK)
             rc = cli_dataset_trial(&b, &d, &m, &err);
         if (rc == EF_OK)
+            rc = cli_dataset_expiry(&d, &err);
+        if (rc == EF_OK && c->value[CLI_TO] != NULL)
+            rc = cli_dataset_place(&b, &d, &alone, &err);
+        if (rc == EF_OK)
             rc = cli_dataset_data(c, &d, &err);
         /* nobody waited for the upload; so somebody may have come first */
         if (rc == EF_OK)
             rc = cli_book_lock(&b, &err);
         if (rc == EF_OK)
             rc = cli_dataset_free_name(&b, c, &err);
-        cli_dataset_expiry(&d);
         if (rc == EF_OK)
             rc = cli_dataset_publish(&b, &d, &m, hash, &err);
         status = rc == EF_OK ? cli_print_hash(c, hash) : cli_fail(&err);
     }
+    file_close(alone);
     cli_book_close(&b);
     cli_dataset_free(&d);
     ef_buf_free(&m);
@@ -30352,8 +30458,9 @@ cli_dataset_renew(struct cli *c)
         rc = with_where(&err, cli_renew_fits(&d, &b, doc, &err),
                         slice_str(c->args[0]));
     if (rc == EF_OK && status == 0) {
-        cli_dataset_expiry(&d);
-        rc = cli_publish_credentials(&b, &d, doc->hash, &err);
+        rc = cli_dataset_expiry(&d, &err);
+        if (rc == EF_OK)
+            rc = cli_publish_credentials(&b, &d, doc->hash, &err);
     }
     if (rc != EF_OK)
         status = cli_fail(&err);

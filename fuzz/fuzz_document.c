@@ -11,6 +11,7 @@
  *          doc_pcr doc_bytes doc_kid doc_enc doc_ciphertext doc_jwk
  *          doc_location doc_domain doc_direction doc_port_direction
  *          doc_item_path doc_base64 doc_check_* doc_field_of doc_identity_key
+ *          doc_is_zeros
  *          doc_kind_of ef_doc_parse ef_doc_sign ef_workspace_add
  *          ef_appconfig_parse
  * Seeds    vectors/documents.txt appconfigs.txt    Dict fuzz/dict/document.dict

@@ -226,6 +226,10 @@ def document(text):
     need(isinstance(v, dict) and v.get("kind") in KINDS, "no kind")
     ok = record(by=KID, kind=line, time=TIME, **KINDS[v["kind"]])
     need(ok(v), "a member is wrong")
+    if v["kind"] == "config":
+        paths = v.get("items", {})
+        need(not any(a + "/" == b[:len(a) + 1] for a in paths for b in paths),
+             "a file in a file")
     if v["kind"] == "build":
         need(all(set(m["PCR0"] + m["PCR1"] + m["PCR2"]) != {"0"}
                  for m in v["measurements"]), "a debug-mode enclave's zeros")
