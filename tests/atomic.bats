@@ -684,8 +684,8 @@ book_command() {
 @test "without O_TMPFILE: a document is whole, its folder has no other name" {
     need_strace
     book_setup
-    # the third: after reading the folder, and opening it to write
-    by_strace -P place/ws -e inject=openat:error=EOPNOTSUPP:when=3 \
+    # the fourth: after reading the folder twice, and opening it to write
+    by_strace -P place/ws -e inject=openat:error=EOPNOTSUPP:when=4 \
         workflow new study >hash
     grep -q O_TMPFILE.*INJECTED trace
     whole_book >kinds

@@ -572,7 +572,7 @@ def task_of(stage, kind):
 
 
 # What comes after all documents were read; a sample, where all are not asked for.
-LATE = {"late": True, "most": 2}
+LATE = {"late": True, "most": 1}
 LOOKS = ("malloc", "calloc", "realloc", "opendir", "readdir", "open", "read",
          "fstat", "write", "stdout", "fsync")
 PRIVATE = Like(rb"-----BEGIN PRIVATE KEY-----\n.{40,300}"
