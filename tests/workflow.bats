@@ -311,6 +311,15 @@ between() {
         --to "file://$PWD/$1.enc" --allow-file "$@"
 }
 
+# described: arno's application, an approved build of it, a configuration
+described() {
+    as arno
+    quiet app add --image reg/simple:1 --pcr "$SET" describe
+    read -r _ BUILD < <(tail -n 1 out)
+    quiet approve "$BUILD"
+    quiet config add --app describe default
+}
+
 # An input of dana's, an output of olga's, an application of arno's with an
 # approved build and a configuration.
 cast() {
@@ -321,11 +330,7 @@ cast() {
     input Conditions
     as olga
     output Result
-    as arno
-    quiet app add --image reg/simple:1 --pcr "$SET" describe
-    read -r _ BUILD < <(tail -n 1 out)
-    quiet approve "$BUILD"
-    quiet config add --app describe default
+    described
 }
 
 # draft [OPTION...]: dana's, called study
@@ -944,11 +949,7 @@ EOF
     as olga
     quiet dataset add "${s3[@]}" --direction output -K key.hex \
         --to "s3://store/$at-out.enc" --expires 600 Result
-    as arno
-    quiet app add --image i --pcr "$SET" describe
-    read -r _ build < <(tail -n 1 out)
-    quiet approve "$build"
-    quiet config add --app describe default
+    described
     submitted
     all_approve "$FLOW"
     configured
@@ -982,11 +983,7 @@ EOF
         --expires 1 Conditions
     as olga
     output Result
-    as arno
-    quiet app add --image i --pcr "$SET" describe
-    read -r _ build < <(tail -n 1 out)
-    quiet approve "$build"
-    quiet config add --app describe default
+    described
     submitted
     all_approve "$FLOW"
     configured
@@ -1172,6 +1169,26 @@ EOF
     quiet workflow add-app --build "$BUILD" --config default study old
     is "$second" field workflow show study /document/apps/new/build
     is "$BUILD" field workflow show study /document/apps/old/build
+}
+
+# Documents are met in the order of their hashes, which anybody can choose: of
+# eight of mallory's builds some stand on either side of arno's, and each is
+# newer than the one before.
+@test "a name that two people use means neither, whatever stands between" {
+    people dana arno mallory
+    described
+    as mallory
+    quiet app add --image evil --pcr "$SET" describe
+    local i
+    for i in 1 2 3 4 5 6 7; do
+        quiet app add --new-build --image "evil$i" --pcr "$SET" describe
+    done
+    as dana
+    quiet workflow new study
+    no 2 "several documents have this name" describe -- workflow add-app \
+        --build describe --config default study a
+    no 2 "several documents have this name" describe -- app show describe
+    quiet workflow add-app --build "$BUILD" --config default study a
 }
 
 @test "app add --approver --need: two of three have to approve" {
