@@ -334,7 +334,7 @@ publish(int p, ef_doc_kind kind, ef_buf *members, const struct done *what)
     *d = *what;
     d->kind = kind;
     d->by = p;
-    CHECK(ws_lock(&fd, folder[p], &err) == EF_OK, err.msg);
+    CHECK(ws_lock(&fd, folder[p], ".lock", 200, &err) == EF_OK, err.msg);
     rc = ef_doc_sign(&jws, d->hash, secret[p], kind, ++now, buf_slice(members),
                      &err);
     CHECK(rc == EF_OK, err.place);
