@@ -122,8 +122,8 @@ demo: deps-build ## run the whole story on sample data, in a few seconds
 check: deps-check npm ## everything that has to hold: some 20 minutes
 	@$(MAKE) --no-print-directory compilers encflow static
 	@$(MAKE) --no-print-directory static-arm64 static-twice
-	@$(MAKE) --no-print-directory vectors unit merge openssl cover ct
-	@$(MAKE) --no-print-directory fuzz-replay guest
+	@$(MAKE) --no-print-directory -j2 -Otarget vectors unit merge openssl \
+	  cover ct fuzz-replay guest
 	@$(MAKE) --no-print-directory asan
 	@$(MAKE) --no-print-directory cli
 
@@ -196,8 +196,8 @@ fuzz: deps-fuzz ## libFuzzer on one target: T=json SECS=60
 afl: deps-afl ## AFL++ on one target: T=json SECS=60
 	/usr/bin/python3 fuzz/run.py afl '$(T)' $(SECS)
 
-fuzz-smoke: deps-fuzz ## every target for 8 seconds
-	/usr/bin/python3 fuzz/run.py smoke 8
+fuzz-smoke: deps-fuzz ## every target for 5 seconds
+	/usr/bin/python3 fuzz/run.py smoke 5
 
 fuzz-replay: deps-fuzz ## every seed and every past crash, through every target
 	/usr/bin/python3 fuzz/run.py check $(T)
@@ -224,7 +224,7 @@ asan: build/asan/encflow ## command-line tests with ASan, UBSan, leak check
 	ENCFLOW=$(CURDIR)/build/asan/encflow EF_SANITIZED=1 \
 	  ASAN_OPTIONS=detect_leaks=$$([ $$(id -u) = 0 ] && echo 1 || echo 0) \
 	  $(PROVE) -j2 $(filter-out tests/static.bats tests/man.bats \
-	  tests/slurm.bats tests/storage.bats,$(wildcard tests/*.bats))
+	  tests/slurm.bats tests/storage.bats tests/graph.bats tests/jose.bats,$(wildcard tests/*.bats))
 
 guest: deps-guest encflow-static ## the static binary in a booted guest: vsock
 	bash tests/guest.sh encflow-static
@@ -253,10 +253,10 @@ lint: deps-lint compilers ## warnings, analyzers, man pages, the file's shape
 	mandoc -Tlint -W warning man/*.1
 	cppcheck --quiet --std=c11 --enable=warning,portability \
 	  --error-exitcode=1 --inline-suppr -DEF_NO_MAIN encflow.c
-	gcc -O1 $(BASE) -fanalyzer -c encflow.c -o build/analyzed.o
+	gcc -O1 $(BASE) -fanalyzer -c encflow.c -o build/analyzed.o & pid=$$!; \
 	clang-tidy --quiet --warnings-as-errors='*' \
 	  --checks='$(subst $() $(),,$(TIDY))' encflow.c -- $(BASE) 2>&1 | \
-	  { grep -v '^[0-9]* warnings generated' || true; }
+	  { grep -v '^[0-9]* warnings generated' || true; } && wait $$pid
 	/usr/bin/python3 tests/lint.py
 
 vectors: deps-check ## regenerate the vectors; there must be no difference
