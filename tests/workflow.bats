@@ -191,7 +191,9 @@ def tell(*args):
                 for k in range(3):  # what stands before it in its group
                     for enc in base64.b64encode, base64.urlsafe_b64encode:
                         coded = enc(b"\0" * k + f).rstrip(b"=")
-                        want.add(coded[4 if k else 0:-2])
+                        inner = coded[4 if k else 0:-2]
+                        if len(inner) >= 8:  # fewer come by chance
+                            want.add(inner)
     found = 0
     for top in args[:at]:
         for folder, _, names in os.walk(top):
