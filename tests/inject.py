@@ -1011,10 +1011,15 @@ REPORT = re.compile(rb"Sanitizer|runtime error:|Assertion")
 MESSAGE = re.compile(rb"encflow( [a-z0-9 -]+)?: .")
 
 
+def is_lock(name):
+    """The workspace's, or one of an owner who stores something."""
+    return re.fullmatch(r"ws/\.(lock|add-[\w-]{43})", name)
+
+
 def is_document(scenario, name):
     """Is it of the workspace, and looked at by documents()?"""
     return scenario.adds is not None and (
-        name == "ws/.lock" or re.fullmatch(r"ws/[0-9a-f]{64}", name))
+        is_lock(name) or re.fullmatch(r"ws/[0-9a-f]{64}", name))
 
 
 def decoded(text):
@@ -1049,7 +1054,7 @@ def documents(scenario, before, seen):
     if scenario.adds is None:
         return kinds
     for name in sorted(before.keys() | seen.files.keys()):
-        if not is_document(scenario, name) or name == "ws/.lock":
+        if not is_document(scenario, name) or is_lock(name):
             continue
         if name in before:
             if before[name] != seen.files.get(name):
