@@ -17663,17 +17663,6 @@ doc_ciphertext(ef_slice text, ef_err *err)
     return rc;
 }
 
-/* A coordinate or a type of a JWK: ef_jwk_parse looks at the whole, later.
- * {"kty":"EC","crv":"P-256","x":"...","y":"..."}: here only that they are
- * texts of one line. That x and y are a point of the curve is
- * doc_identity_key's question, which is why "y" is optional in the table.
- * UNTRUSTED: text. Fuzz: fuzz/fuzz_document.c. */
-static ef_status
-doc_jwk(ef_slice text, ef_err *err)
-{
-    return doc_line(text, err);
-}
-
 /* A location without a query: that belongs to the credentials, and this
  * document is read by everybody.
  * Example: "https://bucket.s3.amazonaws.com/a.csv" is right;
@@ -17843,7 +17832,6 @@ static const struct doc_rule doc_rule_direction = DOC_RULE_TEXT(doc_direction);
 static const struct doc_rule doc_rule_way = DOC_RULE_TEXT(doc_port_direction);
 static const struct doc_rule doc_rule_name = DOC_RULE_TEXT(ef_name_check);
 static const struct doc_rule doc_rule_item = DOC_RULE_TEXT(doc_base64);
-static const struct doc_rule doc_rule_jwk_text = DOC_RULE_TEXT(doc_jwk);
 static const struct doc_rule doc_rule_enc = DOC_RULE_TEXT(doc_enc);
 static const struct doc_rule doc_rule_ct = DOC_RULE_TEXT(doc_ciphertext);
 static const struct doc_rule doc_rule_true = {DOC_TRUE, NULL, 0, 0, NULL, NULL};
@@ -17871,12 +17859,11 @@ static const struct doc_rule doc_rule_datasets =
 /* Parts of documents. A public key, exactly the members that its thumbprint is
  * made of (RFC 7638), so that a kid names one text:
  *     {"crv":"P-256","kty":"EC","x":"MKBC...","y":"4Etl..."} */
-static const struct doc_field doc_jwk_fields[] = {
-    {"/crv", &doc_rule_jwk_text, 0},
-    {"/kty", &doc_rule_jwk_text, 0},
-    {"/x", &doc_rule_jwk_text, 0},
-    {"/y", &doc_rule_jwk_text, 1},
-    {NULL, NULL, 0}};
+static const struct doc_field doc_jwk_fields[] = {{"/crv", &doc_rule_line, 0},
+                                                  {"/kty", &doc_rule_line, 0},
+                                                  {"/x", &doc_rule_line, 0},
+                                                  {"/y", &doc_rule_line, 1},
+                                                  {NULL, NULL, 0}};
 static const struct doc_rule doc_rule_jwk = DOC_RULE_RECORD(doc_jwk_fields);
 /* Something sealed by HPKE (RFC 9180): the ciphertext with its tag, and the
  * encapsulated key. What it is sealed for stands in the AAD, not here.
@@ -26544,6 +26531,16 @@ cli_now(void)
     return (int64_t)time(NULL);
 }
 
+/* The folder for what is kept for a moment.
+ * Only ciphertext is kept there, in a file without a name. */
+static const char *
+cli_tmpdir(void)
+{
+    const char *dir = getenv("TMPDIR");
+
+    return dir != NULL && dir[0] != '\0' ? dir : "/tmp";
+}
+
 /* --- keygen, enc, dec --- */
 
 /* The key is in secret memory and nowhere else but where it is written. A
@@ -26604,7 +26601,6 @@ cli_crypt(struct cli *c, int seal)
     struct crypt_job job = {
         .in = c->value[CLI_IN], .out = c->value[CLI_OUT], .fd = -1};
     unsigned char *key;
-    const char *tmpdir = getenv("TMPDIR");
     long threads, cores = sysconf(_SC_NPROCESSORS_ONLN);
     ef_err err = {0};
     ef_status rc;
@@ -26629,7 +26625,7 @@ cli_crypt(struct cli *c, int seal)
     job.threads = (unsigned)threads;
     job.flags = c->value[CLI_FORCE] != NULL ? 0 : FILE_BINARY;
     /* for ciphertext only (crypt_spool), so any folder will do */
-    job.tmpdir = tmpdir != NULL && tmpdir[0] != '\0' ? tmpdir : "/tmp";
+    job.tmpdir = cli_tmpdir();
     job.progress = cli_progress(&progress, c);
     /* before any output is begun: a bad key leaves nothing to undo */
     rc = key == NULL ? reject_memory(&err)
@@ -27965,7 +27961,6 @@ cli_get_path(ef_buf *path, const struct cli_object *t, const char *to,
 static ef_status
 cli_get_stream(struct cli *c, struct cli_object *t, const char *to, ef_err *err)
 {
-    const char *tmpdir = getenv("TMPDIR");
     struct crypt_job job = {
         .out = to, .key = t->data_key, .fd = -1, .threads = 1};
     int flags = c->value[CLI_FORCE] != NULL ? 0 : FILE_BINARY;
@@ -27975,7 +27970,7 @@ cli_get_stream(struct cli *c, struct cli_object *t, const char *to, ef_err *err)
     if (t->data_key == NULL)
         return object_get(to, flags, NULL, NULL, &t->place, &t->o, err);
     job.flags = flags;
-    job.tmpdir = tmpdir != NULL && tmpdir[0] != '\0' ? tmpdir : "/tmp";
+    job.tmpdir = cli_tmpdir();
     /* no key here: what is kept is what came */
     rc = object_get(job.tmpdir, 0, &job.fd, NULL, &t->place, &t->o, err);
     return rc == EF_OK ? crypt_file(&job, 0, err) : rc;
@@ -29696,16 +29691,6 @@ cli_measure(struct cli_dataset *d, int fd, ef_err *err)
     return rc;
 }
 
-/* The folder for what is kept for a moment.
- * Only ciphertext is kept there, in a file without a name. */
-static const char *
-cli_tmpdir(void)
-{
-    const char *dir = getenv("TMPDIR");
-
-    return dir != NULL && dir[0] != '\0' ? dir : "/tmp";
-}
-
 /* The encrypted file of an input whose credentials were given: --encrypted's,
  * or what its location has. Fails: as its parts; where says which.
  * What is committed to has to have been seen: a size and a hash that the owner
@@ -29866,7 +29851,7 @@ cli_dataset_to(struct cli *c, struct cli_dataset *d)
  * c is not looked at; it stands there for the sake of the others' form.
  * Secret:  d->key. Fails: EF_E_USAGE, EF_E_IO. */
 static ef_status
-cli_dataset_key(const struct cli *c, struct cli_dataset *d, ef_err *err)
+cli_dataset_key(struct cli_dataset *d, ef_err *err)
 {
     d->has_key = 1;
     if (d->object.data_key != NULL) {
@@ -29879,7 +29864,6 @@ cli_dataset_key(const struct cli *c, struct cli_dataset *d, ef_err *err)
                                 "an output needs its receiver's key: -K "
                                 "KEYFILE"),
                          "make one with: encflow keygen -o FILE");
-    (void)c;
     return ec_random(d->key, EF_KEY_BYTES, err);
 }
 
@@ -30168,7 +30152,7 @@ cli_dataset_data(const struct cli *c, struct cli_dataset *d, ef_err *err)
     ef_status rc = EF_OK;
 
     if (c->value[CLI_TO] != NULL)
-        rc = cli_dataset_key(c, d, err);
+        rc = cli_dataset_key(d, err);
     if (rc == EF_OK && c->value[CLI_FROM] != NULL)
         rc = cli_dataset_put(c, d, err);
     else if (rc == EF_OK && d->direction == WF_INPUT)
@@ -30453,7 +30437,7 @@ cli_dataset_renew(struct cli *c)
     if (rc == EF_OK && c->value[CLI_TO] != NULL) {
         status = cli_dataset_to(c, &d);
         if (status == 0 && d.object.data_key != NULL)
-            rc = cli_dataset_key(c, &d, &err);
+            rc = cli_dataset_key(&d, &err);
     } else if (rc == EF_OK) {
         rc = cli_dataset_given(c, &d, &err);
     }

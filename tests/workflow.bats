@@ -313,6 +313,15 @@ between() {
         --to "file://$PWD/$1.enc" --allow-file "$@"
 }
 
+# on_s3: people, a table, and the keys of the S3 server's account
+on_s3() {
+    release
+    people dana olga arno
+    table >c.csv
+    export AWS_ACCESS_KEY_ID=S3RVER AWS_SECRET_ACCESS_KEY=S3RVER
+    export AWS_ENDPOINT_URL=$S3_URL AWS_REGION=us-east-1
+}
+
 # described: arno's application, an approved build of it, a configuration
 described() {
     as arno
@@ -939,12 +948,8 @@ EOF
 }
 
 @test "dataset add: what is made on S3 can be read and written there" {
-    release
-    people dana olga arno
-    table >c.csv
-    export AWS_ACCESS_KEY_ID=S3RVER AWS_SECRET_ACCESS_KEY=S3RVER
-    export AWS_ENDPOINT_URL=$S3_URL AWS_REGION=us-east-1
     local at=$BATS_TEST_NUMBER s3=(--release-key rel.pub --allow-http)
+    on_s3
     as dana
     quiet dataset add "${s3[@]}" --from c.csv --to "s3://store/$at in.enc" \
         --expires 600 Conditions
@@ -974,12 +979,8 @@ EOF
 }
 
 @test "dataset renew: expired credentials, and what was approved stays" {
-    release
-    people dana olga arno
-    table >c.csv
-    export AWS_ACCESS_KEY_ID=S3RVER AWS_SECRET_ACCESS_KEY=S3RVER
-    export AWS_ENDPOINT_URL=$S3_URL AWS_REGION=us-east-1
     local at=$BATS_TEST_NUMBER s3=(--release-key rel.pub --allow-http)
+    on_s3
     as dana
     quiet dataset add "${s3[@]}" --from c.csv --to "s3://store/$at-in" \
         --expires 1 Conditions
