@@ -25872,6 +25872,25 @@ enum cli_option {
     CLI_WORK,
     CLI_TIMEOUT,
     CLI_SHARD,
+    /* run's in an enclave, and of its results */
+    CLI_APPCONFIG_ID,
+    CLI_RELEASE,
+    CLI_TRUST,
+    CLI_KMS,
+    CLI_KMS_KEY,
+    CLI_RECEIPT,
+    CLI_VERIFY,
+    /* attest's and release's */
+    CLI_ROOT_CERT,
+    CLI_JUDGE_AT,
+    CLI_MAX_AGE,
+    CLI_NONCE,
+    CLI_PCR_IS,
+    CLI_ALLOW_DEBUG,
+    CLI_USER_DATA,
+    CLI_PUBLIC_KEY,
+    CLI_LOG,
+    CLI_HEAD,
     /* how many there are: the size of the tables */
     CLI_OPTIONS
 };
@@ -26102,6 +26121,45 @@ static const struct cli_spelling {
     [CLI_SHARD] = {"", "--shard", "I/N",
                    "take the I-th of N shares of the inputs, I from 0 "
                    "(default: the array job's own)"},
+    /* 64 hex digits, as `workflow hashes` prints them. */
+    [CLI_APPCONFIG_ID] = {"", "--appconfig", "ID",
+                          "run the approved configuration of this hash"},
+    /* https, http where that is allowed, or a socket's raw bytes. */
+    [CLI_RELEASE] = {"", "--release", "URL",
+                     "attest to the release service at https://, "
+                     "unix://PATH or vsock://CID:PORT"},
+    /* The trust that a run begins with: not the service's. */
+    [CLI_TRUST] = {"", "--trust", "KEY",
+                   "a participant's public key (PEM file) or its thumbprint; "
+                   "may be repeated"},
+    [CLI_KMS] = {"", "--kms", NULL,
+                 "have AWS KMS open the credentials for this enclave"},
+    [CLI_KMS_KEY] = {"", "--kms-key", "ARN",
+                     "seal the credentials to this AWS KMS key"},
+    [CLI_RECEIPT] = {"", "--receipt", NULL,
+                     "add an attestation of the answer to the result"},
+    [CLI_VERIFY] = {"", "--verify", NULL,
+                    "verify the result's receipt: image, workflow, inputs"},
+    /* Other partitions have a root of their own, and so have tests. */
+    [CLI_ROOT_CERT] = {"", "--root", "PEM",
+                       "trust this root certificate instead of Nitro's G1"},
+    [CLI_JUDGE_AT] = {"", "--at", "TIME",
+                      "judge certificates as of TIME (default: the "
+                      "document's own)"},
+    [CLI_MAX_AGE] = {"", "--max-age", "S",
+                     "refuse a document that is older than S seconds"},
+    [CLI_NONCE] = {"", "--nonce", "HEX", "the nonce that it must have"},
+    [CLI_PCR_IS] = {"", "--pcr", "N=HEX",
+                    "the value that PCR N must have; may be repeated"},
+    [CLI_ALLOW_DEBUG] = {"", "--allow-debug", NULL,
+                         "accept an enclave in debug mode, which anyone may "
+                         "look into"},
+    [CLI_USER_DATA] = {"", "--user-data", "HEX", "its user_data"},
+    [CLI_PUBLIC_KEY] = {"", "--public-key", "FILE",
+                        "its public_key: the bytes of FILE"},
+    [CLI_LOG] = {"", "--log", "FILE", "the release service's log"},
+    [CLI_HEAD] = {"", "--head", "HASH",
+                  "a head that was seen before, and must still be in it"},
 };
 
 /* What a command line says. All texts are argv's, which outlives it; the

@@ -121,6 +121,26 @@
 #define EF_MAX_EIF_SIGNATURE_BYTES 32768
 /* What nitro-cli prints of an image, its metadata included. */
 #define EF_MAX_MEASUREMENT_BYTES (UINT32_C(1) << 20)
+/* Attestation: a Nitro document (a payload of 16 KiB and what is around it),
+ * the certificates of its cabundle, and each of them (real ones: 4, and 814
+ * bytes; AWS's own limit). */
+#define EF_MAX_ATTESTATION_BYTES 16640
+#define EF_MAX_CABUNDLE 16
+#define EF_MAX_CERTIFICATE_BYTES 1024
+#define EF_PCRS 32
+/* The NSM's own. */
+#define EF_MAX_NSM_REQUEST_BYTES 4096
+#define EF_MAX_NSM_ANSWER_BYTES 12288
+/* KMS: a plaintext to encrypt; a CMS answer that carries one. */
+#define EF_MAX_KMS_PLAINTEXT_BYTES 4096
+#define EF_MAX_CMS_BYTES 6144
+/* Release: a request, its answer, a line of the log and the whole of it; how
+ * long a nonce may be used, in seconds. */
+#define EF_MAX_RELEASE_REQUEST_BYTES (UINT32_C(64) << 10)
+#define EF_MAX_RELEASE_ANSWER_BYTES (UINT32_C(16) << 20)
+#define EF_MAX_RELEASE_LINE_BYTES 4096
+#define EF_MAX_RELEASE_LOG_BYTES (UINT64_C(1) << 30)
+#define EF_RELEASE_NONCE_SEC 300
 
 /* ----------------------------------------------------------------------- *
  * 1. Memory and errors                                                    *
@@ -1492,5 +1512,109 @@ EF_MUST_CHECK ef_status ef_measurement_parse(ef_measurement *out, ef_slice json,
 int ef_measurement_is_debug(const ef_measurement *m);
 /* Append {"PCR0":"...",...} in RFC 8785's form, lower-case. */
 void ef_measurement_print(ef_buf *out, const ef_measurement *m);
+
+/* --- attestation documents --- */
+
+/* A Nitro attestation document, taken apart. All slices view the caller's
+ * bytes; an optional field that is absent or null has p NULL. */
+typedef struct ef_attestation {
+    ef_slice payload, signature;        /* as received; 96 bytes, r || s */
+    ef_slice module_id;                 /* "i-...-enc..." */
+    uint64_t timestamp;                 /* ms since 1970 */
+    uint32_t pcr_mask;                  /* bit i: PCR i is there */
+    ef_slice pcr[EF_PCRS];              /* EF_PCR_BYTES each */
+    ef_slice certificate;               /* DER */
+    ef_slice cabundle[EF_MAX_CABUNDLE]; /* the root first */
+    size_t cabundle_n;
+    ef_slice public_key, user_data, nonce;
+} ef_attestation;
+
+/*
+ * ef_attestation_parse -- COSE_Sign1 and the payload's form; nothing is
+ * verified.
+ *
+ *   out  out        views doc
+ *   doc  UNTRUSTED
+ *
+ * err->msg begins with the reason's name and a colon: ef_attestation_reason.
+ * EF_E_LIMIT   DOC_TOO_LARGE
+ * EF_E_FORMAT  CBOR_MALFORMED, CBOR_TRAILING, CBOR_DUPLICATE_KEY, COSE_SHAPE,
+ *              FIELD_MISSING, FIELD_TYPE, FIELD_RANGE (err->place: the field)
+ * EF_E_AUTH    COSE_ALG, NOT_AN_ENCLAVE (a look-alike)
+ * Source: RFC 9052, AWS's attestation_process.md. Tests:
+ * vectors/attestations.txt.
+ */
+EF_MUST_CHECK ef_status ef_attestation_parse(ef_attestation *out, ef_slice doc,
+                                             ef_err *err);
+
+/* Values that registers must have: those of mask's bits. */
+typedef struct ef_pcr_set {
+    uint32_t mask;
+    unsigned char pcr[EF_PCRS][EF_PCR_BYTES];
+} ef_pcr_set;
+
+/* What is asked of a document. Zeros ask for no more than a good chain and
+ * signature, at the document's own time, of no debug-mode enclave. */
+typedef struct ef_attestation_policy {
+    ef_slice root;          /* DER of the root; n 0: Nitro's G1 */
+    int64_t at;             /* seconds since 1970; 0: the document's time */
+    int64_t now, max_age;   /* max_age 0: any age. Seconds */
+    const ef_pcr_set *sets; /* one of them must hold; set_n 0: any */
+    size_t set_n;
+    ef_slice nonce, user_data; /* what they must be; p NULL: anything */
+    int allow_debug;
+} ef_attestation_policy;
+
+/*
+ * ef_attestation_verify -- chain, signature, cross-checks, policy, in the
+ * order of the reference.
+ *
+ *   a       UNTRUSTED  ef_attestation_parse's
+ *
+ * EF_E_AUTH    ROOT_MISMATCH, CERT_MALFORMED, CHAIN_NAME, CHAIN_SIG,
+ *              CERT_EXPIRED, CERT_NOT_YET_VALID, CERT_CA, CERT_PATHLEN,
+ *              CERT_USAGE, CERT_CRITICAL (err->detail: which, 0 the root),
+ *              CHAIN_INVALID (BearSSL's engine refuses it), COSE_SIGNATURE,
+ *              MODULE_ID_MISMATCH, PCR4_MISMATCH, NONCE_MISMATCH,
+ *              USER_DATA_MISMATCH
+ * EF_E_POLICY  DEBUG_MODE, PCR_MISMATCH (err->place: "PCR3"), STALE, FUTURE
+ * Tests: vectors/attestations.txt, tests/attest.bats.
+ */
+EF_MUST_CHECK ef_status ef_attestation_verify(
+    const ef_attestation *a, const ef_attestation_policy *policy, ef_err *err);
+
+/* The reason's name in a message of the two: "CERT_EXPIRED"; empty where
+ * there is none. */
+ef_slice ef_attestation_reason(const ef_err *err);
+
+/* The value of a register of zeros that was extended with data once. */
+void ef_pcr_extended(unsigned char pcr[EF_PCR_BYTES], ef_slice data);
+
+/* --- which workflow, which application --- */
+
+/* Mark (1) the documents that decide about a workflow, of ws->n: what it
+ * refers to, at any distance, and the answers, builds and later versions of
+ * that. No credentials. A set of those alone comes to the same state and the
+ * same runtime configurations. Tests: tests/merge.c. */
+EF_MUST_CHECK ef_status ef_workspace_closure(unsigned char *marks,
+                                             const ef_workspace *ws,
+                                             const ef_doc *workflow,
+                                             ef_err *err);
+
+/*
+ * ef_appconfig_find -- the approved workflow and application whose runtime
+ * configuration has this hash.
+ *
+ *   text      out  appended: the configuration
+ *   workflow  out  NULL where no document comes to that hash
+ *   node      out  appended: the application's name in it
+ *
+ * EF_E_POLICY  nothing comes to id, or the workflow is not approved (any
+ *              more): err says why
+ * EF_E_MEMORY
+ */
+EF_MUST_CHECK ef_status ef_appconfig_find(
+    ef_buf *text, const ef_doc **workflow, ef_buf *node, const ef_workspace *ws,
+    const unsigned char id[EF_SHA256_BYTES], ef_err *err);
 
 #endif /* ENCFLOW_H */
