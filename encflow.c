@@ -20508,6 +20508,166 @@ ef_appconfig(ef_buf *out, const ef_workspace *ws, const ef_doc *workflow,
     return rc;
 }
 
+/* Which of the hex texts of length 64 in a document's text is the hash of a
+ * document that is there? Mark those of the kinds that decide.
+ * A document refers to others by such texts alone; one that only looks like a
+ * reference (a commitment, somebody's label) marks nothing, or one document
+ * too many, which changes no answer.
+ * Drafts are not followed: a submitted workflow repeats what counts of its.
+ * Post:    returns how many were marked that had not been. */
+static size_t
+wf_mark_named(unsigned char *marks, const ef_workspace *ws, ef_slice text)
+{
+    unsigned char hash[EF_SHA256_BYTES];
+    size_t at, i, n = 0;
+
+    /* each reference stands between quotes: "...": 66 bytes */
+    for (at = 0; at + 66 <= text.n; at++) {
+        if (text.p[at] != '"' || text.p[at + 65] != '"' ||
+            ef_hex_decode(hash, sizeof hash, slice(text.p + at + 1, 64),
+                          NULL) != EF_OK)
+            continue;
+        i = ws_place(ws, hash);
+        if (i == ws->n || marks[i] ||
+            memcmp(ws->docs[i]->hash, hash, sizeof hash) != 0 ||
+            ws->docs[i]->kind == EF_DOC_DRAFT)
+            continue;
+        marks[i] = 1;
+        n++;
+    }
+    return n;
+}
+
+/* Is d an answer to a marked document, or a later version of a marked
+ * workflow? Then it decides, too: what would end an approval must not be left
+ * out. Credentials speak of datasets and decide nothing. */
+static int
+wf_speaks_of(const unsigned char *marks, const ef_workspace *ws,
+             const ef_doc *d)
+{
+    size_t i;
+
+    if (!d->has_of ||
+        (d->kind != EF_DOC_WORKFLOW && d->kind != EF_DOC_APPROVAL &&
+         d->kind != EF_DOC_DECLINE && d->kind != EF_DOC_CANCEL))
+        return 0;
+    i = ws_place(ws, d->of);
+    return i < ws->n && marks[i] &&
+           memcmp(ws->docs[i]->hash, d->of, EF_SHA256_BYTES) == 0;
+}
+
+/* The set grows in rounds, forwards by the hashes that a document names and
+ * backwards by those that speak of it, until a round adds nothing. Each round
+ * that is not the last marks a document: it ends; a document is read once for
+ * the hashes in it (2: read).
+ * What this is for: whoever has to judge a workflow elsewhere gets these and
+ * no others. The enclave then needs not trust who chose them, beyond what no
+ * choice can prove: that a decline was not withheld.
+ * Fails:   none yet; the status is for callers, who need not change.
+ * Tests: tests/merge.c (the state by the marked documents alone is the state),
+ * tests/release.bats. */
+ef_status
+ef_workspace_closure(unsigned char *marks, const ef_workspace *ws,
+                     const ef_doc *workflow, ef_err *err)
+{
+    size_t i, more = 1, at = ws_place(ws, workflow->hash);
+
+    memset(marks, 0, ws->n);
+    if (at == ws->n || ws->docs[at] != workflow)
+        return reject(err, EF_E_INTERNAL, EF_NOWHERE,
+                      "the workflow is not of this workspace");
+    marks[at] = 1;
+    while (more > 0) {
+        more = 0;
+        for (i = 0; i < ws->n; i++) {
+            if (marks[i] == 0 && wf_speaks_of(marks, ws, ws->docs[i])) {
+                marks[i] = 1;
+                more++;
+            }
+            if (marks[i] != 1)
+                continue;
+            marks[i] = 2;
+            more += wf_mark_named(marks, ws, ws->docs[i]->text) + 1;
+        }
+    }
+    for (i = 0; i < ws->n; i++)
+        marks[i] = marks[i] != 0;
+    return EF_OK;
+}
+
+/* Does one of the workflow's applications come to id? *app is which; g->app_n
+ * where none does. What is not whole comes to nothing.
+ * Post:    text has that configuration, or what it had. Fails: EF_E_MEMORY. */
+static ef_status
+wf_config_by_id(ef_buf *text, size_t *app, const ef_graph *g,
+                const unsigned char id[EF_SHA256_BYTES], ef_err *err)
+{
+    unsigned char hash[EF_SHA256_BYTES];
+    ef_err why = {0};
+    ef_buf one = {0};
+    ef_status rc = EF_OK;
+
+    for (*app = 0; *app < g->app_n; ++*app) {
+        one.n = 0;
+        rc = wf_config(&one, g, *app, &why);
+        if (rc == EF_E_MEMORY)
+            break;
+        ef_sha256(hash, one.p, rc == EF_OK ? one.n : 0);
+        if (rc == EF_OK && memcmp(hash, id, sizeof hash) == 0)
+            break;
+    }
+    if (*app < g->app_n && rc == EF_OK)
+        ef_buf_add(text, one.p, one.n);
+    ef_buf_free(&one);
+    return rc == EF_E_MEMORY ? reject_memory(err) : buf_status(text, err);
+}
+
+/* The workflows are asked in the order of their hashes; which is approved is
+ * asked of the one that fits alone, since that costs most. No two come to one
+ * id: the configuration names its workflow.
+ * UNTRUSTED: id, which an enclave's document says. Linear in the workflows,
+ * each of which is loaded.
+ * Fails:   EF_E_POLICY with *workflow set where it is not approved, and NULL
+ * where nothing comes to id; EF_E_MEMORY.
+ * Fuzz: fuzz/fuzz_workspace.c. Tests: tests/release.bats, vectors/states.txt.
+ */
+ef_status
+ef_appconfig_find(ef_buf *text, const ef_doc **workflow, ef_buf *node,
+                  const ef_workspace *ws,
+                  const unsigned char id[EF_SHA256_BYTES], ef_err *err)
+{
+    ef_buf again = {0};
+    ef_status rc = EF_OK;
+    size_t i, app;
+
+    *workflow = NULL;
+    for (i = 0; i < ws->n && rc == EF_OK && *workflow == NULL; i++) {
+        ef_graph g = {.doc = NULL};
+        ef_err why = {0};
+
+        if (ws->docs[i]->kind != EF_DOC_WORKFLOW)
+            continue;
+        rc = wf_load(&g, ws, ws->docs[i], &why);
+        if (rc == EF_OK)
+            rc = wf_config_by_id(text, &app, &g, id, &why);
+        if (rc == EF_OK && app < g.app_n) {
+            *workflow = ws->docs[i];
+            ef_buf_add(node, g.apps[app].node.p, g.apps[app].node.n);
+        }
+        rc = rc == EF_E_MEMORY ? reject_memory(err) : EF_OK;
+        wf_graph_free(&g);
+    }
+    if (rc == EF_OK && *workflow == NULL)
+        return reject(err, EF_E_POLICY, EF_NOWHERE,
+                      "no workflow comes to this APPCONFIG_ID");
+    if (rc == EF_OK)
+        rc = buf_status(node, err);
+    if (rc == EF_OK) /* asks for the state: EF_E_POLICY says why */
+        rc = ef_appconfig(&again, ws, *workflow, buf_slice(node), err);
+    ef_buf_free(&again);
+    return rc;
+}
+
 /* --- sealed credentials --- */
 
 /* Where a dataset's key is, from its making on:

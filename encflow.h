@@ -1263,6 +1263,31 @@ EF_MUST_CHECK ef_status ef_appconfig(ef_buf *out, const ef_workspace *ws,
                                      const ef_doc *workflow, ef_slice node,
                                      ef_err *err);
 
+/* Mark (1) the documents that decide about a workflow, of ws->n: what it
+ * refers to, at any distance, and the answers, builds and later versions of
+ * that. No credentials. A set of those alone comes to the same state and the
+ * same runtime configurations. Tests: tests/merge.c. */
+EF_MUST_CHECK ef_status ef_workspace_closure(unsigned char *marks,
+                                             const ef_workspace *ws,
+                                             const ef_doc *workflow,
+                                             ef_err *err);
+
+/*
+ * ef_appconfig_find -- the approved workflow and application whose runtime
+ * configuration has this hash.
+ *
+ *   text      out  appended: the configuration
+ *   workflow  out  NULL where no document comes to that hash
+ *   node      out  appended: the application's name in it
+ *
+ * EF_E_POLICY  nothing comes to id, or the workflow is not approved (any
+ *              more): err says why
+ * EF_E_MEMORY
+ */
+EF_MUST_CHECK ef_status ef_appconfig_find(
+    ef_buf *text, const ef_doc **workflow, ef_buf *node, const ef_workspace *ws,
+    const unsigned char id[EF_SHA256_BYTES], ef_err *err);
+
 /* A runtime configuration's text, checked and indexed: ef_json_free, also
  * after failure. UNTRUSTED: text, kept by reference. EF_E_FORMAT, EF_E_LIMIT
  * (err->place), EF_E_MEMORY. Tests: vectors/appconfigs.txt. */
@@ -1589,32 +1614,5 @@ ef_slice ef_attestation_reason(const ef_err *err);
 
 /* The value of a register of zeros that was extended with data once. */
 void ef_pcr_extended(unsigned char pcr[EF_PCR_BYTES], ef_slice data);
-
-/* --- which workflow, which application --- */
-
-/* Mark (1) the documents that decide about a workflow, of ws->n: what it
- * refers to, at any distance, and the answers, builds and later versions of
- * that. No credentials. A set of those alone comes to the same state and the
- * same runtime configurations. Tests: tests/merge.c. */
-EF_MUST_CHECK ef_status ef_workspace_closure(unsigned char *marks,
-                                             const ef_workspace *ws,
-                                             const ef_doc *workflow,
-                                             ef_err *err);
-
-/*
- * ef_appconfig_find -- the approved workflow and application whose runtime
- * configuration has this hash.
- *
- *   text      out  appended: the configuration
- *   workflow  out  NULL where no document comes to that hash
- *   node      out  appended: the application's name in it
- *
- * EF_E_POLICY  nothing comes to id, or the workflow is not approved (any
- *              more): err says why
- * EF_E_MEMORY
- */
-EF_MUST_CHECK ef_status ef_appconfig_find(
-    ef_buf *text, const ef_doc **workflow, ef_buf *node, const ef_workspace *ws,
-    const unsigned char id[EF_SHA256_BYTES], ef_err *err);
 
 #endif /* ENCFLOW_H */

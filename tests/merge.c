@@ -245,7 +245,8 @@ static const char *const op_names[OPS] = {
     "dataset", "app",          "build",        "config",  "draft",    "submit",
     "version", "crafted",      "approve",      "decline", "cancel",   "killed",
     "copy",    "copy cut off", "foreign file", "refused", "half file"};
-static unsigned long op_count[OPS], state_count[5], replaced_count;
+static unsigned long op_count[OPS], state_count[5], replaced_count,
+    closure_count;
 
 /* What the test knows of a document that somebody published. people are bits:
  * whose dataset or application it is, whom it asks. */
@@ -852,6 +853,45 @@ same_configurations(const ef_doc *const doc[2])
     ef_buf_free(&text[1]);
 }
 
+/* The documents that decide about a workflow say the same without the others:
+ * that is what an enclave is sent. Its configuration is found by its hash. */
+static void
+same_alone(const ef_doc *doc, ef_doc_state whole, const ef_err *whole_why)
+{
+    ef_workspace few = {malloc(ws[0].n * sizeof *few.docs), 0, 0, 0};
+    unsigned char *marks = calloc(ws[0].n, 1), id[EF_SHA256_BYTES];
+    ef_buf text[2] = {{0}, {0}}, node = {0};
+    const ef_doc *found = NULL;
+    ef_doc_state state;
+    ef_err why;
+    size_t i;
+
+    CHECK(ef_workspace_closure(marks, &ws[0], doc, NULL) == EF_OK, "closure");
+    for (i = 0; i < ws[0].n; i++)
+        if (marks[i])
+            few.docs[few.n++] = ws[0].docs[i];
+    closure_count += few.n;
+    CHECK(ef_doc_state_of(&few, doc, &state, &why, NULL) == EF_OK &&
+              state == whole && why.msg == whole_why->msg,
+          "the documents that decide do not decide");
+    if (state == EF_STATE_APPROVED) {
+        CHECK(ef_appconfig(&text[0], &ws[0], doc, slice_str("a"), NULL) ==
+                  EF_OK,
+              "approved");
+        ef_sha256(id, text[0].p, text[0].n);
+        CHECK(ef_appconfig_find(&text[1], &found, &node, &few, id, NULL) ==
+                      EF_OK &&
+                  found == doc && wf_same(buf_slice(&node), slice_str("a")) &&
+                  wf_same(buf_slice(&text[0]), buf_slice(&text[1])),
+              "found by its hash");
+    }
+    ef_buf_free(&text[0]);
+    ef_buf_free(&text[1]);
+    ef_buf_free(&node);
+    free(few.docs);
+    free(marks);
+}
+
 static void
 same_states(void)
 {
@@ -880,6 +920,7 @@ same_states(void)
             why[0].msg != NULL && strstr(why[0].msg, "newer version") != NULL;
         check_workflow(i, state[0]);
         same_configurations(doc);
+        same_alone(doc[0], state[0], &why[0]);
     }
 }
 
@@ -1034,7 +1075,8 @@ main(int argc, char **argv)
     printf("\nworkflows:");
     for (i = 0; i < 5; i++)
         printf(" %lu %s,", state_count[i], ef_doc_state_name((ef_doc_state)i));
-    printf(" %lu replaced\n", replaced_count);
+    printf(" %lu replaced; %lu documents decided about them\n", replaced_count,
+           closure_count);
     for (i = 0; i < OPS; i++)
         CHECK(runs < 1000 || op_count[i] > 0, op_names[i]);
     CHECK(runs < 1000 ||
