@@ -5795,14 +5795,16 @@ ef_name_check(ef_slice name, ef_err *err)
 /* --- results --- */
 
 /* The pieces of a result's JSON; a stream's piece is its base64. "hi" on
- * stdout and nothing on stderr is made of five:
- * {"returncode": 0, "stdout": "  aGk=  ", "stderr": "  (nothing)  "}
+ * stdout and nothing on stderr is made of
+ * {"returncode": 0, "stdout": "  aGk=  ", "stderr": "  (nothing)  "  }
+ * and a receipt stands between the last two:  , "attestation": {...}
  * So a result is never put together in memory: with two streams at their
  * limit it has 16 MiB. */
+#define RES_PIECES 8
 struct res_pieces {
     /* 28 constant bytes, at most 11 of the number, a NUL: fits */
     char head[48];
-    ef_slice text[5]; /* in [1] and [3] raw bytes, to be encoded */
+    ef_slice text[RES_PIECES]; /* in [1] and [3] raw bytes, to be encoded */
 };
 
 /* The pieces point into r and into s->head: *s must not be copied, and
@@ -5816,17 +5818,27 @@ res_split(struct res_pieces *s, const ef_result *r)
     s->text[1] = r->out;
     s->text[2] = slice_str("\", \"stderr\": \"");
     s->text[3] = r->err;
-    s->text[4] = slice_str("\"}");
+    s->text[4] = slice_str("\"");
+    s->text[5] = slice_str(r->receipt.n > 0 ? ", \"attestation\": " : "");
+    s->text[6] = r->receipt;
+    s->text[7] = slice_str("}");
 }
 
-/* Bytes of piece i in the JSON, where 1 and 3 stand as base64.
+/* Is piece i a stream, which stands as base64? */
+static int
+res_is_stream(unsigned i)
+{
+    return i == 1 || i == 3;
+}
+
+/* Bytes of piece i in the JSON.
  * Example: 2 bytes raw are 4 in the JSON; an empty stream is 0. */
 static size_t
 res_piece_size(const struct res_pieces *s, unsigned i)
 {
     size_t n = s->text[i].n;
 
-    return i % 2 == 1 ? EF_BASE64_BYTES(n) : n;
+    return res_is_stream(i) ? EF_BASE64_BYTES(n) : n;
 }
 
 /* Nothing is encoded for it: the size of base64 depends on its input's size. */
@@ -5838,7 +5850,7 @@ ef_result_size(const ef_result *r)
     unsigned i;
 
     res_split(&s, r);
-    for (i = 0; i < 5; i++)
+    for (i = 0; i < RES_PIECES; i++)
         n += res_piece_size(&s, i);
     return n;
 }
@@ -5885,7 +5897,7 @@ ef_result_read(const ef_result *r, uint64_t at, unsigned char *buf, size_t n)
     unsigned i;
 
     res_split(&s, r);
-    for (i = 0; i < 5 && n > 0; i++) {
+    for (i = 0; i < RES_PIECES && n > 0; i++) {
         size_t size = res_piece_size(&s, i), k;
 
         if (at >= size) {
@@ -5893,7 +5905,7 @@ ef_result_read(const ef_result *r, uint64_t at, unsigned char *buf, size_t n)
             continue;
         }
         k = size - at < n ? (size_t)(size - at) : n;
-        if (i % 2 == 1)
+        if (res_is_stream(i))
             res_base64(buf, s.text[i], (size_t)at, k);
         else
             memcpy(buf, s.text[i].p + at, k);
@@ -5902,6 +5914,30 @@ ef_result_read(const ef_result *r, uint64_t at, unsigned char *buf, size_t n)
         /* further pieces are read from their beginnings */
         at = 0;
     }
+}
+
+/* What a receipt speaks of: the very bytes that a run without one delivers,
+ * so that a receiver can work it out from what he has opened.
+ * Secret:  the text passes through piece, wiped.
+ * Tests: tests/unit.c (test_result_receipt), tests/enclave.bats. */
+void
+ef_result_hash(unsigned char out[EF_SHA256_BYTES], const ef_result *r)
+{
+    ef_result bare = {r->returncode, r->out, r->err, {NULL, 0}};
+    uint64_t at, size = ef_result_size(&bare);
+    unsigned char piece[4096];
+    br_sha256_context hash;
+    size_t n;
+
+    br_sha256_init(&hash);
+    for (at = 0; at < size; at += n) {
+        n = size - at < sizeof piece ? (size_t)(size - at) : sizeof piece;
+        ef_result_read(&bare, at, piece, n);
+        br_sha256_update(&hash, piece, n);
+    }
+    br_sha256_out(&hash, out);
+    ef_wipe(piece, sizeof piece);
+    ef_wipe(&hash, sizeof hash);
 }
 
 /* UNTRUSTED: text. An exit status, or minus a signal's number: -127 to 255,
@@ -6009,9 +6045,22 @@ res_stream(const ef_json *doc, const char *name, const char *place,
     return with_member(err, rc, place);
 }
 
+/* UNTRUSTED: doc. The member "attestation" as it stands; n 0 where there is
+ * none. It lies outside of both streams, which are decoded in place.
+ * Fuzz: fuzz/fuzz_result.c. Tests: vectors/result.txt. */
+static ef_slice
+res_receipt(const ef_json *doc)
+{
+    uint32_t node = ef_json_member(doc, 0, slice_str("attestation"));
+
+    return node == EF_JSON_NONE
+               ? slice(NULL, 0)
+               : slice(doc->text.p + doc->nodes[node].at, doc->nodes[node].n);
+}
+
 /* UNTRUSTED: json. Usually it has passed a tag, but whoever holds the key
  * may have sealed anything; and `result` without -K takes plain text.
- * Unknown members are let pass: a receipt may come to stand there.
+ * Unknown members are let pass; so is a receipt, which is nobody's yet.
  * Secret:  both streams, in json, which is the caller's to wipe.
  * Fuzz: fuzz/fuzz_result.c. Tests: vectors/result.txt, tests/data.bats. */
 ef_status
@@ -6020,9 +6069,11 @@ ef_result_parse(ef_result *r, unsigned char *json, size_t n, ef_err *err)
     ef_json doc;
     ef_status rc = ef_json_parse(&doc, slice(json, n), err);
 
-    *r = (ef_result){0, {json, 0}, {json, 0}};
+    *r = (ef_result){0, {json, 0}, {json, 0}, {NULL, 0}};
     if (rc == EF_OK)
         rc = res_check(&doc, &r->returncode, err);
+    if (rc == EF_OK)
+        r->receipt = res_receipt(&doc);
     if (rc == EF_OK)
         rc = res_stream(&doc, "stdout", "/stdout", json, &r->out, err);
     if (rc == EF_OK)
@@ -11819,9 +11870,10 @@ struct store_input {
     /* what the file must be, where somebody has committed to it; or NULL */
     const unsigned char *sha256;
     uint64_t size;
+    unsigned char *digest; /* where its SHA-256 is to go; or NULL */
     ef_gcm *gcm;
     ef_open open;
-    br_sha256_context hash; /* of all that came */
+    br_sha256_context hash; /* of all that came, for the last two */
     struct file_out out;
     int begun; /* gcm, open and out are in use */
 };
@@ -11862,7 +11914,7 @@ store_input_sink(void *ctx, ef_slice piece, ef_err *err)
         /* scratch has room for as many bytes as are pushed: ef_open_push gives
          * out no more than it takes in, tail included */
         n = piece.n < STORE_PIECE_BYTES ? piece.n : STORE_PIECE_BYTES;
-        if (in->sha256 != NULL)
+        if (in->sha256 != NULL || in->digest != NULL)
             br_sha256_update(&in->hash, piece.p, n);
         rc = ef_open_push(&in->open, in->scratch, &out_n, slice(piece.p, n),
                           err);
@@ -11914,9 +11966,11 @@ store_input_check(const struct store_input *in, ef_err *err)
 {
     unsigned char sha256[EF_SHA256_BYTES];
 
+    br_sha256_out(&in->hash, sha256);
+    if (in->digest != NULL)
+        memcpy(in->digest, sha256, sizeof sha256);
     if (in->sha256 == NULL)
         return EF_OK;
-    br_sha256_out(&in->hash, sha256);
     if (in->open.seen == in->size &&
         ef_equal(sha256, in->sha256, sizeof sha256))
         return EF_OK;
@@ -16185,12 +16239,13 @@ run_first_error(const struct store_job *jobs, size_t n, ef_status rc,
  * that are complete have their names by then, and go with WORK.
  * Secret:  scratch, in secret memory; each input's round keys, freed as it
  * ends, and here where it did not.
- * Post:    on EF_OK every inputs[i].path exists and is authentic. The paths
- * are the caller's to free in any case.
+ * Post:    on EF_OK every inputs[i].path exists and is authentic; with digests
+ * each dataset's sha256 is that of its encrypted file. The paths are the
+ * caller's to free in any case.
  * Fails:   as store_run; err names the dataset. Tests: tests/run.bats
  * ("what a server can do to an input", "inputs are fetched side by side"). */
 static ef_status
-run_fetch(const struct run_port *port, struct store_input *inputs,
+run_fetch(struct run_port *port, struct store_input *inputs, int digests,
           const char *work, const struct store_opts *o, ef_err *err)
 {
     struct store_job *jobs = calloc(port->n + 1, sizeof *jobs);
@@ -16207,6 +16262,9 @@ run_fetch(const struct run_port *port, struct store_input *inputs,
         inputs[i].scratch = scratch;
         inputs[i].sha256 = port->set[i].pinned ? port->set[i].sha256 : NULL;
         inputs[i].size = port->set[i].size;
+        /* what it must be stays; what nobody committed to becomes known */
+        if (digests && !port->set[i].pinned)
+            inputs[i].digest = port->set[i].sha256;
         ef_buf_str(&inputs[i].path, work);
         ef_buf_str(&inputs[i].path, "/");
         ef_buf_str(&inputs[i].path, port->set[i].name);
@@ -17130,6 +17188,12 @@ struct run_job {
     struct run_port *given_in, *given_out;
     struct store_opts store;
     void (*note)(enum run_event event, ef_slice detail);
+    /* append a receipt's JSON: in has its inputs' hashes, output is the
+     * result's (ef_result_hash). NULL: no receipt */
+    ef_status (*attest)(void *ctx, ef_buf *receipt, const struct run_port *in,
+                        const unsigned char output[EF_SHA256_BYTES],
+                        ef_err *err);
+    void *ctx;
 };
 
 /* argv: COMMAND, or our own describe, then the inputs' paths. NULL: no
@@ -17214,21 +17278,65 @@ run_middle(struct run_app *app, const struct run_job *job,
     return rc;
 }
 
+/* A receipt for the result, where one is wanted: the enclave's word for which
+ * inputs this answer was made from.
+ * Post:    receipt has its JSON, and result shows it.
+ * Fails:   as job->attest. Tests: tests/enclave.bats. */
+static ef_status
+run_receipt(const struct run_job *job, const struct run_port *in,
+            ef_result *result, ef_buf *receipt, ef_err *err)
+{
+    unsigned char hash[EF_SHA256_BYTES];
+    ef_status rc;
+
+    if (job->attest == NULL)
+        return EF_OK;
+    ef_result_hash(hash, result);
+    rc = job->attest(job->ctx, receipt, in, hash, err);
+    result->receipt = buf_slice(receipt);
+    return rc;
+}
+
+/* What the application left goes to every output.
+ * Fails:   as run_deliver. */
+static ef_status
+run_result(const struct run_job *job, const struct run_port *in,
+           const struct run_port *out, const struct run_app *app, ef_err *err)
+{
+    ef_result result = {0, {NULL, 0}, {NULL, 0}, {NULL, 0}};
+    ef_buf receipt = {0};
+    ef_status rc;
+    size_t i;
+
+    /* views: the buffers stay until every output is delivered */
+    if (in->n > 0) {
+        result.returncode = run_returncode(app);
+        result.out = buf_slice(&app->out_text);
+        result.err = buf_slice(&app->err_text);
+    }
+    rc = run_receipt(job, in, &result, &receipt, err);
+    for (i = 0; rc == EF_OK && i < out->n; i++)
+        job->note(RUN_WRITING, store_public(buf_slice(&out->set[i].location)));
+    if (rc == EF_OK)
+        rc = run_deliver(out, &result, &job->store, err);
+    ef_buf_free(&receipt);
+    return rc;
+}
+
 /* Fetch, run, deliver; the work folder is there and empty. WORK keeps its
  * plaintext on return: run_job empties it, whatever the outcome.
  * Secret:  the application's output, wiped with its buffers.
  * Fails:   as its parts; nothing is delivered unless the application ran. */
 static ef_status
-run_datasets(const struct run_job *job, const struct run_port *in,
+run_datasets(const struct run_job *job, struct run_port *in,
              const struct run_port *out, ef_err *err)
 {
     /* one more, as in run_deliver: a share may have no inputs */
     struct store_input *inputs = calloc(in->n + 1, sizeof *inputs);
     struct run_app app = {.cage = {.ruleset = -1}};
-    ef_result result = {0, {NULL, 0}, {NULL, 0}};
-    ef_status rc = inputs == NULL
-                       ? reject_memory(err)
-                       : run_fetch(in, inputs, job->work, &job->store, err);
+    ef_status rc = inputs == NULL ? reject_memory(err)
+                                  : run_fetch(in, inputs, job->attest != NULL,
+                                              job->work, &job->store, err);
     size_t i;
 
     for (i = 0; i < in->n && rc == EF_OK; i++)
@@ -17238,16 +17346,8 @@ run_datasets(const struct run_job *job, const struct run_port *in,
         job->note(RUN_NO_INPUTS, slice("", 0));
     else if (rc == EF_OK)
         rc = run_middle(&app, job, inputs, in->n, err);
-    if (rc == EF_OK) {
-        /* views: the buffers stay until every output is delivered */
-        if (in->n > 0)
-            result = (ef_result){run_returncode(&app), buf_slice(&app.out_text),
-                                 buf_slice(&app.err_text)};
-        for (i = 0; i < out->n; i++)
-            job->note(RUN_WRITING,
-                      store_public(buf_slice(&out->set[i].location)));
-        rc = run_deliver(out, &result, &job->store, err);
-    }
+    if (rc == EF_OK)
+        rc = run_result(job, in, out, &app, err);
     for (i = 0; inputs != NULL && i < in->n; i++)
         ef_buf_free(&inputs[i].path);
     free(inputs);
@@ -32929,7 +33029,7 @@ cli_result(struct cli *c)
     ef_json doc = {0};
     ef_buf out = cli_stdout(c);
     ef_err err = {0};
-    ef_result r = {0, {NULL, 0}, {NULL, 0}};
+    ef_result r = {0, {NULL, 0}, {NULL, 0}, {NULL, 0}};
     /* where the JSON begins in data: behind the nonce, if there is one */
     size_t skip = c->value[CLI_KEY] != NULL ? EF_NONCE_BYTES : 0;
     struct store_opts o;

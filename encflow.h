@@ -683,6 +683,7 @@ typedef struct ef_result {
     int returncode; /* Python's, -127 to 255: minus the signal's number when
                        killed, else the exit status */
     ef_slice out, err;
+    ef_slice receipt; /* JSON: member "attestation"; n 0: there is none */
 } ef_result;
 
 /* Size of the result's JSON, and n bytes of it from offset at to buf: so that
@@ -692,10 +693,14 @@ uint64_t ef_result_size(const ef_result *r);
 void ef_result_read(const ef_result *r, uint64_t at, unsigned char *buf,
                     size_t n);
 
+/* SHA-256 of the result's JSON without its receipt. */
+void ef_result_hash(unsigned char out[EF_SHA256_BYTES], const ef_result *r);
+
 /*
  * ef_result_parse -- the reverse; decodes base64 in place, so json's bytes
  * change and r's slices point into them.
- * EF_E_FORMAT  err->place names the member. Unknown members are allowed.
+ * r->receipt is the member as it stands. Other members are let pass.
+ * EF_E_FORMAT  err->place names the member.
  */
 EF_MUST_CHECK ef_status ef_result_parse(ef_result *r, unsigned char *json,
                                         size_t n, ef_err *err);
