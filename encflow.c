@@ -15589,7 +15589,8 @@ ef_describe_top(ef_describe *d, size_t i, size_t k, ef_slice *value,
  *   capabilities  what root could do in spite of the others
  *   seccomp       sockets, System V IPC, io_uring, new namespaces,
  *                 others' memory, limits and scheduling, leaving the
- *                 group, signals to the runner and to groups
+ *                 group, signals to the runner and to groups, the
+ *                 Nitro security module
  * seccomp refuses a list (--allow-net takes sockets off it) and allows
  * the rest: applications are not known here. Without Landlock there is
  * a note; if another layer fails, nothing is run. Killing the group
@@ -16313,8 +16314,11 @@ struct cage_ruleset_attr {
 
 #define CAGE_IOPRIO_USER 3 /* IOPRIO_WHO_USER of linux/ioprio.h */
 
-/* The longest filter has 189: x86-64, an old Landlock, no --allow-net. */
-#define CAGE_MAX_FILTER 192 /* seccomp instructions; a full one is refused */
+/* The longest filter has 195: x86-64, an old Landlock, no --allow-net. */
+#define CAGE_MAX_FILTER 200 /* seccomp instructions; a full one is refused */
+/* The type of the Nitro security module's ioctl, bits 8 to 15 of the number
+ * (linux/nsm.h). */
+#define CAGE_NSM_TYPE 0x0a
 
 /* What is prepared before the fork, so that the child needs system calls
  * alone. Same for every application but for WORK, ports and --allow-net. */
@@ -16564,6 +16568,26 @@ cage_refuse_trunc(struct cage *c, long nr, unsigned arg)
             (uint32_t)offsetof(struct seccomp_data, nr), 0, 0);
 }
 
+/* Refuse the ioctl by which the Nitro security module is asked: whoever can
+ * ask it attests as this enclave, to keys of his own. By its type, so that
+ * no other number of that driver's is let pass, and on any descriptor, so
+ * that it does not matter how the device was opened. The kernel takes an
+ * ioctl's number as 32 bits: the high word does not count.
+ * Example: 0xc0200a00, which is its only one; 0x5401, a terminal's, is not
+ * of that type. Tests: tests/run.bats ("may not ask the security module"). */
+static void
+cage_refuse_nsm(struct cage *c)
+{
+    cage_op(c, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)SYS_ioctl, 0, 5);
+    cage_op(c, BPF_LD | BPF_W | BPF_ABS,
+            (uint32_t)offsetof(struct seccomp_data, args) + 8, 0, 0);
+    cage_op(c, BPF_ALU | BPF_AND | BPF_K, 0xff00, 0, 0);
+    cage_op(c, BPF_JMP | BPF_JEQ | BPF_K, CAGE_NSM_TYPE << 8, 0, 1);
+    cage_return(c, CAGE_REFUSE);
+    cage_op(c, BPF_LD | BPF_W | BPF_ABS,
+            (uint32_t)offsetof(struct seccomp_data, nr), 0, 0);
+}
+
 #if defined(__x86_64__)
 /* the architecture whose numbers <sys/syscall.h> has here */
 #define CAGE_ARCH AUDIT_ARCH_X86_64
@@ -16702,6 +16726,7 @@ cage_seccomp(struct cage *c, int allow_net)
 #endif
     /* the lists are tried in turn; the first block that fits decides */
     cage_seccomp_always(c);
+    cage_refuse_nsm(c);
     cage_seccomp_signals(c);
     cage_seccomp_others(c);
     if (c->abi < 3) { /* before that Landlock does not see truncation */
@@ -25945,7 +25970,342 @@ ef_measurement_print(ef_buf *out, const ef_measurement *m)
     ef_buf_byte(out, '}');
 }
 
+/* --- the NSM --- */
+
+/* The Nitro security module measures an enclave and signs what it measured.
+ * A request and its answer are each one CBOR item, in the form that Rust's
+ * serde gives an enum: a map of one member, {name: {parameters}}, or, where
+ * there are no parameters, the name alone.
+ *
+ *   -> {"ExtendPCR": {"index": 16, "data": h'..'}}   <- {"ExtendPCR": {..}}
+ *   -> {"LockPCRs": {"range": 32}}                   <- "LockPCRs"
+ *   <- {"Error": "ReadOnlyIndex"}                    to any of them
+ *
+ * A request has one form here, byte for byte that of AWS's own library. Of
+ * an answer order and lengths are free: the NSM's firmware has changed them
+ * before. It comes through a driver from the hypervisor, whom the enclave
+ * trusts already; it is read as strictly as anything else. */
+
+/* The head of an item: its major type (RFC 8949 3), and the number that goes
+ * with it in the shortest form. Pre: n < 65536: of what is written here the
+ * longest has 1024 bytes.
+ * Example: (2, 48), before 48 bytes, is 58 30. Tests: vectors/nsm.txt. */
+static void
+nsm_head(ef_buf *out, unsigned major, size_t n)
+{
+    if (n < 24) {
+        ef_buf_byte(out, (unsigned char)(major << 5 | n));
+        return;
+    }
+    ef_buf_byte(out, (unsigned char)(major << 5 | (n < 256 ? 24 : 25)));
+    if (n >= 256)
+        ef_buf_byte(out, (unsigned char)(n >> 8));
+    ef_buf_byte(out, (unsigned char)(n & 255));
+}
+
+/* A text of ours: the name of a request or of a parameter. */
+static void
+nsm_text(ef_buf *out, const char *s)
+{
+    nsm_head(out, EF_CBOR_TEXT, strlen(s));
+    ef_buf_str(out, s);
+}
+
+/* The beginning of a request with n parameters: {name: {... */
+static void
+nsm_begin(ef_buf *out, const char *name, size_t n)
+{
+    nsm_head(out, EF_CBOR_MAP, 1);
+    nsm_text(out, name);
+    nsm_head(out, EF_CBOR_MAP, n);
+}
+
+/* A parameter that is bytes, or null where p is NULL.
+ * Secret: data may be one for a moment only in its caller; what is given to
+ * the NSM is published in a document. */
+static void
+nsm_bytes(ef_buf *out, const char *name, ef_slice data)
+{
+    nsm_text(out, name);
+    if (data.p == NULL) {
+        nsm_head(out, 7, EF_CBOR_NULL);
+        return;
+    }
+    nsm_head(out, EF_CBOR_BYTES, data.n);
+    ef_buf_add(out, data.p, data.n);
+}
+
+/* A parameter that is a number: a register's, or how many of them. */
+static void
+nsm_number(ef_buf *out, const char *name, size_t n)
+{
+    nsm_text(out, name);
+    nsm_head(out, EF_CBOR_UINT, n);
+}
+
+/* The limits are AWS's for what a document may carry. The module takes more
+ * of the first two; but then other verifiers may refuse the document, and
+ * they are not to find that out in production.
+ * The three stand in the order of AWS's library. Tests: vectors/nsm.txt. */
+ef_status
+ef_nsm_attest(ef_buf *out, ef_slice user_data, ef_slice nonce,
+              ef_slice public_key, ef_err *err)
+{
+    if (user_data.n > EF_MAX_NSM_DATA_BYTES)
+        return reject(err, EF_E_LIMIT, EF_MAX_NSM_DATA_BYTES,
+                      "user_data larger than EF_MAX_NSM_DATA_BYTES (512)");
+    if (nonce.n > EF_MAX_NSM_DATA_BYTES)
+        return reject(err, EF_E_LIMIT, EF_MAX_NSM_DATA_BYTES,
+                      "a nonce larger than EF_MAX_NSM_DATA_BYTES (512)");
+    if (public_key.n > EF_MAX_NSM_KEY_BYTES)
+        return reject(err, EF_E_LIMIT, EF_MAX_NSM_KEY_BYTES,
+                      "a public key larger than EF_MAX_NSM_KEY_BYTES (1024)");
+    if (public_key.p != NULL && public_key.n == 0)
+        return reject(err, EF_E_FORMAT, EF_NOWHERE, "an empty public key");
+    nsm_begin(out, "Attestation", 3);
+    nsm_bytes(out, "user_data", user_data);
+    nsm_bytes(out, "nonce", nonce);
+    nsm_bytes(out, "public_key", public_key);
+    return buf_status(out, err);
+}
+
+/* A register that the module does not have: it has PCR0 to PCR31. */
+static ef_status
+nsm_index(uint32_t index, ef_err *err)
+{
+    return index < EF_PCRS ? EF_OK
+                           : reject(err, EF_E_FORMAT, EF_NOWHERE,
+                                    "no such register: PCR0 to PCR31");
+}
+
+/* The register becomes H(what it held | data): ef_pcr_extended is the first
+ * time. Tests: vectors/nsm.txt. */
+ef_status
+ef_nsm_extend(ef_buf *out, uint32_t index, ef_slice data, ef_err *err)
+{
+    ef_status rc = nsm_index(index, err);
+
+    if (rc != EF_OK)
+        return rc;
+    if (data.n == 0)
+        return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                      "nothing to extend a register with");
+    if (data.n > EF_MAX_NSM_DATA_BYTES)
+        return reject(err, EF_E_LIMIT, EF_MAX_NSM_DATA_BYTES,
+                      "more to extend a register with than "
+                      "EF_MAX_NSM_DATA_BYTES (512)");
+    nsm_begin(out, "ExtendPCR", 2);
+    nsm_number(out, "index", index);
+    nsm_bytes(out, "data", data);
+    return buf_status(out, err);
+}
+
+/* Only what is locked gets into a document, and what is locked stays as it is
+ * until the enclave ends. Locking again changes nothing, and is no error: of
+ * the first 16 the hypervisor has done it. Tests: vectors/nsm.txt. */
+ef_status
+ef_nsm_lock(ef_buf *out, uint32_t n, ef_err *err)
+{
+    if (n > EF_PCRS)
+        return nsm_index(n, err);
+    nsm_begin(out, "LockPCRs", 1);
+    nsm_number(out, "range", n);
+    return buf_status(out, err);
+}
+
+/* Also of a register that is not locked, which no document has.
+ * Tests: vectors/nsm.txt. */
+ef_status
+ef_nsm_describe(ef_buf *out, uint32_t index, ef_err *err)
+{
+    ef_status rc = nsm_index(index, err);
+
+    if (rc != EF_OK)
+        return rc;
+    nsm_begin(out, "DescribePCR", 1);
+    nsm_number(out, "index", index);
+    return buf_status(out, err);
+}
+
+/* The module says no: err gets what its error means. All names are those of
+ * AWS's library but "Success", which is no refusal.
+ *
+ * UNTRUSTED: name. Fails: always, that is what it is for.
+ * Fuzz: fuzz/fuzz_nsm.c. Tests: vectors/nsm.txt. */
+static ef_status
+nsm_refused(ef_slice name, ef_err *err)
+{
+    static const struct {
+        const char *name;
+        ef_status status;
+        const char *msg;
+    } errors[] = {
+        {"InvalidArgument", EF_E_IO,
+         "the NSM refuses what it was given (InvalidArgument)"},
+        {"InvalidIndex", EF_E_IO,
+         "the NSM has no such register (InvalidIndex)"},
+        {"InvalidResponse", EF_E_IO,
+         "the NSM got no valid answer itself (InvalidResponse)"},
+        {"ReadOnlyIndex", EF_E_POLICY,
+         "the register is locked (ReadOnlyIndex)"},
+        {"InvalidOperation", EF_E_IO,
+         "the NSM can't do that (InvalidOperation)"},
+        {"BufferTooSmall", EF_E_IO,
+         "the NSM's answer does not fit (BufferTooSmall)"},
+        {"InputTooLarge", EF_E_IO,
+         "the NSM finds the request too large (InputTooLarge)"},
+        {"InternalError", EF_E_IO, "the NSM itself failed (InternalError)"}};
+    size_t i;
+
+    for (i = 0; i < sizeof errors / sizeof errors[0]; i++)
+        if (slice_is(name, errors[i].name))
+            return reject(err, errors[i].status, EF_NOWHERE, errors[i].msg);
+    return reject(err, EF_E_IO, EF_NOWHERE,
+                  "the NSM refuses, and names no reason that is known");
+}
+
+/* A member of an answer, in a: the document, a register's value, or whether
+ * it is locked. which counts as nsm_members does.
+ *
+ * UNTRUSTED: c->in. Fails: EF_E_FORMAT: a value of another type or size.
+ * Fuzz: fuzz/fuzz_nsm.c. Tests: vectors/nsm.txt. */
+static ef_status
+nsm_member(ef_nsm_answer *a, ef_cbor *c, size_t which, ef_err *err)
+{
+    ef_cbor_item item;
+    ef_status rc = ef_cbor_take(
+        c, &item, which == 2 ? EF_CBOR_SIMPLE : EF_CBOR_BYTES, err);
+
+    if (rc != EF_OK)
+        return rc;
+    if (which == 0 && item.bytes.n == 0)
+        return reject(err, EF_E_FORMAT, item.at, "a document of no bytes");
+    if (which == 1 && item.bytes.n != EF_PCR_BYTES)
+        return reject(err, EF_E_FORMAT, item.at,
+                      "a register that has not 48 bytes");
+    if (which == 2 && item.value != 20 && item.value != 21)
+        return reject(err, EF_E_FORMAT, item.at, "neither true nor false");
+    if (which == 0)
+        a->document = item.bytes;
+    else if (which == 1)
+        a->pcr = item.bytes;
+    else
+        a->locked = item.value == 21;
+    return EF_OK;
+}
+
+/* The members of an answer to this request, all of them and no others.
+ *
+ *   EF_NSM_ATTEST  document    EF_NSM_EXTEND  data    EF_NSM_DESCRIBE  both
+ *                                                     data and lock
+ *
+ * UNTRUSTED: c->in. Pre: request is not EF_NSM_LOCK, whose answer has none.
+ * Fails: EF_E_FORMAT. Fuzz: fuzz/fuzz_nsm.c. Tests: vectors/nsm.txt. */
+static ef_status
+nsm_members(ef_nsm_answer *a, ef_cbor *c, ef_nsm_request request, ef_err *err)
+{
+    static const char *const names[] = {"document", "data", "lock"};
+    size_t from = request == EF_NSM_ATTEST ? 0 : 1, which;
+    size_t n = request == EF_NSM_DESCRIBE ? 2 : 1;
+    uint32_t seen = 0;
+    ef_cbor_item item;
+    ef_status rc = ef_cbor_take(c, &item, EF_CBOR_MAP, err);
+
+    while (rc == EF_OK) {
+        rc = ef_cbor_key(c, &which, &seen, names + from, n, err);
+        if (rc != EF_OK || which == n)
+            break;
+        rc = nsm_member(a, c, from + which, err);
+    }
+    if (rc == EF_OK && seen != (UINT32_C(1) << n) - 1)
+        rc = reject(err, EF_E_FORMAT, item.at, "an answer that lacks a member");
+    return rc;
+}
+
+/* An answer that is a map of one: the request's own name, or "Error". The
+ * error is told once all of the answer has been read: *error is set then.
+ *
+ * UNTRUSTED: c->in. Pre: the map's head was taken, at `at`.
+ * Fails: EF_E_FORMAT. Fuzz: fuzz/fuzz_nsm.c. Tests: vectors/nsm.txt. */
+static ef_status
+nsm_map(ef_nsm_answer *a, ef_slice *error, ef_cbor *c, size_t at,
+        ef_nsm_request request, ef_err *err)
+{
+    static const char *const own[] = {"Attestation", "ExtendPCR", NULL,
+                                      "DescribePCR"};
+    const char *names[2] = {"Error", own[request]};
+    size_t which, n = request == EF_NSM_LOCK ? 1 : 2;
+    uint32_t seen = 0;
+    ef_cbor_item item;
+    ef_status rc = ef_cbor_key(c, &which, &seen, names, n, err);
+
+    if (rc != EF_OK)
+        return rc;
+    if (which == n)
+        return reject(err, EF_E_FORMAT, at, "an answer that says nothing");
+    if (which == 1)
+        return nsm_members(a, c, request, err);
+    rc = ef_cbor_take(c, &item, EF_CBOR_TEXT, err);
+    if (rc == EF_OK)
+        *error = item.bytes;
+    return rc;
+}
+
+/* The driver's word for how long the answer is comes first: a longer one than
+ * it can give is not read. Nothing may follow the item.
+ *
+ * UNTRUSTED: answer. Limits: EF_MAX_NSM_ANSWER_BYTES.
+ * Fuzz: fuzz/fuzz_nsm.c. Tests: vectors/nsm.txt. */
+ef_status
+ef_nsm_answer_parse(ef_nsm_answer *out, ef_slice answer, ef_nsm_request request,
+                    ef_err *err)
+{
+    ef_nsm_answer a = {.locked = 0};
+    ef_slice error = {NULL, 0};
+    ef_cbor_item item;
+    ef_cbor c;
+    ef_status rc;
+
+    if (answer.n > EF_MAX_NSM_ANSWER_BYTES)
+        return reject(err, EF_E_LIMIT, EF_MAX_NSM_ANSWER_BYTES,
+                      "an answer larger than EF_MAX_NSM_ANSWER_BYTES (12288)");
+    ef_cbor_init(&c, answer);
+    rc = ef_cbor_next(&c, &item, err);
+    if (rc == EF_OK && item.type == EF_CBOR_MAP)
+        rc = nsm_map(&a, &error, &c, item.at, request, err);
+    else if (rc == EF_OK &&
+             (request != EF_NSM_LOCK || item.type != EF_CBOR_TEXT ||
+              !slice_is(item.bytes, "LockPCRs")))
+        rc = reject(err, EF_E_FORMAT, item.at,
+                    "not the answer to what was asked");
+    if (rc == EF_OK)
+        rc = ef_cbor_end(&c, err);
+    if (rc == EF_OK && error.p != NULL)
+        rc = nsm_refused(error, err);
+    if (rc == EF_OK)
+        *out = a;
+    return rc;
+}
+
+/* H(zeros | data): what the NSM makes of a register of zeros. An image's
+ * registers are extended with digests, by pcr_extend.
+ * Example: PCR16 of an enclave bound to a configuration, whose hash is data.
+ * Tests: vectors/nsm.txt. */
+void
+ef_pcr_extended(unsigned char pcr[EF_PCR_BYTES], ef_slice data)
+{
+    static const unsigned char zeros[EF_PCR_BYTES];
+    br_sha384_context h;
+
+    br_sha384_init(&h);
+    br_sha384_update(&h, zeros, sizeof zeros);
+    br_sha384_update(&h, data.p, data.n);
+    br_sha384_out(&h, pcr);
+}
+
 #ifndef EF_NO_MAIN /* files, and what they are for */
+
+#include <sys/ioctl.h>
 
 /* An image's bytes, n at a time, through p, to the end of the file. It need
  * not be a plain file: nothing is read twice, and no size is asked for.
@@ -25994,6 +26354,213 @@ eif_measure_file(ef_measurement *out, const char *path, ef_err *err)
     free(p);
     file_close(fd);
     return with_file(err, rc, path);
+}
+
+/* --- the NSM's device --- */
+
+#define NSM_PATH "/dev/nsm"
+/* _IOWR(0x0A, 0, struct nsm_raw): also what section 13 keeps applications
+ * from. The C libraries do not agree on the parameter's type. */
+#ifdef __GLIBC__
+#define NSM_IOCTL 0xC0200A00UL
+#else
+#define NSM_IOCTL ((int)0xC0200A00U)
+#endif
+/* The register that says which configuration an enclave runs. */
+#define NSM_BOUND_PCR 16
+
+/* What the driver takes: addresses and sizes, in the caller's memory. */
+struct nsm_raw {
+    uint64_t request, request_n;
+    uint64_t answer, answer_n; /* room; afterwards, what there is of it */
+};
+
+/* Open the module's device. The caller closes it. Any process of an enclave
+ * may ask the module, so that is no secret of ours.
+ * Fails:   EF_E_IO where there is none, which is told from others, since it
+ * is what happens everywhere but in an enclave. *fd is -1 then. */
+static ef_status
+nsm_open(int *fd, ef_err *err)
+{
+    ef_status rc;
+
+    *fd = open(NSM_PATH, O_RDWR | O_CLOEXEC);
+    if (*fd >= 0)
+        return EF_OK;
+    rc = reject_sys(err, EF_E_IO, "cannot open");
+    if (err != NULL && (err->sys == ENOENT || err->sys == ENODEV ||
+                        err->sys == ENXIO || err->sys == ENOTDIR))
+        rc = with_hint(err, rc,
+                       "only a Nitro enclave has it, with a kernel that has "
+                       "the nsm driver");
+    return with_file(err, rc, NSM_PATH);
+}
+
+/* Why the driver did not ask the module, from errno. The module's own errors
+ * come in answers. Pre: errno is ioctl's. Fails: always. */
+static ef_status
+nsm_failed(ef_err *err)
+{
+    int is_other = errno == EINVAL || errno == ENOTTY;
+    int is_late = errno == ETIMEDOUT, is_caged = errno == EPERM;
+    ef_status rc = reject_sys(err, EF_E_IO, "cannot ask the NSM");
+
+    if (is_other)
+        rc = with_hint(err, rc, "it does not act as the nsm driver's device");
+    if (is_late)
+        rc = with_hint(err, rc,
+                       "the NSM serves one request at a time: try again when "
+                       "others have stopped asking");
+    if (is_caged)
+        rc = with_hint(err, rc,
+                       "an application that `encflow run` started may not ask "
+                       "the NSM");
+    return rc;
+}
+
+/* One request, and its answer in space, which *a views. It is not repeated
+ * when a signal ends it: extending twice is another value.
+ * More than EF_MAX_NSM_ANSWER_BYTES of answer cannot be in space: the driver
+ * is not believed, and the parser refuses before it looks.
+ *
+ * UNTRUSTED: the answer. Fails: EF_E_IO, and as ef_nsm_answer_parse does;
+ * err->where is the device. Fuzz: fuzz/fuzz_nsm.c. Tests: tests/nsm.bats. */
+static ef_status
+nsm_call(int fd, ef_nsm_answer *a, unsigned char space[EF_MAX_NSM_ANSWER_BYTES],
+         ef_slice request, ef_nsm_request kind, ef_err *err)
+{
+    struct nsm_raw raw = {(uintptr_t)request.p, request.n, (uintptr_t)space,
+                          EF_MAX_NSM_ANSWER_BYTES};
+    ef_status rc;
+
+    if (ioctl(fd, NSM_IOCTL, &raw) < 0)
+        rc = nsm_failed(err);
+    else
+        rc = ef_nsm_answer_parse(a, slice(space, (size_t)raw.answer_n), kind,
+                                 err);
+    return with_file(err, rc, NSM_PATH);
+}
+
+/* What PCR16 holds, and whether it is locked. Fails: as nsm_call. */
+static ef_status
+nsm_bound(int fd, unsigned char pcr[EF_PCR_BYTES], int *locked, ef_err *err)
+{
+    unsigned char space[EF_MAX_NSM_ANSWER_BYTES];
+    ef_buf request = {0};
+    ef_nsm_answer a;
+    ef_status rc = ef_nsm_describe(&request, NSM_BOUND_PCR, err);
+
+    if (rc == EF_OK)
+        rc = nsm_call(fd, &a, space, buf_slice(&request), EF_NSM_DESCRIBE, err);
+    if (rc == EF_OK) {
+        memcpy(pcr, a.pcr.p, EF_PCR_BYTES);
+        *locked = a.locked;
+    }
+    ef_buf_free(&request);
+    return rc;
+}
+
+/* Extend PCR16 with the configuration's hash. Fails: as nsm_call. */
+static ef_status
+nsm_extend(int fd, const unsigned char id[EF_SHA256_BYTES], ef_err *err)
+{
+    unsigned char space[EF_MAX_NSM_ANSWER_BYTES];
+    ef_buf request = {0};
+    ef_nsm_answer a;
+    ef_status rc =
+        ef_nsm_extend(&request, NSM_BOUND_PCR, slice(id, EF_SHA256_BYTES), err);
+
+    if (rc == EF_OK)
+        rc = nsm_call(fd, &a, space, buf_slice(&request), EF_NSM_EXTEND, err);
+    ef_buf_free(&request);
+    return rc;
+}
+
+/* Lock all registers: nobody in this enclave, the application included, can
+ * extend one any more, and a document shows them all. Fails: as nsm_call. */
+static ef_status
+nsm_lock(int fd, ef_err *err)
+{
+    unsigned char space[EF_MAX_NSM_ANSWER_BYTES];
+    ef_buf request = {0};
+    ef_nsm_answer a;
+    ef_status rc = ef_nsm_lock(&request, EF_PCRS, err);
+
+    if (rc == EF_OK)
+        rc = nsm_call(fd, &a, space, buf_slice(&request), EF_NSM_LOCK, err);
+    ef_buf_free(&request);
+    return rc;
+}
+
+/* The register is not what this configuration makes it. The enclave has to
+ * be started anew: a register never goes back. */
+static ef_status
+nsm_other(ef_err *err)
+{
+    return with_file(
+        err,
+        with_hint(err,
+                  reject(err, EF_E_POLICY, EF_NOWHERE,
+                         "PCR16 is bound to another configuration"),
+                  "an enclave runs one configuration: start another"),
+        NSM_PATH);
+}
+
+/* Bind this enclave to the configuration of that hash: PCR16 becomes
+ * ef_pcr_extended(id), and all registers are locked. Who is run again, after
+ * a failure, finds that done, or half of it, and goes on.
+ * What is extended already with something else is refused before anything is
+ * locked. In the end the register is read: whatever others did meanwhile, it
+ * has that value and is locked, or this fails.
+ *
+ * Post:    on EF_OK PCR16 is ef_pcr_extended(id) until the enclave ends.
+ * Fails:   EF_E_POLICY for another value, and as nsm_call does.
+ * Tests: tests/nsm.bats. */
+static ef_status __attribute__((unused)) /* until `run` binds */
+nsm_bind(int fd, const unsigned char id[EF_SHA256_BYTES], ef_err *err)
+{
+    static const unsigned char zeros[EF_PCR_BYTES];
+    unsigned char want[EF_PCR_BYTES], pcr[EF_PCR_BYTES];
+    int locked = 0;
+    ef_status rc = nsm_bound(fd, pcr, &locked, err);
+
+    ef_pcr_extended(want, slice(id, EF_SHA256_BYTES));
+    if (rc == EF_OK && !locked && memcmp(pcr, zeros, sizeof pcr) == 0)
+        rc = nsm_extend(fd, id, err);
+    else if (rc == EF_OK && memcmp(pcr, want, sizeof pcr) != 0)
+        return nsm_other(err);
+    if (rc == EF_OK)
+        rc = nsm_lock(fd, err);
+    if (rc == EF_OK)
+        rc = nsm_bound(fd, pcr, &locked, err);
+    if (rc == EF_OK && (!locked || memcmp(pcr, want, sizeof pcr) != 0))
+        rc = nsm_other(err);
+    return rc;
+}
+
+/* Ask for an attestation document with these three (p NULL: without), and
+ * append it to doc. It is not verified: who asks is who would be deceived by
+ * nobody but his own hypervisor, and who reads it verifies it.
+ *
+ * UNTRUSTED: the answer. Fails: as ef_nsm_attest and nsm_call; EF_E_MEMORY.
+ * Fuzz: fuzz/fuzz_nsm.c. Tests: tests/nsm.bats. */
+static ef_status
+nsm_document(int fd, ef_buf *doc, ef_slice user_data, ef_slice nonce,
+             ef_slice public_key, ef_err *err)
+{
+    unsigned char space[EF_MAX_NSM_ANSWER_BYTES];
+    ef_buf request = {0};
+    ef_nsm_answer a;
+    ef_status rc = ef_nsm_attest(&request, user_data, nonce, public_key, err);
+
+    if (rc == EF_OK)
+        rc = nsm_call(fd, &a, space, buf_slice(&request), EF_NSM_ATTEST, err);
+    if (rc == EF_OK) {
+        ef_buf_add(doc, a.document.p, a.document.n);
+        rc = buf_status(doc, err);
+    }
+    ef_buf_free(&request);
+    return rc;
 }
 
 #endif /* EF_NO_MAIN */
@@ -32201,6 +32768,89 @@ cli_workflow_cancel(struct cli *c)
     return rc == EF_OK ? 0 : cli_fail(&err);
 }
 
+/* --- attest get --- */
+
+/* What a document is to carry, as the options say; p NULL: nothing. */
+struct cli_carried {
+    unsigned char nonce_space[EF_MAX_NSM_DATA_BYTES],
+        user_data_space[EF_MAX_NSM_DATA_BYTES],
+        key_space[EF_MAX_NSM_KEY_BYTES + 1];
+    ef_slice nonce, user_data, public_key;
+};
+
+/* The bytes that an option gives as hex, of either case, into space; p NULL
+ * where it was not given. "" is no bytes, which is not the same.
+ * Fails:   EF_E_FORMAT, EF_E_LIMIT; err->where is the option. */
+static ef_status
+cli_carried_hex(ef_slice *out, unsigned char space[EF_MAX_NSM_DATA_BYTES],
+                const struct cli *c, enum cli_option o, ef_err *err)
+{
+    ef_slice text;
+    ef_status rc;
+
+    if (c->value[o] == NULL)
+        return EF_OK;
+    text = slice_str(c->value[o]);
+    if (text.n > 2 * (size_t)EF_MAX_NSM_DATA_BYTES)
+        rc = reject(err, EF_E_LIMIT, 2 * (size_t)EF_MAX_NSM_DATA_BYTES,
+                    "more than EF_MAX_NSM_DATA_BYTES (512) as hex");
+    else
+        rc = ef_hex_decode(space, text.n / 2, text, err);
+    *out = slice(space, text.n / 2);
+    return with_where(err, rc, slice_str(cli_spellings[o].name));
+}
+
+/* All three, before the NSM is asked. A public key is a file's bytes as they
+ * are: DER, 32 raw ones, or PEM, whatever who reads the document expects. */
+static ef_status
+cli_carried(struct cli_carried *carried, const struct cli *c, ef_err *err)
+{
+    size_t n;
+    ef_status rc = cli_carried_hex(&carried->nonce, carried->nonce_space, c,
+                                   CLI_NONCE, err);
+
+    if (rc == EF_OK)
+        rc = cli_carried_hex(&carried->user_data, carried->user_data_space, c,
+                             CLI_USER_DATA, err);
+    if (rc != EF_OK || c->value[CLI_PUBLIC_KEY] == NULL)
+        return rc;
+    rc = file_read_small(carried->key_space, sizeof carried->key_space, &n,
+                         c->value[CLI_PUBLIC_KEY],
+                         "a public key larger than EF_MAX_NSM_KEY_BYTES (1024)",
+                         err);
+    carried->public_key = slice(carried->key_space, n);
+    return rc;
+}
+
+/* Ask this enclave's NSM for a document and write it as it came: `attest
+ * verify` judges it. Nothing in it is secret.
+ * Fails: 1 where there is no NSM, or it fails; 2 for a terminal; 4 for what a
+ * document cannot carry. Tests: tests/nsm.bats, vectors/commands.txt. */
+static int
+cli_attest_get(struct cli *c)
+{
+    struct cli_carried carried = {.nonce = {NULL, 0}};
+    const char *path = c->value[CLI_OUT];
+    int fd = -1, flags = c->value[CLI_FORCE] != NULL ? 0 : FILE_BINARY;
+    ef_buf doc = {0};
+    ef_err err = {0};
+    ef_status rc;
+
+    if (file_is_std(path) && cli_guarded(c))
+        return cli_refuse_terminal("an attestation document");
+    rc = cli_carried(&carried, c, &err);
+    if (rc == EF_OK)
+        rc = nsm_open(&fd, &err);
+    if (rc == EF_OK)
+        rc = nsm_document(fd, &doc, carried.user_data, carried.nonce,
+                          carried.public_key, &err);
+    file_close(fd);
+    if (rc == EF_OK)
+        rc = file_write(path, flags, buf_slice(&doc), &err);
+    ef_buf_free(&doc);
+    return rc == EF_OK ? 0 : cli_fail(&err);
+}
+
 /* --- release --- */
 
 /* A key for the release service: X25519. The private one goes to a file, the
@@ -33644,6 +34294,14 @@ static const struct cli_command cli_commands[] = {
      1,
      1,
      {CLI_ID, CLI_WORKSPACE, CLI_REASON}},
+    /* in an enclave; the NSM locks nothing by this */
+    {"attest get",
+     "[--nonce HEX] [--user-data HEX] [--public-key FILE] [-out FILE]",
+     "ask this enclave's NSM for an attestation document",
+     cli_attest_get,
+     0,
+     0,
+     {CLI_NONCE, CLI_USER_DATA, CLI_PUBLIC_KEY, CLI_OUT, CLI_FORCE}},
     /* X25519 */
     {"release keygen",
      "-o FILE",

@@ -128,9 +128,12 @@
 #define EF_MAX_CABUNDLE 16
 #define EF_MAX_CERTIFICATE_BYTES 1024
 #define EF_PCRS 32
-/* The NSM's own. */
+/* The NSM's own: a request and its answer; what a document may carry, and
+ * what a register is extended with. */
 #define EF_MAX_NSM_REQUEST_BYTES 4096
 #define EF_MAX_NSM_ANSWER_BYTES 12288
+#define EF_MAX_NSM_DATA_BYTES 512 /* user_data, nonce; of extending */
+#define EF_MAX_NSM_KEY_BYTES 1024 /* public_key */
 /* KMS: a plaintext to encrypt; a CMS answer that carries one. */
 #define EF_MAX_KMS_PLAINTEXT_BYTES 4096
 #define EF_MAX_CMS_BYTES 6144
@@ -1619,5 +1622,62 @@ ef_slice ef_attestation_reason(const ef_err *err);
 
 /* The value of a register of zeros that was extended with data once. */
 void ef_pcr_extended(unsigned char pcr[EF_PCR_BYTES], ef_slice data);
+
+/* --- the NSM --- */
+
+/*
+ * Requests to the Nitro security module, in the bytes that its driver takes.
+ * Each appends one to out.
+ *
+ * ef_nsm_attest    a document with these three; p NULL: without it. Of
+ *                  user_data and nonce EF_MAX_NSM_DATA_BYTES at most, of
+ *                  public_key, which may not be empty, EF_MAX_NSM_KEY_BYTES
+ * ef_nsm_extend    PCR index with data: 1 to EF_MAX_NSM_DATA_BYTES
+ * ef_nsm_lock      PCRs 0 to n - 1, for good
+ * ef_nsm_describe  what PCR index holds, and whether it is locked
+ *
+ * EF_E_FORMAT  no such register; nothing to extend with; an empty key
+ * EF_E_LIMIT   EF_MAX_NSM_DATA_BYTES, EF_MAX_NSM_KEY_BYTES
+ * EF_E_MEMORY
+ * Source: aws-nitro-enclaves-nsm-api. Tests: vectors/nsm.txt.
+ */
+EF_MUST_CHECK ef_status ef_nsm_attest(ef_buf *out, ef_slice user_data,
+                                      ef_slice nonce, ef_slice public_key,
+                                      ef_err *err);
+EF_MUST_CHECK ef_status ef_nsm_extend(ef_buf *out, uint32_t index,
+                                      ef_slice data, ef_err *err);
+EF_MUST_CHECK ef_status ef_nsm_lock(ef_buf *out, uint32_t n, ef_err *err);
+EF_MUST_CHECK ef_status ef_nsm_describe(ef_buf *out, uint32_t index,
+                                        ef_err *err);
+
+/* Which of the four was asked. */
+typedef enum ef_nsm_request {
+    EF_NSM_ATTEST,
+    EF_NSM_EXTEND,
+    EF_NSM_LOCK,
+    EF_NSM_DESCRIBE
+} ef_nsm_request;
+
+typedef struct ef_nsm_answer {
+    ef_slice document; /* EF_NSM_ATTEST: not looked into */
+    ef_slice pcr;      /* EF_NSM_EXTEND and _DESCRIBE: EF_PCR_BYTES */
+    int locked;        /* EF_NSM_DESCRIBE */
+} ef_nsm_answer;
+
+/*
+ * ef_nsm_answer_parse -- what the NSM says to a request.
+ *
+ *   out     out        views answer; written on EF_OK alone
+ *   answer  UNTRUSTED
+ *
+ * EF_E_IO      the NSM names an error, which err->msg explains
+ * EF_E_POLICY  that error is ReadOnlyIndex: the register is locked
+ * EF_E_FORMAT  not an answer to that request: err->at
+ * EF_E_LIMIT   EF_MAX_NSM_ANSWER_BYTES
+ * Source: aws-nitro-enclaves-nsm-api. Tests: vectors/nsm.txt.
+ */
+EF_MUST_CHECK ef_status ef_nsm_answer_parse(ef_nsm_answer *out, ef_slice answer,
+                                            ef_nsm_request request,
+                                            ef_err *err);
 
 #endif /* ENCFLOW_H */
