@@ -9248,7 +9248,7 @@ ef_presigned_parse(ef_presigned *out, ef_slice query, ef_err *err)
 
 /* ======================================================================= *
  * 11. HTTP AND STORAGE    objects, parts, keys     (http_, xml_, store_,  *
- *                                                   get_, put_, aws_)     *
+ *                                             get_, put_, aws_, svc_)     *
  *                                                                         *
  *   In       response bodies and heads, certificates; what services and   *
  *            programs say that give keys; configuration files             *
@@ -9925,9 +9925,10 @@ struct store_job {
     size_t query_n;
     const char *header; /* one more header line; NULL: none */
     enum store_method method;
-    int probe;     /* get: one byte is enough, to see it is there */
-    int ranged;    /* get: ask for from to `to`, even from 0 */
-    int keep;      /* a good answer's body goes to answer, not to sink */
+    int probe;         /* get: one byte is enough, to see it is there */
+    int ranged;        /* get: ask for from to `to`, even from 0 */
+    int keep;          /* a good answer's body goes to answer, not to sink */
+    size_t answer_max; /* of that; 0: EF_MAX_XML_BYTES */
     int sized;     /* get: it must be told how much comes: no tag would tell */
     uint64_t from; /* get: the first byte */
     uint64_t to;   /* get: one past the last; 0: the end */
@@ -10304,12 +10305,14 @@ http_accept(struct store_job *job)
 /* UNTRUSTED: p, a piece of an answer that is no data: a store's account of
  * an error, or what a request gives. What is too long is cut, and does not
  * parse then. Fuzz: fuzz/fuzz_http.c.
- * Post:    job->answer has EF_MAX_XML_BYTES at most. */
+ * Post:    job->answer has EF_MAX_XML_BYTES at most, or answer_max. */
 static size_t
 http_keep(struct store_job *job, ef_slice piece)
 {
+    size_t max = job->answer_max != 0 ? job->answer_max : EF_MAX_XML_BYTES;
+
     /* a failed addition leaves it cut, which no reader takes for whole */
-    if (piece.n > EF_MAX_XML_BYTES - job->answer.n)
+    if (piece.n > max - job->answer.n)
         job->answer.failed = 1; /* nothing more is added */
     ef_buf_add(&job->answer, piece.p, piece.n);
     return piece.n;
@@ -14503,6 +14506,191 @@ aws_load(struct aws_profile *p, const struct aws_choice *choice,
         ef_buf_free(&f[i].section);
     }
     return rc;
+}
+
+/* --- a question to a service --- */
+
+/* A request and its answer, whole, in memory: to whoever releases keys. By
+ * HTTP it is a POST; over AF_UNIX and AF_VSOCK the bare text, ended by a line
+ * feed, and its answer likewise: whatever starts one process a connection can
+ * be such a service. Neither is trusted with anything: what goes and what
+ * comes is sealed or signed where it matters. */
+
+/* The failure of a socket's call, by errno. A signal that ends the command is
+ * the only one that interrupts a call; EAGAIN is a time limit's end. */
+static ef_status
+svc_failed(const struct store_opts *o, const char *what, ef_err *err)
+{
+    if (o->stop != NULL && *o->stop)
+        return reject(err, EF_E_IO, EF_NOWHERE, "stopped by a signal");
+    if (errno == EAGAIN || errno == EINPROGRESS)
+        return reject(err, EF_E_NETWORK, EF_NOWHERE,
+                      "the service does not answer in time");
+    return reject_sys(err, EF_E_NETWORK, what);
+}
+
+/* A connected socket whose calls end after the command's own time limits.
+ * Post:    *fd is -1, or the caller's to close. Fails: EF_E_NETWORK. */
+static ef_status
+svc_connect(int *fd, const struct http_proxy *to, const struct store_opts *o,
+            ef_err *err)
+{
+    struct timeval wait = {o->connect_sec, 0}, stall = {o->stall_sec, 0};
+
+    *fd = socket(to->to.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (*fd < 0 ||
+        setsockopt(*fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait) != 0 ||
+        setsockopt(*fd, SOL_SOCKET, SO_RCVTIMEO, &stall, sizeof stall) != 0 ||
+        connect(*fd, &to->to.any, to->to_n) != 0)
+        return svc_failed(o, "cannot connect", err);
+    return EF_OK;
+}
+
+/* All of the request and its line feed. MSG_NOSIGNAL: a service that hangs up
+ * is a failure, not SIGPIPE. */
+static ef_status
+svc_send(int fd, ef_slice text, const struct store_opts *o, ef_err *err)
+{
+    ssize_t n;
+
+    while (text.n > 0) {
+        n = send(fd, text.p, text.n, MSG_NOSIGNAL);
+        if (n < 0)
+            return svc_failed(o, "cannot send", err);
+        text = slice_from(text, (size_t)n);
+    }
+    return EF_OK;
+}
+
+/* UNTRUSTED: one line, or what comes before the end. It may trickle, but not
+ * for longer than the command's deadline.
+ * Limits:  EF_MAX_RELEASE_ANSWER_BYTES. */
+static ef_status
+svc_receive(ef_buf *answer, int fd, const struct store_opts *o, ef_err *err)
+{
+    unsigned char piece[16384];
+    ssize_t n;
+
+    for (;;) {
+        n = recv(fd, piece, sizeof piece, 0);
+        if (n < 0)
+            return svc_failed(o, "cannot receive", err);
+        if (n == 0)
+            return buf_status(answer, err);
+        if ((size_t)n > EF_MAX_RELEASE_ANSWER_BYTES - answer->n)
+            return reject(err, EF_E_LIMIT, EF_NOWHERE,
+                          "an answer larger than EF_MAX_RELEASE_ANSWER_BYTES "
+                          "(16777216)");
+        ef_buf_add(answer, piece, (size_t)n);
+        if (piece[n - 1] == '\n')
+            return buf_status(answer, err);
+        if (o->deadline != 0 && clock_ms() >= o->deadline)
+            return reject(err, EF_E_NETWORK, EF_NOWHERE,
+                          "the service does not answer in time");
+    }
+}
+
+/* The request over a socket, raw. */
+static ef_status
+svc_ask_raw(ef_buf *answer, const struct http_proxy *to, ef_slice request,
+            const struct store_opts *o, ef_err *err)
+{
+    int fd;
+    ef_status rc = svc_connect(&fd, to, o, err);
+
+    if (rc == EF_OK)
+        rc = svc_send(fd, request, o, err);
+    if (rc == EF_OK)
+        rc = svc_send(fd, slice_str("\n"), o, err);
+    if (rc == EF_OK)
+        rc = svc_receive(answer, fd, o, err);
+    file_close(fd);
+    return rc;
+}
+
+/* n bytes of a POST's body, from ctx's text: the source of a job. */
+static ef_status
+svc_source(void *ctx, uint64_t at, unsigned char *buf, size_t n, ef_err *err)
+{
+    const ef_slice *text = ctx;
+
+    (void)err;
+    memcpy(buf, text->p + at, n);
+    return EF_OK;
+}
+
+/* The request as a POST. No redirect is followed. A refusal (403) is an answer
+ * as well; which one, its text tells.
+ * attempts: 1 where a request must not be sent twice. */
+static ef_status
+svc_ask_http(ef_buf *answer, const char *url, ef_slice request,
+             const struct store_opts *opts, ef_err *err)
+{
+    struct store_opts o = *opts;
+    struct store_job job = {.url = url,
+                            .header = "Content-Type: application/json",
+                            .method = STORE_POST,
+                            .keep = 1,
+                            .answer_max = EF_MAX_RELEASE_ANSWER_BYTES,
+                            .source = svc_source,
+                            .ctx = &request,
+                            .size = request.n};
+    ef_status rc;
+
+    o.progress = NULL;
+    rc = store_run(&job, 1, 1, &o);
+    (void)store_first_error(&job, 1, rc, err);
+    if (rc == EF_OK && job.answer.failed)
+        rc = reject(err, EF_E_LIMIT, EF_NOWHERE,
+                    "an answer larger than EF_MAX_RELEASE_ANSWER_BYTES "
+                    "(16777216)");
+    if (rc == EF_OK)
+        ef_buf_add(answer, job.answer.p, job.answer.n);
+    else if (rc == EF_E_NETWORK && job.head.status == 403)
+        rc = with_hint(
+            err,
+            reject(err, EF_E_POLICY, EF_NOWHERE, "the release service refused"),
+            "why is in its log: encflow release log FILE");
+    else if (err != NULL)
+        err->hint = NULL; /* about objects and presigned URLs */
+    ef_buf_free(&job.answer);
+    return rc == EF_OK ? buf_status(answer, err) : rc;
+}
+
+/* Ask the service at url; its answer is appended, without white space at its
+ * end. UNTRUSTED: url, answer.
+ * Fails:   EF_E_USAGE for a URL of no kind that is known, EF_E_POLICY (plain
+ * http, a refusal by HTTP), EF_E_NETWORK, EF_E_LIMIT, EF_E_IO.
+ * Tests: tests/enclave.bats, tests/release.bats. */
+static ef_status
+svc_ask(ef_buf *answer, const char *url, ef_slice request,
+        const struct store_opts *o, ef_err *err)
+{
+    ef_slice s = slice_str(url);
+    struct http_proxy to;
+    ef_scheme scheme;
+    ef_status rc;
+
+    answer->n = 0;
+    if (slice_has_prefix(s, "vsock://") || slice_has_prefix(s, "unix://")) {
+        rc = http_proxy_parse(&to, url, err);
+        if (rc == EF_OK)
+            rc = svc_ask_raw(answer, &to, request, o, err);
+    } else {
+        rc = ef_location_check(&scheme, s, err);
+        if (rc == EF_OK && scheme == EF_SCHEME_FILE)
+            rc = reject(err, EF_E_USAGE, EF_NOWHERE,
+                        "not a release service: https://HOST/PATH, "
+                        "unix://PATH or vsock://CID:PORT");
+        if (rc == EF_OK)
+            rc = store_check_scheme(scheme, o->schemes, err);
+        if (rc == EF_OK)
+            rc = svc_ask_http(answer, url, request, o, err);
+    }
+    while (answer->n > 0 && (answer->p[answer->n - 1] == '\n' ||
+                             answer->p[answer->n - 1] == '\r'))
+        answer->n--;
+    return with_where(err, rc, slice_str(url));
 }
 
 #endif /* EF_NO_MAIN */
