@@ -26158,6 +26158,499 @@ ef_measurement_print(ef_buf *out, const ef_measurement *m)
     ef_buf_byte(out, '}');
 }
 
+/* --- a key pair for KMS's answer, and the answer: RSA-2048, CMS --- */
+
+/* KMS has no X25519. Asked by an enclave, it encrypts what it answers to the
+ * RSA key in the attestation document, as CMS EnvelopedData (RFC 5652), in
+ * BER with lengths that are told at the end. One form of it is taken: the
+ * one that KMS sends, with either kind of length and the text in one piece
+ * or several; so that a CMS has one reading here, or none.
+ *
+ * Nothing in it is authentic: who sees the document's public key can make
+ * such an answer, with a key of his own in it. TLS to KMS stands before it,
+ * and behind it the commitment to a dataset's key (ef_credentials_check). */
+
+/* SubjectPublicKeyInfo of RSA-2048 up to the modulus' first byte that is not
+ * the zero of its sign, and what follows it: the exponent 65537. */
+static const unsigned char rsa_spki_head[] = {
+    0x30, 0x82, 0x01, 0x22, 0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48,
+    0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00, 0x03, 0x82, 0x01,
+    0x0f, 0x00, 0x30, 0x82, 0x01, 0x0a, 0x02, 0x82, 0x01, 0x01, 0x00};
+static const unsigned char rsa_spki_tail[] = {0x02, 0x03, 0x01, 0x00, 0x01};
+
+/* x of n bytes to out of cap bytes, zeros before it: a number that may have
+ * come out shorter than the others. Secret: x and out; n, which shows that one
+ * exponent in 256 is short, is public enough for one that lives a minute.
+ * Pre: n <= cap. */
+static void
+rsa_number(unsigned char *out, size_t cap, const unsigned char *x, size_t n)
+{
+    memset(out, 0, cap - n);
+    memcpy(out + cap - n, x, n);
+}
+
+/* Where BearSSL looks for key's parts.
+ * Secret: they stay where they are. Pre: key outlives what is returned. */
+static br_rsa_private_key
+rsa_private(ef_rsa_key *key)
+{
+    return (br_rsa_private_key){.n_bitlen = 8 * EF_RSA_BYTES,
+                                .p = key->p,
+                                .plen = sizeof key->p,
+                                .q = key->q,
+                                .qlen = sizeof key->q,
+                                .dp = key->dp,
+                                .dplen = sizeof key->dp,
+                                .dq = key->dq,
+                                .dqlen = sizeof key->dq,
+                                .iq = key->iq,
+                                .iqlen = sizeof key->iq};
+}
+
+/* A generator of random bytes (HMAC-DRBG, SP 800-90A), since that is what
+ * BearSSL makes keys from. Its seed is the kernel's, 384 bits: more than an
+ * RSA key of this size is worth.
+ * Secret: rng. Fails: EF_E_IO. */
+static ef_status
+rsa_random(br_hmac_drbg_context *rng, ef_err *err)
+{
+    unsigned char seed[48];
+    ef_status rc = ec_random(seed, sizeof seed, err);
+
+    if (rc == EF_OK)
+        br_hmac_drbg_init(rng, &br_sha256_vtable, seed, sizeof seed);
+    ef_wipe(seed, sizeof seed);
+    return rc;
+}
+
+/* BearSSL's generator takes until it has two primes of 1024 bits whose two
+ * highest bits are set: so p, q and n have exactly their sizes. It says no to
+ * sizes and exponents that it cannot do, and 2048 and 65537 are not those. A
+ * second or so on a slow machine; a run makes one.
+ *
+ * Secret: key, in ef_secret_alloc memory; s, wiped. Fails: EF_E_IO.
+ * Source: FIPS 186-4 B.3. Tests: tests/unit.c (test_rsa): OpenSSL's opinion
+ * of a key is asked for in tests/kms.bats. */
+ef_status
+ef_rsa_new(ef_rsa_key *key, ef_err *err)
+{
+    struct {
+        br_hmac_drbg_context rng;
+        br_rsa_private_key sk;
+        unsigned char own[BR_RSA_KBUF_PRIV_SIZE(8 * EF_RSA_BYTES)];
+        unsigned char open[BR_RSA_KBUF_PUB_SIZE(8 * EF_RSA_BYTES)];
+        br_rsa_public_key pk;
+    } s;
+    ef_status rc = rsa_random(&s.rng, err);
+
+    ef_wipe(key, sizeof *key);
+    if (rc != EF_OK)
+        return rc;
+    (void)br_rsa_keygen_get_default()(&s.rng.vtable, &s.sk, s.own, &s.pk,
+                                      s.open, 8 * EF_RSA_BYTES, 65537);
+    rsa_number(key->n, sizeof key->n, s.pk.n, s.pk.nlen);
+    rsa_number(key->p, sizeof key->p, s.sk.p, s.sk.plen);
+    rsa_number(key->q, sizeof key->q, s.sk.q, s.sk.qlen);
+    rsa_number(key->dp, sizeof key->dp, s.sk.dp, s.sk.dplen);
+    rsa_number(key->dq, sizeof key->dq, s.sk.dq, s.sk.dqlen);
+    rsa_number(key->iq, sizeof key->iq, s.sk.iq, s.sk.iqlen);
+    ef_wipe(&s, sizeof s);
+    burn_stack();
+    return EF_OK;
+}
+
+/* The public key as KMS wants it in the document: SubjectPublicKeyInfo, whose
+ * hash KMS's answer names as its receiver. Only n of key is looked at.
+ * Source: RFC 5280 4.1, RFC 8017 A.1.1. Tests: vectors/cms.txt. */
+void
+ef_rsa_spki(unsigned char out[EF_RSA_SPKI_BYTES], const ef_rsa_key *key)
+{
+    memcpy(out, rsa_spki_head, sizeof rsa_spki_head);
+    out += sizeof rsa_spki_head;
+    memcpy(out, key->n, sizeof key->n);
+    memcpy(out + sizeof key->n, rsa_spki_tail, sizeof rsa_spki_tail);
+}
+
+/* Parts of a CMS that are the same in each one: content types, versions and
+ * algorithms, as DER. */
+static const unsigned char cms_enveloped[] = {
+    0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x03};
+static const unsigned char cms_version[] = {0x02, 0x01, 0x02};
+/* RSAES-OAEP, SHA-256, MGF1 with SHA-256, no label (RFC 8017 A.2.1) */
+static const unsigned char cms_oaep[] = {
+    0x30, 0x3c, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01,
+    0x01, 0x07, 0x30, 0x2f, 0xa0, 0x0f, 0x30, 0x0d, 0x06, 0x09, 0x60,
+    0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0xa1,
+    0x1c, 0x30, 0x1a, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d,
+    0x01, 0x01, 0x08, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01,
+    0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00};
+static const unsigned char cms_data[] = {0x06, 0x09, 0x2a, 0x86, 0x48, 0x86,
+                                         0xf7, 0x0d, 0x01, 0x07, 0x01};
+/* AES-256-CBC, whose parameter is the initialization vector: 16 bytes follow
+ * (RFC 3565 4.1) */
+static const unsigned char cms_aes[] = {0x30, 0x1d, 0x06, 0x09, 0x60,
+                                        0x86, 0x48, 0x01, 0x65, 0x03,
+                                        0x04, 0x01, 0x2a, 0x04, 0x10};
+
+#define CMS_BLOCK_BYTES 16 /* AES's, and the initialization vector's */
+
+/* Where a reader is in a CMS: the next byte, and the end of the innermost
+ * value whose length was told before it. */
+struct cms_reader {
+    ef_slice in;
+    size_t at, end;
+    ef_err *err;
+};
+
+/* A value that was entered: the end of what is around it, and whether two
+ * zeros end it (an indefinite length). */
+struct cms_level {
+    size_t end;
+    int open;
+};
+
+/* What a CMS says, taken out of it. text is what came encrypted, its pieces
+ * put together: at most as long as the CMS. */
+struct cms_parts {
+    ef_slice key, iv; /* EF_RSA_BYTES, CMS_BLOCK_BYTES */
+    size_t n;
+    unsigned char text[EF_MAX_CMS_BYTES];
+};
+
+/* Something else stands at the reader's place than KMS sends there. */
+static ef_status
+cms_bad(const struct cms_reader *r)
+{
+    return reject(r->err, EF_E_FORMAT, r->at,
+                  "not a CMS EnvelopedData as KMS sends it");
+}
+
+/* What is left of the innermost value whose end is known. */
+static ef_slice
+cms_rest(const struct cms_reader *r)
+{
+    return slice(r->in.p + r->at, r->end - r->at);
+}
+
+/* Step into a value with this tag. Of the two forms of length 80 says that
+ * two zeros end it; the other one is read as DER has it, so that nothing can
+ * be written in more ways than KMS has.
+ *
+ * UNTRUSTED: r->in. Post: r->at <= r->end <= r->in.n; as before on failure.
+ * Fails: EF_E_FORMAT. Source: X.690 8.1.3. Fuzz: fuzz/fuzz_cms.c.
+ * Tests: vectors/cms.txt. */
+static ef_status
+cms_enter(struct cms_reader *r, unsigned tag, struct cms_level *level)
+{
+    ef_slice in = cms_rest(r);
+    size_t n, head;
+
+    if (in.n < 2 || in.p[0] != tag)
+        return cms_bad(r);
+    level->end = r->end;
+    level->open = in.p[1] == 0x80;
+    if (level->open) {
+        r->at += 2;
+        return EF_OK;
+    }
+    head = pem_length(in, &n);
+    if (head == 0 || n > in.n - head)
+        return cms_bad(r);
+    r->at += head;
+    r->end = r->at + n;
+    return EF_OK;
+}
+
+/* Step out of the value that was entered last: nothing of it may be left.
+ *
+ * UNTRUSTED: r->in. Fails: EF_E_FORMAT. Fuzz: fuzz/fuzz_cms.c.
+ * Tests: vectors/cms.txt. */
+static ef_status
+cms_leave(struct cms_reader *r, const struct cms_level *level)
+{
+    ef_slice in = cms_rest(r);
+
+    if (level->open ? in.n < 2 || in.p[0] != 0 || in.p[1] != 0 : in.n != 0)
+        return cms_bad(r);
+    r->at += level->open ? 2 : 0;
+    r->end = level->end;
+    return EF_OK;
+}
+
+/* Take a value of the given size that has no others in it.
+ *
+ * UNTRUSTED: r->in. Post: body lies in r->in. Fails: EF_E_FORMAT.
+ * Fuzz: fuzz/fuzz_cms.c. Tests: vectors/cms.txt. */
+static ef_status
+cms_take(struct cms_reader *r, unsigned tag, size_t n, ef_slice *body)
+{
+    ef_slice rest = cms_rest(r);
+
+    if (!pem_take(&rest, tag, body) || body->n != n)
+        return cms_bad(r);
+    r->at = r->end - rest.n;
+    return EF_OK;
+}
+
+/* Take exactly the n bytes at p.
+ *
+ * UNTRUSTED: r->in. Fails: EF_E_FORMAT, at where they should begin: an
+ * algorithm is a whole, and no byte of another one is a slip in ours.
+ * Fuzz: fuzz/fuzz_cms.c. Tests: vectors/cms.txt. */
+static ef_status
+cms_expect(struct cms_reader *r, const unsigned char *p, size_t n)
+{
+    ef_slice rest = cms_rest(r);
+
+    if (rest.n < n || memcmp(rest.p, p, n) != 0)
+        return cms_bad(r);
+    r->at += n;
+    return EF_OK;
+}
+
+/* The one recipient: version 2, who it is by the hash of the public key, how
+ * the content's key is encrypted, and that key. A second recipient would be
+ * somebody who can read along; KMS sends none.
+ *
+ * UNTRUSTED: r->in. Fails: EF_E_FORMAT; EF_E_AUTH for another recipient.
+ * Source: RFC 5652 6.2.1. Fuzz: fuzz/fuzz_cms.c. Tests: vectors/cms.txt. */
+static ef_status
+cms_recipient(struct cms_reader *r, const ef_rsa_key *key, struct cms_parts *s)
+{
+    unsigned char spki[EF_RSA_SPKI_BYTES], id[EF_SHA256_BYTES];
+    struct cms_level set, one;
+    ef_slice ski = {NULL, 0};
+    ef_status rc = cms_enter(r, 0x31, &set);
+
+    if (rc == EF_OK)
+        rc = cms_enter(r, 0x30, &one);
+    if (rc == EF_OK)
+        rc = cms_expect(r, cms_version, sizeof cms_version);
+    if (rc == EF_OK)
+        rc = cms_take(r, 0x80, sizeof id, &ski);
+    if (rc != EF_OK)
+        return rc;
+    ef_rsa_spki(spki, key);
+    ef_sha256(id, spki, sizeof spki);
+    if (memcmp(id, ski.p, sizeof id) != 0)
+        return reject(r->err, EF_E_AUTH, r->at - sizeof id,
+                      "encrypted to another key than ours");
+    rc = cms_expect(r, cms_oaep, sizeof cms_oaep);
+    if (rc == EF_OK)
+        rc = cms_take(r, 0x04, EF_RSA_BYTES, &s->key);
+    if (rc == EF_OK)
+        rc = cms_leave(r, &one);
+    return rc == EF_OK ? cms_leave(r, &set) : rc;
+}
+
+/* Take one piece of the encrypted text, of any size, and put it behind the
+ * others. There is room: pieces lie in a CMS that is no larger than s->text.
+ *
+ * UNTRUSTED: r->in. Fails: EF_E_FORMAT. Fuzz: fuzz/fuzz_cms.c. */
+static ef_status
+cms_piece(struct cms_reader *r, unsigned tag, struct cms_parts *s)
+{
+    ef_slice rest = cms_rest(r), body;
+
+    if (!pem_take(&rest, tag, &body))
+        return cms_bad(r);
+    r->at = r->end - rest.n;
+    if (body.n > 0)
+        memcpy(s->text + s->n, body.p, body.n);
+    s->n += body.n;
+    return EF_OK;
+}
+
+/* The encrypted text: [0] with pieces in it, each an OCTET STRING, or [0] that
+ * is itself one. KMS sends both.
+ *
+ * UNTRUSTED: r->in. Fails: EF_E_FORMAT, also for what is not whole blocks: the
+ * padding always makes it so, and at least one. Source: RFC 5652 6.1.
+ * Fuzz: fuzz/fuzz_cms.c. Tests: vectors/cms.txt. */
+static ef_status
+cms_text(struct cms_reader *r, struct cms_parts *s)
+{
+    size_t begin = r->at;
+    struct cms_level level;
+    ef_status rc;
+
+    if (r->end > r->at && r->in.p[r->at] == 0x80) {
+        rc = cms_piece(r, 0x80, s);
+    } else {
+        rc = cms_enter(r, 0xa0, &level);
+        while (rc == EF_OK && r->end > r->at && r->in.p[r->at] == 0x04)
+            rc = cms_piece(r, 0x04, s);
+        if (rc == EF_OK)
+            rc = cms_leave(r, &level);
+    }
+    if (rc == EF_OK && (s->n == 0 || s->n % CMS_BLOCK_BYTES != 0))
+        rc = reject(r->err, EF_E_FORMAT, begin,
+                    "an encrypted text that is not whole blocks of AES");
+    return rc;
+}
+
+/* The encrypted content: its type, its cipher, its initialization vector, its
+ * text. Nothing follows, neither attributes nor another content.
+ *
+ * UNTRUSTED: r->in. Fails: EF_E_FORMAT. Source: RFC 5652 6.1.
+ * Fuzz: fuzz/fuzz_cms.c. Tests: vectors/cms.txt. */
+static ef_status
+cms_content(struct cms_reader *r, struct cms_parts *s)
+{
+    struct cms_level level;
+    ef_status rc = cms_enter(r, 0x30, &level);
+
+    if (rc == EF_OK)
+        rc = cms_expect(r, cms_data, sizeof cms_data);
+    if (rc == EF_OK)
+        rc = cms_expect(r, cms_aes, sizeof cms_aes);
+    if (rc != EF_OK)
+        return rc;
+    if (r->end - r->at < CMS_BLOCK_BYTES)
+        return cms_bad(r);
+    s->iv = slice(r->in.p + r->at, CMS_BLOCK_BYTES);
+    r->at += CMS_BLOCK_BYTES;
+    rc = cms_text(r, s);
+    return rc == EF_OK ? cms_leave(r, &level) : rc;
+}
+
+/* A whole CMS: ContentInfo, in it [0], in it EnvelopedData of version 2.
+ *
+ * UNTRUSTED: r->in. Post: on EF_OK s has all of it. Fails: EF_E_FORMAT,
+ * EF_E_AUTH. Source: RFC 5652 3, 6.1. Fuzz: fuzz/fuzz_cms.c.
+ * Tests: vectors/cms.txt. */
+static ef_status
+cms_parse(struct cms_reader *r, const ef_rsa_key *key, struct cms_parts *s)
+{
+    struct cms_level info, explicit_0, enveloped;
+    ef_status rc = cms_enter(r, 0x30, &info);
+
+    if (rc == EF_OK)
+        rc = cms_expect(r, cms_enveloped, sizeof cms_enveloped);
+    if (rc == EF_OK)
+        rc = cms_enter(r, 0xa0, &explicit_0);
+    if (rc == EF_OK)
+        rc = cms_enter(r, 0x30, &enveloped);
+    if (rc == EF_OK)
+        rc = cms_expect(r, cms_version, sizeof cms_version);
+    if (rc == EF_OK)
+        rc = cms_recipient(r, key, s);
+    if (rc == EF_OK)
+        rc = cms_content(r, s);
+    if (rc == EF_OK)
+        rc = cms_leave(r, &enveloped);
+    if (rc == EF_OK)
+        rc = cms_leave(r, &explicit_0);
+    if (rc == EF_OK)
+        rc = cms_leave(r, &info);
+    if (rc == EF_OK && r->at != r->in.n)
+        rc = reject(r->err, EF_E_FORMAT, r->at, "bytes after the CMS");
+    return rc;
+}
+
+/* The content's key, in place: all ones where 32 bytes came out. Where they
+ * did not, block holds what it held: a key like any other, so that what
+ * follows does the same work.
+ *
+ * Secret: key and block: no branch. BearSSL's OAEP looks at all of the padding
+ * before it says no. Source: RFC 8017 7.1.2. Tests: vectors/cms.txt. */
+static uint32_t
+cms_unwrap(unsigned char block[EF_RSA_BYTES], ef_rsa_key *key)
+{
+    br_rsa_private_key sk = rsa_private(key);
+    size_t n = EF_RSA_BYTES;
+    uint32_t ok = br_rsa_oaep_decrypt_get_default()(&br_sha256_vtable, "", 0,
+                                                    &sk, block, &n);
+
+    return ct_within(ok, 1, 1) &
+           ct_within((uint32_t)n, EF_KEY_BYTES, EF_KEY_BYTES);
+}
+
+/* All ones where the text's last bytes are padding: 1 to 16 bytes, each with
+ * their number. *pad becomes that number.
+ *
+ * Secret: text: all 16 bytes that may be padding are looked at, no branch.
+ * Pre: n >= CMS_BLOCK_BYTES. Source: RFC 5652 6.3. Tests: vectors/cms.txt.
+ *
+ * Examples: ...01 -> 1; ...02 02 -> 2; 16 times 10 -> 16. None: ...00, ...11,
+ * ...03 02. */
+static uint32_t
+cms_padding(uint32_t *pad, const unsigned char *text, size_t n)
+{
+    uint32_t last = text[n - 1], diff = 0, i;
+
+    for (i = 1; i <= CMS_BLOCK_BYTES; i++)
+        diff |= ct_within(i, 1, last) & (text[n - i] ^ last);
+    *pad = last;
+    return ct_within(last, 1, CMS_BLOCK_BYTES) & ct_within(diff, 0, 0);
+}
+
+/* The text, in place; *n is its size without padding. Whatever was wrong is
+ * one refusal, and takes the same time: who can send many of these learns
+ * nothing from the answers but that each was no good.
+ *
+ * Secret: key, s and k, wiped. Fails: EF_E_AUTH.
+ * Source: RFC 5652 6.3, 6.4. Tests: vectors/cms.txt. */
+static ef_status
+cms_decrypt(struct cms_parts *s, size_t *n, const ef_rsa_key *key, ef_err *err)
+{
+    struct {
+        ef_rsa_key key;
+        unsigned char block[EF_RSA_BYTES], iv[CMS_BLOCK_BYTES];
+        br_aes_ct64_cbcdec_keys aes;
+    } k;
+    uint32_t ok, pad;
+
+    k.key = *key; /* BearSSL's structure is not const */
+    memcpy(k.block, s->key.p, sizeof k.block);
+    memcpy(k.iv, s->iv.p, sizeof k.iv);
+    ok = cms_unwrap(k.block, &k.key);
+    br_aes_ct64_cbcdec_init(&k.aes, k.block, EF_KEY_BYTES);
+    br_aes_ct64_cbcdec_run(&k.aes, k.iv, s->text, s->n);
+    ok &= cms_padding(&pad, s->text, s->n);
+    EF_PUBLIC(ok);
+    ef_wipe(&k, sizeof k);
+    burn_stack();
+    if (!ok)
+        return reject(err, EF_E_AUTH, EF_NOWHERE,
+                      "the CMS does not decrypt with our key");
+    EF_PUBLIC(pad);
+    *n = s->n - pad;
+    return EF_OK;
+}
+
+/* First the form, all of it; only then is anything decrypted.
+ *
+ * UNTRUSTED: cms. Secret: key, out, s (wiped). Limits: EF_MAX_CMS_BYTES.
+ * Fails: EF_E_LIMIT, EF_E_FORMAT, EF_E_AUTH. Source: RFC 5652.
+ * Fuzz: fuzz/fuzz_cms.c. Tests: vectors/cms.txt, tests/kms.bats. */
+ef_status
+ef_cms_open(unsigned char *out, size_t cap, size_t *n, const ef_rsa_key *key,
+            ef_slice cms, ef_err *err)
+{
+    struct cms_reader r = {.in = cms, .end = cms.n, .err = err};
+    struct cms_parts s;
+    ef_status rc;
+
+    *n = 0;
+    if (cms.n > EF_MAX_CMS_BYTES)
+        return reject(err, EF_E_LIMIT, EF_MAX_CMS_BYTES,
+                      "CMS larger than EF_MAX_CMS_BYTES (6144)");
+    s.n = 0;
+    rc = cms_parse(&r, key, &s);
+    if (rc == EF_OK)
+        rc = cms_decrypt(&s, n, key, err);
+    if (rc == EF_OK && *n > cap)
+        rc = reject(err, EF_E_LIMIT, EF_NOWHERE,
+                    "a decrypted text of no possible length");
+    if (rc == EF_OK && *n > 0)
+        memcpy(out, s.text, *n);
+    if (rc != EF_OK)
+        *n = 0;
+    ef_wipe(&s, sizeof s);
+    return rc;
+}
+
 /* --- the NSM --- */
 
 /* The Nitro security module measures an enclave and signs what it measured.

@@ -1546,6 +1546,49 @@ int ef_measurement_is_debug(const ef_measurement *m);
 /* Append {"PCR0":"...",...} in RFC 8785's form, lower-case. */
 void ef_measurement_print(ef_buf *out, const ef_measurement *m);
 
+/* --- KMS's answer to an enclave --- */
+
+#define EF_RSA_BYTES 256      /* RSA-2048: the modulus, and what is encrypted */
+#define EF_RSA_SPKI_BYTES 294 /* SubjectPublicKeyInfo, e = 65537 */
+
+/* A key pair, numbers with the highest byte first. Secret, but for n: keep it
+ * in ef_secret_alloc memory, which wipes it. */
+typedef struct ef_rsa_key {
+    unsigned char n[EF_RSA_BYTES];
+    unsigned char p[EF_RSA_BYTES / 2], q[EF_RSA_BYTES / 2];
+    unsigned char dp[EF_RSA_BYTES / 2], dq[EF_RSA_BYTES / 2];
+    unsigned char iq[EF_RSA_BYTES / 2]; /* 1 / q, modulo p */
+} ef_rsa_key;
+
+/* A fresh key pair. EF_E_IO: the kernel gave no random bytes. */
+EF_MUST_CHECK ef_status ef_rsa_new(ef_rsa_key *key, ef_err *err);
+
+/* The public key as a document's public_key (DER). Looks at n alone. */
+void ef_rsa_spki(unsigned char out[EF_RSA_SPKI_BYTES], const ef_rsa_key *key);
+
+/*
+ * ef_cms_open -- decrypt KMS's CiphertextForRecipient: CMS EnvelopedData, one
+ * recipient, RSAES-OAEP with SHA-256, AES-256-CBC, DER or BER.
+ *
+ *   out   out        secret; *n bytes of at most cap. EF_MAX_CMS_BYTES are
+ *                    always enough
+ *   n     out        0 unless EF_OK
+ *   key   secret
+ *   cms   UNTRUSTED
+ *
+ * What comes out is NOT authenticated: anyone who knows the public key can
+ * make such a CMS.
+ *
+ * EF_E_LIMIT   EF_MAX_CMS_BYTES, or more than cap bytes
+ * EF_E_FORMAT  another form than KMS's, at
+ * EF_E_AUTH    another recipient; or it does not decrypt (one message, and no
+ *              time that would tell why)
+ * Source: RFC 5652, RFC 8017. Tests: vectors/cms.txt.
+ */
+EF_MUST_CHECK ef_status ef_cms_open(unsigned char *out, size_t cap, size_t *n,
+                                    const ef_rsa_key *key, ef_slice cms,
+                                    ef_err *err);
+
 /* --- attestation documents --- */
 
 /* A Nitro attestation document, taken apart. All slices view the caller's
