@@ -25434,6 +25434,33 @@ eif_crc(uint32_t crc, const unsigned char *p, size_t n)
     return crc;
 }
 
+/* SHA-384 of a text. Source: FIPS 180-4. Tests: vectors/attestations.txt. */
+static void
+sha384(unsigned char out[EF_SHA384_BYTES], ef_slice in)
+{
+    br_sha384_context h;
+
+    br_sha384_init(&h);
+    br_sha384_update(&h, in.p, in.n);
+    br_sha384_out(&h, out);
+}
+
+/* H(zeros | data), as ExtendPCR has it: the instance's id becomes PCR4 so, and
+ * an APPCONFIG_ID PCR16. An image's registers are extended with digests, by
+ * pcr_extend.
+ * Tests: vectors/attestations.txt (PCR4), vectors/nsm.txt, vectors/eif.txt. */
+void
+ef_pcr_extended(unsigned char pcr[EF_PCR_BYTES], ef_slice data)
+{
+    static const unsigned char zeros[EF_PCR_BYTES];
+    br_sha384_context h;
+
+    br_sha384_init(&h);
+    br_sha384_update(&h, zeros, sizeof zeros);
+    br_sha384_update(&h, data.p, data.n);
+    br_sha384_out(&h, pcr);
+}
+
 /* A register that was extended once, by the digest of data: H(zeros | digest).
  * data can go on afterwards, as BearSSL's _out does not end a hash.
  * Example: PCR2 of an image without an application is that of no data, H(""),
@@ -25441,15 +25468,10 @@ eif_crc(uint32_t crc, const unsigned char *p, size_t n)
 static void
 pcr_extend(unsigned char pcr[EF_PCR_BYTES], const br_sha384_context *data)
 {
-    static const unsigned char zeros[EF_PCR_BYTES];
     unsigned char digest[EF_PCR_BYTES];
-    br_sha384_context h;
 
     br_sha384_out(data, digest);
-    br_sha384_init(&h);
-    br_sha384_update(&h, zeros, sizeof zeros);
-    br_sha384_update(&h, digest, sizeof digest);
-    br_sha384_out(&h, pcr);
+    ef_pcr_extended(pcr, slice(digest, sizeof digest));
 }
 
 /* --- the image's structure --- */
@@ -26968,20 +26990,1312 @@ ef_nsm_answer_parse(ef_nsm_answer *out, ef_slice answer, ef_nsm_request request,
     return rc;
 }
 
-/* H(zeros | data): what the NSM makes of a register of zeros. An image's
- * registers are extended with digests, by pcr_extend.
- * Example: PCR16 of an enclave bound to a configuration, whose hash is data.
- * Tests: vectors/nsm.txt. */
-void
-ef_pcr_extended(unsigned char pcr[EF_PCR_BYTES], ef_slice data)
+/* --- certificates: X.509 as Nitro has it --- */
+
+/* A narrow profile, walked byte by byte, so that each refusal has a name: v3,
+ * DER, keys on P-384 as uncompressed points, ECDSA with SHA-384. BearSSL's
+ * engine then judges the same chain once more (att_engine): it reads more
+ * kinds of certificates, and says less of why. What either refuses is
+ * refused. */
+
+/* version [0] 2: v3. */
+static const unsigned char cert_v3[] = {0xa0, 0x03, 0x02, 0x01, 0x02};
+/* AlgorithmIdentifier: ecdsa-with-SHA384, 1.2.840.10045.4.3.3. */
+static const unsigned char cert_ecdsa[] = {0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86,
+                                           0x48, 0xce, 0x3d, 0x04, 0x03, 0x03};
+/* SubjectPublicKeyInfo up to the point: id-ecPublicKey, secp384r1, and a BIT
+ * STRING of 98 bytes of which no bit is unused. */
+static const unsigned char cert_key[] = {
+    0x30, 0x76, 0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02,
+    0x01, 0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22, 0x03, 0x62, 0x00};
+/* 2.5.4.3 commonName, 2.5.29.19 basicConstraints, 2.5.29.15 keyUsage. */
+static const unsigned char cert_oid_cn[] = {0x55, 0x04, 0x03};
+static const unsigned char cert_oid_ca[] = {0x55, 0x1d, 0x13};
+static const unsigned char cert_oid_usage[] = {0x55, 0x1d, 0x0f};
+
+/* Days from the year 0, which BearSSL counts from, to 1970. */
+#define CERT_DAYS_1970 719528
+
+/* Cut off n bytes that must be just these: 1, or 0 and in is as it was.
+ * UNTRUSTED: in. Fuzz: fuzz/fuzz_certificate.c. */
+static int
+cert_const(ef_slice *in, const unsigned char *p, size_t n)
 {
-    static const unsigned char zeros[EF_PCR_BYTES];
+    if (in->n < n || memcmp(in->p, p, n) != 0)
+        return 0;
+    *in = slice_from(*in, n);
+    return 1;
+}
+
+/* pem_take that also tells the whole value, its head included: what is signed,
+ * and names, which are compared as they stand.
+ *
+ * UNTRUSTED: in. Post: whole lies in in, body in whole.
+ * Fuzz: fuzz/fuzz_certificate.c. */
+static int
+cert_whole(ef_slice *in, unsigned tag, ef_slice *whole, ef_slice *body)
+{
+    const unsigned char *from = in->p;
+
+    if (!pem_take(in, tag, body))
+        return 0;
+    *whole = slice(from, (size_t)(in->p - from));
+    return 1;
+}
+
+/* An INTEGER that is not negative, in its shortest form (X.690 8.3.2).
+ * UNTRUSTED: body. Fuzz: fuzz/fuzz_certificate.c.
+ *
+ * Refused: "" (no number), 80 (negative), 00 7f (7f is shorter). */
+static int
+cert_unsigned(ef_slice body)
+{
+    return body.n > 0 && body.p[0] < 0x80 &&
+           (body.n == 1 || body.p[0] != 0 || body.p[1] >= 0x80);
+}
+
+/* r or s of a signature, right-aligned in 48 bytes. Zero is none: where it is
+ * let pass, it may verify anything.
+ *
+ * UNTRUSTED: in. Fuzz: fuzz/fuzz_certificate.c.
+ * Tests: vectors/attestations.txt. */
+static int
+cert_scalar(unsigned char out[EF_P384_SCALAR_BYTES], ef_slice *in)
+{
+    ef_slice body;
+
+    if (!pem_take(in, 0x02, &body) || !cert_unsigned(body))
+        return 0;
+    if (body.p[0] == 0) /* the sign's, or the number 0 */
+        body = slice_from(body, 1);
+    if (body.n == 0 || body.n > EF_P384_SCALAR_BYTES)
+        return 0;
+    memset(out, 0, EF_P384_SCALAR_BYTES);
+    memcpy(out + EF_P384_SCALAR_BYTES - body.n, body.p, body.n);
+    return 1;
+}
+
+/* The certificate's last part: a BIT STRING with Ecdsa-Sig-Value in it, as
+ * r || s into out.
+ *
+ * UNTRUSTED: in. Source: RFC 5480 Appendix A. Fuzz: fuzz/fuzz_certificate.c.
+ * Tests: vectors/attestations.txt. */
+static int
+cert_signature(unsigned char out[EF_P384_SIGNATURE_BYTES], ef_slice *in)
+{
+    static const unsigned char whole_bytes[] = {0};
+    ef_slice bits, body;
+
+    return pem_take(in, 0x03, &bits) &&
+           cert_const(&bits, whole_bytes, sizeof whole_bytes) &&
+           pem_take(&bits, 0x30, &body) && bits.n == 0 &&
+           cert_scalar(out, &body) &&
+           cert_scalar(out + EF_P384_SCALAR_BYTES, &body) && body.n == 0;
+}
+
+/* UTCTime with seconds and Z (its years are 1970 to 2049), or GeneralizedTime
+ * for what comes after. Both become the one form that ef_time_parse has.
+ *
+ * UNTRUSTED: in. Source: RFC 5280 4.1.2.5. Fuzz: fuzz/fuzz_certificate.c.
+ * Tests: vectors/attestations.txt.
+ *
+ * Example: "491028142805Z" -> 20491028T142805Z. Years before 1970 are no such
+ * time: the root is of 2019. */
+static int
+cert_time(int64_t *out, ef_slice *in)
+{
+    unsigned char text[16];
+    ef_slice body;
+    int utc = pem_take(in, 0x17, &body);
+
+    if (!utc && !pem_take(in, 0x18, &body))
+        return 0;
+    if (body.n != (utc ? 13 : 15))
+        return 0;
+    if (utc)
+        memcpy(text, body.p[0] < '5' ? "20" : "19", 2);
+    memcpy(text + (utc ? 2 : 0), body.p, utc ? 6 : 8);
+    text[8] = 'T';
+    memcpy(text + 9, body.p + (utc ? 6 : 8), 7);
+    if (!time_matches(slice(text, sizeof text), time_basic) ||
+        ef_time_parse(out, slice(text, sizeof text), NULL) != EF_OK)
+        return 0;
+    return utc || memcmp(text, "2050", 4) >= 0;
+}
+
+/* One attribute of a name: its type and a string of whatever kind. A
+ * commonName goes to cn; a second one is refused, since readers would differ
+ * in which they take.
+ *
+ * UNTRUSTED: in. Post: cn lies in in. Fuzz: fuzz/fuzz_certificate.c.
+ * Tests: vectors/attestations.txt. */
+static int
+cert_attribute(ef_slice *cn, ef_slice *in)
+{
+    ef_slice body, oid, value;
+
+    if (!pem_take(in, 0x30, &body) || !pem_take(&body, 0x06, &oid) ||
+        body.n == 0 || !pem_take(&body, body.p[0], &value) || body.n != 0)
+        return 0;
+    if (!pem_same(oid, cert_oid_cn, sizeof cert_oid_cn))
+        return 1;
+    if (cn->p != NULL)
+        return 0;
+    *cn = value;
+    return 1;
+}
+
+/* A distinguished name: sets of attributes. The order of its parts differs
+ * between Nitro's own certificates, so nothing is found by position.
+ *
+ * UNTRUSTED: in. Post: whole lies in in; cn, too, or has p NULL.
+ * Source: RFC 5280 4.1.2.4. Fuzz: fuzz/fuzz_certificate.c.
+ * Tests: vectors/attestations.txt. */
+static int
+cert_name(ef_slice *whole, ef_slice *cn, ef_slice *in)
+{
+    ef_slice body, set;
+
+    *cn = slice(NULL, 0);
+    if (!cert_whole(in, 0x30, whole, &body))
+        return 0;
+    while (body.n > 0) {
+        if (!pem_take(&body, 0x31, &set) || set.n == 0)
+            return 0;
+        while (set.n > 0)
+            if (!cert_attribute(cn, &set))
+                return 0;
+    }
+    return 1;
+}
+
+/* BOOLEAN TRUE, where it stands; FALSE is the default and stands nowhere in
+ * DER, but is let stay to be refused as what follows.
+ * UNTRUSTED: in. Fuzz: fuzz/fuzz_certificate.c. */
+static int
+cert_true(ef_slice *in)
+{
+    static const unsigned char yes[] = {0x01, 0x01, 0xff};
+
+    return cert_const(in, yes, sizeof yes);
+}
+
+/* basicConstraints: whether it is a CA, and how many CAs may follow it.
+ * A length without a CA is nothing that RFC 5280 allows.
+ *
+ * UNTRUSTED: in. Source: RFC 5280 4.2.1.9. Fuzz: fuzz/fuzz_certificate.c.
+ * Tests: vectors/attestations.txt. */
+static int
+cert_constraints(ef_cert *out, ef_slice in)
+{
+    ef_slice body, number;
+
+    if (out->has_constraints || !pem_take(&in, 0x30, &body) || in.n != 0)
+        return 0;
+    out->has_constraints = 1;
+    out->is_ca = cert_true(&body);
+    if (out->is_ca && pem_take(&body, 0x02, &number)) {
+        if (number.n != 1 || number.p[0] > 0x7f)
+            return 0;
+        out->path_len = number.p[0];
+    }
+    return body.n == 0;
+}
+
+/* keyUsage: the first eight of its bits, as they stand, highest first:
+ * digitalSignature is 0x80, keyCertSign 0x04. The ninth (decipherOnly) is let
+ * pass.
+ *
+ * UNTRUSTED: in. Source: RFC 5280 4.2.1.3. Fuzz: fuzz/fuzz_certificate.c.
+ * Tests: vectors/attestations.txt. */
+static int
+cert_usage(ef_cert *out, ef_slice in)
+{
+    ef_slice bits;
+
+    if (out->has_usage || !pem_take(&in, 0x03, &bits) || in.n != 0)
+        return 0;
+    if (bits.n < 2 || bits.n > 3 || bits.p[0] > 7 ||
+        (bits.p[bits.n - 1] & ((1u << bits.p[0]) - 1)) != 0)
+        return 0;
+    out->has_usage = 1;
+    out->usage = bits.p[1];
+    return 1;
+}
+
+/* One extension. Of those that are not known here only whether any is
+ * critical is kept: that is for the chain's walk to refuse, by its own name.
+ *
+ * UNTRUSTED: in. Source: RFC 5280 4.2. Fuzz: fuzz/fuzz_certificate.c.
+ * Tests: vectors/attestations.txt. */
+static int
+cert_extension(ef_cert *out, ef_slice *in)
+{
+    ef_slice body, oid, value;
+    int critical;
+
+    if (!pem_take(in, 0x30, &body) || !pem_take(&body, 0x06, &oid))
+        return 0;
+    critical = cert_true(&body);
+    if (!pem_take(&body, 0x04, &value) || body.n != 0)
+        return 0;
+    if (pem_same(oid, cert_oid_ca, sizeof cert_oid_ca))
+        return cert_constraints(out, value);
+    if (pem_same(oid, cert_oid_usage, sizeof cert_oid_usage))
+        return cert_usage(out, value);
+    out->critical |= critical;
+    return 1;
+}
+
+/* All of them, to the end of what is signed. There may be none; then it is no
+ * CA and good for nothing, which the walk says.
+ *
+ * UNTRUSTED: in. Fuzz: fuzz/fuzz_certificate.c.
+ * Tests: vectors/attestations.txt. */
+static int
+cert_extensions(ef_cert *out, ef_slice in)
+{
+    ef_slice list, body;
+
+    if (in.n == 0)
+        return 1;
+    if (!pem_take(&in, 0xa3, &list) || in.n != 0 ||
+        !pem_take(&list, 0x30, &body) || list.n != 0)
+        return 0;
+    while (body.n > 0)
+        if (!cert_extension(out, &body))
+            return 0;
+    return 1;
+}
+
+/* What is signed, part by part. The name of the part that is wrong comes
+ * back, or NULL.
+ *
+ * UNTRUSTED: in. Source: RFC 5280 4.1. Fuzz: fuzz/fuzz_certificate.c.
+ * Tests: vectors/attestations.txt. */
+static const char *
+cert_tbs(ef_cert *out, ef_slice in)
+{
+    ef_slice body, cn;
+
+    if (!cert_const(&in, cert_v3, sizeof cert_v3))
+        return "version";
+    if (!pem_take(&in, 0x02, &body) || !cert_unsigned(body))
+        return "serial number";
+    if (!cert_const(&in, cert_ecdsa, sizeof cert_ecdsa))
+        return "signature algorithm";
+    if (!cert_name(&out->issuer, &cn, &in))
+        return "issuer";
+    if (!pem_take(&in, 0x30, &body) || !cert_time(&out->not_before, &body) ||
+        !cert_time(&out->not_after, &body) || body.n != 0)
+        return "validity";
+    if (!cert_name(&out->subject, &out->cn, &in))
+        return "subject";
+    if (!cert_const(&in, cert_key, sizeof cert_key) ||
+        in.n < EF_P384_POINT_BYTES || in.p[0] != 0x04)
+        return "public key";
+    out->public_key = slice(in.p, EF_P384_POINT_BYTES);
+    in = slice_from(in, EF_P384_POINT_BYTES);
+    return cert_extensions(out, in) ? NULL : "extensions";
+}
+
+/* The frame around it: twice the algorithm, and the signature.
+ *
+ * UNTRUSTED: der. Fuzz: fuzz/fuzz_certificate.c.
+ * Tests: vectors/attestations.txt. */
+static const char *
+cert_read(ef_cert *out, ef_slice der)
+{
+    ef_slice body, tbs;
+    const char *bad;
+
+    if (!pem_take(&der, 0x30, &body) || der.n != 0 ||
+        !cert_whole(&body, 0x30, &out->tbs, &tbs))
+        return "frame";
+    bad = cert_tbs(out, tbs);
+    if (bad != NULL)
+        return bad;
+    if (!cert_const(&body, cert_ecdsa, sizeof cert_ecdsa))
+        return "signature algorithm";
+    return cert_signature(out->signature, &body) && body.n == 0 ? NULL
+                                                                : "signature";
+}
+
+/* No offset: nobody mends a certificate by hand; err->place names the part.
+ *
+ * UNTRUSTED: der. Fails: EF_E_AUTH: a certificate of another kind is no proof.
+ * Source: RFC 5280 4. Fuzz: fuzz/fuzz_certificate.c.
+ * Tests: vectors/attestations.txt. */
+ef_status
+ef_cert_parse(ef_cert *out, ef_slice der, ef_err *err)
+{
+    const char *bad;
+    ef_status rc = EF_OK;
+
+    *out = (ef_cert){.path_len = -1};
+    bad = cert_read(out, der);
+    if (bad != NULL) {
+        rc = reject(err, EF_E_AUTH, EF_NOWHERE,
+                    "CERT_MALFORMED: not a v3 certificate of an ECDSA key on "
+                    "P-384");
+        if (err != NULL)
+            snprintf(err->place, sizeof err->place, "%s", bad);
+    }
+    return rc;
+}
+
+/* 1 where r || s signs the SHA-384. A point that is not on the curve, and
+ * numbers at or above the order, BearSSL refuses; zeros are refused here. A
+ * large s is as good as the small one: Nitro makes both.
+ *
+ * UNTRUSTED: all three. Nothing is secret. Source: FIPS 186-4 6.4.
+ * Fuzz: fuzz/fuzz_certificate.c. Tests: vectors/attestations.txt. */
+static int
+p384_verify(ef_slice q, const unsigned char signature[EF_P384_SIGNATURE_BYTES],
+            const unsigned char hash[EF_SHA384_BYTES])
+{
+    static const unsigned char zeros[EF_P384_SCALAR_BYTES];
+    unsigned char point[EF_P384_POINT_BYTES];
+    br_ec_public_key key = {BR_EC_secp384r1, point, sizeof point};
+
+    if (memcmp(signature, zeros, sizeof zeros) == 0 ||
+        memcmp(signature + sizeof zeros, zeros, sizeof zeros) == 0)
+        return 0;
+    memcpy(point, q.p, sizeof point); /* BearSSL's structure is not const */
+    return br_ecdsa_i31_vrfy_raw(&br_ec_prime_i31, hash, EF_SHA384_BYTES, &key,
+                                 signature, EF_P384_SIGNATURE_BYTES) == 1;
+}
+
+/* --- attestation documents: what they say --- */
+
+/* Nothing is believed before ef_attestation_verify. Two walks over the CBOR:
+ * the first asks whether it is CBOR at all and where it ends, so that damage
+ * is called damage; the second takes the fields, in whatever order. Fields
+ * that are not known are let pass, a few of them: the NSM's firmware has
+ * changed before (2025: maps of indefinite length), and what it signs it
+ * answers for. What a look-alike has in place of `pcrs` is known. */
+
+/* The fields: first those that must be there. */
+static const char *const att_fields[] = {
+    "module_id", "digest",     "timestamp", "pcrs",  "certificate",
+    "cabundle",  "public_key", "user_data", "nonce", "nitrotpm_pcrs"};
+enum att_field {
+    ATT_MODULE_ID,
+    ATT_DIGEST,
+    ATT_TIMESTAMP,
+    ATT_PCRS,
+    ATT_CERTIFICATE,
+    ATT_CABUNDLE,
+    ATT_PUBLIC_KEY, /* from here on they may be absent, or null */
+    ATT_USER_DATA,
+    ATT_NONCE,
+    ATT_TPM_PCRS, /* of a NitroTPM's document, which is no enclave's */
+    ATT_FIELDS
+};
+
+#define ATT_MAX_DEPTH 4   /* arrays and maps in one another: 2 are known */
+#define ATT_MAX_UNKNOWN 8 /* fields of other names */
+#define ATT_MAX_PAYLOAD 16384
+#define ATT_MAX_BYTES 1024 /* of public_key, user_data and nonce, each */
+#define ATT_CLOCK_SEC 60   /* how far two clocks may be apart */
+
+/* {1: -35}: ES384, as all documents have it. */
+static const unsigned char att_es384[] = {0xa1, 0x01, 0x38, 0x22};
+
+/* A payload being read. Offsets in errors are of the whole document. */
+struct att_reader {
+    ef_cbor c;
+    size_t base; /* the payload's offset in the document */
+    uint32_t seen;
+    ef_slice unknown[ATT_MAX_UNKNOWN];
+    size_t unknown_n;
+};
+
+/* Name the field, the certificate or the register that err speaks of, unless
+ * a level further in has named one. place is our own text. */
+static ef_status
+att_place(ef_err *err, ef_status rc, const char *place)
+{
+    if (err != NULL && rc != EF_OK && err->place[0] == '\0')
+        snprintf(err->place, sizeof err->place, "%s", place);
+    return rc;
+}
+
+/* Is it CBOR, one item and no more? In the reader's words, behind our name
+ * for it. c stands where the item begins; base is that of its offsets.
+ *
+ * UNTRUSTED: c->in. Fails: EF_E_FORMAT. Fuzz: fuzz/fuzz_attestation.c.
+ * Tests: vectors/attestations.txt. */
+static ef_status
+att_walk(ef_cbor c, size_t base, ef_err *err)
+{
+    ef_cbor_item item;
+    ef_err why = {0};
+    ef_status rc;
+
+    do
+        rc = ef_cbor_next(&c, &item, &why);
+    while (rc == EF_OK && c.depth > 0 && c.depth <= ATT_MAX_DEPTH);
+    if (rc != EF_OK)
+        return att_place(err,
+                         reject(err, EF_E_FORMAT, base + why.at,
+                                "CBOR_MALFORMED: this is not well-formed"),
+                         why.msg);
+    if (c.depth > 0)
+        return reject(err, EF_E_FORMAT, base + item.at,
+                      "CBOR_MALFORMED: nested deeper than 4 levels");
+    if (c.at < c.in.n)
+        return reject(err, EF_E_FORMAT, base + c.at,
+                      "CBOR_TRAILING: bytes after the end");
+    return EF_OK;
+}
+
+/* The next item, which must be of this type: 1. Pre: att_walk was content.
+ * UNTRUSTED: c->in. Fuzz: fuzz/fuzz_attestation.c. */
+static int
+att_is_next(ef_cbor *c, ef_cbor_item *item, ef_cbor_type type)
+{
+    return ef_cbor_next(c, item, NULL) == EF_OK && item->type == type;
+}
+
+/* COSE_Sign1: protected header, an empty unprotected one, payload, signature.
+ * Tag 18 may stand before it, and stands in no document that is known.
+ *
+ * UNTRUSTED: doc. Post: payload and signature lie in doc.
+ * Fails:   EF_E_FORMAT; EF_E_AUTH for another algorithm: QEMU's imitation
+ * has -1. Source: RFC 9052 4.2.
+ * Fuzz: fuzz/fuzz_attestation.c. Tests: vectors/attestations.txt. */
+static ef_status
+att_envelope(ef_attestation *out, ef_cbor c, ef_err *err)
+{
+    static const char shape[] =
+        "COSE_SHAPE: not a COSE_Sign1 with an empty unprotected header and a "
+        "signature of 96 bytes";
+    ef_cbor_item item, alg, payload, signature;
+
+    if (!att_is_next(&c, &item, EF_CBOR_ARRAY) ||
+        !att_is_next(&c, &alg, EF_CBOR_BYTES))
+        return reject(err, EF_E_FORMAT, item.at, shape);
+    if (!pem_same(alg.bytes, att_es384, sizeof att_es384))
+        return reject(err, EF_E_AUTH, alg.at,
+                      "COSE_ALG: not signed with ES384 alone");
+    if (!att_is_next(&c, &item, EF_CBOR_MAP) ||
+        !att_is_next(&c, &item, EF_CBOR_END) ||
+        !att_is_next(&c, &payload, EF_CBOR_BYTES) ||
+        !att_is_next(&c, &signature, EF_CBOR_BYTES) ||
+        !att_is_next(&c, &item, EF_CBOR_END) ||
+        signature.bytes.n != EF_P384_SIGNATURE_BYTES)
+        return reject(err, EF_E_FORMAT, 0, shape);
+    out->payload = payload.bytes;
+    out->signature = signature.bytes;
+    return EF_OK;
+}
+
+/* A field of another type than it has. Null counts as one where the field
+ * must be there. */
+static ef_status
+att_type(const struct att_reader *r, size_t at, enum att_field field,
+         ef_err *err)
+{
+    return att_place(err,
+                     reject(err, EF_E_FORMAT, r->base + at,
+                            "FIELD_TYPE: a field of another type than it "
+                            "must have"),
+                     att_fields[field]);
+}
+
+/* A field whose value no document has: msg says which rule.
+ * Pre: msg begins with FIELD_RANGE. */
+static ef_status
+att_range(const struct att_reader *r, size_t at, enum att_field field,
+          const char *msg, ef_err *err)
+{
+    return att_place(err, reject(err, EF_E_FORMAT, r->base + at, msg),
+                     att_fields[field]);
+}
+
+/* The next item, a byte or text string of min to max bytes.
+ *
+ * UNTRUSTED: r->c. Post: out lies in the payload. Fails: EF_E_FORMAT.
+ * Fuzz: fuzz/fuzz_attestation.c. Tests: vectors/attestations.txt. */
+static ef_status
+att_string(struct att_reader *r, ef_slice *out, enum att_field field,
+           ef_cbor_type type, size_t min, size_t max, ef_err *err)
+{
+    ef_cbor_item item;
+
+    if (!att_is_next(&r->c, &item, type))
+        return att_type(r, item.at, field, err);
+    if (item.bytes.n < min || item.bytes.n > max)
+        return att_range(r, item.at, field,
+                         "FIELD_RANGE: a field that is too short or too long",
+                         err);
+    *out = item.bytes;
+    return EF_OK;
+}
+
+/* A field that may be null, as all documents have those that are not used:
+ * against the text of the specification, which forbids null.
+ *
+ * UNTRUSTED: r->c. Post: out lies in the payload, or has p NULL.
+ * Fails:   EF_E_FORMAT. Limits: AWS's two texts differ (512, 1024); the larger.
+ * Fuzz: fuzz/fuzz_attestation.c. Tests: vectors/attestations.txt. */
+static ef_status
+att_optional(struct att_reader *r, ef_slice *out, enum att_field field,
+             size_t min, ef_err *err)
+{
+    ef_cbor_item item;
+    ef_cbor ahead = r->c;
+
+    if (att_is_next(&ahead, &item, EF_CBOR_SIMPLE) &&
+        item.value == EF_CBOR_NULL) {
+        r->c = ahead;
+        return EF_OK;
+    }
+    return att_string(r, out, field, EF_CBOR_BYTES, min, ATT_MAX_BYTES, err);
+}
+
+/* Milliseconds since 1970, not 0 and not past the year 9999: seconds fit an
+ * int64_t, and can be printed.
+ *
+ * UNTRUSTED: r->c. Fails: EF_E_FORMAT. Fuzz: fuzz/fuzz_attestation.c.
+ * Tests: vectors/attestations.txt. */
+static ef_status
+att_timestamp(struct att_reader *r, ef_attestation *out, ef_err *err)
+{
+    ef_cbor_item item;
+
+    if (!att_is_next(&r->c, &item, EF_CBOR_UINT))
+        return att_type(r, item.at, ATT_TIMESTAMP, err);
+    if (item.value == 0 || item.value / 1000 > (uint64_t)TIME_MAX)
+        return att_range(r, item.at, ATT_TIMESTAMP,
+                         "FIELD_RANGE: not a time from 1970 to 9999", err);
+    out->timestamp = item.value;
+    return EF_OK;
+}
+
+/* Only SHA-384 is known to be used. Then a register has 48 bytes, though
+ * the specification allows 32 and 64, for digests that it has, too: of
+ * another size it would be a value that no SHA-384 gave.
+ *
+ * UNTRUSTED: r->c. Fails: EF_E_FORMAT. Fuzz: fuzz/fuzz_attestation.c.
+ * Tests: vectors/attestations.txt. */
+static ef_status
+att_digest(struct att_reader *r, ef_err *err)
+{
+    ef_cbor_item item;
+
+    if (!att_is_next(&r->c, &item, EF_CBOR_TEXT))
+        return att_type(r, item.at, ATT_DIGEST, err);
+    if (!slice_is(item.bytes, "SHA384"))
+        return att_range(r, item.at, ATT_DIGEST,
+                         "FIELD_RANGE: the digest is not SHA384", err);
+    return EF_OK;
+}
+
+/* One register: its index and its value; *end where the map ends instead.
+ *
+ * UNTRUSTED: r->c. Fails: EF_E_FORMAT: index 32 (which another verifier took),
+ * one that is there twice, a value that is not a SHA-384.
+ * Fuzz: fuzz/fuzz_attestation.c. Tests: vectors/attestations.txt. */
+static ef_status
+att_pcr(struct att_reader *r, ef_attestation *out, int *end, ef_err *err)
+{
+    ef_cbor_item key, value;
+
+    *end = !att_is_next(&r->c, &key, EF_CBOR_UINT) && key.type == EF_CBOR_END;
+    if (*end)
+        return EF_OK;
+    if (key.type != EF_CBOR_UINT)
+        return att_type(r, key.at, ATT_PCRS, err);
+    if (key.value >= EF_PCRS)
+        return att_range(r, key.at, ATT_PCRS,
+                         "FIELD_RANGE: a PCR's index is not 0 to 31", err);
+    if (out->pcr_mask >> key.value & 1)
+        return reject(err, EF_E_FORMAT, r->base + key.at,
+                      "CBOR_DUPLICATE_KEY: a key that is there twice");
+    if (!att_is_next(&r->c, &value, EF_CBOR_BYTES))
+        return att_type(r, value.at, ATT_PCRS, err);
+    if (value.bytes.n != EF_PCR_BYTES)
+        return att_range(r, value.at, ATT_PCRS,
+                         "FIELD_RANGE: a PCR is not a SHA-384, of 48 bytes",
+                         err);
+    out->pcr_mask |= UINT32_C(1) << key.value;
+    out->pcr[key.value] = value.bytes;
+    return EF_OK;
+}
+
+/* All registers that are locked: one at least.
+ *
+ * UNTRUSTED: r->c. Fails: EF_E_FORMAT. Fuzz: fuzz/fuzz_attestation.c.
+ * Tests: vectors/attestations.txt. */
+static ef_status
+att_pcrs(struct att_reader *r, ef_attestation *out, ef_err *err)
+{
+    ef_cbor_item item;
+    ef_status rc = EF_OK;
+    int end = 0;
+
+    if (!att_is_next(&r->c, &item, EF_CBOR_MAP))
+        return att_type(r, item.at, ATT_PCRS, err);
+    while (rc == EF_OK && !end)
+        rc = att_pcr(r, out, &end, err);
+    if (rc == EF_OK && out->pcr_mask == 0)
+        rc = att_range(r, item.at, ATT_PCRS, "FIELD_RANGE: no PCR at all", err);
+    return rc;
+}
+
+/* The issuers, from the root down to the leaf's.
+ *
+ * UNTRUSTED: r->c. Fails: EF_E_FORMAT. Limits: EF_MAX_CABUNDLE,
+ * EF_MAX_CERTIFICATE_BYTES. Fuzz: fuzz/fuzz_attestation.c.
+ * Tests: vectors/attestations.txt. */
+static ef_status
+att_cabundle(struct att_reader *r, ef_attestation *out, ef_err *err)
+{
+    ef_cbor_item item, next;
+    ef_cbor ahead;
+    ef_slice der = {NULL, 0};
+    ef_status rc = EF_OK;
+
+    if (!att_is_next(&r->c, &item, EF_CBOR_ARRAY))
+        return att_type(r, item.at, ATT_CABUNDLE, err);
+    for (ahead = r->c; !att_is_next(&ahead, &next, EF_CBOR_END); ahead = r->c) {
+        if (out->cabundle_n == EF_MAX_CABUNDLE)
+            return att_range(r, next.at, ATT_CABUNDLE,
+                             "FIELD_RANGE: more certificates than "
+                             "EF_MAX_CABUNDLE (16)",
+                             err);
+        rc = att_string(r, &der, ATT_CABUNDLE, EF_CBOR_BYTES, 1,
+                        EF_MAX_CERTIFICATE_BYTES, err);
+        if (rc != EF_OK)
+            return rc;
+        out->cabundle[out->cabundle_n++] = der;
+    }
+    r->c = ahead;
+    if (out->cabundle_n == 0)
+        rc = att_range(r, item.at, ATT_CABUNDLE,
+                       "FIELD_RANGE: no certificate of an issuer", err);
+    return rc;
+}
+
+/* The value of a field that is known.
+ *
+ * UNTRUSTED: r->c. Fails: EF_E_FORMAT; EF_E_AUTH for what only a NitroTPM's
+ * document has. Fuzz: fuzz/fuzz_attestation.c.
+ * Tests: vectors/attestations.txt. */
+static ef_status
+att_value(struct att_reader *r, ef_attestation *out, enum att_field field,
+          size_t at, ef_err *err)
+{
+    switch (field) {
+    case ATT_MODULE_ID:
+        return att_string(r, &out->module_id, field, EF_CBOR_TEXT, 1,
+                          EF_MAX_LINE_BYTES, err);
+    case ATT_DIGEST:
+        return att_digest(r, err);
+    case ATT_TIMESTAMP:
+        return att_timestamp(r, out, err);
+    case ATT_PCRS:
+        return att_pcrs(r, out, err);
+    case ATT_CERTIFICATE:
+        return att_string(r, &out->certificate, field, EF_CBOR_BYTES, 1,
+                          EF_MAX_CERTIFICATE_BYTES, err);
+    case ATT_CABUNDLE:
+        return att_cabundle(r, out, err);
+    case ATT_PUBLIC_KEY:
+        return att_optional(r, &out->public_key, field, 1, err);
+    case ATT_USER_DATA:
+        return att_optional(r, &out->user_data, field, 0, err);
+    case ATT_NONCE:
+        return att_optional(r, &out->nonce, field, 0, err);
+    default: /* ATT_TPM_PCRS */
+        return reject(err, EF_E_AUTH, r->base + at,
+                      "NOT_AN_ENCLAVE: a NitroTPM's document");
+    }
+}
+
+/* A field of a name that is not known: its value is passed over. Twice is
+ * once too often also here, so the names are kept.
+ *
+ * UNTRUSTED: r->c, name. Fails: EF_E_FORMAT. Fuzz: fuzz/fuzz_attestation.c.
+ * Tests: vectors/attestations.txt. */
+static ef_status
+att_unknown(struct att_reader *r, const ef_cbor_item *key, ef_err *err)
+{
+    size_t i;
+
+    for (i = 0; i < r->unknown_n; i++)
+        if (r->unknown[i].n == key->bytes.n &&
+            memcmp(r->unknown[i].p, key->bytes.p, key->bytes.n) == 0)
+            return reject(err, EF_E_FORMAT, r->base + key->at,
+                          "CBOR_DUPLICATE_KEY: a key that is there twice");
+    if (r->unknown_n == ATT_MAX_UNKNOWN)
+        return reject(err, EF_E_FORMAT, r->base + key->at,
+                      "FIELD_RANGE: more than 8 fields that are not known");
+    r->unknown[r->unknown_n++] = key->bytes;
+    return ef_cbor_skip(&r->c, err);
+}
+
+/* One field, its name first; *end where the map ends instead.
+ *
+ * UNTRUSTED: r->c. Fails: EF_E_FORMAT, EF_E_AUTH.
+ * Fuzz: fuzz/fuzz_attestation.c. Tests: vectors/attestations.txt. */
+static ef_status
+att_field(struct att_reader *r, ef_attestation *out, int *end, ef_err *err)
+{
+    ef_cbor_item key;
+    unsigned i = 0;
+
+    *end = !att_is_next(&r->c, &key, EF_CBOR_TEXT) && key.type == EF_CBOR_END;
+    if (*end)
+        return EF_OK;
+    if (key.type != EF_CBOR_TEXT)
+        return reject(err, EF_E_FORMAT, r->base + key.at,
+                      "FIELD_TYPE: a field's name is not text");
+    while (i < ATT_FIELDS && !slice_is(key.bytes, att_fields[i]))
+        i++;
+    if (i == ATT_FIELDS)
+        return att_unknown(r, &key, err);
+    if (r->seen >> i & 1)
+        return reject(err, EF_E_FORMAT, r->base + key.at,
+                      "CBOR_DUPLICATE_KEY: a key that is there twice");
+    r->seen |= UINT32_C(1) << i;
+    return att_value(r, out, (enum att_field)i, key.at, err);
+}
+
+/* Are all fields there that must be, and is it an enclave's? Without `pcrs`
+ * it never is; and the module is "i-...-enc...", as no look-alike's.
+ *
+ * UNTRUSTED: out. Fails: EF_E_AUTH, EF_E_FORMAT (err->place).
+ * Fuzz: fuzz/fuzz_attestation.c. Tests: vectors/attestations.txt. */
+static ef_status
+att_complete(const struct att_reader *r, const ef_attestation *out, ef_err *err)
+{
+    unsigned i;
+
+    if (!(r->seen >> ATT_PCRS & 1))
+        return reject(err, EF_E_AUTH, EF_NOWHERE,
+                      "NOT_AN_ENCLAVE: a document without PCRs");
+    for (i = 0; i < ATT_PUBLIC_KEY; i++)
+        if (!(r->seen >> i & 1))
+            return att_place(err,
+                             reject(err, EF_E_FORMAT, EF_NOWHERE,
+                                    "FIELD_MISSING: a field that must be "
+                                    "there"),
+                             att_fields[i]);
+    if (slice_find_str(out->module_id, "-enc") == out->module_id.n)
+        return reject(err, EF_E_AUTH, EF_NOWHERE,
+                      "NOT_AN_ENCLAVE: the module is not an enclave");
+    return EF_OK;
+}
+
+/* The payload's fields.
+ *
+ * UNTRUSTED: out->payload, base bytes into the document. Post: out's slices
+ * lie in it. Fails: as its parts do. Fuzz: fuzz/fuzz_attestation.c.
+ * Tests: vectors/attestations.txt. */
+static ef_status
+att_payload(ef_attestation *out, size_t base, ef_err *err)
+{
+    struct att_reader r = {.base = base};
+    ef_cbor_item item;
+    ef_status rc;
+    int end = 0;
+
+    ef_cbor_init(&r.c, out->payload);
+    rc = att_walk(r.c, base, err);
+    if (rc != EF_OK)
+        return rc;
+    if (!att_is_next(&r.c, &item, EF_CBOR_MAP))
+        return reject(err, EF_E_FORMAT, base + item.at,
+                      "FIELD_TYPE: the payload is not a map");
+    while (rc == EF_OK && !end)
+        rc = att_field(&r, out, &end, err);
+    return rc == EF_OK ? att_complete(&r, out, err) : rc;
+}
+
+/* Limits first, then well-formed CBOR, then the envelope, then the fields:
+ * the order of the reference. After a failure *out holds no fields.
+ *
+ * UNTRUSTED: doc. Fuzz: fuzz/fuzz_attestation.c.
+ * Tests: vectors/attestations.txt, tests/attest.bats. */
+ef_status
+ef_attestation_parse(ef_attestation *out, ef_slice doc, ef_err *err)
+{
+    static const char large[] =
+        "DOC_TOO_LARGE: more than EF_MAX_ATTESTATION_BYTES (16640), or a "
+        "payload of more than 16384";
+    ef_cbor c;
+    ef_err why = {0};
+    int tagged;
+    ef_status rc;
+
+    *out = (ef_attestation){.timestamp = 0};
+    if (doc.n > EF_MAX_ATTESTATION_BYTES)
+        return reject(err, EF_E_LIMIT, EF_MAX_ATTESTATION_BYTES, large);
+    ef_cbor_init(&c, doc);
+    /* what is wrong with a tag, att_walk says */
+    (void)!ef_cbor_tag(&c, 18, &tagged, &why);
+    rc = att_walk(c, 0, err);
+    if (rc == EF_OK)
+        rc = att_envelope(out, c, err);
+    if (rc == EF_OK && out->payload.n > ATT_MAX_PAYLOAD)
+        rc = reject(err, EF_E_LIMIT, EF_NOWHERE, large);
+    if (rc == EF_OK)
+        rc = att_payload(out, (size_t)(out->payload.p - doc.p), err);
+    if (rc != EF_OK)
+        *out = (ef_attestation){.timestamp = 0};
+    return rc;
+}
+
+/* --- attestation documents: whether to believe them --- */
+
+/* AWS_NitroEnclaves_Root-G1, of the commercial partition, good until 2049;
+ * SHA-256 641a0321a3e244efe456463195d606317ed7cdcc3c1756e09893f3c68f79bb5b,
+ * as AWS publishes it. Tests: tests/attest.bats. */
+static const unsigned char att_root_g1[] = {
+    0x30, 0x82, 0x02, 0x11, 0x30, 0x82, 0x01, 0x96, 0xa0, 0x03, 0x02, 0x01,
+    0x02, 0x02, 0x11, 0x00, 0xf9, 0x31, 0x75, 0x68, 0x1b, 0x90, 0xaf, 0xe1,
+    0x1d, 0x46, 0xcc, 0xb4, 0xe4, 0xe7, 0xf8, 0x56, 0x30, 0x0a, 0x06, 0x08,
+    0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x03, 0x30, 0x49, 0x31, 0x0b,
+    0x30, 0x09, 0x06, 0x03, 0x55, 0x04, 0x06, 0x13, 0x02, 0x55, 0x53, 0x31,
+    0x0f, 0x30, 0x0d, 0x06, 0x03, 0x55, 0x04, 0x0a, 0x0c, 0x06, 0x41, 0x6d,
+    0x61, 0x7a, 0x6f, 0x6e, 0x31, 0x0c, 0x30, 0x0a, 0x06, 0x03, 0x55, 0x04,
+    0x0b, 0x0c, 0x03, 0x41, 0x57, 0x53, 0x31, 0x1b, 0x30, 0x19, 0x06, 0x03,
+    0x55, 0x04, 0x03, 0x0c, 0x12, 0x61, 0x77, 0x73, 0x2e, 0x6e, 0x69, 0x74,
+    0x72, 0x6f, 0x2d, 0x65, 0x6e, 0x63, 0x6c, 0x61, 0x76, 0x65, 0x73, 0x30,
+    0x1e, 0x17, 0x0d, 0x31, 0x39, 0x31, 0x30, 0x32, 0x38, 0x31, 0x33, 0x32,
+    0x38, 0x30, 0x35, 0x5a, 0x17, 0x0d, 0x34, 0x39, 0x31, 0x30, 0x32, 0x38,
+    0x31, 0x34, 0x32, 0x38, 0x30, 0x35, 0x5a, 0x30, 0x49, 0x31, 0x0b, 0x30,
+    0x09, 0x06, 0x03, 0x55, 0x04, 0x06, 0x13, 0x02, 0x55, 0x53, 0x31, 0x0f,
+    0x30, 0x0d, 0x06, 0x03, 0x55, 0x04, 0x0a, 0x0c, 0x06, 0x41, 0x6d, 0x61,
+    0x7a, 0x6f, 0x6e, 0x31, 0x0c, 0x30, 0x0a, 0x06, 0x03, 0x55, 0x04, 0x0b,
+    0x0c, 0x03, 0x41, 0x57, 0x53, 0x31, 0x1b, 0x30, 0x19, 0x06, 0x03, 0x55,
+    0x04, 0x03, 0x0c, 0x12, 0x61, 0x77, 0x73, 0x2e, 0x6e, 0x69, 0x74, 0x72,
+    0x6f, 0x2d, 0x65, 0x6e, 0x63, 0x6c, 0x61, 0x76, 0x65, 0x73, 0x30, 0x76,
+    0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06,
+    0x05, 0x2b, 0x81, 0x04, 0x00, 0x22, 0x03, 0x62, 0x00, 0x04, 0xfc, 0x02,
+    0x54, 0xeb, 0xa6, 0x08, 0xc1, 0xf3, 0x68, 0x70, 0xe2, 0x9a, 0xda, 0x90,
+    0xbe, 0x46, 0x38, 0x32, 0x92, 0x73, 0x6e, 0x89, 0x4b, 0xff, 0xf6, 0x72,
+    0xd9, 0x89, 0x44, 0x4b, 0x50, 0x51, 0xe5, 0x34, 0xa4, 0xb1, 0xf6, 0xdb,
+    0xe3, 0xc0, 0xbc, 0x58, 0x1a, 0x32, 0xb7, 0xb1, 0x76, 0x07, 0x0e, 0xde,
+    0x12, 0xd6, 0x9a, 0x3f, 0xea, 0x21, 0x1b, 0x66, 0xe7, 0x52, 0xcf, 0x7d,
+    0xd1, 0xdd, 0x09, 0x5f, 0x6f, 0x13, 0x70, 0xf4, 0x17, 0x08, 0x43, 0xd9,
+    0xdc, 0x10, 0x01, 0x21, 0xe4, 0xcf, 0x63, 0x01, 0x28, 0x09, 0x66, 0x44,
+    0x87, 0xc9, 0x79, 0x62, 0x84, 0x30, 0x4d, 0xc5, 0x3f, 0xf4, 0xa3, 0x42,
+    0x30, 0x40, 0x30, 0x0f, 0x06, 0x03, 0x55, 0x1d, 0x13, 0x01, 0x01, 0xff,
+    0x04, 0x05, 0x30, 0x03, 0x01, 0x01, 0xff, 0x30, 0x1d, 0x06, 0x03, 0x55,
+    0x1d, 0x0e, 0x04, 0x16, 0x04, 0x14, 0x90, 0x25, 0xb5, 0x0d, 0xd9, 0x05,
+    0x47, 0xe7, 0x96, 0xc3, 0x96, 0xfa, 0x72, 0x9d, 0xcf, 0x99, 0xa9, 0xdf,
+    0x4b, 0x96, 0x30, 0x0e, 0x06, 0x03, 0x55, 0x1d, 0x0f, 0x01, 0x01, 0xff,
+    0x04, 0x04, 0x03, 0x02, 0x01, 0x86, 0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86,
+    0x48, 0xce, 0x3d, 0x04, 0x03, 0x03, 0x03, 0x69, 0x00, 0x30, 0x66, 0x02,
+    0x31, 0x00, 0xa3, 0x7f, 0x2f, 0x91, 0xa1, 0xc9, 0xbd, 0x5e, 0xe7, 0xb8,
+    0x62, 0x7c, 0x16, 0x98, 0xd2, 0x55, 0x03, 0x8e, 0x1f, 0x03, 0x43, 0xf9,
+    0x5b, 0x63, 0xa9, 0x62, 0x8c, 0x3d, 0x39, 0x80, 0x95, 0x45, 0xa1, 0x1e,
+    0xbc, 0xbf, 0x2e, 0x3b, 0x55, 0xd8, 0xae, 0xee, 0x71, 0xb4, 0xc3, 0xd6,
+    0xad, 0xf3, 0x02, 0x31, 0x00, 0xa2, 0xf3, 0x9b, 0x16, 0x05, 0xb2, 0x70,
+    0x28, 0xa5, 0xdd, 0x4b, 0xa0, 0x69, 0xb5, 0x01, 0x6e, 0x65, 0xb4, 0xfb,
+    0xde, 0x8f, 0xe0, 0x06, 0x1d, 0x6a, 0x53, 0x19, 0x7f, 0x9c, 0xda, 0xf5,
+    0xd9, 0x43, 0xbc, 0x61, 0xfc, 0x2b, 0xeb, 0x03, 0xcb, 0x6f, 0xee, 0x8d,
+    0x23, 0x02, 0xf3, 0xdf, 0xf6};
+
+/* A document's certificates, from the root to the leaf, n of them. */
+struct att_chain {
+    ef_cert cert[EF_MAX_CABUNDLE + 1];
+    size_t n;
+};
+
+/* Certificate i of the chain, the root being the first (0). */
+static ef_status
+att_cert_bad(ef_err *err, ef_status rc, size_t i)
+{
+    if (err != NULL && rc != EF_OK) {
+        char part[32];
+
+        snprintf(part, sizeof part, "%s", err->place);
+        snprintf(err->place, sizeof err->place, "chain[%zu]%s%s", i,
+                 part[0] != '\0' ? " " : "", part);
+    }
+    return rc;
+}
+
+/* A refusal of a certificate: who made the document has not shown who he is. */
+static ef_status
+att_auth(ef_err *err, const char *msg)
+{
+    return reject(err, EF_E_AUTH, EF_NOWHERE, msg);
+}
+
+/* May this certificate issue? below: how many CAs follow it in the chain.
+ * A usage that is not said is none: Nitro's say it, all of them.
+ *
+ * UNTRUSTED: c. Fails: EF_E_AUTH. Source: RFC 5280 6.1.4 (k to n).
+ * Fuzz: fuzz/fuzz_certificate.c. Tests: vectors/attestations.txt. */
+static ef_status
+att_issuer(const ef_cert *c, size_t below, ef_err *err)
+{
+    if (!c->is_ca)
+        return att_auth(err, "CERT_CA: an issuer that is not a CA");
+    if (c->path_len >= 0 && below > (size_t)c->path_len)
+        return att_auth(err,
+                        "CERT_PATHLEN: more CAs follow than this one may have");
+    if (!c->has_usage || !(c->usage & 0x04))
+        return att_auth(err, "CERT_USAGE: an issuer that may not sign "
+                             "certificates");
+    return EF_OK;
+}
+
+/* Certificate i against the one above it, and by itself, in the order of the
+ * reference. The root was compared with the one that is trusted: nothing is
+ * above it.
+ *
+ * UNTRUSTED: chain. Fails: EF_E_AUTH. Source: RFC 5280 6.1.3.
+ * Fuzz: fuzz/fuzz_certificate.c. Tests: vectors/attestations.txt. */
+static ef_status
+att_link(const struct att_chain *chain, size_t i, int64_t at, ef_err *err)
+{
+    const ef_cert *c = &chain->cert[i], *up = i > 0 ? c - 1 : NULL;
+    unsigned char hash[EF_SHA384_BYTES];
+    ef_status rc = EF_OK;
+
+    if (up != NULL && (up->subject.n != c->issuer.n ||
+                       memcmp(up->subject.p, c->issuer.p, c->issuer.n) != 0))
+        return att_auth(err, "CHAIN_NAME: not issued by the one above it");
+    sha384(hash, c->tbs);
+    if (up != NULL && !p384_verify(up->public_key, c->signature, hash))
+        return att_auth(err, "CHAIN_SIG: the signature of the one above it "
+                             "does not verify");
+    if (at > c->not_after)
+        return att_auth(err, "CERT_EXPIRED: no longer valid at that time");
+    if (at < c->not_before)
+        return att_auth(err, "CERT_NOT_YET_VALID: not yet valid at that time");
+    if (i + 1 < chain->n)
+        rc = att_issuer(c, chain->n - 2 - i, err);
+    if (rc == EF_OK && c->critical)
+        rc = att_auth(err, "CERT_CRITICAL: a critical extension that is not "
+                           "known");
+    return rc;
+}
+
+/* The document's certificates, taken apart and each looked at, the root
+ * first. The leaf signs documents, and is no CA: a CA's key that signs one
+ * is misused.
+ *
+ * UNTRUSTED: a. Fails: EF_E_AUTH; err->place says which, 0 is the root.
+ * Fuzz: fuzz/fuzz_certificate.c. Tests: vectors/attestations.txt. */
+static ef_status
+att_walk_chain(struct att_chain *chain, const ef_attestation *a, int64_t at,
+               ef_err *err)
+{
+    const ef_cert *leaf;
+    ef_status rc = EF_OK;
+    size_t i;
+
+    chain->n = a->cabundle_n + 1;
+    for (i = 0; rc == EF_OK && i < chain->n; i++)
+        rc = att_cert_bad(
+            err,
+            ef_cert_parse(&chain->cert[i],
+                          i < a->cabundle_n ? a->cabundle[i] : a->certificate,
+                          err),
+            i);
+    for (i = 0; rc == EF_OK && i < chain->n; i++)
+        rc = att_cert_bad(err, att_link(chain, i, at, err), i);
+    if (rc != EF_OK)
+        return rc;
+    leaf = &chain->cert[chain->n - 1];
+    if (leaf->is_ca || !leaf->has_usage || !(leaf->usage & 0x80))
+        rc = att_cert_bad(err,
+                          att_auth(err,
+                                   "CERT_USAGE: the leaf is a CA, or may not "
+                                   "sign"),
+                          chain->n - 1);
+    return rc;
+}
+
+/* One certificate into BearSSL's engine. */
+static void
+att_feed(br_x509_minimal_context *x, ef_slice der)
+{
+    x->vtable->start_cert(&x->vtable, (uint32_t)der.n);
+    x->vtable->append(&x->vtable, der.p, der.n);
+    x->vtable->end_cert(&x->vtable);
+}
+
+/* The second judge: BearSSL's engine over the same certificates, the leaf
+ * first, with the root's name and key as its only trust, at the same time.
+ * What it takes for the leaf's key must be what the walk has found.
+ *
+ * UNTRUSTED: a. Pre: the walk was content. Fails: EF_E_AUTH, with BearSSL's
+ * number (32 to 62) where it has one.
+ * Fuzz: fuzz/fuzz_certificate.c. Tests: vectors/attestations.txt. */
+static ef_status
+att_engine(const struct att_chain *chain, const ef_attestation *a, int64_t at,
+           ef_err *err)
+{
+    unsigned char dn[EF_MAX_CERTIFICATE_BYTES], q[EF_P384_POINT_BYTES];
+    const ef_cert *root = &chain->cert[0], *leaf = root + chain->n - 1;
+    br_x509_trust_anchor anchor = {.dn = {dn, root->subject.n},
+                                   .flags = BR_X509_TA_CA,
+                                   .pkey = {.key_type = BR_KEYTYPE_EC}};
+    br_x509_minimal_context x;
+    const br_x509_pkey *key;
+    unsigned code;
+    size_t i;
+
+    memcpy(dn, root->subject.p, root->subject.n); /* it is a part of 1024 */
+    memcpy(q, root->public_key.p, sizeof q);
+    anchor.pkey.key.ec = (br_ec_public_key){BR_EC_secp384r1, q, sizeof q};
+    br_x509_minimal_init(&x, &br_sha384_vtable, &anchor, 1);
+    br_x509_minimal_set_hash(&x, br_sha384_ID, &br_sha384_vtable);
+    br_x509_minimal_set_ecdsa(&x, &br_ec_prime_i31, br_ecdsa_i31_vrfy_asn1);
+    br_x509_minimal_set_time(&x, (uint32_t)(at / 86400 + CERT_DAYS_1970),
+                             (uint32_t)(at % 86400));
+    x.vtable->start_chain(&x.vtable, NULL);
+    att_feed(&x, a->certificate);
+    for (i = a->cabundle_n; i-- > 1;)
+        att_feed(&x, a->cabundle[i]);
+    code = x.vtable->end_chain(&x.vtable);
+    key = code == 0 ? x.vtable->get_pkey(&x.vtable, NULL) : NULL;
+    if (key != NULL && key->key_type == BR_KEYTYPE_EC &&
+        key->key.ec.curve == BR_EC_secp384r1 &&
+        pem_same(leaf->public_key, key->key.ec.q, key->key.ec.qlen))
+        return EF_OK;
+    (void)att_auth(err, "CHAIN_INVALID: BearSSL refuses the chain: its error");
+    if (err != NULL)
+        err->detail = (long)code;
+    return EF_E_AUTH;
+}
+
+/* The signature covers the text "Signature1", the header and the payload, as
+ * they came: nothing is encoded again but the payload's length.
+ *
+ * UNTRUSTED: a. Fails: EF_E_AUTH. Source: RFC 9052 4.4.
+ * Fuzz: fuzz/fuzz_attestation.c. Tests: vectors/attestations.txt,
+ * tests/attest.bats (the hashes of real documents).
+ *
+ *   84 6a "Signature1" 44 a1013822 40 59 LLLL payload */
+static void
+att_signed_hash(unsigned char hash[EF_SHA384_BYTES], const ef_attestation *a)
+{
+    static const unsigned char before[] = {0x84, 0x6a, 'S',  'i',  'g',  'n',
+                                           'a',  't',  'u',  'r',  'e',  '1',
+                                           0x44, 0xa1, 0x01, 0x38, 0x22, 0x40};
+    size_t n = a->payload.n; /* at most ATT_MAX_PAYLOAD: two bytes */
+    unsigned char head[] = {0x59, (unsigned char)(n >> 8),
+                            (unsigned char)(n & 0xff)};
+    unsigned char one[] = {0x58, (unsigned char)(n & 0xff)};
     br_sha384_context h;
 
     br_sha384_init(&h);
-    br_sha384_update(&h, zeros, sizeof zeros);
-    br_sha384_update(&h, data.p, data.n);
-    br_sha384_out(&h, pcr);
+    br_sha384_update(&h, before, sizeof before);
+    /* fewer than 24 bytes are no payload that was parsed */
+    if (n < 256)
+        br_sha384_update(&h, one, sizeof one);
+    else
+        br_sha384_update(&h, head, sizeof head);
+    br_sha384_update(&h, a->payload.p, n);
+    br_sha384_out(&h, hash);
+}
+
+/* 1 where a certificate's common name begins with name and a dot.
+ * UNTRUSTED: both. Fuzz: fuzz/fuzz_attestation.c. */
+static int
+att_named(const ef_cert *c, ef_slice name)
+{
+    return c->cn.p != NULL && c->cn.n > name.n &&
+           memcmp(c->cn.p, name.p, name.n) == 0 && c->cn.p[name.n] == '.';
+}
+
+/* Do the certificates and PCR4 speak of the enclave and the instance that the
+ * payload names? "i-0abc-enc0123" runs on the instance "i-0abc".
+ *
+ * UNTRUSTED: a, chain. Fails: EF_E_AUTH. Fuzz: fuzz/fuzz_attestation.c.
+ * Tests: vectors/attestations.txt. */
+static ef_status
+att_cross(const struct att_chain *chain, const ef_attestation *a, ef_err *err)
+{
+    ef_slice instance = {a->module_id.p, slice_find_str(a->module_id, "-enc")};
+    unsigned char pcr4[EF_PCR_BYTES];
+
+    if (!att_named(&chain->cert[chain->n - 1], a->module_id) ||
+        !att_named(&chain->cert[chain->n - 2], instance))
+        return att_auth(err, "MODULE_ID_MISMATCH: the certificates are of "
+                             "another enclave or instance");
+    ef_pcr_extended(pcr4, instance);
+    if (!(a->pcr_mask >> 4 & 1) || memcmp(a->pcr[4].p, pcr4, sizeof pcr4) != 0)
+        return att_auth(err, "PCR4_MISMATCH: PCR4 is of another instance");
+    return EF_OK;
+}
+
+/* 1 where PCR0, PCR1 and PCR2 measure nothing: zeros, or not there.
+ * UNTRUSTED: a. Fuzz: fuzz/fuzz_attestation.c. */
+static int
+att_is_debug(const ef_attestation *a)
+{
+    static const unsigned char zeros[EF_PCR_BYTES];
+    unsigned i;
+
+    for (i = 0; i < 3; i++)
+        if ((a->pcr_mask >> i & 1) &&
+            memcmp(a->pcr[i].p, zeros, sizeof zeros) != 0)
+            return 0;
+    return 1;
+}
+
+/* How many registers are not as set has them; *first is the lowest of those.
+ * One that is asked for and not there is not as it should be.
+ * UNTRUSTED: a. Fuzz: fuzz/fuzz_attestation.c. */
+static unsigned
+att_differs(const ef_attestation *a, const ef_pcr_set *set, unsigned *first)
+{
+    unsigned i, n = 0;
+
+    for (i = EF_PCRS; i-- > 0;)
+        if ((set->mask >> i & 1) &&
+            (!(a->pcr_mask >> i & 1) ||
+             memcmp(a->pcr[i].p, set->pcr[i], EF_PCR_BYTES) != 0)) {
+            *first = i;
+            n++;
+        }
+    return n;
+}
+
+/* One of the sets must hold, all of it. Where none does, the register is told
+ * that differs in the set which comes closest. A set that asks for nothing
+ * does not hold: it was forgotten to be filled.
+ *
+ * UNTRUSTED: a. Fails: EF_E_POLICY. Fuzz: fuzz/fuzz_attestation.c.
+ * Tests: vectors/attestations.txt. */
+static ef_status
+att_registers(const ef_attestation *a, const ef_attestation_policy *policy,
+              ef_err *err)
+{
+    unsigned best = EF_PCRS + 1, first = 0, n, which = 0;
+    char place[16];
+    size_t i;
+
+    for (i = 0; i < policy->set_n; i++) {
+        n = att_differs(a, &policy->sets[i], &which);
+        if (n == 0 && policy->sets[i].mask != 0)
+            return EF_OK;
+        if (n < best && n > 0) {
+            best = n;
+            first = which;
+        }
+    }
+    if (policy->set_n == 0)
+        return EF_OK;
+    snprintf(place, sizeof place, "PCR%u", first);
+    return att_place(err,
+                     reject(err, EF_E_POLICY, EF_NOWHERE,
+                            "PCR_MISMATCH: not a value that is approved"),
+                     place);
+}
+
+/* 1 where value is what was asked for; the time it takes tells nothing but
+ * sizes. Nothing was asked for where want has no address.
+ * UNTRUSTED: value. Fuzz: fuzz/fuzz_attestation.c. */
+static int
+att_equal(ef_slice value, ef_slice want)
+{
+    return want.p == NULL || (value.p != NULL && value.n == want.n &&
+                              ef_equal(value.p, want.p, want.n));
+}
+
+/* Is it an answer to our question, and is it of now? policy->now 0: no clock
+ * is asked.
+ *
+ * UNTRUSTED: a. Fails: EF_E_AUTH, EF_E_POLICY.
+ * Fuzz: fuzz/fuzz_attestation.c. Tests: vectors/attestations.txt. */
+static ef_status
+att_fresh(const ef_attestation *a, const ef_attestation_policy *policy,
+          ef_err *err)
+{
+    int64_t time = (int64_t)(a->timestamp / 1000);
+
+    if (!att_equal(a->nonce, policy->nonce))
+        return att_auth(err, "NONCE_MISMATCH: not the nonce that was asked "
+                             "for");
+    if (policy->max_age > 0 && time < policy->now &&
+        policy->now - time > policy->max_age)
+        return reject(err, EF_E_POLICY, EF_NOWHERE,
+                      "STALE: older than is allowed");
+    if (policy->now > 0 && time - ATT_CLOCK_SEC > policy->now)
+        return reject(err, EF_E_POLICY, EF_NOWHERE,
+                      "FUTURE: made later than now, by more than 60 seconds");
+    if (!att_equal(a->user_data, policy->user_data))
+        return att_auth(err, "USER_DATA_MISMATCH: not the user_data that was "
+                             "asked for");
+    return EF_OK;
+}
+
+/* What is asked beyond a good signature.
+ *
+ * UNTRUSTED: a. Fails: EF_E_AUTH, EF_E_POLICY.
+ * Fuzz: fuzz/fuzz_attestation.c. Tests: vectors/attestations.txt. */
+static ef_status
+att_policy(const ef_attestation *a, const ef_attestation_policy *policy,
+           ef_err *err)
+{
+    ef_status rc;
+
+    if (!policy->allow_debug && att_is_debug(a))
+        return reject(err, EF_E_POLICY, EF_NOWHERE,
+                      "DEBUG_MODE: PCR0, PCR1 and PCR2 are zeros: an enclave "
+                      "that anyone may look into");
+    rc = att_registers(a, policy, err);
+    return rc == EF_OK ? att_fresh(a, policy, err) : rc;
+}
+
+/* The chain and the signature first: who has no key of Nitro's hears nothing
+ * of what else is wrong.
+ *
+ * UNTRUSTED: a. Fuzz: fuzz/fuzz_attestation.c, fuzz/fuzz_certificate.c.
+ * Tests: vectors/attestations.txt, tests/attest.bats. */
+ef_status
+ef_attestation_verify(const ef_attestation *a,
+                      const ef_attestation_policy *policy, ef_err *err)
+{
+    ef_slice root = policy->root.n > 0 ? policy->root
+                                       : slice(att_root_g1, sizeof att_root_g1);
+    int64_t at = policy->at != 0 ? policy->at : (int64_t)(a->timestamp / 1000);
+    unsigned char hash[EF_SHA384_BYTES];
+    struct att_chain chain;
+    ef_status rc;
+
+    if (a->cabundle[0].n != root.n ||
+        memcmp(a->cabundle[0].p, root.p, root.n) != 0)
+        return att_auth(err, "ROOT_MISMATCH: another root than the one that "
+                             "is trusted");
+    rc = att_walk_chain(&chain, a, at, err);
+    if (rc == EF_OK)
+        rc = att_engine(&chain, a, at, err);
+    if (rc != EF_OK)
+        return rc;
+    att_signed_hash(hash, a);
+    if (!p384_verify(chain.cert[chain.n - 1].public_key, a->signature.p, hash))
+        return att_auth(err, "COSE_SIGNATURE: the document's signature does "
+                             "not verify");
+    rc = att_cross(&chain, a, err);
+    return rc == EF_OK ? att_policy(a, policy, err) : rc;
+}
+
+/* Up to the colon, where all before it are capitals, digits and low lines:
+ * other messages ("out of memory") have none.
+ * Tests: vectors/attestations.txt. */
+ef_slice
+ef_attestation_reason(const ef_err *err)
+{
+    ef_slice text = slice_str(err->msg != NULL ? err->msg : "");
+    size_t n = 0;
+
+    while (n < text.n && ((text.p[n] >= 'A' && text.p[n] <= 'Z') ||
+                          is_digit(text.p[n]) || text.p[n] == '_'))
+        n++;
+    return n < text.n && text.p[n] == ':' ? slice(text.p, n) : slice(text.p, 0);
 }
 
 #ifndef EF_NO_MAIN /* files, and what they are for */

@@ -41,7 +41,11 @@
           its plaintext's */
 #define EF_SHA256_BYTES 32
 #define EF_SHA1_BYTES 20
+#define EF_SHA384_BYTES 48
 #define EF_PCR_BYTES 48 /* SHA-384 */
+#define EF_P384_SCALAR_BYTES 48
+#define EF_P384_POINT_BYTES 97     /* 04 || x || y */
+#define EF_P384_SIGNATURE_BYTES 96 /* r || s */
 
 /* ----------------------------------------------------------------------- *
  * Limits. Input can drive no size, depth or count past these; the error   *
@@ -1588,6 +1592,35 @@ void ef_rsa_spki(unsigned char out[EF_RSA_SPKI_BYTES], const ef_rsa_key *key);
 EF_MUST_CHECK ef_status ef_cms_open(unsigned char *out, size_t cap, size_t *n,
                                     const ef_rsa_key *key, ef_slice cms,
                                     ef_err *err);
+
+/* --- certificates --- */
+
+/* An X.509 certificate of the kind that Nitro's are, taken apart. Slices view
+ * the caller's bytes. Nothing in it is verified. */
+typedef struct ef_cert {
+    ef_slice tbs;                  /* what is signed, its head included */
+    ef_slice issuer, subject;      /* DER, heads included */
+    ef_slice cn;                   /* the subject's commonName, or p NULL */
+    int64_t not_before, not_after; /* both included; seconds since 1970 */
+    ef_slice public_key;           /* EF_P384_POINT_BYTES */
+    unsigned char signature[EF_P384_SIGNATURE_BYTES]; /* r || s */
+    int has_constraints, is_ca, path_len;             /* path_len -1: any */
+    int has_usage;
+    unsigned usage; /* 0x80 digitalSignature, 0x04 keyCertSign, ... */
+    int critical;   /* a critical extension that is neither of the two */
+} ef_cert;
+
+/*
+ * ef_cert_parse -- a v3 certificate, in DER, of a key on P-384, signed by ECDSA
+ * with SHA-384.
+ *
+ *   out  out        views der
+ *   der  UNTRUSTED
+ *
+ * EF_E_AUTH  CERT_MALFORMED: anything else (err->place: which part)
+ * Source: RFC 5280 4. Tests: vectors/attestations.txt.
+ */
+EF_MUST_CHECK ef_status ef_cert_parse(ef_cert *out, ef_slice der, ef_err *err);
 
 /* --- attestation documents --- */
 
