@@ -21171,6 +21171,41 @@ ws_credentials_part(const ef_workspace *ws, const ef_doc *dataset,
     return rc;
 }
 
+/* Is it the key that the dataset's document commits to? Whoever hands keys
+ * over is not believed: that the participants approved this key is what their
+ * signatures say. Compared in constant time: one of the hashes is of a secret.
+ * Secret:  c. Fails: EF_E_AUTH, EF_E_MEMORY. */
+static ef_status
+credentials_key_check(const ef_credentials *c, const ef_doc *dataset,
+                      ef_err *err)
+{
+    unsigned char commitment[EF_SHA256_BYTES] = {0}, is[EF_SHA256_BYTES];
+    ef_json json = {.nodes = NULL};
+    ef_status rc = ws_parse(&json, dataset, err);
+
+    if (rc == EF_OK) {
+        (void)doc_hash_of(commitment, &json, doc_at(&json, "commitment"));
+        ef_key_commitment(is, c->key);
+        if (!ef_equal(is, commitment, sizeof is))
+            rc = reject(err, EF_E_AUTH, EF_NOWHERE,
+                        "the key is not the one that was approved");
+    }
+    ef_json_free(&json);
+    return rc;
+}
+
+/* The key, and that the query is one.
+ * Tests: tests/enclave.bats, tests/kms.bats ("another key"). */
+ef_status
+ef_credentials_check(const ef_credentials *c, const ef_doc *dataset,
+                     ef_err *err)
+{
+    ef_status rc = credentials_key_check(c, dataset, err);
+
+    return rc == EF_OK ? cred_query_check(slice(c->query, c->query_n), err)
+                       : rc;
+}
+
 /* A dataset's credentials, opened by the release service's key, for reading
  * it or for writing to it. The key is the one that its document commits to.
  * In order: the key, that it is the committed one, and only then the query:
@@ -21186,8 +21221,6 @@ ef_credentials_open(ef_credentials *c, const ef_workspace *ws,
                     const ef_doc *dataset, int upload,
                     const unsigned char sk[EF_X25519_BYTES], ef_err *err)
 {
-    unsigned char commitment[EF_SHA256_BYTES], is[EF_SHA256_BYTES];
-    ef_json json = {.nodes = NULL};
     size_t n;
     ef_status rc;
 
@@ -21199,21 +21232,13 @@ ef_credentials_open(ef_credentials *c, const ef_workspace *ws,
     if (rc == EF_OK && n != sizeof c->key)
         rc = reject(err, EF_E_AUTH, EF_NOWHERE, "a sealed key of another size");
     if (rc == EF_OK)
-        rc = ws_parse(&json, dataset, err);
-    if (rc == EF_OK) {
-        (void)doc_hash_of(commitment, &json, doc_at(&json, "commitment"));
-        ef_key_commitment(is, c->key);
-        if (!ef_equal(is, commitment, sizeof is))
-            rc = reject(err, EF_E_AUTH, EF_NOWHERE,
-                        "the key is not the one that was approved");
-    }
+        rc = credentials_key_check(c, dataset, err);
     if (rc == EF_OK)
         rc = ws_credentials_part(ws, dataset, upload ? "upload" : "download",
                                  sk, c->query, EF_MAX_LOCATION_BYTES,
                                  &c->query_n, err);
     if (rc == EF_OK)
-        rc = cred_query_check(slice(c->query, c->query_n), err);
-    ef_json_free(&json);
+        rc = ef_credentials_check(c, dataset, err);
     return rc;
 }
 
@@ -28296,6 +28321,184 @@ ef_attestation_reason(const ef_err *err)
                           is_digit(text.p[n]) || text.p[n] == '_'))
         n++;
     return n < text.n && text.p[n] == ':' ? slice(text.p, n) : slice(text.p, 0);
+}
+
+/* --- what a configuration asks of an enclave --- */
+
+/* One of the configuration's measurements as registers: PCR0, PCR1, PCR2, and
+ * PCR8 where it is there. The configuration was parsed: each is 96 digits. */
+static void
+pcrs_of(ef_pcr_set *set, const ef_json *json, uint32_t node)
+{
+    static const struct {
+        const char *name;
+        unsigned i;
+    } some[] = {{"PCR0", 0}, {"PCR1", 1}, {"PCR2", 2}, {"PCR8", 8}};
+    size_t k;
+
+    for (k = 0; k < sizeof some / sizeof some[0]; k++) {
+        uint32_t at = ef_json_member(json, node, slice_str(some[k].name));
+
+        if (at != EF_JSON_NONE &&
+            ef_hex_decode(set->pcr[some[k].i], EF_PCR_BYTES,
+                          json_inside(json, at), NULL) == EF_OK)
+            set->mask |= UINT32_C(1) << some[k].i;
+    }
+}
+
+/* Any of the approved measurements, whole, and in each of them PCR16: an
+ * enclave of the right image that was started for another configuration has
+ * another one, and can't change it any more.
+ * Post:    *sets is the caller's to free, also after failure.
+ * Fails:   EF_E_MEMORY. Tests: tests/unit.c (test_appconfig_pcrs). */
+ef_status
+ef_appconfig_pcrs(ef_pcr_set **sets, size_t *n, const ef_json *config,
+                  const unsigned char id[EF_SHA256_BYTES], ef_err *err)
+{
+    uint32_t list = doc_at(config, "measurements"), i;
+
+    *n = 0;
+    *sets = calloc(wf_entries(config, list) + 1, sizeof **sets);
+    if (*sets == NULL)
+        return reject_memory(err);
+    for (i = list + 1; i < config->nodes[list].end; i = config->nodes[i].end) {
+        ef_pcr_set *set = &(*sets)[(*n)++];
+
+        pcrs_of(set, config, i);
+        set->mask |= UINT32_C(1) << 16;
+        ef_pcr_extended(set->pcr[16], slice(id, EF_SHA256_BYTES));
+    }
+    return EF_OK;
+}
+
+/* --- receipts --- */
+
+/* What an enclave states of an answer, and what its document is asked for
+ * again by who receives it: the configuration, each input's encrypted file,
+ * the result. The document says it by the hash of
+ *     {"appconfig":"<hash>","inputs":{"patients":"<hash>"},"output":"<hash>"}
+ * in canonical form, as its user_data; which image it was, it says by PCR0 to
+ * PCR2, and for which configuration that image was started, by PCR16. */
+
+/* The hash of the three members' values, as they stand in the receipt's JSON.
+ * Fails:   as ef_json_parse and ef_json_canonical. */
+static ef_status
+receipt_hash(unsigned char out[EF_SHA256_BYTES], ef_slice appconfig,
+             ef_slice inputs, ef_slice output, ef_err *err)
+{
+    ef_json json = {.nodes = NULL};
+    ef_buf text = {0}, form = {0};
+    ef_status rc;
+
+    ef_buf_str(&text, "{\"appconfig\":");
+    ef_buf_add(&text, appconfig.p, appconfig.n);
+    ef_buf_str(&text, ",\"inputs\":");
+    ef_buf_add(&text, inputs.p, inputs.n);
+    ef_buf_str(&text, ",\"output\":");
+    ef_buf_add(&text, output.p, output.n);
+    ef_buf_byte(&text, '}');
+    rc = buf_status(&text, err);
+    if (rc == EF_OK)
+        rc = ef_json_parse(&json, buf_slice(&text), err);
+    if (rc == EF_OK)
+        rc = ef_json_canonical(&json, 0, &form, err);
+    if (rc == EF_OK)
+        ef_sha256(out, form.p, form.n);
+    ef_json_free(&json);
+    ef_buf_free(&text);
+    ef_buf_free(&form);
+    return rc;
+}
+
+/* Begin a receipt, {"appconfig":ID,"inputs":{...},"output":HASH, and tell the
+ * hash that the document has to carry. inputs is a JSON object.
+ * Post:    on EF_OK the caller appends the document and the end.
+ * Fails:   EF_E_MEMORY, and as ef_json_parse does of inputs. */
+ef_status
+ef_receipt_begin(ef_buf *out, unsigned char user_data[EF_SHA256_BYTES],
+                 const unsigned char id[EF_SHA256_BYTES], ef_slice inputs,
+                 const unsigned char output[EF_SHA256_BYTES], ef_err *err)
+{
+    ef_buf a = {0}, o = {0};
+    ef_status rc;
+
+    ef_buf_byte(&a, '"');
+    doc_add_hash(&a, id);
+    ef_buf_byte(&a, '"');
+    ef_buf_byte(&o, '"');
+    doc_add_hash(&o, output);
+    ef_buf_byte(&o, '"');
+    rc = receipt_hash(user_data, buf_slice(&a), inputs, buf_slice(&o), err);
+    ef_buf_str(out, "{\"appconfig\":");
+    ef_buf_add(out, a.p, a.n);
+    ef_buf_str(out, ",\"inputs\":");
+    ef_buf_add(out, inputs.p, inputs.n);
+    ef_buf_str(out, ",\"output\":");
+    ef_buf_add(out, o.p, o.n);
+    ef_buf_free(&a);
+    ef_buf_free(&o);
+    return rc == EF_OK ? buf_status(out, err) : rc;
+}
+
+/* A document's bytes, of a size that one may have. UNTRUSTED: text.
+ * Fuzz: fuzz/fuzz_receipt.c. */
+static ef_status
+receipt_document(ef_slice text, ef_err *err)
+{
+    if (text.n > EF_BASE64_BYTES(EF_MAX_ATTESTATION_BYTES))
+        return reject(err, EF_E_LIMIT, EF_NOWHERE,
+                      "a document larger than EF_MAX_ATTESTATION_BYTES "
+                      "(16640)");
+    return doc_base64(text, err);
+}
+
+static const struct doc_rule receipt_rule_document =
+    DOC_RULE_TEXT(receipt_document);
+static const struct doc_rule receipt_rule_inputs =
+    DOC_RULE_MAP(ef_name_check, &doc_rule_hash, 0, EF_MAX_DATASETS);
+static const struct doc_field receipt_fields[] = {
+    {"/appconfig", &doc_rule_hash, 0},
+    {"/document", &receipt_rule_document, 0},
+    {"/inputs", &receipt_rule_inputs, 0},
+    {"/output", &doc_rule_hash, 0},
+    {NULL, NULL, 0}};
+
+/* UNTRUSTED: text, a result's receipt. Its document is decoded into doc.
+ * Post:    ef_json_free, ef_buf_free, also after failure; user_data is what
+ * the document must say.
+ * Fails:   EF_E_FORMAT, EF_E_LIMIT (err->place), EF_E_MEMORY.
+ * Fuzz: fuzz/fuzz_receipt.c. Tests: vectors/receipts.txt. */
+ef_status
+ef_receipt_parse(ef_json *json, ef_buf *doc,
+                 unsigned char user_data[EF_SHA256_BYTES], ef_slice text,
+                 ef_err *err)
+{
+    unsigned char *bytes = malloc(EF_MAX_ATTESTATION_BYTES + 3);
+    ef_slice part[3];
+    static const char *const names[] = {"appconfig", "inputs", "output"};
+    size_t n = 0, i;
+    ef_status rc = ef_json_parse(json, text, err);
+
+    if (rc == EF_OK)
+        rc = doc_check_values(json, receipt_fields, err);
+    if (rc == EF_OK && bytes == NULL)
+        rc = reject_memory(err);
+    if (rc == EF_OK)
+        rc = ef_base64_decode(bytes, &n,
+                              json_inside(json, doc_at(json, "document")), err);
+    if (rc == EF_OK) {
+        ef_buf_add(doc, bytes, n);
+        rc = buf_status(doc, err);
+    }
+    for (i = 0; rc == EF_OK && i < 3; i++) {
+        const ef_json_node *node = &json->nodes[doc_at(json, names[i])];
+
+        part[i] = slice(json->text.p + node->at, node->n);
+    }
+    if (rc == EF_OK)
+        rc = receipt_hash(user_data, part[0], part[1], part[2], err);
+    free(bytes);
+    return rc;
 }
 
 /* --- release: requests, nonces, answers, the log --- */

@@ -1340,6 +1340,12 @@ EF_MUST_CHECK ef_status ef_credentials_open(
     ef_credentials *c, const ef_workspace *ws, const ef_doc *dataset,
     int upload, const unsigned char sk[EF_X25519_BYTES], ef_err *err);
 
+/* Are these the credentials of dataset? EF_E_AUTH: not the key that its
+ * document commits to. EF_E_FORMAT: a query that is none. EF_E_MEMORY. */
+EF_MUST_CHECK ef_status ef_credentials_check(const ef_credentials *c,
+                                             const ef_doc *dataset,
+                                             ef_err *err);
+
 /* What changes from one draft to the next. What is not set changes nothing. */
 typedef struct ef_edit {
     ef_slice app, port, dataset;        /* names in the graph */
@@ -1755,6 +1761,53 @@ typedef struct ef_nsm_answer {
 EF_MUST_CHECK ef_status ef_nsm_answer_parse(ef_nsm_answer *out, ef_slice answer,
                                             ef_nsm_request request,
                                             ef_err *err);
+
+/* --- what a configuration asks of an enclave, and what that answers --- */
+
+/*
+ * ef_appconfig_pcrs -- what the registers of an enclave that runs config must
+ * hold: one set for each approved measurement, PCR16 in each.
+ *
+ *   sets    out  allocates: free(), also after failure
+ *   config       ef_appconfig_parse's
+ *   id           its SHA-256, the APPCONFIG_ID
+ *
+ * EF_E_MEMORY.
+ */
+EF_MUST_CHECK ef_status
+ef_appconfig_pcrs(ef_pcr_set **sets, size_t *n, const ef_json *config,
+                  const unsigned char id[EF_SHA256_BYTES], ef_err *err);
+
+/*
+ * ef_receipt_begin -- append a receipt up to its document; the caller appends
+ * ,"document":"<base64>"} with one whose user_data is user_data.
+ *
+ *   user_data  out
+ *   inputs          JSON: an object, each input's name and the SHA-256 of its
+ *                   encrypted file in hex
+ *   output          ef_result_hash's
+ *
+ * EF_E_FORMAT inputs is no JSON. EF_E_MEMORY.
+ */
+EF_MUST_CHECK ef_status
+ef_receipt_begin(ef_buf *out, unsigned char user_data[EF_SHA256_BYTES],
+                 const unsigned char id[EF_SHA256_BYTES], ef_slice inputs,
+                 const unsigned char output[EF_SHA256_BYTES], ef_err *err);
+
+/*
+ * ef_receipt_parse -- a result's receipt, taken apart; nothing is verified.
+ *
+ *   json       out        ef_json_free, also after failure
+ *   doc        out        appended: its attestation document
+ *   user_data  out        what that document must say
+ *   text       UNTRUSTED  kept by reference
+ *
+ * EF_E_FORMAT, EF_E_LIMIT (err->place), EF_E_MEMORY.
+ * Tests: vectors/receipts.txt.
+ */
+EF_MUST_CHECK ef_status ef_receipt_parse(
+    ef_json *json, ef_buf *doc, unsigned char user_data[EF_SHA256_BYTES],
+    ef_slice text, ef_err *err);
 
 /* --- release --- */
 
