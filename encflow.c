@@ -36021,6 +36021,11 @@ struct cli_appconfig {
     unsigned char *text; /* the file; EF_MAX_APPCONFIG_BYTES + 1 */
     ef_json json;
     unsigned char *sk; /* the release key: EF_X25519_BYTES, secret memory */
+    /* where the datasets' documents are, and who has their credentials */
+    const ef_workspace *ws;
+    ef_status (*credentials)(struct cli_appconfig *a, ef_credentials *c,
+                             const ef_doc *dataset, int upload, ef_err *err);
+    struct cli_enclave *enclave; /* or NULL: not in one */
     struct run_port in, out;
     ef_buf *words;  /* the command's, NUL-terminated */
     char **command; /* views of words; NULL: our own describe */
@@ -36045,20 +36050,37 @@ cli_appconfig_free(struct cli_appconfig *a)
     run_port_free(&a->out);
 }
 
-/* The file, indexed and checked; and that it has not expired.
- * The bytes are judged by ef_appconfig_parse; whether they are what was
- * approved, by cli_appconfig_approved.
+/* A configuration's text, indexed and checked; and that it has not expired.
  * The clock is this machine's. Who can set it back can run longer than was
  * approved, with credentials that their store refuses by its own clock.
- * Fails: EF_E_POLICY from the second on that "expires" names.
- * What is in it ef_appconfig_parse judges. Fails: EF_E_FORMAT, EF_E_POLICY,
+ * Fails:   EF_E_POLICY from the second on that "expires" names; as
+ * ef_appconfig_parse. */
+static ef_status
+cli_appconfig_index(struct cli_appconfig *a, ef_slice text, ef_err *err)
+{
+    int64_t expires;
+    ef_status rc = ef_appconfig_parse(&a->json, text, err);
+
+    if (rc != EF_OK)
+        return rc;
+    expires = doc_integer(&a->json, doc_at(&a->json, "expires"), INT64_MAX);
+    if (expires > cli_now())
+        return EF_OK;
+    return with_member(
+        err,
+        reject(err, EF_E_POLICY, EF_NOWHERE, "what was approved has expired"),
+        "/expires");
+}
+
+/* The file, indexed and checked; and that it has not expired.
+ * The bytes are judged by ef_appconfig_parse; whether they are what was
+ * approved, by cli_appconfig_approved. Fails: EF_E_FORMAT, EF_E_POLICY,
  * EF_E_IO.
  * Fuzz: fuzz/fuzz_document.c. */
 static ef_status
 cli_appconfig_read(struct cli_appconfig *a, const char *path, ef_err *err)
 {
     size_t n = 0;
-    int64_t expires;
     ef_status rc;
 
     a->text = malloc(EF_MAX_APPCONFIG_BYTES + 1);
@@ -36067,16 +36089,17 @@ cli_appconfig_read(struct cli_appconfig *a, const char *path, ef_err *err)
     rc = file_read_small(a->text, EF_MAX_APPCONFIG_BYTES + 1, &n, path,
                          "larger than EF_MAX_APPCONFIG_BYTES (2097152)", err);
     if (rc == EF_OK)
-        rc = ef_appconfig_parse(&a->json, slice(a->text, n), err);
-    if (rc == EF_OK) {
-        expires = doc_integer(&a->json, doc_at(&a->json, "expires"), INT64_MAX);
-        if (expires <= cli_now())
-            rc = with_member(err,
-                             reject(err, EF_E_POLICY, EF_NOWHERE,
-                                    "what was approved has expired"),
-                             "/expires");
-    }
+        rc = cli_appconfig_index(a, slice(a->text, n), err);
     return with_file(err, rc, path);
+}
+
+/* A dataset's credentials by the release key itself: for tests, on one's own
+ * machine. Secret: c. Fails: as ef_credentials_open. */
+static ef_status
+cli_appconfig_unseal(struct cli_appconfig *a, ef_credentials *c,
+                     const ef_doc *dataset, int upload, ef_err *err)
+{
+    return ef_credentials_open(c, a->ws, dataset, upload, a->sk, err);
 }
 
 /* One dataset of the configuration: its credentials, from the workspace, and
@@ -36089,8 +36112,8 @@ cli_appconfig_read(struct cli_appconfig *a, const char *path, ef_err *err)
  * application sees a byte of it (d->pinned).
  * Fails:   EF_E_POLICY, EF_E_AUTH, EF_E_FORMAT, naming the dataset. */
 static ef_status
-cli_appconfig_dataset(struct cli_appconfig *a, const struct cli_book *b,
-                      uint32_t node, int output, int schemes, ef_err *err)
+cli_appconfig_dataset(struct cli_appconfig *a, uint32_t node, int output,
+                      int schemes, ef_err *err)
 {
     struct run_dataset *d = NULL;
     unsigned char hash[EF_SHA256_BYTES];
@@ -36112,11 +36135,10 @@ cli_appconfig_dataset(struct cli_appconfig *a, const struct cli_book *b,
     d->size = (uint64_t)doc_integer(
         &a->json, ef_json_member(&a->json, node, slice_str("size")), 0);
     d->pinned = doc_hash_of(d->sha256, &a->json, sha256);
-    doc = ws_find_kind(&b->ws, hash, EF_DOC_DATASET);
+    doc = ws_find_kind(a->ws, hash, EF_DOC_DATASET);
     d->cred = ef_secret_alloc(sizeof *d->cred, NULL);
-    rc = d->cred != NULL
-             ? ef_credentials_open(d->cred, &b->ws, doc, output, a->sk, err)
-             : reject_memory(err);
+    rc = d->cred != NULL ? a->credentials(a, d->cred, doc, output, err)
+                         : reject_memory(err);
     if (rc == EF_OK)
         rc = ef_location_check(&d->scheme, buf_slice(&d->location), err);
     if (rc == EF_OK)
@@ -36132,8 +36154,7 @@ cli_appconfig_dataset(struct cli_appconfig *a, const struct cli_book *b,
  * name.
  * Fails: as cli_appconfig_dataset. A dataset on two ports counts once. */
 static ef_status
-cli_appconfig_ports(struct cli_appconfig *a, const struct cli_book *b,
-                    int schemes, ef_err *err)
+cli_appconfig_ports(struct cli_appconfig *a, int schemes, ef_err *err)
 {
     const ef_json *json = &a->json;
     uint32_t ports = doc_at(json, "ports"), i, k, sets;
@@ -36148,7 +36169,7 @@ cli_appconfig_ports(struct cli_appconfig *a, const struct cli_book *b,
             "output");
         for (k = sets + 1; rc == EF_OK && k < json->nodes[sets].end;
              k = json->nodes[k].end)
-            rc = cli_appconfig_dataset(a, b, k, output, schemes, err);
+            rc = cli_appconfig_dataset(a, k, output, schemes, err);
     }
     run_port_sort(&a->in);
     run_port_sort(&a->out);
@@ -36302,8 +36323,10 @@ cli_appconfig_open(const struct cli *c, struct cli_appconfig *a,
     if (rc == EF_OK)
         rc = with_file(err, cli_appconfig_approved(a, &b, err),
                        c->value[CLI_APPCONFIG]);
+    a->ws = &b.ws;
+    a->credentials = cli_appconfig_unseal;
     if (rc == EF_OK)
-        rc = cli_appconfig_ports(a, &b, job->store.schemes, err);
+        rc = cli_appconfig_ports(a, job->store.schemes, err);
     cli_book_close(&b);
     if (rc == EF_OK)
         rc = cli_appconfig_command(a, err);
@@ -36317,22 +36340,437 @@ cli_appconfig_open(const struct cli *c, struct cli_appconfig *a,
     return rc;
 }
 
+/* --- run in an enclave --- */
+
+/* What is believed, and why. The APPCONFIG_ID and the keys of --trust come
+ * with the image or its environment, and are part of what is measured or put
+ * into PCR16. Everything else comes from outside: the documents, which are
+ * verified here, one by one, and must come to that very configuration by the
+ * approval of keys that are trusted; the credentials, which must be those that
+ * the documents commit to; the inputs, which must be the files that were
+ * approved. The service and the parent instance can refuse, or say nothing;
+ * they can't have anything else run, or on anything else.
+ * In order: bind the enclave (PCR16, all registers locked), a nonce, the
+ * attestation with a fresh key, what the service releases to it, the
+ * documents, who approved, every credential. Only then something is fetched.
+ */
+
+struct cli_enclave {
+    int nsm;       /* the device; -1: not open */
+    char path[32]; /* by what name the application's cage hides it */
+    unsigned char id[EF_SHA256_BYTES]; /* APPCONFIG_ID */
+    unsigned char *trust;              /* trust_n thumbprints */
+    size_t trust_n;
+    ef_workspace ws;
+    const ef_doc *workflow;
+    ef_buf text, node; /* the configuration; its application's name */
+    const char *url;   /* the release service */
+    const struct store_opts *store;
+    unsigned char *sk;    /* X25519, secret memory */
+    ef_buf nonce, answer; /* raw; what the service said */
+    ef_buf plain;         /* secret: the credentials, and the token */
+    ef_json released;     /* its index */
+};
+
+/* Safe on zeros but for nsm. Wipes what is secret. */
+static void
+cli_enclave_free(struct cli_enclave *e)
+{
+    file_close(e->nsm);
+    free(e->trust);
+    ef_workspace_free(&e->ws);
+    ef_buf_free(&e->text);
+    ef_buf_free(&e->node);
+    ef_secret_free(e->sk, EF_X25519_BYTES);
+    ef_buf_free(&e->nonce);
+    ef_buf_free(&e->answer);
+    ef_json_free(&e->released);
+    ef_buf_free(&e->plain);
+    e->nsm = -1;
+}
+
+/* One key of --trust: a thumbprint, or the file of a public key. */
+static ef_status
+cli_enclave_trust(unsigned char kid[EF_KID_BYTES], const char *text,
+                  ef_err *err)
+{
+    ef_pem_key key;
+    ef_status rc;
+
+    if (doc_bytes(kid, EF_KID_BYTES, slice_str(text), NULL) == EF_OK)
+        return EF_OK;
+    rc = cli_read_public(&key, text, err);
+    if (rc == EF_OK)
+        ef_p256_kid(kid, key.public_key);
+    else
+        rc = with_hint(err, rc,
+                       "--trust takes a thumbprint of 43 characters, or a "
+                       "file with a public key");
+    return rc;
+}
+
+/* The ID and the keys, from the command line.
+ * Fails:   EF_E_USAGE, EF_E_FORMAT, EF_E_IO, EF_E_MEMORY. */
+static ef_status
+cli_enclave_begin(const struct cli *c, struct cli_enclave *e, ef_err *err)
+{
+    size_t i;
+    ef_status rc = ef_hex_decode(e->id, sizeof e->id,
+                                 slice_str(c->value[CLI_APPCONFIG_ID]), NULL);
+
+    if (rc != EF_OK)
+        return with_where(err,
+                          reject(err, EF_E_USAGE, EF_NOWHERE,
+                                 "--appconfig takes 64 hex digits, as "
+                                 "encflow workflow hashes prints them"),
+                          slice_str(c->value[CLI_APPCONFIG_ID]));
+    e->trust = calloc(c->listed_n + 1, EF_KID_BYTES);
+    if (e->trust == NULL)
+        return reject_memory(err);
+    for (i = 0; rc == EF_OK && i < c->listed_n; i++)
+        if (c->listed_as[i] == CLI_TRUST)
+            rc = cli_enclave_trust(e->trust + EF_KID_BYTES * e->trust_n++,
+                                   c->listed[i], err);
+    return rc;
+}
+
+/* The device, and PCR16: from here on this enclave can run one configuration.
+ * Fails:   as nsm_open and nsm_bind. */
+static ef_status
+cli_enclave_bind(struct cli_enclave *e, ef_err *err)
+{
+    ef_status rc = nsm_open(&e->nsm, err);
+
+    snprintf(e->path, sizeof e->path, "/proc/self/fd/%d", e->nsm);
+    return rc == EF_OK ? nsm_bind(e->nsm, e->id, err) : rc;
+}
+
+/* Ask the service, and index its answer, which stays in e->answer. */
+static ef_status
+cli_enclave_ask(struct cli_enclave *e, ef_json *json, const ef_buf *request,
+                ef_err *err)
+{
+    ef_status rc = buf_status(request, err);
+
+    if (rc == EF_OK)
+        rc = svc_ask(&e->answer, e->url, buf_slice(request), e->store, err);
+    if (rc == EF_OK)
+        rc = with_where(
+            err, ef_release_answer_parse(json, buf_slice(&e->answer), err),
+            slice_str(e->url));
+    return rc;
+}
+
+/* A member of an answer that is there, or the answer is another one's. */
+static ef_status
+cli_enclave_member(uint32_t *node, const ef_json *json, const char *name,
+                   ef_err *err)
+{
+    *node = doc_at(json, name);
+    return *node != EF_JSON_NONE
+               ? EF_OK
+               : reject(err, EF_E_FORMAT, EF_NOWHERE,
+                        "the release service answers something else than it "
+                        "was asked");
+}
+
+/* The service's nonce: so that it knows the document to be fresh. */
+static ef_status
+cli_enclave_nonce(struct cli_enclave *e, ef_err *err)
+{
+    ef_json json = {.nodes = NULL};
+    ef_buf request = {0};
+    uint32_t node;
+    ef_status rc;
+
+    ef_buf_str(&request, "{\"request\":\"nonce\",\"version\":1}");
+    rc = cli_enclave_ask(e, &json, &request, err);
+    if (rc == EF_OK)
+        rc = cli_enclave_member(&node, &json, "nonce", err);
+    if (rc == EF_OK)
+        rc = ef_base64url_decode(&e->nonce, json_inside(&json, node), err);
+    ef_json_free(&json);
+    ef_buf_free(&request);
+    return rc;
+}
+
+/* UNTRUSTED: jws, one document that the service sends. A service that sends
+ * what is no document is no such service: nothing is passed over.
+ * Fails:   as ef_workspace_add. Fuzz: fuzz/fuzz_workspace.c. */
+static ef_status
+cli_enclave_take(struct cli_enclave *e, ef_slice text, ef_err *err)
+{
+    unsigned char hash[EF_SHA256_BYTES];
+    char name[2 * EF_SHA256_BYTES];
+    ef_jws jws;
+    ef_status rc = ef_jws_parse(&jws, text, err);
+
+    if (rc == EF_OK) {
+        ef_sha256(hash, jws.payload.p, jws.payload.n);
+        ef_hex_encode(name, hash, sizeof hash, 0);
+    }
+    ef_jws_free(&jws);
+    return rc == EF_OK
+               ? ef_workspace_add(&e->ws, slice(name, sizeof name), text, err)
+               : rc;
+}
+
+/* All documents of an answer.
+ * Fails:   EF_E_AUTH for a forged one. */
+static ef_status
+cli_enclave_documents(struct cli_enclave *e, const ef_json *json, ef_err *err)
+{
+    uint32_t list, i;
+    ef_status rc = cli_enclave_member(&list, json, "documents", err);
+
+    for (i = list + 1; rc == EF_OK && i < json->nodes[list].end;
+         i = json->nodes[i].end)
+        rc = cli_enclave_take(e, json_inside(json, i), err);
+    return with_where(err, rc, slice_str("a document from the service"));
+}
+
+/* Attest with a fresh key; take what is released to it.
+ * Secret:  e->sk, e->plain.
+ * Post:    e->ws has the service's documents, each verified; e->released what
+ * it sealed to us. Nothing of either is believed yet. */
+static ef_status
+cli_enclave_release(struct cli_enclave *e, ef_err *err)
+{
+    unsigned char pk[EF_X25519_BYTES];
+    ef_json json = {.nodes = NULL};
+    ef_buf document = {0}, request = {0};
+    ef_status rc = cli_enclave_nonce(e, err);
+
+    e->sk = ef_secret_alloc(EF_X25519_BYTES, NULL);
+    if (rc == EF_OK)
+        rc = e->sk == NULL ? reject_memory(err) : ef_x25519_new(e->sk, err);
+    if (rc == EF_OK) {
+        ef_x25519_public(pk, e->sk);
+        rc = nsm_document(e->nsm, &document, slice(e->id, sizeof e->id),
+                          buf_slice(&e->nonce), slice(pk, sizeof pk), err);
+    }
+    ef_buf_str(&request, "{\"appconfig\":\"");
+    doc_add_hash(&request, e->id);
+    ef_buf_str(&request, "\",\"document\":\"");
+    ef_base64url_encode(&request, buf_slice(&document));
+    ef_buf_str(&request, "\",\"request\":\"release\",\"version\":1}");
+    if (rc == EF_OK)
+        rc = cli_enclave_ask(e, &json, &request, err);
+    if (rc == EF_OK)
+        rc = cli_enclave_documents(e, &json, err);
+    if (rc == EF_OK)
+        rc = with_where(err,
+                        ef_release_open(&e->plain, e->sk, &json, e->id,
+                                        buf_slice(&e->nonce), err),
+                        slice_str(e->url));
+    if (rc == EF_OK)
+        rc = ef_json_parse(&e->released, buf_slice(&e->plain), err);
+    ef_json_free(&json);
+    ef_buf_free(&document);
+    ef_buf_free(&request);
+    return rc;
+}
+
+/* Are all participants among the keys that were given at start? An approval by
+ * anybody else is worth nothing here: who hands us documents could have made a
+ * workflow of people of his own.
+ * Fails:   EF_E_POLICY naming the key that is missing. */
+static ef_status
+cli_enclave_trusted(const struct cli_enclave *e, ef_err *err)
+{
+    struct wf_people people = {.kids = NULL};
+    ef_buf name = {0};
+    ef_status rc = wf_people_of(&people, &e->ws, e->workflow, "participants",
+                                e->workflow, err);
+    size_t i, k;
+
+    for (i = 0; rc == EF_OK && i < people.n; i++) {
+        const unsigned char *kid = people.kids + i * EF_KID_BYTES;
+
+        for (k = 0; k < e->trust_n; k++)
+            if (memcmp(e->trust + k * EF_KID_BYTES, kid, EF_KID_BYTES) == 0)
+                break;
+        if (k < e->trust_n)
+            continue;
+        doc_add_kid(&name, kid);
+        rc = with_hint(err,
+                       reject(err, EF_E_POLICY, EF_NOWHERE,
+                              "a participant's key is not trusted"),
+                       "--trust names each participant's key");
+        with_where(err, rc, buf_slice(&name));
+    }
+    ef_buf_free(&name);
+    wf_people_free(&people);
+    return rc;
+}
+
+/* A dataset's credentials, of those that were released.
+ * UNTRUSTED: e->released, and secret. What the documents commit to decides.
+ * Fails:   EF_E_AUTH for another key than the approved one; EF_E_FORMAT. */
+static ef_status
+cli_enclave_credentials(struct cli_appconfig *a, ef_credentials *c,
+                        const ef_doc *dataset, int upload, ef_err *err)
+{
+    const ef_json *json = &a->enclave->released;
+    ef_buf name = {0};
+    uint32_t node = doc_at(json, "datasets");
+    ef_status rc;
+
+    doc_add_hash(&name, dataset->hash);
+    ef_buf_str(&name, upload ? ":upload" : ":download");
+    rc = buf_status(&name, err);
+    if (rc == EF_OK && node != EF_JSON_NONE)
+        node = ef_json_member(json, node, buf_slice(&name));
+    if (rc == EF_OK && node == EF_JSON_NONE)
+        rc = reject(err, EF_E_POLICY, EF_NOWHERE,
+                    "the release service did not release its credentials");
+    if (rc == EF_OK)
+        rc = ef_credentials_parse(
+            c, slice(json->text.p + json->nodes[node].at, json->nodes[node].n),
+            err);
+    if (rc == EF_OK)
+        rc = ef_credentials_check(c, dataset, err);
+    ef_buf_free(&name);
+    return rc;
+}
+
+/* Append in as base64. Memory that ran out shows in out->failed. */
+static void
+cli_add_base64(ef_buf *out, ef_slice in)
+{
+    size_t n = EF_BASE64_BYTES(in.n);
+
+    if (!buf_room(out, n))
+        return;
+    ef_base64_encode((char *)out->p + out->n, in.p, in.n);
+    out->n += n;
+}
+
+/* The inputs of a receipt: {"NAME":"HASH",...}. */
+static void
+cli_receipt_inputs(ef_buf *out, const struct run_port *in)
+{
+    size_t i;
+
+    for (i = 0; i < in->n; i++) {
+        ef_buf_byte(out, i == 0 ? '{' : ',');
+        ef_json_quote(out, slice_str(in->set[i].name));
+        ef_buf_str(out, ":\"");
+        doc_add_hash(out, in->set[i].sha256);
+        ef_buf_byte(out, '"');
+    }
+    ef_buf_str(out, in->n == 0 ? "{}" : "}");
+}
+
+/* The enclave's word for an answer, by the device: run_job's attest.
+ * Fails:   as nsm_document: then nothing is delivered. */
+static ef_status
+cli_enclave_receipt(void *ctx, ef_buf *out, const struct run_port *in,
+                    const unsigned char output[EF_SHA256_BYTES], ef_err *err)
+{
+    struct cli_enclave *e = ctx;
+    unsigned char user_data[EF_SHA256_BYTES];
+    ef_buf inputs = {0}, document = {0};
+    ef_status rc;
+
+    cli_receipt_inputs(&inputs, in);
+    rc = buf_status(&inputs, err);
+    if (rc == EF_OK)
+        rc = ef_receipt_begin(out, user_data, e->id, buf_slice(&inputs), output,
+                              err);
+    if (rc == EF_OK)
+        rc = nsm_document(e->nsm, &document, slice(user_data, sizeof user_data),
+                          slice(NULL, 0), slice(NULL, 0), err);
+    ef_buf_str(out, ",\"document\":\"");
+    cli_add_base64(out, buf_slice(&document));
+    ef_buf_str(out, "\"}");
+    ef_buf_free(&inputs);
+    ef_buf_free(&document);
+    return rc == EF_OK ? buf_status(out, err) : rc;
+}
+
+/* Tell the service that the run is over, so that its log says so. What it
+ * answers changes nothing: the result is delivered.
+ * Secret:  the token, which shows that it is we who say so. */
+static void
+cli_enclave_done(struct cli_enclave *e)
+{
+    ef_json json = {.nodes = NULL};
+    ef_buf request = {0};
+    ef_err err = {0};
+    uint32_t token = doc_at(&e->released, "token");
+
+    if (token == EF_JSON_NONE)
+        return;
+    ef_buf_str(&request, "{\"appconfig\":\"");
+    doc_add_hash(&request, e->id);
+    ef_buf_str(&request, "\",\"nonce\":\"");
+    ef_base64url_encode(&request, buf_slice(&e->nonce));
+    ef_buf_str(&request, "\",\"request\":\"done\",\"token\":\"");
+    ef_buf_add(&request, json_inside(&e->released, token).p,
+               json_inside(&e->released, token).n);
+    ef_buf_str(&request, "\",\"version\":1}");
+    if (cli_enclave_ask(e, &json, &request, &err) != EF_OK && !cli_quiet) {
+        cli_prefix();
+        fprintf(stderr,
+                "note: the release service's log does not say that this run "
+                "is over: %s\n",
+                err.msg);
+    }
+    ef_json_free(&json);
+    ef_buf_free(&request);
+}
+
+/* What `run --appconfig` needs, into e, a and job: everything is verified and
+ * in secret memory; nothing was fetched or written but the items.
+ * Fails:   as its parts. */
+static ef_status
+cli_enclave_open(const struct cli *c, struct cli_enclave *e,
+                 struct cli_appconfig *a, struct run_job *job, ef_err *err)
+{
+    const char *root = c->value[CLI_ROOT] != NULL ? c->value[CLI_ROOT] : "";
+    ef_status rc = cli_enclave_begin(c, e, err);
+
+    e->url = c->value[CLI_RELEASE];
+    e->store = &job->store;
+    a->enclave = e;
+    a->ws = &e->ws;
+    a->credentials = cli_enclave_credentials;
+    if (rc == EF_OK)
+        rc = cli_enclave_bind(e, err);
+    if (rc == EF_OK)
+        rc = cli_enclave_release(e, err);
+    if (rc == EF_OK)
+        rc = ef_appconfig_find(&e->text, &e->workflow, &e->node, &e->ws, e->id,
+                               err);
+    if (rc == EF_OK)
+        rc = cli_enclave_trusted(e, err);
+    if (rc == EF_OK)
+        rc = cli_appconfig_index(a, buf_slice(&e->text), err);
+    if (rc == EF_OK)
+        rc = cli_appconfig_ports(a, job->store.schemes, err);
+    if (rc == EF_OK)
+        rc = cli_appconfig_command(a, err);
+    if (rc == EF_OK)
+        rc = cli_appconfig_items(a, root, err);
+    /* the one thing here that the application must not reach */
+    job->ports = e->path;
+    job->given_in = &a->in;
+    job->given_out = &a->out;
+    job->command = a->command;
+    job->ctx = e;
+    if (c->value[CLI_RECEIPT] != NULL)
+        job->attest = cli_enclave_receipt;
+    return rc;
+}
+
 /* What was approved is what runs: neither another command nor another ports
- * folder beside it; and what belongs to it is nothing without it. 0, or 2
- * after a message.
+ * folder beside it. 0, or 2 after a message.
  * Fails, for instance, for `run --appconfig-file f.json -- sh`: whoever wants
  * another command wants another configuration, and its approval. */
 static int
-cli_appconfig_usage(const struct cli *c)
+cli_configured_usage(const struct cli *c)
 {
-    if (c->value[CLI_APPCONFIG] == NULL) {
-        if (c->value[CLI_RELEASE_KEY] != NULL || c->value[CLI_ROOT] != NULL ||
-            c->value[CLI_WORKSPACE] != NULL)
-            return cli_usage("--release-key, --root and --workspace need "
-                             "--appconfig-file",
-                             NULL);
-        return 0;
-    }
     if (c->after != NULL)
         return cli_usage("the configuration says the command: none after --",
                          NULL);
@@ -36341,11 +36779,77 @@ cli_appconfig_usage(const struct cli *c)
         return cli_usage("the configuration says the ports: no --ports, "
                          "--input, --output",
                          NULL);
+    return 0;
+}
+
+/* Is it one of the options that need a configuration's approval? They are
+ * nothing without it. */
+static int
+cli_has_trust(const struct cli *c)
+{
+    size_t i;
+
+    for (i = 0; i < c->listed_n; i++)
+        if (c->listed_as[i] == CLI_TRUST)
+            return 1;
+    return 0;
+}
+
+/* The options of an attested run. 0, or 2 after a message. */
+static int
+cli_enclave_usage(const struct cli *c)
+{
+    if (c->value[CLI_APPCONFIG] != NULL || c->value[CLI_RELEASE_KEY] != NULL)
+        return cli_usage("--appconfig is a run in an enclave: no "
+                         "--appconfig-file, no --release-key",
+                         NULL);
+    if (c->value[CLI_RELEASE] == NULL)
+        return cli_usage("--appconfig needs --release URL", NULL);
+    if (!cli_has_trust(c))
+        return cli_usage("--appconfig needs --trust KEY for each participant "
+                         "of the workflow",
+                         NULL);
+    return cli_configured_usage(c);
+}
+
+/* Which kind of run, and whether its options fit. 0, or 2 after a message. */
+static int
+cli_appconfig_usage(const struct cli *c)
+{
+    int status;
+
+    if (c->value[CLI_APPCONFIG_ID] != NULL)
+        return cli_enclave_usage(c);
+    if (c->value[CLI_RELEASE] != NULL || c->value[CLI_RECEIPT] != NULL ||
+        cli_has_trust(c))
+        return cli_usage("--release, --trust and --receipt need --appconfig ID",
+                         NULL);
+    if (c->value[CLI_APPCONFIG] == NULL) {
+        if (c->value[CLI_RELEASE_KEY] != NULL || c->value[CLI_ROOT] != NULL ||
+            c->value[CLI_WORKSPACE] != NULL)
+            return cli_usage("--release-key, --root and --workspace need "
+                             "--appconfig-file",
+                             NULL);
+        return 0;
+    }
+    status = cli_configured_usage(c);
+    if (status != 0)
+        return status;
     if (c->value[CLI_WORK] == NULL || file_is_std(c->value[CLI_RELEASE_KEY]))
         return cli_usage("--appconfig-file needs --work DIR and --release-key "
                          "FILE, the private key that opens the credentials",
                          NULL);
     return 0;
+}
+
+/* Where the run works: --work, or beside the ports folder.
+ * Fails:   as cli_absolute and cli_default_work. */
+static ef_status
+cli_run_work(const struct cli *c, ef_buf *work, const char *ports, ef_err *err)
+{
+    return c->value[CLI_WORK] != NULL
+               ? cli_absolute(work, c->value[CLI_WORK], err)
+               : cli_default_work(work, ports, err);
 }
 
 /* In order: the numbers, a command behind "--", the ports' names; then the
@@ -36373,9 +36877,10 @@ cli_run(struct cli *c)
                           .command = c->after,
                           .note = cli_run_note};
     struct cli_appconfig config = {.text = NULL};
+    struct cli_enclave enclave = {.nsm = -1};
     ef_buf work = {0};
     ef_err err = {0};
-    ef_status rc = EF_OK;
+    ef_status rc;
     int status;
 
     /* 0 stands for never, and is what no --timeout means */
@@ -36403,22 +36908,21 @@ cli_run(struct cli *c)
     job.store.progress = cli_progress(&progress, c);
     /* self outlives the run: it is this function's */
     job.self = cli_self(self);
-    if (c->value[CLI_APPCONFIG] != NULL)
-        rc = cli_appconfig_open(c, &config, &job, &err);
-    if (rc != EF_OK)
-        ; /* it has said why */
-    else if (c->value[CLI_WORK] != NULL)
-        rc = cli_absolute(&work, c->value[CLI_WORK], &err);
-    else
-        rc = cli_default_work(&work, job.ports, &err);
-    /* NULL only where rc is a failure: not looked at then */
+    rc = cli_run_work(c, &work, job.ports, &err);
     job.work = (const char *)work.p;
+    if (rc == EF_OK && c->value[CLI_APPCONFIG_ID] != NULL)
+        rc = cli_enclave_open(c, &enclave, &config, &job, &err);
+    else if (rc == EF_OK && c->value[CLI_APPCONFIG] != NULL)
+        rc = cli_appconfig_open(c, &config, &job, &err);
     if (rc == EF_OK) {
         cli_say(c, "ports folder %s, work folder %s", job.ports, job.work);
         rc = run_job(&job, &err);
+        if (config.enclave != NULL)
+            cli_enclave_done(&enclave);
     }
     /* also after a failure: its message wants a clean line */
     cli_progress_end(&progress);
+    cli_enclave_free(&enclave);
     cli_appconfig_free(&config);
     ef_buf_free(&work);
     return rc == EF_OK ? 0 : cli_fail(&err);
@@ -37216,10 +37720,12 @@ static const struct cli_command cli_commands[] = {
      cli_run,
      0,
      0,
-     {CLI_PORTS, CLI_INPUT, CLI_OUTPUT, CLI_APPCONFIG, CLI_RELEASE_KEY,
-      CLI_WORKSPACE, CLI_ROOT, CLI_WORK, CLI_TIMEOUT, CLI_SHARD, CLI_PROXY,
-      CLI_STALL, CLI_CONNECT, CLI_MAX_TIME, CLI_ALLOW_NET, CLI_ALLOW_HTTP,
-      CLI_ALLOW_FILE, CLI_CACERT}},
+     {CLI_PORTS,       CLI_INPUT,     CLI_OUTPUT,    CLI_APPCONFIG_ID,
+      CLI_RELEASE,     CLI_TRUST,     CLI_RECEIPT,   CLI_APPCONFIG,
+      CLI_RELEASE_KEY, CLI_WORKSPACE, CLI_ROOT,      CLI_WORK,
+      CLI_TIMEOUT,     CLI_SHARD,     CLI_PROXY,     CLI_STALL,
+      CLI_CONNECT,     CLI_MAX_TIME,  CLI_ALLOW_NET, CLI_ALLOW_HTTP,
+      CLI_ALLOW_FILE,  CLI_CACERT}},
     /* FILE or URL may be missing: standard input */
     {"result",
      "[-K KEYFILE] [FILE|URL]",
@@ -37351,8 +37857,8 @@ static int
 cli_repeats(enum cli_option o)
 {
     static const unsigned char many[] = {
-        CLI_LABEL,    CLI_PCRS,    CLI_PCR,      CLI_EIF, CLI_DOMAIN,
-        CLI_APPROVER, CLI_PORT_IN, CLI_PORT_OUT, CLI_ITEM};
+        CLI_LABEL,    CLI_PCRS,    CLI_PCR,      CLI_EIF,  CLI_DOMAIN,
+        CLI_APPROVER, CLI_PORT_IN, CLI_PORT_OUT, CLI_ITEM, CLI_TRUST};
 
     return memchr(many, (int)o, sizeof many) != NULL;
 }
