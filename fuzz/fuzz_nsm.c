@@ -366,7 +366,8 @@ act(unsigned char *to, const unsigned char *request, size_t n)
         return describe(to);
     if (n > 2 && request[2] == 'E')
         return extend(to, request, n);
-    device.locked = device.locked_by_us = 1;
+    if (what != 2) /* else it says so, and does not */
+        device.locked = device.locked_by_us = 1;
     return put_name(to, 0, "LockPCRs");
 }
 
