@@ -214,6 +214,10 @@ fuzz-oss: deps-afl ## build as OSS-Fuzz does, for three engines, and run
 cli: encflow encflow-static build/faults/encflow ## command-line tests
 	$(PROVE) -j2 $(wildcard tests/*.bats)
 
+# The NSM's stand-in, for one process: tests/nsm_preload.c.
+build/nsm_preload.so: tests/nsm.c tests/nsm_preload.c tests/nsm.h | build
+	$(CC) $(OPT) $(BASE) -fPIC -shared $(filter %.c,$^) -o $@ -lcrypto
+
 # The application's child has a clean environment, and its cage lets no leak
 # checker in: it takes its options from tests/asan_options.c.
 build/asan/encflow: encflow.c encflow.h tests/asan_options.c

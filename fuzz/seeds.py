@@ -780,6 +780,21 @@ def cbor_seeds():
         yield "keys-%d" % i, seed(text, 60, u32(i * 104729))
 
 
+def nsm_seeds():
+    asks = ("attest", "extend", "lock", "describe")
+    for i, r in enumerate(records("nsm.txt")):
+        text = r.get("answer") or r.get("data") or r.get("nonce") or b""
+        text += bytes(r.get("zeros") or 0)
+        yield r["id"], seed(text, asks.index(r["ask"]), i % 4, u32(i * 7919),
+                            0)
+    for i in range(60):  # what others do while an enclave is bound
+        yield "bind-%d" % i, seed(bytes([i]) * 32, 0, 3, u32(i * 104729), 0)
+    for i in range(1, 16):
+        yield "starve-%d" % i, seed(b"x" * 600, 0, 3, u32(i * 7919), i)
+    for i in range(8):
+        yield "errno-%d" % i, seed(b"", 0, 0, u32(i * 7919), 0)
+
+
 # what fuzz_eif.c makes of its input
 EIF_RAW, EIF_CRC, EIF_TABLE, EIF_SIGNATURE, EIF_PEM, EIF_DER = range(6)
 
@@ -976,6 +991,7 @@ TARGETS = {
     "jws": jws_seeds,
     "hpke": hpke_seeds,
     "cbor": cbor_seeds,
+    "nsm": nsm_seeds,
     "eif": eif_seeds,
     "measurement": measurement_seeds,
     "markdown": markdown_seeds,

@@ -1211,6 +1211,26 @@ os.open("plaintext", os.O_CREAT | os.O_WRONLY)'
     [ "$said" = end ]
 }
 
+@test "run: the application may not ask the security module" {
+    plain_ports
+    local option
+    # by the type of the number, on any descriptor; 0x5401 is a terminal's
+    for option in '' --allow-net; do
+        job $option -- "$PYTHON" -c "import fcntl, errno
+for number in (0xC0200A00, 0xC0200A01, 0x0A00, 0x40080AFF, 0x5401, 0xA0):
+    try:
+        fcntl.ioctl(0, number, bytes(32))
+        print(hex(number), 'could')
+    except OSError as e:
+        print(hex(number), errno.errorcode[e.errno])"
+        delivered
+        rm -rf "$WORK"
+        take_result
+        [ "$returncode" = 0 ]
+        [ "$out" = "b'0xc0200a00 EPERM\n0xc0200a01 EPERM\n0xa00 EPERM\n0x40080aff EPERM\n0x5401 ENOTTY\n0xa0 ENOTTY\n'" ]
+    done
+}
+
 @test "run: the application cannot end or cripple its runner" {
     plain_ports
     local script

@@ -4162,6 +4162,138 @@ test_cbor(void **state)
 }
 
 /* ----------------------------------------------------------------------- *
+ * The NSM                                                                 *
+ * ----------------------------------------------------------------------- */
+
+static ef_nsm_request
+nsm_ask(const struct vec_rec *r)
+{
+    static const char *const asks[] = {"attest", "extend", "lock", "describe"};
+    const char *ask = vec_word(r, "ask");
+    size_t k = 0;
+
+    while (k < 3 && strcmp(ask, asks[k]) != 0)
+        k++;
+    CHECK(strcmp(ask, asks[k]) == 0);
+    return (ef_nsm_request)k;
+}
+
+/* A field's bytes, p NULL where the record has none. */
+static ef_slice
+nsm_given(const struct vec_rec *r, const char *name)
+{
+    return vec_has(r, name) ? vec_bytes(r, name) : slice(NULL, 0);
+}
+
+static ef_status
+nsm_write(ef_buf *out, const struct vec_rec *r, ef_err *err)
+{
+    uint32_t index = (uint32_t)vec_int(r, "index");
+
+    switch (nsm_ask(r)) {
+    case EF_NSM_ATTEST:
+        return ef_nsm_attest(out, nsm_given(r, "user_data"),
+                             nsm_given(r, "nonce"), nsm_given(r, "public_key"),
+                             err);
+    case EF_NSM_EXTEND:
+        return ef_nsm_extend(out, index, vec_bytes(r, "data"), err);
+    case EF_NSM_LOCK:
+        return ef_nsm_lock(out, index, err);
+    case EF_NSM_DESCRIBE:
+        break;
+    }
+    return ef_nsm_describe(out, index, err);
+}
+
+static void
+nsm_written(const struct vec_rec *r)
+{
+    unsigned char pcr[EF_PCR_BYTES];
+    ef_buf out = {0};
+    ef_err err = {0};
+    ef_status rc = nsm_write(&out, r, &err);
+
+    if (CHECK_STATUS(rc, vec_status(r, "expect"), &err)) {
+        if (rc == EF_OK) {
+            CHECK_BUF(out, vec_bytes(r, "request"));
+            CHECK(out.n <= EF_MAX_NSM_REQUEST_BYTES);
+        } else {
+            CHECK_REFUSAL(r, &err);
+            CHECK(out.n == 0);
+            CHECK_INT(nsm_write(&out, r, NULL), rc);
+        }
+    }
+    if (vec_has(r, "extended")) {
+        ef_pcr_extended(pcr, vec_bytes(r, "data"));
+        CHECK_BYTES(pcr, sizeof pcr, vec_bytes(r, "extended"));
+    }
+    ef_buf_free(&out);
+}
+
+static void
+each_nsm(const struct vec_rec *r)
+{
+    ef_slice answer = vec_bytes(r, "answer");
+    size_t n = answer.n + (size_t)vec_int(r, "zeros");
+    unsigned char *p = block(n);
+    ef_nsm_answer a, untouched;
+    ef_err err = {0};
+    ef_status rc;
+
+    rec = r;
+    if (!vec_has(r, "answer")) {
+        free(p);
+        nsm_written(r);
+        return;
+    }
+    memset(p, 0, n);
+    if (answer.n > 0)
+        memcpy(p, answer.p, answer.n);
+    memset(&a, 0xa5, sizeof a);
+    untouched = a;
+    rc = ef_nsm_answer_parse(&a, slice(p, n), nsm_ask(r), &err);
+    if (CHECK_STATUS(rc, vec_status(r, "expect"), &err)) {
+        if (rc == EF_OK) {
+            CHECK_BYTES(a.document.p, a.document.n, vec_bytes(r, "document"));
+            CHECK_BYTES(a.pcr.p, a.pcr.n, vec_bytes(r, "pcr"));
+            CHECK_INT(a.locked, vec_int(r, "locked"));
+        } else {
+            CHECK_REFUSAL(r, &err);
+            CHECK(memcmp(&a, &untouched, sizeof a) == 0);
+            CHECK_INT(ef_nsm_answer_parse(&a, slice(p, n), nsm_ask(r), NULL),
+                      rc);
+        }
+    }
+    free(p);
+}
+
+static const char nsm_fields[] =
+    "id source why? ask expect:status at:int? msg:text? index:int? "
+    "user_data:hex? nonce:hex? public_key:hex? data:hex? request:hex? "
+    "extended:hex? answer:hex? zeros:int? document:hex? pcr:hex? locked:int?";
+
+static void
+test_nsm(void **state)
+{
+    (void)state;
+    vec_run("vectors/nsm.txt", nsm_fields, each_nsm);
+    done();
+}
+
+/* for test_guard_pages */
+static void
+feed_nsm(ef_slice in)
+{
+    ef_nsm_answer a;
+    ef_err err = {0};
+    int k, ok = 0;
+
+    for (k = 0; k < 4; k++)
+        ok += ef_nsm_answer_parse(&a, in, (ef_nsm_request)k, &err) == EF_OK;
+    CHECK(ok <= 1);
+}
+
+/* ----------------------------------------------------------------------- *
  * Enclave images and measurements                                         *
  * ----------------------------------------------------------------------- */
 
@@ -5294,6 +5426,7 @@ test_guard_pages(void **state)
     guard_run("vectors/pem.txt", pem_fields, feed_keys);
     guard_run("vectors/jwk.txt", jwk_fields, feed_keys);
     guard_run("vectors/jws.txt", jws_fields, feed_keys);
+    guard_run("vectors/nsm.txt", nsm_fields, feed_nsm);
     guard_run("vectors/measurements.txt", measurement_fields, feed_measurement);
     guard_run("vectors/markdown.txt", markdown_fields, feed_markdown);
     guard_run("vectors/appconfigs.txt", appconfig_fields, feed_workflow);
@@ -5366,6 +5499,7 @@ main(void)
         cmocka_unit_test(test_new_keys),
         cmocka_unit_test(test_no_random),
         cmocka_unit_test(test_cbor),
+        cmocka_unit_test(test_nsm),
         cmocka_unit_test(test_eif),
         cmocka_unit_test(test_measurements),
         cmocka_unit_test(test_markdown),
