@@ -27617,6 +27617,707 @@ ef_attestation_reason(const ef_err *err)
     return n < text.n && text.p[n] == ':' ? slice(text.p, n) : slice(text.p, 0);
 }
 
+/* --- release: requests, nonces, answers, the log --- */
+
+/* Three requests, each one JSON object, and an answer to each:
+ *     nonce     {"nonce":N}       time | 16 random bytes | MAC
+ *     release   {"credentials":   sealed to the attested key,
+ *                "documents":     what the enclave judges by itself,
+ *                "version":1}
+ *     done      {"done":true}     the token shows who says so
+ *     any       {"error":"refused"}  and no more: the log says why
+ * A nonce is not stored when it is made: its MAC says that it is ours, its
+ * time that it is fresh, and the log which ones were used. So the service is a
+ * filter that may end after each answer, and asking for nonces costs it
+ * nothing that grows.
+ *
+ * What the parent instance can do: pass these bytes on, or not. A request that
+ * it repeats has a nonce that was used; one that it makes up has no document;
+ * an answer that it keeps opens with a key that only the enclave has. */
+
+/* Text in base64url, of any length; decoded where it is used.
+ * UNTRUSTED: text. Fails: EF_E_FORMAT, EF_E_MEMORY.
+ * Fuzz: fuzz/fuzz_release.c. Tests: vectors/release_requests.txt. */
+static ef_status
+release_base64url(ef_slice text, ef_err *err)
+{
+    ef_buf bytes = {0};
+    ef_status rc = ef_base64url_decode(&bytes, text, err);
+
+    ef_buf_free(&bytes);
+    return rc;
+}
+
+/* A nonce's form: EF_RELEASE_NONCE_BYTES. Whose it is, its MAC says.
+ * UNTRUSTED: text. Fuzz: fuzz/fuzz_release.c, fuzz/fuzz_release_log.c. */
+static ef_status
+release_nonce(ef_slice text, ef_err *err)
+{
+    unsigned char nonce[EF_RELEASE_NONCE_BYTES];
+
+    return doc_bytes(nonce, sizeof nonce, text, err);
+}
+
+/* A signed document in an answer: its size alone. Who takes it in verifies it
+ * (ef_workspace_add). UNTRUSTED: text. Fuzz: fuzz/fuzz_release.c. */
+static ef_status
+release_jws(ef_slice text, ef_err *err)
+{
+    if (text.n > EF_MAX_JWS_BYTES)
+        return reject(err, EF_E_LIMIT, EF_NOWHERE,
+                      "a document larger than EF_MAX_JWS_BYTES (262144)");
+    return EF_OK;
+}
+
+/* Rules as documents have them (doc_check_values): each member of a request,
+ * an answer or a line is there, and none that is not known. */
+static const struct doc_rule release_rule_base64url =
+    DOC_RULE_TEXT(release_base64url);
+static const struct doc_rule release_rule_nonce = DOC_RULE_TEXT(release_nonce);
+static const struct doc_rule release_rule_jws = DOC_RULE_TEXT(release_jws);
+static const struct doc_rule release_rule_documents =
+    DOC_RULE_LIST(&release_rule_jws, 1, EF_MAX_DOCUMENTS);
+static const struct doc_rule release_rule_cut =
+    DOC_RULE_INTEGER(1, (int64_t)EF_MAX_RELEASE_LOG_BYTES);
+
+/* The requests, in the order of enum ef_release_kind. */
+static const struct doc_field release_ask_nonce_fields[] = {
+    {"/request", &doc_rule_line, 0},
+    {"/version", &wf_rule_one, 0},
+    {NULL, NULL, 0}};
+static const struct doc_field release_ask_keys_fields[] = {
+    {"/appconfig", &doc_rule_hash, 0},
+    {"/document", &release_rule_base64url, 0},
+    {"/request", &doc_rule_line, 0},
+    {"/version", &wf_rule_one, 0},
+    {NULL, NULL, 0}};
+static const struct doc_field release_ask_done_fields[] = {
+    {"/appconfig", &doc_rule_hash, 0},
+    {"/nonce", &release_rule_nonce, 0},
+    {"/request", &doc_rule_line, 0},
+    {"/token", &doc_rule_kid, 0}, /* 32 bytes, as a thumbprint is */
+    {"/version", &wf_rule_one, 0},
+    {NULL, NULL, 0}};
+static const struct {
+    const char *name;
+    ef_release_kind kind;
+    const struct doc_field *fields;
+} release_asks[] = {
+    {"nonce", EF_RELEASE_NONCE, release_ask_nonce_fields},
+    {"release", EF_RELEASE_KEYS, release_ask_keys_fields},
+    {"done", EF_RELEASE_DONE, release_ask_done_fields},
+};
+#define RELEASE_ASKS (sizeof release_asks / sizeof release_asks[0])
+
+/* The answers: the first member of each tells it from the others. */
+static const struct doc_field release_sealed_fields[] = {
+    {"/ct", &release_rule_base64url, 0},
+    {"/enc", &doc_rule_enc, 0},
+    {NULL, NULL, 0}};
+static const struct doc_rule release_rule_sealed =
+    DOC_RULE_RECORD(release_sealed_fields);
+static const struct doc_field release_keys_fields[] = {
+    {"/credentials", &release_rule_sealed, 0},
+    {"/documents", &release_rule_documents, 0},
+    {"/version", &wf_rule_one, 0},
+    {NULL, NULL, 0}};
+static const struct doc_field release_nonce_fields[] = {
+    {"/nonce", &release_rule_nonce, 0}, {NULL, NULL, 0}};
+static const struct doc_field release_done_fields[] = {
+    {"/done", &doc_rule_true, 0}, {NULL, NULL, 0}};
+static const struct doc_field release_error_fields[] = {
+    {"/error", &doc_rule_line, 0}, {NULL, NULL, 0}};
+static const struct doc_field *const release_answers[] = {
+    release_keys_fields, release_nonce_fields, release_done_fields,
+    release_error_fields};
+#define RELEASE_ANSWERS (sizeof release_answers / sizeof release_answers[0])
+
+/* The lines of the log, in the order of enum ef_release_event. */
+static const struct doc_field release_line_release_fields[] = {
+    {"/app", &doc_rule_name, 0},        {"/appconfig", &doc_rule_hash, 0},
+    {"/event", &doc_rule_line, 0},      {"/instance", &doc_rule_line, 0},
+    {"/nonce", &release_rule_nonce, 0}, {"/pcr0", &doc_rule_pcr, 0},
+    {"/prev", &doc_rule_hash, 0},       {"/time", &doc_rule_time, 0},
+    {"/workflow", &doc_rule_hash, 0},   {NULL, NULL, 0}};
+static const struct doc_field release_line_refused_fields[] = {
+    {"/appconfig", &doc_rule_hash, 1},
+    {"/event", &doc_rule_line, 0},
+    {"/instance", &doc_rule_line, 1},
+    {"/prev", &doc_rule_hash, 0},
+    {"/reason", &doc_rule_text, 0},
+    {"/time", &doc_rule_time, 0},
+    {NULL, NULL, 0}};
+static const struct doc_field release_line_done_fields[] = {
+    {"/appconfig", &doc_rule_hash, 0},  {"/event", &doc_rule_line, 0},
+    {"/nonce", &release_rule_nonce, 0}, {"/prev", &doc_rule_hash, 0},
+    {"/time", &doc_rule_time, 0},       {NULL, NULL, 0}};
+static const struct doc_field release_line_repaired_fields[] = {
+    {"/cut", &release_rule_cut, 0},
+    {"/event", &doc_rule_line, 0},
+    {"/prev", &doc_rule_hash, 0},
+    {"/time", &doc_rule_time, 0},
+    {NULL, NULL, 0}};
+static const struct {
+    const char *name;
+    const struct doc_field *fields;
+} release_events[] = {
+    {"release", release_line_release_fields},
+    {"refused", release_line_refused_fields},
+    {"done", release_line_done_fields},
+    {"repaired", release_line_repaired_fields},
+};
+#define RELEASE_EVENTS (sizeof release_events / sizeof release_events[0])
+
+/* The text that member name of the document is, escapes resolved, or an empty
+ * one: what tells which rules hold. It lives in tmp or in the document; that
+ * memory ran out shows in tmp.
+ * UNTRUSTED: doc, before its rules. Fuzz: fuzz/fuzz_release.c,
+ * fuzz/fuzz_release_log.c. */
+static ef_slice
+release_text(const ef_json *doc, const char *name, ef_buf *tmp)
+{
+    uint32_t node =
+        doc->nodes[0].type == EF_JSON_OBJECT ? doc_at(doc, name) : EF_JSON_NONE;
+
+    if (node == EF_JSON_NONE || doc->nodes[node].type != EF_JSON_STRING)
+        return slice("", 0);
+    return cred_text(doc, node, tmp);
+}
+
+/* Member name's base64url, n bytes, to out; nothing where it is not there.
+ * Its rule has asked the same; here the bytes are kept.
+ * UNTRUSTED: doc. Pre: doc passed its rules. Fails: EF_E_MEMORY.
+ * Fuzz: fuzz/fuzz_release.c, fuzz/fuzz_release_log.c. */
+static ef_status
+release_bytes(unsigned char *out, size_t n, const ef_json *doc,
+              const char *name, ef_err *err)
+{
+    ef_buf tmp = {0};
+    ef_slice text = release_text(doc, name, &tmp);
+    ef_status rc = buf_status(&tmp, err);
+
+    if (rc == EF_OK && text.n > 0)
+        rc = doc_bytes(out, n, text, err);
+    ef_buf_free(&tmp);
+    return rc;
+}
+
+/* The same of n bytes as hex digits. *found (or NULL): it is there.
+ * UNTRUSTED: doc. Pre: doc passed its rules. Fails: EF_E_MEMORY.
+ * Fuzz: fuzz/fuzz_release.c, fuzz/fuzz_release_log.c. */
+static ef_status
+release_hex(unsigned char *out, size_t n, int *found, const ef_json *doc,
+            const char *name, ef_err *err)
+{
+    ef_buf tmp = {0};
+    ef_slice text = release_text(doc, name, &tmp);
+    ef_status rc = buf_status(&tmp, err);
+
+    if (rc == EF_OK && text.n > 0)
+        rc = ef_hex_decode(out, n, text, err);
+    if (found != NULL)
+        *found = rc == EF_OK && text.n > 0;
+    ef_buf_free(&tmp);
+    return rc;
+}
+
+/* Which request json is, and that it has that one's members.
+ * "request" is looked at first, so that a request of a later version is told
+ * as such and not by a member that this one does not have.
+ * UNTRUSTED: json. Fails: EF_E_FORMAT (err->place), EF_E_MEMORY.
+ * Fuzz: fuzz/fuzz_release.c. Tests: vectors/release_requests.txt. */
+static ef_status
+release_ask(ef_release_kind *kind, const ef_json *json, ef_err *err)
+{
+    ef_buf tmp = {0};
+    ef_slice name = release_text(json, "request", &tmp);
+    ef_status rc = buf_status(&tmp, err);
+    size_t i = 0;
+
+    while (i < RELEASE_ASKS && !slice_is(name, release_asks[i].name))
+        i++;
+    ef_buf_free(&tmp);
+    if (rc != EF_OK)
+        return rc;
+    if (i == RELEASE_ASKS)
+        return with_member(err,
+                           reject(err, EF_E_FORMAT, EF_NOWHERE,
+                                  "no request that the release service knows"),
+                           "/request");
+    *kind = release_asks[i].kind;
+    return doc_check_values(json, release_asks[i].fields, err);
+}
+
+/* Size, JSON, members, bytes. Nothing is believed yet: of a release the
+ * document is decoded, and ef_attestation_parse is next.
+ * Blanks and the order of members are the sender's choice: a request is
+ * neither signed nor hashed.
+ * UNTRUSTED: json. Limits: EF_MAX_RELEASE_REQUEST_BYTES.
+ * Fuzz: fuzz/fuzz_release.c. Tests: vectors/release_requests.txt. */
+ef_status
+ef_release_request_parse(ef_release_request *out, ef_slice json, ef_err *err)
+{
+    ef_json doc = {.nodes = NULL};
+    ef_buf tmp = {0};
+    ef_status rc;
+
+    *out = (ef_release_request){.kind = EF_RELEASE_NONCE};
+    if (json.n > EF_MAX_RELEASE_REQUEST_BYTES)
+        return reject(err, EF_E_LIMIT, EF_MAX_RELEASE_REQUEST_BYTES,
+                      "REQUEST_TOO_LARGE: larger than "
+                      "EF_MAX_RELEASE_REQUEST_BYTES (65536)");
+    rc = ef_json_parse(&doc, json, err);
+    if (rc == EF_OK)
+        rc = release_ask(&out->kind, &doc, err);
+    if (rc == EF_OK)
+        rc = release_hex(out->appconfig, sizeof out->appconfig, NULL, &doc,
+                         "appconfig", err);
+    if (rc == EF_OK)
+        rc = release_bytes(out->nonce, sizeof out->nonce, &doc, "nonce", err);
+    if (rc == EF_OK)
+        rc = release_bytes(out->token, sizeof out->token, &doc, "token", err);
+    if (rc == EF_OK)
+        rc = ef_base64url_decode(&out->document,
+                                 release_text(&doc, "document", &tmp), err);
+    if (rc == EF_OK)
+        rc = buf_status(&tmp, err);
+    ef_buf_free(&tmp);
+    ef_json_free(&doc);
+    return rc;
+}
+
+/* Of the key that opens credentials, one that MACs nonces is derived: neither
+ * use can be turned against the other, and there is no second file to keep.
+ * Secret: sk, k. Tests: vectors/release_nonces.txt. */
+void
+ef_release_key(unsigned char k[EF_SHA256_BYTES],
+               const unsigned char sk[EF_X25519_BYTES])
+{
+    static const char label[] = "encflow release nonce 1";
+
+    ef_hmac_sha256(k, sk, EF_X25519_BYTES, label, sizeof label - 1);
+    burn_stack();
+}
+
+/* The time stands in front in the open: how long a nonce is good is no secret,
+ * and the log is searched no further back than to it.
+ * Secret: k. Tests: vectors/release_nonces.txt. */
+void
+ef_release_nonce_make(unsigned char nonce[EF_RELEASE_NONCE_BYTES],
+                      const unsigned char k[EF_SHA256_BYTES], int64_t now,
+                      const unsigned char random[EF_RELEASE_RANDOM_BYTES])
+{
+    size_t i;
+
+    for (i = 0; i < 8; i++)
+        nonce[i] = (unsigned char)((uint64_t)now >> (56 - 8 * i));
+    memcpy(nonce + 8, random, EF_RELEASE_RANDOM_BYTES);
+    ef_hmac_sha256(nonce + 8 + EF_RELEASE_RANDOM_BYTES, k, EF_SHA256_BYTES,
+                   nonce, 8 + EF_RELEASE_RANDOM_BYTES);
+    burn_stack();
+}
+
+/* The MAC first: of a nonce that is not ours the time says nothing. One of the
+ * future is refused without any tolerance, since the log is searched back to a
+ * nonce's own time, and no line of its use may stand before that.
+ * UNTRUSTED: nonce. Secret: k. Pre: now is not negative.
+ * Fuzz: fuzz/fuzz_release.c. Tests: vectors/release_nonces.txt. */
+ef_status
+ef_release_nonce_check(const unsigned char k[EF_SHA256_BYTES], ef_slice nonce,
+                       int64_t now, ef_err *err)
+{
+    unsigned char is[EF_RELEASE_NONCE_BYTES];
+    uint64_t made;
+
+    if (nonce.n == 0)
+        return reject(err, EF_E_AUTH, EF_NOWHERE,
+                      "NONCE_MISSING: the document has no nonce");
+    if (nonce.n != EF_RELEASE_NONCE_BYTES)
+        return reject(err, EF_E_AUTH, EF_NOWHERE,
+                      "NONCE_FOREIGN: not a nonce of this service's");
+    made = get_be(nonce.p, 8);
+    ef_release_nonce_make(is, k, (int64_t)made, nonce.p + 8);
+    if (!ef_equal(is, nonce.p, sizeof is))
+        return reject(err, EF_E_AUTH, EF_NOWHERE,
+                      "NONCE_FOREIGN: not a nonce of this service's");
+    if (made > (uint64_t)now)
+        return reject(err, EF_E_POLICY, EF_NOWHERE,
+                      "NONCE_STALE: a nonce of a time that is still to come");
+    if ((uint64_t)now - made > EF_RELEASE_NONCE_SEC)
+        return reject(err, EF_E_POLICY, EF_NOWHERE,
+                      "NONCE_STALE: older than EF_RELEASE_NONCE_SEC (300)");
+    return EF_OK;
+}
+
+/* Only who could open the answer has it: the parent instance cannot say that a
+ * run is over. Secret: k, token. Tests: vectors/release_nonces.txt. */
+void
+ef_release_token(unsigned char token[EF_SHA256_BYTES],
+                 const unsigned char k[EF_SHA256_BYTES],
+                 const unsigned char nonce[EF_RELEASE_NONCE_BYTES])
+{
+    unsigned char text[4 + EF_RELEASE_NONCE_BYTES] = "done";
+
+    memcpy(text + 4, nonce, EF_RELEASE_NONCE_BYTES);
+    ef_hmac_sha256(token, k, EF_SHA256_BYTES, text, sizeof text);
+    burn_stack();
+}
+
+/* HPKE's info, and its AAD "id:nonce": what was sealed for one request opens
+ * as the answer to no other. Memory that ran out shows in aad->failed. */
+static const char release_seal_info[] = "encflow release 1";
+static void
+release_seal_aad(ef_buf *aad, const unsigned char id[EF_SHA256_BYTES],
+                 ef_slice nonce)
+{
+    doc_add_hash(aad, id);
+    ef_buf_byte(aad, ':');
+    ef_base64url_encode(aad, nonce);
+}
+
+/* In three parts: a place for the ciphertext, HPKE, and its text. The limit is
+ * what an answer may have: an answer that nobody would read is not made.
+ * Secret: plain; only ciphertext is in out. Limits:
+ * EF_MAX_RELEASE_ANSWER_BYTES. Tests: tests/unit.c (test_release_answers). */
+ef_status
+ef_release_seal(ef_buf *out, const unsigned char pk[EF_X25519_BYTES],
+                ef_slice plain, const unsigned char id[EF_SHA256_BYTES],
+                ef_slice nonce, ef_err *err)
+{
+    unsigned char enc[EF_HPKE_ENC_BYTES];
+    unsigned char *ct = NULL;
+    ef_buf aad = {0};
+    ef_status rc;
+
+    if (plain.n > EF_MAX_RELEASE_ANSWER_BYTES / 4 * 3)
+        return reject(err, EF_E_LIMIT, EF_NOWHERE,
+                      "an answer larger than EF_MAX_RELEASE_ANSWER_BYTES "
+                      "(16777216)");
+    release_seal_aad(&aad, id, nonce);
+    ct = malloc(plain.n + EF_TAG_BYTES);
+    rc = ct == NULL ? reject_memory(err) : buf_status(&aad, err);
+    if (rc == EF_OK)
+        rc = ef_hpke_seal(enc, ct, pk, slice_str(release_seal_info),
+                          buf_slice(&aad), plain.p, plain.n, err);
+    if (rc == EF_OK) {
+        ef_buf_str(out, "{\"ct\":\"");
+        ef_base64url_encode(out, slice(ct, plain.n + EF_TAG_BYTES));
+        ef_buf_str(out, "\",\"enc\":\"");
+        ef_base64url_encode(out, slice(enc, sizeof enc));
+        ef_buf_str(out, "\"}");
+        rc = buf_status(out, err);
+    }
+    free(ct);
+    ef_buf_free(&aad);
+    return rc;
+}
+
+/* The ciphertext is decoded into plain and opened there: there is no second
+ * copy. Where it fails, plain has no byte of it: ef_hpke_open wipes.
+ * UNTRUSTED: answer. Secret: sk, plain. Pre: answer passed
+ * ef_release_answer_parse; plain is empty, without a drain.
+ * Fails: EF_E_AUTH, EF_E_FORMAT, EF_E_MEMORY.
+ * Fuzz: fuzz/fuzz_release.c. Tests: vectors/release_answers.txt. */
+ef_status
+ef_release_open(ef_buf *plain, const unsigned char sk[EF_X25519_BYTES],
+                const ef_json *answer, const unsigned char id[EF_SHA256_BYTES],
+                ef_slice nonce, ef_err *err)
+{
+    unsigned char enc[EF_HPKE_ENC_BYTES];
+    uint32_t node = doc_at(answer, "credentials");
+    ef_buf aad = {0}, tmp = {0}, more = {0};
+    ef_status rc;
+
+    if (node == EF_JSON_NONE)
+        return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                      "an answer that has no credentials");
+    release_seal_aad(&aad, id, nonce);
+    rc = doc_bytes(
+        enc, sizeof enc,
+        cred_text(answer, ef_json_member(answer, node, slice_str("enc")), &tmp),
+        err);
+    if (rc == EF_OK)
+        rc = ef_base64url_decode(
+            plain,
+            cred_text(answer, ef_json_member(answer, node, slice_str("ct")),
+                      &more),
+            err);
+    if (rc == EF_OK && (aad.failed || tmp.failed || more.failed))
+        rc = reject_memory(err);
+    if (rc == EF_OK)
+        rc = ef_hpke_open(plain->p, sk, enc, slice_str(release_seal_info),
+                          buf_slice(&aad), plain->p, plain->n, err);
+    plain->n = rc == EF_OK ? plain->n - EF_TAG_BYTES : 0;
+    ef_buf_free(&aad);
+    ef_buf_free(&tmp);
+    ef_buf_free(&more);
+    return rc;
+}
+
+/* By the first of its members that is there. One that has none of them is told
+ * what a release has, since that is what was asked for last.
+ * UNTRUSTED: json. Fails: EF_E_POLICY, EF_E_FORMAT, EF_E_MEMORY.
+ * Fuzz: fuzz/fuzz_release.c. Tests: vectors/release_answers.txt. */
+static ef_status
+release_answer(const ef_json *json, ef_err *err)
+{
+    const struct doc_field *fields = release_keys_fields;
+    ef_buf tmp = {0};
+    int refused;
+    size_t i;
+    ef_status rc;
+
+    if (json->nodes[0].type == EF_JSON_OBJECT)
+        for (i = RELEASE_ANSWERS; i-- > 0;)
+            if (doc_at(json, release_answers[i]->place + 1) != EF_JSON_NONE)
+                fields = release_answers[i];
+    rc = doc_check_values(json, fields, err);
+    if (rc != EF_OK || fields != release_error_fields)
+        return rc;
+    refused = slice_is(release_text(json, "error", &tmp), "refused");
+    rc = buf_status(&tmp, err);
+    ef_buf_free(&tmp);
+    if (rc != EF_OK)
+        return rc;
+    if (!refused)
+        return with_member(err,
+                           reject(err, EF_E_FORMAT, EF_NOWHERE,
+                                  "no answer of a release service's"),
+                           "/error");
+    return reject(err, EF_E_POLICY, EF_NOWHERE,
+                  "the release service refused: its log says why");
+}
+
+/* What an enclave reads, from whoever answers: neither the service nor the way
+ * to it is trusted. What is in "documents" are signatures to be verified, in
+ * "credentials" what only this enclave's key opens.
+ * UNTRUSTED: text. Post: ef_json_free, also after failure.
+ * Limits: EF_MAX_RELEASE_ANSWER_BYTES. Fuzz: fuzz/fuzz_release.c.
+ * Tests: vectors/release_answers.txt. */
+ef_status
+ef_release_answer_parse(ef_json *json, ef_slice text, ef_err *err)
+{
+    ef_status rc;
+
+    *json = (ef_json){.nodes = NULL};
+    if (text.n > EF_MAX_RELEASE_ANSWER_BYTES)
+        return reject(err, EF_E_LIMIT, EF_MAX_RELEASE_ANSWER_BYTES,
+                      "an answer larger than EF_MAX_RELEASE_ANSWER_BYTES "
+                      "(16777216)");
+    rc = ef_json_parse(json, text, err);
+    return rc == EF_OK ? release_answer(json, err) : rc;
+}
+
+/* Tests: vectors/release_log.txt. */
+const char *
+ef_release_event_name(ef_release_event event)
+{
+    return (size_t)event < RELEASE_EVENTS ? release_events[event].name : "?";
+}
+
+/* ,"name":"digits"
+ * Nothing in a line is secret: it is there to be shown to others. */
+static void
+release_add_hex(ef_buf *out, const char *name, const unsigned char *p, size_t n)
+{
+    char hex[2 * EF_PCR_BYTES];
+
+    ef_hex_encode(hex, p, n, 0);
+    buf_printf(out, ",\"%s\":\"", name);
+    ef_buf_add(out, hex, 2 * n);
+    ef_buf_byte(out, '"');
+}
+
+/* ,"name":text; nothing for an empty one.
+ * Quoted as RFC 8785 does it: whatever is in an application's name, the line
+ * stays one line. */
+static void
+release_add_text(ef_buf *out, const char *name, ef_slice text)
+{
+    if (text.n == 0)
+        return;
+    buf_printf(out, ",\"%s\":", name);
+    ef_json_quote(out, text);
+}
+
+/* Names in order, without blanks: RFC 8785's form, which the next line's
+ * "prev" is the hash of.
+ *     {"appconfig":...,"event":"done","nonce":...,"prev":...,"time":...}
+ * Each member is printed with a comma before it; the first one's becomes the
+ * brace. That memory ran out shows in out->failed.
+ * Tests: vectors/release_log.txt. */
+void
+ef_release_line_print(ef_buf *out, const ef_release_line *line)
+{
+    size_t at = out->n;
+    int release = line->event == EF_RELEASED;
+
+    release_add_text(out, "app", line->app);
+    if (line->has_appconfig)
+        release_add_hex(out, "appconfig", line->appconfig, EF_SHA256_BYTES);
+    if (line->event == EF_REPAIRED)
+        buf_printf(out, ",\"cut\":%llu", (unsigned long long)line->cut);
+    release_add_text(out, "event",
+                     slice_str(ef_release_event_name(line->event)));
+    release_add_text(out, "instance", line->instance);
+    if (release || line->event == EF_ENDED) {
+        ef_buf_str(out, ",\"nonce\":\"");
+        ef_base64url_encode(out, slice(line->nonce, EF_RELEASE_NONCE_BYTES));
+        ef_buf_byte(out, '"');
+    }
+    if (release)
+        release_add_hex(out, "pcr0", line->pcr0, EF_PCR_BYTES);
+    release_add_hex(out, "prev", line->prev, EF_SHA256_BYTES);
+    release_add_text(out, "reason", line->reason);
+    buf_printf(out, ",\"time\":%lld", (long long)line->time);
+    if (release)
+        release_add_hex(out, "workflow", line->workflow, EF_SHA256_BYTES);
+    ef_buf_byte(out, '}');
+    if (!out->failed)
+        out->p[at] = '{';
+}
+
+/* Which event the line tells, and that it has that one's members, in their one
+ * form. UNTRUSTED: json. Fails: EF_E_FORMAT (err->place), EF_E_MEMORY.
+ * Fuzz: fuzz/fuzz_release_log.c. Tests: vectors/release_log.txt. */
+static ef_status
+release_line_check(ef_release_event *event, const ef_json *json, ef_err *err)
+{
+    ef_buf tmp = {0};
+    ef_slice name = release_text(json, "event", &tmp);
+    ef_status rc = buf_status(&tmp, err);
+    size_t i = 0;
+
+    while (i < RELEASE_EVENTS && !slice_is(name, release_events[i].name))
+        i++;
+    ef_buf_free(&tmp);
+    if (rc != EF_OK)
+        return rc;
+    if (i == RELEASE_EVENTS)
+        return with_member(err,
+                           reject(err, EF_E_FORMAT, EF_NOWHERE,
+                                  "no event that a release log has"),
+                           "/event");
+    *event = (ef_release_event)i;
+    rc = doc_check_values(json, release_events[i].fields, err);
+    return rc == EF_OK ? doc_check_canonical(json, err) : rc;
+}
+
+/* One of a line's texts into out->texts, which has room for all of them: it
+ * does not move, and what views it stays good.
+ * UNTRUSTED: json. Fuzz: fuzz/fuzz_release_log.c. */
+static void
+release_line_text(ef_slice *text, ef_release_line *out, const ef_json *json,
+                  const char *name)
+{
+    uint32_t node = doc_at(json, name);
+    size_t at = out->texts.n;
+
+    if (node == EF_JSON_NONE)
+        return;
+    ef_json_string(json, node, &out->texts);
+    *text = slice_from(buf_slice(&out->texts), at);
+}
+
+/* The line's values, each to its place.
+ * UNTRUSTED: json. Pre: json passed its rules. Fails: EF_E_MEMORY.
+ * Fuzz: fuzz/fuzz_release_log.c. Tests: vectors/release_log.txt. */
+static ef_status
+release_line_read(ef_release_line *out, const ef_json *json, ef_err *err)
+{
+    ef_status rc =
+        release_hex(out->prev, sizeof out->prev, NULL, json, "prev", err);
+
+    if (rc == EF_OK)
+        rc = release_hex(out->appconfig, sizeof out->appconfig,
+                         &out->has_appconfig, json, "appconfig", err);
+    if (rc == EF_OK)
+        rc = release_hex(out->workflow, sizeof out->workflow, NULL, json,
+                         "workflow", err);
+    if (rc == EF_OK)
+        rc = release_hex(out->pcr0, sizeof out->pcr0, NULL, json, "pcr0", err);
+    if (rc == EF_OK)
+        rc = release_bytes(out->nonce, sizeof out->nonce, json, "nonce", err);
+    if (rc != EF_OK)
+        return rc;
+    out->time = doc_integer(json, doc_at(json, "time"), 0);
+    out->cut = (uint64_t)doc_integer(json, doc_at(json, "cut"), 0);
+    /* unescaped, all texts together are shorter than the line */
+    ef_buf_add(&out->texts, json->text.p, json->text.n);
+    out->texts.n = 0;
+    release_line_text(&out->app, out, json, "app");
+    release_line_text(&out->instance, out, json, "instance");
+    release_line_text(&out->reason, out, json, "reason");
+    return buf_status(&out->texts, err);
+}
+
+/* UNTRUSTED: text: a log may come from anybody. Its chain is
+ * ef_release_log_push's to judge. Limits: EF_MAX_RELEASE_LINE_BYTES.
+ * Fuzz: fuzz/fuzz_release_log.c. Tests: vectors/release_log.txt. */
+ef_status
+ef_release_line_parse(ef_release_line *out, ef_slice text, ef_err *err)
+{
+    ef_json json = {.nodes = NULL};
+    ef_status rc;
+
+    *out = (ef_release_line){.event = EF_REFUSED};
+    if (text.n > EF_MAX_RELEASE_LINE_BYTES)
+        return reject(err, EF_E_LIMIT, EF_MAX_RELEASE_LINE_BYTES,
+                      "a line longer than EF_MAX_RELEASE_LINE_BYTES (4096)");
+    rc = ef_json_parse(&json, text, err);
+    if (rc == EF_OK)
+        rc = release_line_check(&out->event, &json, err);
+    if (rc == EF_OK)
+        rc = release_line_read(out, &json, err);
+    ef_json_free(&json);
+    return rc;
+}
+
+/* Safe on zeros, and again. */
+void
+ef_release_line_free(ef_release_line *line)
+{
+    ef_buf_free(&line->texts);
+    line->app = line->instance = line->reason = slice("", 0);
+}
+
+/* Each line holds the hash of the one before: who changes, takes out or puts
+ * in a line has to write all later ones anew, and then has another head.
+ * Taking lines off the end shows only to who has noted a head.
+ * UNTRUSTED: text. Fails: EF_E_AUTH (err->line), EF_E_MEMORY.
+ * Fuzz: fuzz/fuzz_release_log.c. Tests: vectors/release_log.txt. */
+ef_status
+ef_release_log_push(ef_release_log *log, ef_release_line *out, ef_slice text,
+                    ef_err *err)
+{
+    ef_status rc = ef_release_line_parse(out, text, err);
+
+    if (rc == EF_OK && !ef_equal(out->prev, log->head, EF_SHA256_BYTES))
+        rc = with_member(err,
+                         reject(err, EF_E_AUTH, EF_NOWHERE,
+                                "not the hash of the line before"),
+                         "/prev");
+    if (rc == EF_OK && out->time < log->time)
+        rc = with_member(err,
+                         reject(err, EF_E_AUTH, EF_NOWHERE,
+                                "a time before that of the line before"),
+                         "/time");
+    if (rc == EF_OK) {
+        ef_sha256(log->head, text.p, text.n);
+        log->time = out->time;
+        log->lines++;
+        return EF_OK;
+    }
+    /* what the service did not write is a broken chain, whatever it is */
+    if (rc != EF_E_MEMORY)
+        rc = EF_E_AUTH;
+    if (err != NULL) {
+        err->code = rc;
+        err->line = rc == EF_E_AUTH ? log->lines + 1 : 0;
+    }
+    return rc;
+}
+
 #ifndef EF_NO_MAIN /* files, and what they are for */
 
 #include <sys/ioctl.h>

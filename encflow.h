@@ -1713,4 +1713,182 @@ EF_MUST_CHECK ef_status ef_nsm_answer_parse(ef_nsm_answer *out, ef_slice answer,
                                             ef_nsm_request request,
                                             ef_err *err);
 
+/* --- release --- */
+
+#define EF_RELEASE_NONCE_BYTES 56 /* time, random bytes, MAC */
+#define EF_RELEASE_RANDOM_BYTES 16
+
+/* What is asked of the release service. */
+typedef enum ef_release_kind {
+    EF_RELEASE_NONCE = 1, /* a nonce, for a document */
+    EF_RELEASE_KEYS,      /* the credentials, for a document ("release") */
+    EF_RELEASE_DONE       /* the run is over */
+} ef_release_kind;
+typedef struct ef_release_request {
+    ef_release_kind kind;
+    unsigned char appconfig[EF_SHA256_BYTES];    /* of the last two */
+    unsigned char nonce[EF_RELEASE_NONCE_BYTES]; /* of EF_RELEASE_DONE */
+    unsigned char token[EF_SHA256_BYTES];
+    ef_buf document; /* of EF_RELEASE_KEYS: the attestation, as it came */
+} ef_release_request;
+
+/*
+ * ef_release_request_parse -- a request, taken apart; nothing is verified.
+ *
+ *   out   out        free its document (ef_buf_free), also after failure
+ *   json  UNTRUSTED
+ *
+ * EF_E_LIMIT   EF_MAX_RELEASE_REQUEST_BYTES
+ * EF_E_FORMAT  not JSON, no request that is known, or a member that is
+ *              missing, unknown or wrong: err->place
+ * EF_E_MEMORY
+ * Tests: vectors/release_requests.txt.
+ */
+EF_MUST_CHECK ef_status ef_release_request_parse(ef_release_request *out,
+                                                 ef_slice json, ef_err *err);
+
+/* What the service's nonces and tokens are made with: from its X25519 key.
+ * Secret: both. */
+void ef_release_key(unsigned char k[EF_SHA256_BYTES],
+                    const unsigned char sk[EF_X25519_BYTES]);
+/* now (8 bytes, big-endian) || random || HMAC-SHA256(k, those). */
+void ef_release_nonce_make(unsigned char nonce[EF_RELEASE_NONCE_BYTES],
+                           const unsigned char k[EF_SHA256_BYTES], int64_t now,
+                           const unsigned char random[EF_RELEASE_RANDOM_BYTES]);
+/*
+ * ef_release_nonce_check -- is it one of ours, and still good? That it is used
+ * once is for the log to say.
+ *
+ *   k      secret
+ *   nonce  UNTRUSTED
+ *
+ * EF_E_AUTH    NONCE_MISSING, NONCE_FOREIGN
+ * EF_E_POLICY  NONCE_STALE: older than EF_RELEASE_NONCE_SEC, or of a time that
+ *              is still to come
+ * Tests: vectors/release_nonces.txt.
+ */
+EF_MUST_CHECK ef_status
+ef_release_nonce_check(const unsigned char k[EF_SHA256_BYTES], ef_slice nonce,
+                       int64_t now, ef_err *err);
+/* HMAC-SHA256(k, "done" || nonce): shows that it is the enclave to which the
+ * credentials went that says "done". */
+void ef_release_token(unsigned char token[EF_SHA256_BYTES],
+                      const unsigned char k[EF_SHA256_BYTES],
+                      const unsigned char nonce[EF_RELEASE_NONCE_BYTES]);
+
+/*
+ * ef_release_seal -- append {"ct":...,"enc":...}: what an answer has as
+ * "credentials".
+ *
+ *   pk     the attested X25519 key
+ *   plain  secret
+ *   id     the APPCONFIG_ID
+ *
+ * EF_E_AUTH for a key of small order, EF_E_IO without random bytes,
+ * EF_E_LIMIT, EF_E_MEMORY.
+ * Source: RFC 9180, base mode; info "encflow release 1", AAD "id:nonce".
+ */
+EF_MUST_CHECK ef_status ef_release_seal(ef_buf *out,
+                                        const unsigned char pk[EF_X25519_BYTES],
+                                        ef_slice plain,
+                                        const unsigned char id[EF_SHA256_BYTES],
+                                        ef_slice nonce, ef_err *err);
+/*
+ * ef_release_open -- the reverse, for the enclave that holds sk.
+ *
+ *   plain   out        secret; must be empty, without a drain; ef_buf_free,
+ *                      also after failure
+ *   sk      secret
+ *   answer  UNTRUSTED  ef_release_answer_parse's
+ *
+ * EF_E_AUTH    not sealed to this key, for this id and nonce
+ * EF_E_FORMAT  an answer without credentials
+ * EF_E_MEMORY
+ * Tests: vectors/release_answers.txt.
+ */
+EF_MUST_CHECK ef_status ef_release_open(ef_buf *plain,
+                                        const unsigned char sk[EF_X25519_BYTES],
+                                        const ef_json *answer,
+                                        const unsigned char id[EF_SHA256_BYTES],
+                                        ef_slice nonce, ef_err *err);
+
+/*
+ * ef_release_answer_parse -- one of the service's answers, checked and
+ * indexed: {"nonce"}, {"credentials","documents","version"} or {"done"}.
+ * Which one it is, ef_json_member tells.
+ *
+ *   json  out        ef_json_free, also after failure
+ *   text  UNTRUSTED  kept by reference
+ *
+ * EF_E_POLICY  {"error":"refused"}
+ * EF_E_LIMIT   EF_MAX_RELEASE_ANSWER_BYTES
+ * EF_E_FORMAT  none of them: err->place. EF_E_MEMORY
+ * Tests: vectors/release_answers.txt.
+ */
+EF_MUST_CHECK ef_status ef_release_answer_parse(ef_json *json, ef_slice text,
+                                                ef_err *err);
+
+/* A line of the service's log. */
+typedef enum ef_release_event {
+    EF_RELEASED, /* credentials went to an enclave: "release" */
+    EF_REFUSED,  /* or did not: "refused" */
+    EF_ENDED,    /* an enclave says that its run is over: "done" */
+    EF_REPAIRED  /* the half of a line that a crash had left was cut off */
+} ef_release_event;
+typedef struct ef_release_line {
+    ef_release_event event;
+    int64_t time; /* seconds since 1970 */
+    unsigned char prev[EF_SHA256_BYTES];
+    int has_appconfig; /* always, but of EF_REFUSED and EF_REPAIRED */
+    unsigned char appconfig[EF_SHA256_BYTES];
+    /* of EF_RELEASED; nonce of EF_ENDED, too */
+    unsigned char workflow[EF_SHA256_BYTES], pcr0[EF_PCR_BYTES];
+    unsigned char nonce[EF_RELEASE_NONCE_BYTES];
+    ef_slice app, instance, reason; /* n 0: not there */
+    uint64_t cut;                   /* of EF_REPAIRED: bytes */
+    ef_buf texts;                   /* of a line that was parsed: theirs */
+} ef_release_line;
+/* "release", "refused", "done", "repaired". Constant text. */
+const char *ef_release_event_name(ef_release_event event);
+/* Append the line, canonical JSON without a line feed. */
+void ef_release_line_print(ef_buf *out, const ef_release_line *line);
+/*
+ * ef_release_line_parse -- the reverse.
+ *
+ *   out   out        ef_release_line_free, also after failure
+ *   text  UNTRUSTED  without the line feed
+ *
+ * EF_E_LIMIT   EF_MAX_RELEASE_LINE_BYTES
+ * EF_E_FORMAT  not canonical, or no event that is known, or a member that is
+ *              missing, unknown or wrong: err->place
+ * EF_E_MEMORY
+ * Tests: vectors/release_log.txt.
+ */
+EF_MUST_CHECK ef_status ef_release_line_parse(ef_release_line *out,
+                                              ef_slice text, ef_err *err);
+void ef_release_line_free(ef_release_line *line);
+
+/* Where the reader of a log stands; start from {0}. */
+typedef struct ef_release_log {
+    unsigned char head[EF_SHA256_BYTES]; /* SHA-256 of the last line */
+    int64_t time;                        /* its time */
+    uint64_t lines;
+} ef_release_log;
+/*
+ * ef_release_log_push -- the next line of a log: parsed, and held to those
+ * before it.
+ *
+ *   log   in/out     unchanged on failure
+ *   out   out        ef_release_line_free, also after failure
+ *   text  UNTRUSTED  without the line feed
+ *
+ * EF_E_AUTH    no line of a log, another line before it, or a time that goes
+ *              back: err->line says which
+ * EF_E_MEMORY
+ * Tests: vectors/release_log.txt.
+ */
+EF_MUST_CHECK ef_status ef_release_log_push(ef_release_log *log,
+                                            ef_release_line *out, ef_slice text,
+                                            ef_err *err);
+
 #endif /* ENCFLOW_H */
