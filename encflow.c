@@ -35796,6 +35796,1135 @@ cli_release_keygen(struct cli *c)
     return status;
 }
 
+/* --- release service --- */
+
+/* `release serve-one` is a filter: one request, one answer, and it ends. Who
+ * listens is somebody else: socat, systemd, a web server's CGI. So a thousand
+ * callers are a thousand short processes, as many at a time as the host lets
+ * run, and nothing that one of them leaves in memory meets the next.
+ *
+ * A release happens in this order, and each step's "no" has a reason of its
+ * own in the log, while the caller hears "refused":
+ *     the request's form       the document's form, chain, signature, age
+ *     the nonce                user_data, public_key
+ *     the workspace's files    the approved workflow, its time, its PCRs
+ *     the credentials          opened, sealed again to the attested key
+ *     the log, under its lock  the nonce is new; the line is on the disk
+ * Only then is the answer written: what left is in the log. */
+
+/* A caller may take this long to send a request, and a request this long in
+ * all: a minute is far more than a release takes behind a queue. */
+#define CLI_RELEASE_READ_MS 10000
+#define CLI_RELEASE_RUN_SEC 60
+/* What is looked at of the log at a time: some lines of the longest. */
+#define CLI_LOG_WINDOW ((size_t)64 << 10)
+
+/* Two keys of the service's. Secret: both, in ef_secret_alloc memory. */
+struct cli_release_keys {
+    unsigned char sk[EF_X25519_BYTES]; /* opens credentials */
+    unsigned char k[EF_SHA256_BYTES];  /* makes nonces and tokens */
+};
+
+/* One request, on its way to an answer. Secret: keys, plain. */
+struct cli_release {
+    const struct cli *c;
+    struct cli_book b;
+    struct cli_release_keys *keys;
+    ef_buf root; /* --root as DER, or empty */
+    int in, out; /* the caller */
+    int cgi;
+    int64_t now;
+    ef_buf request;
+    ef_release_request ask;
+    ef_attestation doc; /* views ask.document */
+    const char *step;   /* what a refusal without a reason's name is called */
+    const ef_doc *workflow;
+    ef_buf text, node, line_text; /* the configuration; its application */
+    ef_json config;
+    ef_buf plain, answer;
+    ef_release_line line; /* what the log will say */
+    int log;              /* its file */
+};
+
+/* Free all, wipe what is secret. */
+static void
+cli_release_free(struct cli_release *r)
+{
+    cli_book_close(&r->b);
+    ef_secret_free(r->keys, sizeof *r->keys);
+    ef_buf_free(&r->root);
+    ef_buf_free(&r->request);
+    ef_buf_free(&r->ask.document);
+    ef_buf_free(&r->text);
+    ef_buf_free(&r->node);
+    ef_buf_free(&r->line_text);
+    ef_json_free(&r->config);
+    ef_buf_free(&r->plain);
+    ef_buf_free(&r->answer);
+    file_close(r->log);
+    file_close(r->out);
+}
+
+/* The service's private key, and what is derived of it.
+ * Secret: r->keys. Fails: EF_E_IO, EF_E_FORMAT, naming the file. */
+static ef_status
+cli_release_secret(struct cli_release *r, ef_err *err)
+{
+    const char *path = r->c->value[CLI_RELEASE_KEY];
+    ef_pem_key *key = ef_secret_alloc(sizeof *key, NULL);
+    ef_status rc;
+
+    r->keys = ef_secret_alloc(sizeof *r->keys, NULL);
+    rc = key == NULL || r->keys == NULL ? reject_memory(err)
+                                        : cli_read_pem(key, path, err);
+    if (rc == EF_OK && key->kind != EF_PEM_X25519_PRIVATE)
+        rc = with_file(
+            err,
+            reject(err, EF_E_FORMAT, EF_NOWHERE, "not a private key of X25519"),
+            path);
+    if (rc == EF_OK) {
+        memcpy(r->keys->sk, key->secret, EF_X25519_BYTES);
+        ef_release_key(r->keys->k, r->keys->sk);
+    }
+    ef_secret_free(key, sizeof *key);
+    return rc;
+}
+
+/* The root certificate that --root names, as DER; nothing without it.
+ * Fails: EF_E_IO, EF_E_FORMAT, naming the file. */
+static ef_status
+cli_release_root(struct cli_release *r, ef_err *err)
+{
+    const char *path = r->c->value[CLI_ROOT_CERT];
+    unsigned char text[EF_MAX_PEM_BYTES + 1];
+    ef_buf pem = {0};
+    ef_slice der;
+    size_t n;
+    ef_status rc;
+
+    if (path == NULL)
+        return EF_OK;
+    rc = file_read_small(text, sizeof text, &n, path,
+                         "larger than EF_MAX_PEM_BYTES (8192)", err);
+    if (rc == EF_OK) {
+        ef_buf_add(&pem, text, n);
+        rc = buf_status(&pem, err);
+    }
+    if (rc == EF_OK && !eif_pem(&der, &pem))
+        rc = with_file(
+            err,
+            reject(err, EF_E_FORMAT, EF_NOWHERE, "not one certificate in PEM"),
+            path);
+    if (rc == EF_OK) {
+        ef_buf_add(&r->root, der.p, der.n);
+        rc = buf_status(&r->root, err);
+    }
+    ef_buf_free(&pem);
+    return rc;
+}
+
+/* Who asks: a web server by CGI/1.1 (RFC 3875), a socket that systemd has
+ * handed over (sd_listen_fds(3)), accepted or to be accepted from, or whoever
+ * is at standard input. A LISTEN_PID of another process's is not for us.
+ * Fails: EF_E_IO. */
+static ef_status
+cli_release_host(struct cli_release *r, ef_err *err)
+{
+    const char *pid = getenv("LISTEN_PID"), *n = getenv("LISTEN_FDS");
+    int listening = 0;
+    socklen_t size = sizeof listening;
+
+    r->in = STDIN_FILENO;
+    r->out = STDOUT_FILENO;
+    r->cgi = getenv("GATEWAY_INTERFACE") != NULL;
+    if (r->cgi || pid == NULL || n == NULL ||
+        slice_number(slice_str(pid)) != getpid() || strcmp(n, "1") != 0)
+        return EF_OK;
+    r->in = r->out = STDERR_FILENO + 1;
+    if (getsockopt(r->in, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) != 0)
+        return reject_sys(err, EF_E_IO,
+                          "cannot look at the socket handed over");
+    if (!listening)
+        return EF_OK;
+    r->in = r->out = accept4(r->in, NULL, NULL, SOCK_CLOEXEC);
+    return r->in < 0 ? reject_sys(err, EF_E_IO, "cannot accept") : EF_OK;
+}
+
+/* Bytes of the request, until want of them are there, a line feed where raw,
+ * or the end. At most one byte more than a request may have is kept.
+ * UNTRUSTED: what comes, and how fast. Fails: EF_E_POLICY (REQUEST_SLOW),
+ * EF_E_IO. Fuzz: fuzz/fuzz_release.c. Tests: tests/release.bats. */
+static ef_status
+cli_release_take(struct cli_release *r, size_t want, ef_err *err)
+{
+    int64_t end = clock_ms() + CLI_RELEASE_READ_MS, left;
+    struct pollfd p = {r->in, POLLIN, 0};
+    unsigned char piece[4096];
+    size_t k;
+    ssize_t got = 1;
+
+    while (got > 0 && r->request.n < want) {
+        left = end - clock_ms();
+        if (left <= 0)
+            return reject(err, EF_E_POLICY, EF_NOWHERE,
+                          "REQUEST_SLOW: not whole within ten seconds");
+        if (poll(&p, 1, (int)left) <= 0)
+            continue;
+        k = want - r->request.n;
+        got = read(r->in, piece, k < sizeof piece ? k : sizeof piece);
+        if (got < 0 && (errno == EINTR || errno == EAGAIN)) {
+            got = 1;
+            continue;
+        }
+        if (got < 0)
+            return reject_sys(err, EF_E_IO, "cannot read the request");
+        ef_buf_add(&r->request, piece, (size_t)got);
+        if (!r->cgi &&
+            slice_find(slice(piece, (size_t)got), '\n') < (size_t)got)
+            break;
+    }
+    return buf_status(&r->request, err);
+}
+
+/* The request's text. By CGI its size is told beforehand, and one that is too
+ * large is not read at all.
+ * UNTRUSTED: CONTENT_LENGTH and what comes. Fails: EF_E_LIMIT, EF_E_FORMAT,
+ * EF_E_POLICY, EF_E_IO. Fuzz: fuzz/fuzz_release.c.
+ * Tests: tests/release.bats. */
+static ef_status
+cli_release_read(struct cli_release *r, ef_err *err)
+{
+    const char *method = getenv("REQUEST_METHOD");
+    const char *length = getenv("CONTENT_LENGTH");
+    size_t want = EF_MAX_RELEASE_REQUEST_BYTES + 1, end;
+    int64_t n = EF_MAX_RELEASE_REQUEST_BYTES + 1;
+    ef_status rc;
+
+    r->step = "REQUEST_MALFORMED";
+    if (r->cgi) {
+        if (method == NULL || strcmp(method, "POST") != 0)
+            return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                          "REQUEST_METHOD: not a POST");
+        n = slice_number(slice_str(length != NULL ? length : ""));
+        if (n < 0)
+            return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                          "REQUEST_MALFORMED: no size of it is told");
+        want = n > EF_MAX_RELEASE_REQUEST_BYTES ? 0 : (size_t)n;
+    }
+    rc = cli_release_take(r, want, err);
+    if (rc != EF_OK)
+        return rc;
+    end = r->cgi ? r->request.n : slice_find(buf_slice(&r->request), '\n');
+    if ((r->cgi && want == 0 && n > 0) || end > EF_MAX_RELEASE_REQUEST_BYTES)
+        return reject(err, EF_E_LIMIT, EF_NOWHERE,
+                      "REQUEST_TOO_LARGE: larger than "
+                      "EF_MAX_RELEASE_REQUEST_BYTES (65536)");
+    return ef_release_request_parse(&r->ask, slice(r->request.p, end), err);
+}
+
+/* The document: its form, chain and signature, judged now and not at its own
+ * time; then the nonce, and whom it speaks for.
+ * From here on the log names the instance: before, anybody could have named
+ * it. UNTRUSTED: r->ask. Fails: by the reasons of section 15, NONCE_*,
+ * APPCONFIG_MISMATCH, KEY_SHAPE. Fuzz: fuzz/fuzz_attestation.c,
+ * fuzz/fuzz_release.c. Tests: tests/release.bats. */
+static ef_status
+cli_release_document(struct cli_release *r, ef_err *err)
+{
+    ef_attestation_policy policy = {.root = buf_slice(&r->root),
+                                    .at = r->now,
+                                    .now = r->now,
+                                    .max_age = EF_RELEASE_NONCE_SEC};
+    const ef_attestation *a = &r->doc;
+    ef_status rc;
+
+    r->step = "DOCUMENT";
+    rc = ef_attestation_parse(&r->doc, buf_slice(&r->ask.document), err);
+    if (rc == EF_OK)
+        rc = ef_attestation_verify(a, &policy, err);
+    if (rc == EF_OK && doc_line(a->module_id, NULL) != EF_OK)
+        rc = reject(err, EF_E_AUTH, EF_NOWHERE,
+                    "INSTANCE_NAME: a module_id that is no line of text");
+    if (rc != EF_OK)
+        return rc;
+    r->line.instance = a->module_id;
+    rc = ef_release_nonce_check(r->keys->k, a->nonce, r->now, err);
+    if (rc != EF_OK)
+        return rc;
+    memcpy(r->line.nonce, a->nonce.p, EF_RELEASE_NONCE_BYTES);
+    if (a->user_data.n != EF_SHA256_BYTES ||
+        !ef_equal(a->user_data.p, r->ask.appconfig, EF_SHA256_BYTES))
+        return reject(err, EF_E_AUTH, EF_NOWHERE,
+                      "APPCONFIG_MISMATCH: the document is for another "
+                      "configuration");
+    if (a->public_key.n != EF_X25519_BYTES)
+        return reject(err, EF_E_AUTH, EF_NOWHERE,
+                      "KEY_SHAPE: the document's public_key is not 32 bytes");
+    return EF_OK;
+}
+
+/* The workflow that comes to this configuration: approved, by all documents
+ * that the folder has now, and not over.
+ * A forged file in the folder ends it: who cannot trust his folder releases
+ * nothing. Fails: WORKSPACE_FORGED, WORKSPACE_UNREADABLE, APPCONFIG_UNKNOWN,
+ * WORKFLOW_NOT_APPROVED, WORKFLOW_EXPIRED. Tests: tests/release.bats. */
+static ef_status
+cli_release_workflow(struct cli_release *r, ef_err *err)
+{
+    ef_status rc = cli_book_open(r->c, &r->b, CLI_NOBODY, err);
+
+    r->step = rc == EF_E_AUTH ? "WORKSPACE_FORGED" : "WORKSPACE_UNREADABLE";
+    if (rc != EF_OK)
+        return rc;
+    rc = ef_appconfig_find(&r->text, &r->workflow, &r->node, &r->b.ws,
+                           r->ask.appconfig, err);
+    r->step =
+        r->workflow == NULL ? "APPCONFIG_UNKNOWN" : "WORKFLOW_NOT_APPROVED";
+    if (rc == EF_OK)
+        rc = ef_appconfig_parse(&r->config, buf_slice(&r->text), err);
+    if (rc == EF_OK && doc_integer(&r->config, doc_at(&r->config, "expires"),
+                                   INT64_MAX) <= r->now)
+        rc = reject(err, EF_E_POLICY, EF_NOWHERE,
+                    "WORKFLOW_EXPIRED: what was approved has expired");
+    return rc;
+}
+
+/* One register of one measurement; 1: it is as it should be, or not asked. */
+static int
+cli_release_pcr(const struct cli_release *r, uint32_t set, unsigned i)
+{
+    static const char *const names[] = {
+        [0] = "PCR0", "PCR1", "PCR2", [8] = "PCR8"};
+    unsigned char want[EF_PCR_BYTES];
+    uint32_t node = ef_json_member(&r->config, set, slice_str(names[i]));
+
+    if (node == EF_JSON_NONE)
+        return 1;
+    return r->doc.pcr_mask >> i & 1 && r->doc.pcr[i].n == EF_PCR_BYTES &&
+           ef_hex_decode(want, sizeof want, json_inside(&r->config, node),
+                         NULL) == EF_OK &&
+           ef_equal(want, r->doc.pcr[i].p, sizeof want);
+}
+
+/* The image is one of those that were approved (PCR0, 1, 2 and, where the set
+ * has it, 8, all of one set), and the enclave has bound itself to this
+ * configuration (PCR16). The register that is told is the first wrong one of
+ * the set that fits furthest.
+ * Fails: PCR_MISMATCH. Tests: tests/release.bats. */
+static ef_status
+cli_release_measured(const struct cli_release *r, ef_err *err)
+{
+    static const unsigned asked[] = {0, 1, 2, 8};
+    static const size_t n = sizeof asked / sizeof asked[0];
+    uint32_t list = doc_at(&r->config, "measurements"), set;
+    unsigned char bound[EF_PCR_BYTES];
+    size_t best = 0, k;
+    ef_status rc;
+
+    for (set = list + 1; set < r->config.nodes[list].end;
+         set = r->config.nodes[set].end) {
+        for (k = 0; k < n && cli_release_pcr(r, set, asked[k]); k++)
+            ;
+        best = k > best ? k : best;
+    }
+    ef_pcr_extended(bound, slice(r->ask.appconfig, EF_SHA256_BYTES));
+    if (best == n && r->doc.pcr_mask >> 16 & 1 &&
+        r->doc.pcr[16].n == EF_PCR_BYTES &&
+        ef_equal(bound, r->doc.pcr[16].p, sizeof bound))
+        return EF_OK;
+    rc = reject(err, EF_E_POLICY, EF_NOWHERE,
+                "PCR_MISMATCH: not the approved image, or not bound to this "
+                "configuration");
+    if (err != NULL)
+        snprintf(err->place, sizeof err->place, "PCR%u",
+                 best == n ? 16 : asked[best]);
+    return rc;
+}
+
+/* One dataset's credentials, once for reading and once for writing, appended
+ * to the plaintext: opened by the service's key, compared with what its
+ * document commits to.
+ * Secret: cred, r->plain. Fails: CREDENTIALS_MISSING, CREDENTIALS_WRONG, naming
+ * the dataset. */
+static ef_status
+cli_release_dataset(struct cli_release *r, uint32_t node, int upload,
+                    ef_buf *seen, ef_err *err)
+{
+    unsigned char id[EF_SHA256_BYTES + 1];
+    ef_credentials *cred = ef_secret_alloc(sizeof *cred, NULL);
+    const ef_doc *doc;
+    size_t i;
+    ef_status rc;
+
+    if (cred == NULL)
+        return reject_memory(err);
+    (void)doc_hash_of(id, &r->config,
+                      ef_json_member(&r->config, node, slice_str("dataset")));
+    id[EF_SHA256_BYTES] = (unsigned char)upload;
+    for (i = 0; i < seen->n; i += sizeof id)
+        if (memcmp(seen->p + i, id, sizeof id) == 0) {
+            ef_secret_free(cred, sizeof *cred);
+            return EF_OK; /* on two ports: once will do */
+        }
+    ef_buf_add(seen, id, sizeof id);
+    doc = ws_find_kind(&r->b.ws, id, EF_DOC_DATASET);
+    rc = ef_credentials_open(cred, &r->b.ws, doc, upload, r->keys->sk, err);
+    r->step = rc == EF_E_POLICY ? "CREDENTIALS_MISSING" : "CREDENTIALS_WRONG";
+    if (rc == EF_OK) {
+        ef_buf_str(&r->plain, i > 0 ? ",\"" : "\"");
+        doc_add_hash(&r->plain, id);
+        ef_buf_str(&r->plain, upload ? ":upload\":" : ":download\":");
+        ef_credentials_print(&r->plain, cred->key,
+                             slice(cred->query, cred->query_n));
+        rc = buf_status(&r->plain, err);
+    }
+    ef_credentials_free(cred);
+    ef_secret_free(cred, sizeof *cred);
+    return rc;
+}
+
+/* What the enclave needs, as JSON: every dataset of every port, and the token
+ * by which it says later that it is done.
+ * Secret: r->plain. Fails: as cli_release_dataset. */
+static ef_status
+cli_release_plain(struct cli_release *r, ef_err *err)
+{
+    const ef_json *json = &r->config;
+    uint32_t ports = doc_at(json, "ports"), i, k, sets;
+    struct {
+        unsigned char token[EF_SHA256_BYTES];
+    } s;
+    ef_buf seen = {0};
+    ef_status rc = EF_OK;
+
+    ef_buf_str(&r->plain, "{\"datasets\":{");
+    for (i = ports + 1; rc == EF_OK && i < json->nodes[ports].end;
+         i = json->nodes[i].end) {
+        int upload = slice_is(
+            json_inside(json, ef_json_member(json, i, slice_str("direction"))),
+            "output");
+
+        sets = ef_json_member(json, i, slice_str("datasets"));
+        for (k = sets + 1; rc == EF_OK && k < json->nodes[sets].end;
+             k = json->nodes[k].end)
+            rc = cli_release_dataset(r, k, upload, &seen, err);
+    }
+    ef_release_token(s.token, r->keys->k, r->line.nonce);
+    ef_buf_str(&r->plain, "},\"token\":\"");
+    ef_base64url_encode(&r->plain, slice(s.token, sizeof s.token));
+    ef_buf_str(&r->plain, "\"}");
+    ef_wipe(&s, sizeof s);
+    ef_buf_free(&seen);
+    return rc == EF_OK ? buf_status(&r->plain, err) : rc;
+}
+
+/* The signed documents that decide about the workflow, as their files are:
+ * the enclave judges them by itself. Each was verified when the folder was
+ * read; a file that was exchanged since does not help anybody there.
+ * Fails: EF_E_IO, EF_E_LIMIT, EF_E_MEMORY. */
+static ef_status
+cli_release_documents(struct cli_release *r, ef_err *err)
+{
+    unsigned char *marks = calloc(r->b.ws.n + 1, 1);
+    unsigned char *jws = malloc(EF_MAX_JWS_BYTES + 1);
+    size_t i, n, count = 0;
+    ef_status rc =
+        marks == NULL || jws == NULL
+            ? reject_memory(err)
+            : ef_workspace_closure(marks, &r->b.ws, r->workflow, err);
+
+    ef_buf_str(&r->answer, ",\"documents\":[");
+    for (i = 0; rc == EF_OK && i < r->b.ws.n; i++) {
+        ef_buf path = {0};
+
+        if (!marks[i])
+            continue;
+        ef_buf_str(&path, r->b.dir);
+        ef_buf_byte(&path, '/');
+        doc_add_hash(&path, r->b.ws.docs[i]->hash);
+        rc = file_end_name(&path, err);
+        if (rc == EF_OK)
+            rc = file_read_small(jws, EF_MAX_JWS_BYTES + 1, &n, buf_cstr(&path),
+                                 "larger than EF_MAX_JWS_BYTES (262144)", err);
+        if (rc == EF_OK) {
+            ef_buf_str(&r->answer, count++ > 0 ? "," : "");
+            ef_json_quote(&r->answer, slice(jws, n));
+        }
+        ef_buf_free(&path);
+    }
+    ef_buf_str(&r->answer, "],\"version\":1}");
+    free(marks);
+    free(jws);
+    return rc == EF_OK ? buf_status(&r->answer, err) : rc;
+}
+
+/* --- the service's log --- */
+
+/* The file, made where there is none. What is in it may be known by anybody
+ * who may read it; no secret is.
+ * Fails: EF_E_IO: without a log nothing is released. */
+static ef_status
+cli_log_open(int *fd, const char *path, ef_err *err)
+{
+    *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (*fd < 0)
+        return with_file(err, reject_sys(err, EF_E_IO, "cannot open"), path);
+    return EF_OK;
+}
+
+/* The lock on it, of this process until its end. Of a thousand that wait each
+ * holds it for as long as a line takes; who has waited half a minute gives up,
+ * and its caller is refused. Fails: EF_E_IO. */
+static ef_status
+cli_log_lock(int fd, ef_err *err)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int64_t end = clock_ms() + 30000;
+
+    while (fcntl(fd, F_OFD_SETLK, &lock) != 0) {
+        int taken = errno == EAGAIN || errno == EACCES;
+
+        if (errno != EINTR && (!taken || clock_ms() >= end))
+            return reject_sys(err, EF_E_IO, "cannot lock the release log");
+        if (taken)
+            (void)poll(NULL, 0, 5);
+    }
+    return EF_OK;
+}
+
+/* The n bytes before end into window, all of them. Fails: EF_E_IO. */
+static ef_status
+cli_log_window(int fd, unsigned char *window, size_t n, uint64_t end,
+               ef_err *err)
+{
+    errno = EIO; /* where the file is shorter than it was */
+    if (lseek(fd, (off_t)(end - n), SEEK_SET) < 0 ||
+        file_read_full(fd, window, n) != (ssize_t)n)
+        return reject_sys(err, EF_E_IO, "cannot read the release log");
+    return EF_OK;
+}
+
+/* A log whose own lines are not what this program writes. Nothing is added to
+ * it, and nothing released: somebody has to look. */
+static ef_status
+cli_log_broken(ef_err *err)
+{
+    return with_hint(err,
+                     reject(err, EF_E_AUTH, EF_NOWHERE,
+                            "LOG_BROKEN: the release log's last lines are not "
+                            "the service's"),
+                     "see what is wrong with: encflow release log FILE");
+}
+
+/* Where the last whole line ends (*end, behind its line feed) and what it
+ * says: its hash and time. A crash may have left half of a line behind it.
+ * Pre: the lock, or a reader's patience. Fails: EF_E_IO, EF_E_AUTH. */
+static ef_status
+cli_log_tail(int fd, ef_release_log *tail, uint64_t *end, uint64_t *size,
+             ef_err *err)
+{
+    unsigned char *w = malloc(CLI_LOG_WINDOW);
+    ef_release_line line = {.event = EF_REFUSED};
+    struct stat st;
+    size_t n, last, first;
+    ef_status rc = w == NULL ? reject_memory(err) : EF_OK;
+
+    *tail = (ef_release_log){.lines = 0};
+    if (rc == EF_OK && fstat(fd, &st) != 0)
+        rc = reject_sys(err, EF_E_IO, "cannot look at the release log");
+    *end = *size = rc == EF_OK ? (uint64_t)st.st_size : 0;
+    n = *size < CLI_LOG_WINDOW ? (size_t)*size : CLI_LOG_WINDOW;
+    if (rc == EF_OK)
+        rc = cli_log_window(fd, w, n, *size, err);
+    for (last = n; rc == EF_OK && last > 0 && w[last - 1] != '\n';)
+        last--;
+    if (rc == EF_OK && last == 0 && n < *size)
+        rc = cli_log_broken(err);
+    *end -= rc == EF_OK ? n - last : 0;
+    if (rc == EF_OK && last > 0) {
+        for (first = last - 1; first > 0 && w[first - 1] != '\n';)
+            first--;
+        if ((first == 0 && n < *size) ||
+            ef_release_line_parse(&line, slice(w + first, last - 1 - first),
+                                  NULL) != EF_OK)
+            rc = cli_log_broken(err);
+        ef_sha256(tail->head, w + first, last - 1 - first);
+        tail->time = line.time;
+    }
+    ef_release_line_free(&line);
+    free(w);
+    return rc;
+}
+
+/* What the log says of one nonce. */
+struct cli_log_use {
+    int released, done;
+    unsigned char appconfig[EF_SHA256_BYTES]; /* of its release */
+};
+
+/* One line, in a search for a nonce that was made at `made`. *over: no earlier
+ * line can speak of it, since times do not go back. Fails: EF_E_AUTH. */
+static ef_status
+cli_log_look(struct cli_log_use *use, int *over, ef_slice text,
+             const unsigned char *nonce, int64_t made, ef_err *err)
+{
+    ef_release_line line;
+    ef_status rc = ef_release_line_parse(&line, text, NULL);
+
+    if (rc == EF_OK) {
+        int same = (line.event == EF_RELEASED || line.event == EF_ENDED) &&
+                   memcmp(line.nonce, nonce, EF_RELEASE_NONCE_BYTES) == 0;
+
+        if (same && line.event == EF_RELEASED) {
+            use->released = *over = 1;
+            memcpy(use->appconfig, line.appconfig, EF_SHA256_BYTES);
+        }
+        use->done |= same && line.event == EF_ENDED;
+        *over |= line.time < made;
+    }
+    ef_release_line_free(&line);
+    return rc == EF_OK ? EF_OK : cli_log_broken(err);
+}
+
+/* Was the nonce used? Backwards from end, a window at a time, to the first
+ * line that is older than the nonce: bounded by what was written since, not by
+ * the log. Fails: EF_E_IO, EF_E_AUTH, EF_E_MEMORY. */
+static ef_status
+cli_log_find(struct cli_log_use *use, int fd, uint64_t end,
+             const unsigned char nonce[EF_RELEASE_NONCE_BYTES], ef_err *err)
+{
+    unsigned char *w = malloc(CLI_LOG_WINDOW);
+    int64_t made = (int64_t)get_be(nonce, 8);
+    int over = 0;
+    ef_status rc = w == NULL ? reject_memory(err) : EF_OK;
+
+    *use = (struct cli_log_use){.released = 0};
+    while (rc == EF_OK && end > 0 && !over) {
+        size_t n = end < CLI_LOG_WINDOW ? (size_t)end : CLI_LOG_WINDOW;
+        size_t first = 0, at, stop = n;
+
+        rc = cli_log_window(fd, w, n, end, err);
+        if (rc == EF_OK && n < end) /* the first line may be cut off */
+            first = slice_find(slice(w, n), '\n') + 1;
+        if (rc == EF_OK && (first >= n || w[n - 1] != '\n'))
+            rc = cli_log_broken(err);
+        while (rc == EF_OK && stop > first && !over) {
+            for (at = stop - 1; at > first && w[at - 1] != '\n';)
+                at--;
+            rc = cli_log_look(use, &over, slice(w + at, stop - 1 - at), nonce,
+                              made, err);
+            stop = at;
+        }
+        end -= n - first;
+    }
+    free(w);
+    return rc;
+}
+
+/* Is this nonce, by the log, one to release for, or one whose run may be said
+ * to be over? Fails: NONCE_USED, NONCE_UNUSED, DONE_TWICE, APPCONFIG_MISMATCH;
+ * as cli_log_find. Tests: tests/release.bats. */
+static ef_status
+cli_log_nonce(const struct cli_release *r, uint64_t end, ef_err *err)
+{
+    struct cli_log_use use;
+    ef_status rc = cli_log_find(&use, r->log, end, r->line.nonce, err);
+
+    if (rc != EF_OK)
+        return rc;
+    if (r->ask.kind == EF_RELEASE_KEYS)
+        return use.released ? reject(err, EF_E_AUTH, EF_NOWHERE,
+                                     "NONCE_USED: credentials were released "
+                                     "for this nonce")
+                            : EF_OK;
+    if (!use.released)
+        return reject(err, EF_E_AUTH, EF_NOWHERE,
+                      "NONCE_UNUSED: nothing was released for this nonce");
+    if (memcmp(use.appconfig, r->ask.appconfig, sizeof use.appconfig) != 0)
+        return reject(err, EF_E_AUTH, EF_NOWHERE,
+                      "APPCONFIG_MISMATCH: released for another configuration");
+    if (use.done)
+        return reject(err, EF_E_AUTH, EF_NOWHERE,
+                      "DONE_TWICE: this run was said to be over before");
+    return EF_OK;
+}
+
+/* One line behind the tail, at *end; all move on. It is not yet on the disk.
+ * Fails: EF_E_IO; EF_E_LIMIT (LOG_FULL). */
+static ef_status
+cli_log_add(int fd, ef_release_log *tail, uint64_t *end, ef_release_line *line,
+            int64_t now, ef_err *err)
+{
+    ef_buf text = {0};
+    ef_status rc;
+
+    memcpy(line->prev, tail->head, sizeof line->prev);
+    line->time = now > tail->time ? now : tail->time;
+    ef_release_line_print(&text, line);
+    rc = buf_status(&text, err);
+    if (rc == EF_OK && text.n > EF_MAX_RELEASE_LINE_BYTES)
+        rc = reject(err, EF_E_LIMIT, EF_NOWHERE,
+                    "LINE_TOO_LONG: a line longer than "
+                    "EF_MAX_RELEASE_LINE_BYTES (4096)");
+    if (rc == EF_OK && *end + text.n + 1 > EF_MAX_RELEASE_LOG_BYTES)
+        rc = with_hint(err,
+                       reject(err, EF_E_LIMIT, EF_NOWHERE,
+                              "LOG_FULL: larger than EF_MAX_RELEASE_LOG_BYTES "
+                              "(1073741824)"),
+                       "put it away, and begin a new one");
+    if (rc == EF_OK) {
+        ef_sha256(tail->head, text.p, text.n);
+        tail->time = line->time;
+        ef_buf_byte(&text, '\n');
+        rc = buf_status(&text, err);
+    }
+    if (rc == EF_OK && lseek(fd, (off_t)*end, SEEK_SET) < 0)
+        rc = reject_sys(err, EF_E_IO, "cannot write the release log");
+    if (rc == EF_OK)
+        rc = file_write_full(fd, text.p, text.n, err);
+    if (rc == EF_OK)
+        *end += text.n;
+    ef_buf_free(&text);
+    return rc;
+}
+
+/* The request's line into the log, and onto the disk, under the lock. With a
+ * nonce it is looked for once more: of two who race for it one is first. Half
+ * of a line that a crash left is cut off, and that is said by a line of its
+ * own. What could not be written whole is taken back.
+ * Fails: EF_E_IO, EF_E_LIMIT, EF_E_AUTH (NONCE_USED, LOG_BROKEN).
+ * Tests: tests/release.bats. */
+static ef_status
+cli_log_append(struct cli_release *r, int nonce, ef_err *err)
+{
+    ef_release_line repair = {.event = EF_REPAIRED};
+    ef_release_log tail;
+    uint64_t end, size, was;
+    ef_status rc = cli_log_lock(r->log, err);
+
+    if (rc == EF_OK)
+        rc = cli_log_tail(r->log, &tail, &end, &size, err);
+    if (rc == EF_OK && nonce)
+        rc = cli_log_nonce(r, end, err);
+    if (rc != EF_OK)
+        return rc;
+    was = end;
+    if (end < size) {
+        repair.cut = size - end;
+        if (ftruncate(r->log, (off_t)end) != 0)
+            return reject_sys(err, EF_E_IO, "cannot repair the release log");
+        rc = cli_log_add(r->log, &tail, &end, &repair, r->now, err);
+    }
+    if (rc == EF_OK)
+        rc = cli_log_add(r->log, &tail, &end, &r->line, r->now, err);
+    if (rc == EF_OK && fsync(r->log) != 0)
+        rc = reject_sys(err, EF_E_IO, "cannot write the release log");
+    if (rc != EF_OK)
+        /* or the next one repairs it. NOLINTNEXTLINE(bugprone-unused-*) */
+        if (ftruncate(r->log, (off_t)was) != 0)
+            return rc;
+    return rc;
+}
+
+/* The nonce before everything that costs, for the order of reasons alone:
+ * without the lock, so that cli_log_append has to ask again.
+ * Fails: as cli_log_nonce. */
+static ef_status
+cli_log_before(const struct cli_release *r, ef_err *err)
+{
+    ef_release_log tail;
+    uint64_t end, size;
+    ef_status rc = cli_log_tail(r->log, &tail, &end, &size, err);
+
+    return rc == EF_OK ? cli_log_nonce(r, end, err) : rc;
+}
+
+/* --- serving --- */
+
+/* A release, up to its line in the log. Fails: every reason there is.
+ * Secret: r->plain. Tests: tests/release.bats. */
+static ef_status
+cli_release_keys_for(struct cli_release *r, ef_err *err)
+{
+    unsigned char pk[EF_X25519_BYTES];
+    ef_status rc = cli_release_document(r, err);
+
+    if (rc == EF_OK)
+        rc = cli_log_before(r, err);
+    if (rc == EF_OK)
+        rc = cli_release_workflow(r, err);
+    if (rc == EF_OK)
+        rc = cli_release_measured(r, err);
+    if (rc == EF_OK)
+        rc = cli_release_plain(r, err);
+    if (rc != EF_OK)
+        return rc;
+    r->step = "KEY_SHAPE";
+    memcpy(pk, r->doc.public_key.p, sizeof pk);
+    ef_buf_str(&r->answer, "{\"credentials\":");
+    rc = ef_release_seal(&r->answer, pk, buf_slice(&r->plain), r->ask.appconfig,
+                         r->doc.nonce, err);
+    if (rc == EF_OK) {
+        r->step = "WORKSPACE_UNREADABLE";
+        rc = cli_release_documents(r, err);
+    }
+    if (rc == EF_OK && r->answer.n > EF_MAX_RELEASE_ANSWER_BYTES)
+        rc = reject(err, EF_E_LIMIT, EF_NOWHERE,
+                    "ANSWER_TOO_LARGE: larger than "
+                    "EF_MAX_RELEASE_ANSWER_BYTES (16777216)");
+    if (rc != EF_OK)
+        return rc;
+    r->line.event = EF_RELEASED;
+    r->line.app = buf_slice(&r->node);
+    memcpy(r->line.workflow, r->workflow->hash, EF_SHA256_BYTES);
+    memcpy(r->line.pcr0, r->doc.pcr[0].p, EF_PCR_BYTES);
+    r->step = "LOG";
+    return cli_log_append(r, 1, err);
+}
+
+/* "done": the token shows that it comes from where the credentials went.
+ * Fails: TOKEN_WRONG, and as cli_log_nonce. Tests: tests/release.bats. */
+static ef_status
+cli_release_done(struct cli_release *r, ef_err *err)
+{
+    struct {
+        unsigned char token[EF_SHA256_BYTES];
+    } s;
+    int good;
+
+    r->step = "LOG";
+    ef_release_token(s.token, r->keys->k, r->ask.nonce);
+    good = ef_equal(s.token, r->ask.token, sizeof s.token);
+    ef_wipe(&s, sizeof s);
+    if (!good)
+        return reject(err, EF_E_AUTH, EF_NOWHERE,
+                      "TOKEN_WRONG: not the token of this nonce");
+    memcpy(r->line.nonce, r->ask.nonce, EF_RELEASE_NONCE_BYTES);
+    r->line.event = EF_ENDED;
+    ef_buf_str(&r->answer, "{\"done\":true}");
+    return cli_log_append(r, 1, err);
+}
+
+/* A nonce: nothing is kept of it, and nothing logged. Fails: EF_E_IO. */
+static ef_status
+cli_release_nonce(struct cli_release *r, ef_err *err)
+{
+    unsigned char random[EF_RELEASE_RANDOM_BYTES];
+    unsigned char nonce[EF_RELEASE_NONCE_BYTES];
+    ef_status rc = ec_random(random, sizeof random, err);
+
+    if (rc != EF_OK)
+        return rc;
+    ef_release_nonce_make(nonce, r->keys->k, r->now, random);
+    ef_buf_str(&r->answer, "{\"nonce\":\"");
+    ef_base64url_encode(&r->answer, slice(nonce, sizeof nonce));
+    ef_buf_str(&r->answer, "\"}");
+    return buf_status(&r->answer, err);
+}
+
+/* Why, in one line: the reason's name, the words, and where. Names come from
+ * err, which has them escaped; nothing of the request's own text.
+ * That memory ran out shows in out->failed. */
+static void
+cli_release_reason(ef_buf *out, const struct cli_release *r, const ef_err *err)
+{
+    if (ef_attestation_reason(err).n == 0) {
+        ef_buf_str(out, r->step);
+        ef_buf_str(out, ": ");
+    }
+    ef_buf_str(out, err->msg != NULL ? err->msg : "failed");
+    if (err->place[0] != '\0') {
+        ef_buf_str(out, " at ");
+        ef_buf_str(out, err->place);
+    }
+    if (err->where[0] != '\0') {
+        ef_buf_str(out, ", of ");
+        ef_buf_str(out, err->where);
+    }
+    if (err->sys != 0) {
+        ef_buf_str(out, ": ");
+        ef_buf_str(out, strerror(err->sys));
+    }
+}
+
+/* A refusal's line. That it cannot be written changes nothing for the caller,
+ * who is refused; it is told on standard error. Fails: as cli_log_append. */
+static ef_status
+cli_release_refuse(struct cli_release *r, const ef_err *why, ef_err *err)
+{
+    ef_slice instance = r->line.instance;
+
+    cli_release_reason(&r->line_text, r, why);
+    r->line =
+        (ef_release_line){.event = EF_REFUSED,
+                          .has_appconfig = r->ask.kind == EF_RELEASE_KEYS ||
+                                           r->ask.kind == EF_RELEASE_DONE,
+                          .instance = instance,
+                          .reason = buf_slice(&r->line_text)};
+    memcpy(r->line.appconfig, r->ask.appconfig, EF_SHA256_BYTES);
+    ef_buf_free(&r->answer);
+    ef_buf_str(&r->answer, "{\"error\":\"refused\"}");
+    return cli_log_append(r, 0, err);
+}
+
+/* The answer, as its host wants it. Fails: EF_E_IO: the caller has left. */
+static ef_status
+cli_release_send(const struct cli_release *r, int refused, ef_err *err)
+{
+    ef_buf head = {0};
+    ef_status rc;
+
+    if (r->cgi)
+        buf_printf(&head,
+                   "Status: %s\r\nContent-Type: application/json\r\n"
+                   "Content-Length: %zu\r\n\r\n",
+                   refused ? "403 Forbidden" : "200 OK", r->answer.n);
+    ef_buf_add(&head, r->answer.p, r->answer.n);
+    if (!r->cgi)
+        ef_buf_byte(&head, '\n');
+    rc = buf_status(&head, err);
+    if (rc == EF_OK)
+        rc = file_write_full(r->out, head.p, head.n, err);
+    ef_buf_free(&head);
+    return rc;
+}
+
+/* Read, judge. Fails: every reason there is. */
+static ef_status
+cli_release_judge(struct cli_release *r, ef_err *err)
+{
+    ef_status rc = cli_release_read(r, err);
+
+    /* a document is as old as it is when all of it is there */
+    r->now = cli_now();
+    if (rc != EF_OK) {
+        r->ask.kind = EF_RELEASE_NONCE; /* nothing of it is believed */
+        return rc;
+    }
+    r->line.has_appconfig = 1;
+    memcpy(r->line.appconfig, r->ask.appconfig, EF_SHA256_BYTES);
+    if (r->ask.kind == EF_RELEASE_KEYS)
+        return cli_release_keys_for(r, err);
+    if (r->ask.kind == EF_RELEASE_DONE)
+        return cli_release_done(r, err);
+    r->step = "NONCE";
+    return cli_release_nonce(r, err);
+}
+
+/* One request, one answer. Without a key, a root or a log nobody is answered
+ * anything but a refusal.
+ * Standard error is silent about refusals, which are the log's to tell, unless
+ * -v; what is wrong with the service itself is said.
+ * Secret: r. Fails: 2 usage; 1 the machine; 3, 4, 5 as the reason.
+ * Limits: CLI_RELEASE_READ_MS, CLI_RELEASE_RUN_SEC. Tests:
+ * tests/release.bats, tests/secrets.bats. */
+static int
+cli_release_serve_one(struct cli *c)
+{
+    struct cli_release r = {.c = c, .b = {.lock = -1}, .log = -1};
+    ef_err err = {0}, logged = {0};
+    ef_status rc;
+    int ready;
+
+    if (c->value[CLI_RELEASE_KEY] == NULL || c->value[CLI_LOG] == NULL)
+        return cli_usage("--release-key FILE and --log FILE are needed", NULL);
+    (void)alarm(CLI_RELEASE_RUN_SEC);
+    cli_quiet = c->value[CLI_VERBOSE] == NULL;
+    r.step = "SERVICE";
+    rc = cli_release_secret(&r, &err);
+    if (rc == EF_OK)
+        rc = cli_release_root(&r, &err);
+    if (rc == EF_OK)
+        rc = cli_log_open(&r.log, c->value[CLI_LOG], &err);
+    if (rc == EF_OK)
+        rc = cli_release_host(&r, &err);
+    ready = rc == EF_OK;
+    if (ready)
+        rc = cli_release_judge(&r, &err);
+    if (ready && rc != EF_OK)
+        (void)cli_release_refuse(&r, &err, &logged);
+    if (ready && cli_release_send(&r, rc != EF_OK, &logged) != EF_OK &&
+        rc == EF_OK)
+        rc = logged.code;
+    cli_release_free(&r);
+    if (logged.code != EF_OK) {
+        (void)cli_fail(&logged);
+        return rc != EF_OK ? ef_exit_status(rc) : 1;
+    }
+    if (rc != EF_OK &&
+        (!ready || ef_exit_status(rc) == 1 || c->value[CLI_VERBOSE] != NULL))
+        return cli_fail(&err);
+    return ef_exit_status(rc);
+}
+
+/* --- reading the log --- */
+
+/* What goes through a log, line by line. */
+struct cli_log_reader {
+    ef_release_log log;
+    ef_buf *out; /* NULL: only verify */
+    int json;
+    int has_head; /* --head was given, and */
+    int head_met; /* this head was met */
+    unsigned char head[EF_SHA256_BYTES];
+    uint64_t stop; /* lines to read; what was added since is left */
+};
+
+/* The first digits of a hash, as people compare them; "-" for none. */
+static void
+cli_log_short(ef_buf *out, const unsigned char *hash, int there)
+{
+    char hex[16];
+
+    ef_hex_encode(hex, hash, sizeof hex / 2, 0);
+    ef_buf_add(out, there ? hex : "-", there ? sizeof hex : 1);
+}
+
+/* A line for people: when, what, of which configuration, where, why. */
+static void
+cli_log_row(ef_buf *out, const ef_release_line *line)
+{
+    char when[EF_TIME_BYTES];
+
+    ef_time_format(when, line->time, 0);
+    buf_printf(out, "%s  %-8s  ", when, ef_release_event_name(line->event));
+    cli_log_short(out, line->appconfig, line->has_appconfig);
+    if (line->event == EF_RELEASED) {
+        ef_buf_str(out, "  ");
+        ef_buf_add(out, line->app.p, line->app.n);
+        ef_buf_str(out, "  workflow ");
+        cli_log_short(out, line->workflow, 1);
+    }
+    if (line->instance.n > 0) {
+        ef_buf_str(out, "  on ");
+        ef_buf_add(out, line->instance.p, line->instance.n);
+    }
+    if (line->reason.n > 0) {
+        ef_buf_str(out, "  ");
+        ef_buf_add(out, line->reason.p, line->reason.n);
+    }
+    if (line->event == EF_REPAIRED)
+        buf_printf(out, "  %llu bytes of a line cut off",
+                   (unsigned long long)line->cut);
+    ef_buf_byte(out, '\n');
+}
+
+/* One line of the log. UNTRUSTED: text. Fails: as ef_release_log_push.
+ * Fuzz: fuzz/fuzz_release_log.c. */
+static ef_status
+cli_log_line(struct cli_log_reader *l, ef_slice text, ef_err *err)
+{
+    ef_release_line line;
+    ef_status rc = ef_release_log_push(&l->log, &line, text, err);
+
+    if (rc == EF_OK && l->has_head &&
+        memcmp(l->log.head, l->head, sizeof l->head) == 0)
+        l->head_met = 1;
+    if (rc == EF_OK && l->out != NULL && l->json) {
+        ef_buf_str(l->out, l->log.lines > 1 ? ",\n  " : "\n  ");
+        ef_buf_add(l->out, text.p, text.n);
+    } else if (rc == EF_OK && l->out != NULL) {
+        cli_log_row(l->out, &line);
+    }
+    ef_release_line_free(&line);
+    return rc;
+}
+
+/* All lines of the open file, from its beginning. Half of a line at the end is
+ * what a crash leaves; the service cuts it off when it writes next.
+ * UNTRUSTED: the file. Fails: EF_E_AUTH (err->line), EF_E_IO, EF_E_MEMORY.
+ * Fuzz: fuzz/fuzz_release_log.c. Tests: tests/release.bats. */
+static ef_status
+cli_log_read(struct cli_log_reader *l, int fd, ef_err *err)
+{
+    unsigned char *w = malloc(CLI_LOG_WINDOW);
+    size_t have = 0, at, n;
+    ssize_t got = 1;
+    ef_status rc = w == NULL ? reject_memory(err) : EF_OK;
+
+    while (rc == EF_OK && got > 0 && l->log.lines < l->stop) {
+        got = file_read_full(fd, w + have, CLI_LOG_WINDOW - have);
+        if (got < 0)
+            rc = reject_sys(err, EF_E_IO, "cannot read");
+        have += got > 0 ? (size_t)got : 0;
+        for (at = 0; rc == EF_OK && l->log.lines < l->stop; at += n + 1) {
+            n = slice_find(slice(w + at, have - at), '\n');
+            if (n == have - at)
+                break;
+            rc = cli_log_line(l, slice(w + at, n), err);
+        }
+        if (rc != EF_OK)
+            break;
+        have -= at;
+        memmove(w, w + at, have);
+        if (have == CLI_LOG_WINDOW)
+            rc = cli_log_line(l, slice(w, have), err); /* too long: refused */
+    }
+    if (rc == EF_OK && have > 0 && l->log.lines < l->stop)
+        rc = with_hint(err,
+                       reject_line(err, EF_E_AUTH, l->log.lines + 1, 0,
+                                   "half of a line, without an end"),
+                       "after a crash the service's next line repairs it");
+    free(w);
+    return rc;
+}
+
+/* Is the chain whole, and, where --head says what it once was, is that still
+ * in it? Fails: EF_E_AUTH, EF_E_IO. */
+static ef_status
+cli_log_verify(struct cli_log_reader *l, int fd, ef_err *err)
+{
+    ef_status rc = cli_log_read(l, fd, err);
+
+    if (rc == EF_OK && l->has_head && !l->head_met)
+        rc = reject(err, EF_E_AUTH, EF_NOWHERE,
+                    "the head that was seen before is not in it: lines were "
+                    "taken off, or all written anew");
+    if (rc == EF_OK && lseek(fd, 0, SEEK_SET) < 0)
+        rc = reject_sys(err, EF_E_IO, "cannot read");
+    return rc;
+}
+
+/* Verified first, printed then, so that nothing of a log that is not whole is
+ * on standard output; what is added in between is left for the next time.
+ * Fails: 3 naming the first bad line; 2 for a --head that is no hash; 1.
+ * Tests: tests/release.bats. */
+static int
+cli_release_log(struct cli *c)
+{
+    struct cli_log_reader l = {.stop = UINT64_MAX};
+    const char *head = c->value[CLI_HEAD];
+    ef_buf out = cli_stdout(c);
+    ef_err err = {0};
+    int fd = -1;
+    ef_status rc;
+
+    l.has_head = head != NULL;
+    l.json = c->value[CLI_JSON] != NULL;
+    if (head != NULL &&
+        ef_hex_decode(l.head, sizeof l.head, slice_str(head), NULL) != EF_OK)
+        return cli_usage("--head takes a hash of 64 hex digits", NULL);
+    rc = file_open(&fd, c->args[0], &err);
+    if (rc == EF_OK)
+        rc = cli_log_verify(&l, fd, &err);
+    if (rc == EF_OK) {
+        l.stop = l.log.lines;
+        l.log = (ef_release_log){.lines = 0};
+        l.out = &out;
+        ef_buf_str(&out, l.json ? "{\"lines\":[" : "");
+        rc = cli_log_read(&l, fd, &err);
+        ef_buf_str(&out, l.json ? "],\n \"head\":\"" : "head ");
+        doc_add_hash(&out, l.log.head);
+        ef_buf_str(&out, l.json ? "\"}\n" : "\n");
+    }
+    file_close(fd);
+    with_file(&err, rc, c->args[0]);
+    if (rc == EF_OK)
+        return cli_stdout_end(&out);
+    ef_buf_free(&out);
+    return cli_fail(&err);
+}
+
 /* --- run --- */
 
 /* What run_job tells, in words. Those on stdout are the reference's, a line
@@ -37713,6 +38842,22 @@ static const struct cli_command cli_commands[] = {
      0,
      0,
      {CLI_KEY_OUT, CLI_FORCE}},
+    /* a filter: its host listens */
+    {"release serve-one",
+     "--release-key FILE --log FILE [--workspace DIR]",
+     "answer one request for credentials: stdin, CGI or a socket on fd 3",
+     cli_release_serve_one,
+     0,
+     0,
+     {CLI_RELEASE_KEY, CLI_WORKSPACE, CLI_LOG, CLI_ROOT_CERT}},
+    /* its chain first */
+    {"release log",
+     "[--head HASH] FILE",
+     "verify the release service's log and print it",
+     cli_release_log,
+     1,
+     1,
+     {CLI_HEAD, CLI_JSON}},
     /* no arguments of its own: what follows "--" is not counted */
     {"run",
      "[--ports DIR] [-- COMMAND ARG...]",
