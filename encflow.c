@@ -8757,17 +8757,19 @@ sig_length(const char *secret)
  * Each arrow is HMAC-SHA-256, keyed with what is left of it. date is
  * "20130524T000000Z", of which the first 8 characters count.
  * to_sign is no secret; the signature becomes part of the URL.
- * Secret:  the derived keys sign for a day, a region and S3: they are in s,
+ * Of p the secret key and the region are looked at.
+ * Secret:  the derived keys sign for a day, a region and a service: in s,
  * wiped. "AWS4" and the secret key are joined on the heap, wiped. */
 static void
-sig_v4_sign(struct sig_work *w, const ef_presign *p, const char *date)
+sig_v4_sign(struct sig_work *w, const ef_presign *p, const char *service,
+            const char *date)
 {
     struct {
         ef_buf secret;
         unsigned char key[EF_SHA256_BYTES], mac[EF_SHA256_BYTES];
     } s = {.secret = {0}};
-    ef_slice steps[4] = {slice(date, 8), slice_str(p->region), slice_str("s3"),
-                         slice_str("aws4_request")};
+    ef_slice steps[4] = {slice(date, 8), slice_str(p->region),
+                         slice_str(service), slice_str("aws4_request")};
     size_t i;
 
     ef_buf_str(&s.secret, "AWS4");
@@ -8809,7 +8811,7 @@ sig_v4_finish(struct sig_work *w, const ef_presign *p, const char *date,
     buf_printf(&w->to_sign, "AWS4-HMAC-SHA256\n%s\n%.8s/%s/s3/aws4_request\n",
                date, date, p->region);
     sig_hex(&w->to_sign, hash, sizeof hash);
-    sig_v4_sign(w, p, date);
+    sig_v4_sign(w, p, "s3", date);
 }
 
 /* w->place is complete. Adds the X-Amz-* parameters, the session token
@@ -9177,6 +9179,184 @@ ef_sign_request(ef_buf *url, ef_buf *headers, ef_sign_stages *stages,
     if (rc == EF_OK)
         sig_v4_headers(w, p, headers);
     rc = sig_end(w, url, stages, rc, err);
+    return rc == EF_OK ? buf_status(headers, err) : rc;
+}
+
+/* --- requests to KMS --- */
+
+/* The part of text before the next ':', which is cut off with it.
+ * UNTRUSTED: text. Example: "arn:aws" gives "arn" and leaves "aws".
+ * Fuzz: fuzz/fuzz_kms.c. */
+static ef_slice
+sig_arn_part(ef_slice *text)
+{
+    ef_slice part = slice(text->p, slice_find(*text, ':'));
+
+    *text = slice_from(*text, part.n + 1);
+    return part;
+}
+
+/* What the hosts of a partition end in. NULL: none that is known.
+ * Source: botocore's endpoints.json. UNTRUSTED: partition.
+ * Fuzz: fuzz/fuzz_kms.c. */
+static const char *
+sig_partition_suffix(ef_slice partition)
+{
+    static const char *const known[][2] = {{"aws", "amazonaws.com"},
+                                           {"aws-cn", "amazonaws.com.cn"},
+                                           {"aws-us-gov", "amazonaws.com"},
+                                           {"aws-iso", "c2s.ic.gov"},
+                                           {"aws-iso-b", "sc2s.sgov.gov"}};
+    size_t i;
+
+    for (i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (slice_is(partition, known[i][0]))
+            return known[i][1];
+    return NULL;
+}
+
+/* 1 where text is n bytes, at most 128, of letters, digits and '-'.
+ * UNTRUSTED: text. Fuzz: fuzz/fuzz_kms.c. */
+static int
+sig_is_word(ef_slice text)
+{
+    size_t i = 0;
+
+    while (i < text.n && (is_alnum(text.p[i]) || text.p[i] == '-'))
+        i++;
+    return i == text.n && i > 0 && i <= 128;
+}
+
+/* The name of one key, and of nothing that could come to mean another one: an
+ * alias can be pointed elsewhere by whoever may do that, and KMS answers with
+ * this name, so that it can be compared.
+ *
+ * UNTRUSTED: text. Fails: EF_E_FORMAT. Fuzz: fuzz/fuzz_kms.c.
+ * Tests: vectors/kms_arns.txt. */
+ef_status
+ef_kms_arn_parse(ef_kms_arn *out, ef_slice text, ef_err *err)
+{
+    ef_slice rest = text, arn = sig_arn_part(&rest), account, key, service;
+
+    *out = (ef_kms_arn){.suffix = NULL};
+    out->suffix = sig_partition_suffix(sig_arn_part(&rest));
+    service = sig_arn_part(&rest);
+    out->region = sig_arn_part(&rest);
+    account = sig_arn_part(&rest);
+    key = slice_from(rest, 4);
+    if (slice_has_prefix(rest, "alias/"))
+        return with_hint(err,
+                         reject(err, EF_E_FORMAT, EF_NOWHERE,
+                                "a KMS alias, which can be pointed to another "
+                                "key"),
+                         "give the key's own ARN: aws kms describe-key "
+                         "prints it");
+    if (!slice_is(arn, "arn") || out->suffix == NULL ||
+        !slice_is(service, "kms") || !sig_is_word(out->region) ||
+        out->region.n > 32 || account.n != 12 || slice_number(account) < 0 ||
+        !slice_has_prefix(rest, "key/") || !sig_is_word(key))
+        return with_hint(
+            err,
+            reject(err, EF_E_FORMAT, EF_NOWHERE, "not the ARN of a KMS key"),
+            "its form is arn:aws:kms:REGION:ACCOUNT:key/ID");
+    return EF_OK;
+}
+
+/* The canonical request of a POST to "/" with a JSON body, which is signed: it
+ * is small, and known before. The lines of the headers stand in the order of
+ * their names; all but the host's are also sent.
+ * Source: AWS Signature Version 4. Tests: vectors/sigv4_json.txt. */
+static void
+sig_json_canonical(struct sig_work *w, const ef_sign_json *p, const char *date,
+                   const char *names)
+{
+    unsigned char hash[EF_SHA256_BYTES];
+
+    ef_sha256(hash, p->payload.p, p->payload.n);
+    ef_buf_str(&w->canonical,
+               "POST\n/\n\ncontent-type:application/x-amz-json-1.1\nhost:");
+    ef_buf_str(&w->canonical, p->host);
+    ef_buf_str(&w->canonical, "\nx-amz-content-sha256:");
+    sig_hex(&w->canonical, hash, sizeof hash);
+    ef_buf_str(&w->canonical, "\nx-amz-date:");
+    ef_buf_str(&w->canonical, date);
+    if (p->token != NULL) {
+        ef_buf_str(&w->canonical, "\nx-amz-security-token:");
+        ef_buf_str(&w->canonical, p->token);
+    }
+    ef_buf_str(&w->canonical, "\nx-amz-target:");
+    ef_buf_str(&w->canonical, p->target);
+    ef_buf_str(&w->canonical, "\n\n");
+    ef_buf_str(&w->canonical, names);
+    ef_buf_byte(&w->canonical, '\n');
+    sig_hex(&w->canonical, hash, sizeof hash);
+}
+
+/* The lines to send: those of the canonical request but its host's, which the
+ * HTTP library writes, and the signature.
+ * Secret: headers: who has them may send this request for some minutes. */
+static void
+sig_json_headers(const struct sig_work *w, const ef_sign_json *p,
+                 const char *date, const char *names, ef_buf *headers)
+{
+    /* behind "POST", "/" and the empty query, up to the empty line */
+    ef_slice rest = slice_from(buf_slice(&w->canonical), 8);
+
+    while (rest.n > 0 && rest.p[0] != '\n') {
+        size_t n = slice_find(rest, '\n') + 1;
+
+        if (!slice_has_prefix(rest, "host:"))
+            ef_buf_add(headers, rest.p, n);
+        rest = slice_from(rest, n);
+    }
+    ef_buf_str(headers, "Authorization:AWS4-HMAC-SHA256 Credential=");
+    ef_buf_str(headers, p->access_key);
+    buf_printf(headers, "/%.8s/%s/%s/aws4_request, SignedHeaders=%s, ", date,
+               p->region, p->service, names);
+    ef_buf_str(headers, "Signature=");
+    ef_buf_add(headers, w->signature.p, w->signature.n);
+    ef_buf_byte(headers, '\n');
+}
+
+/* Nothing in *p comes from a stranger: hosts and regions passed the rules of
+ * an ARN or of a location. The keys are the user's, and looked at.
+ * Secret: headers, w. Fails: EF_E_FORMAT, EF_E_MEMORY.
+ * Tests: vectors/sigv4_json.txt. */
+ef_status
+ef_sign_json_request(ef_buf *headers, ef_sign_stages *stages,
+                     const ef_sign_json *p, ef_err *err)
+{
+    const char *names =
+        p->token != NULL
+            ? "content-type;host;x-amz-content-sha256;x-amz-date;"
+              "x-amz-security-token;x-amz-target"
+            : "content-type;host;x-amz-content-sha256;x-amz-date;x-amz-target";
+    ef_presign keys = {.secret_key = p->secret_key, .region = p->region};
+    unsigned char hash[EF_SHA256_BYTES];
+    char date[EF_TIME_BYTES];
+    struct sig_work *w;
+    ef_buf url = {0};
+    ef_status rc;
+
+    if (!sig_is_visible(p->access_key) ||
+        (p->token != NULL && !sig_is_visible(p->token)))
+        return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                      "an access key id or a session token with a blank, or a "
+                      "character that no header may have");
+    w = calloc(1, sizeof *w);
+    if (w == NULL)
+        return reject_memory(err);
+    ef_time_format(date, p->now, 1);
+    sig_json_canonical(w, p, date, names);
+    ef_sha256(hash, w->canonical.p, w->canonical.n);
+    buf_printf(&w->to_sign, "AWS4-HMAC-SHA256\n%s\n%.8s/%s/%s/aws4_request\n",
+               date, date, p->region, p->service);
+    sig_hex(&w->to_sign, hash, sizeof hash);
+    sig_v4_sign(w, &keys, p->service, date);
+    sig_json_headers(w, p, date, names, headers);
+    /* hands out the stages and frees; there is no URL to put together */
+    rc = sig_end(w, &url, stages, EF_OK, err);
+    ef_buf_free(&url);
     return rc == EF_OK ? buf_status(headers, err) : rc;
 }
 
@@ -9918,8 +10098,9 @@ enum store_state {
  * the first part, zeros the rest, and reads rc, err and head after
  * store_run. Callbacks run in the thread of store_run, never two at once. */
 struct store_job {
-    const char *url;      /* location and query: secret; NULL: s3 */
-    const ef_presign *s3; /* an object: each attempt is signed anew */
+    const char *url;          /* location and query: secret; NULL: s3 */
+    const ef_presign *s3;     /* an object: each attempt is signed anew */
+    const ef_sign_json *json; /* a POST to KMS, likewise; NULL: none */
     /* raw: ef_sign_request encodes them */
     const char *query[2]; /* s3: parameters, "uploadId=..." */
     size_t query_n;
@@ -10811,6 +10992,115 @@ http_answer_error(struct store_job *job)
     return rc;
 }
 
+/* UNTRUSTED: doc. A member that is a text, fit to be shown, into out; "" where
+ * there is none. Fuzz: fuzz/fuzz_kms.c. */
+static void
+kms_show(const ef_json *doc, const char *name, char *out, size_t cap)
+{
+    uint32_t node = ef_json_member(doc, 0, slice_str(name));
+    ef_buf text = {0};
+    ef_slice shown;
+
+    if (node == EF_JSON_NONE || doc->nodes[node].type != EF_JSON_STRING)
+        return;
+    ef_json_string(doc, node, &text);
+    shown = buf_slice(&text);
+    /* a type may have a name space before it: "com.amazonaws.kms#Disabled..."
+     */
+    if (name[0] == '_' && slice_find(shown, '#') < shown.n)
+        shown = slice_from(shown, slice_find(shown, '#') + 1);
+    if (!http_show(out, cap, shown))
+        out[0] = '\0';
+    ef_buf_free(&text);
+}
+
+/* What KMS's types of errors mean to people, and whether it passes. */
+static const struct http_known kms_known[] = {
+    {"AccessDeniedException", "", "KMS refuses it",
+     "the key's policy must allow it: kms:Encrypt for who adds a dataset; for "
+     "an enclave what encflow workflow kms-policy prints, which has its PCRs",
+     0},
+    {"DisabledException", "", "the KMS key is disabled",
+     "its administrator enables it", 0},
+    {"KMSInvalidStateException", "", "the KMS key cannot be used now",
+     "is it to be deleted, or not ready yet?", 0},
+    {"NotFoundException", "", "there is no such KMS key",
+     "look at the ARN: region, account and key", 0},
+    {"IncorrectKeyException", "", "it was encrypted under another KMS key",
+     NULL, 0},
+    {"InvalidCiphertextException", "", "KMS cannot decrypt it",
+     "it was encrypted for another dataset or part, or was altered", 0},
+    {"ExpiredTokenException", "", "the session token has expired",
+     "get new keys", 0},
+    {"UnrecognizedClientException", "", "KMS does not know these keys",
+     "its keys are another account's, or were removed", 0},
+    {"InvalidSignatureException", "", "the signature does not match",
+     "the secret key is another's, or this machine's clock is wrong", 0},
+    {"ValidationException", "", "KMS does not take the request",
+     "an attestation document is good for some minutes", 0},
+    {"KeyUnavailableException", "", "the KMS key cannot be reached",
+     "try again later", 1},
+    {"DependencyTimeoutException", "", "KMS failed", "try again later", 1},
+    {"KMSInternalException", "", "KMS failed", "try again later", 1},
+    {"ThrottlingException", "", "KMS asks to slow down", "try again later", 1},
+};
+
+/* The row of a type; NULL: nothing is known of it. UNTRUSTED: type, already
+ * fit to be shown. Fuzz: fuzz/fuzz_kms.c. */
+static const struct http_known *
+kms_find(const char *type)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof kms_known / sizeof kms_known[0]; i++)
+        if (strcmp(kms_known[i].code, type) == 0)
+            return &kms_known[i];
+    return NULL;
+}
+
+/* EF_E_NETWORK for an answer of KMS's that is no success, with its own words:
+ * {"__type":"AccessDeniedException","message":"..."}, or "Message". Those who
+ * only tell the number (400) leave people without a clue.
+ *
+ * UNTRUSTED: job->answer. Pre: job->head is complete.
+ * Fuzz: fuzz/fuzz_kms.c. Tests: tests/kms.bats. */
+static ef_status
+kms_answer_error(struct store_job *job)
+{
+    char type[64] = "", message[160] = "";
+    const struct http_known *known;
+    ef_json doc;
+    ef_status rc = ef_json_parse(&doc, buf_slice(&job->answer), NULL);
+
+    if (rc == EF_OK) {
+        kms_show(&doc, "__type", type, sizeof type);
+        kms_show(&doc, "Message", message, sizeof message);
+        if (message[0] == '\0')
+            kms_show(&doc, "message", message, sizeof message);
+    }
+    ef_json_free(&doc);
+    job->retry |= http_code_passes(type);
+    known = kms_find(type);
+    if (known == NULL) {
+        rc = http_status_error(job);
+        job->err.hint = NULL; /* of objects and URLs: none of them helps */
+    } else {
+        job->retry |= known->retry;
+        rc = with_hint(&job->err,
+                       reject(&job->err, EF_E_NETWORK, EF_NOWHERE, known->msg),
+                       known->hint);
+    }
+    if (type[0] != '\0')
+        snprintf(job->err.place, sizeof job->err.place,
+                 message[0] != '\0' ? "KMS says %.48s (%.120s)"
+                                    : "KMS says %.48s",
+                 type, message);
+    if (http_is_skewed(&job->head))
+        job->err.hint = "this machine's clock and the server's differ by more "
+                        "than 5 minutes: set it";
+    return rc;
+}
+
 /* The proxy refused to connect, or its own head was none. 4xx is its last
  * word.
  * The proxy's body is not read: libcurl keeps it to itself. */
@@ -10963,11 +11253,14 @@ http_finish(struct store_job *job, CURLcode code, const struct store_opts *o)
     else if (code != CURLE_OK)
         job->rc = http_curl_error(job, code, o);
     else if (status / 100 != 2)
-        job->rc = http_answer_error(job);
-    else if (job->keep)
+        job->rc =
+            job->json != NULL ? kms_answer_error(job) : http_answer_error(job);
+    else if (job->keep && job->json == NULL)
         job->rc = http_is_error_document(job) ? http_answer_error(job) : EF_OK;
     else if (job->method == STORE_GET)
         job->rc = http_get_end(job);
+    else if (job->keep)
+        job->rc = EF_OK; /* KMS's: what it says is kms_answer's to judge */
     else if ((uint64_t)sent != job->size)
         job->rc = http_passing(
             job, reject(&job->err, EF_E_NETWORK, EF_NOWHERE,
@@ -10998,6 +11291,41 @@ http_add_header(struct store_job *job, const char *line)
     return 1;
 }
 
+/* The lines of a signature become headers.
+ * Secret:  job->signed_lines. Fails: EF_E_MEMORY. */
+static ef_status
+http_add_lines(struct store_job *job)
+{
+    ef_slice rest = buf_slice(&job->signed_lines);
+
+    /* each ended by a line feed */
+    while (rest.n > 0) {
+        size_t n = slice_find(rest, '\n');
+        char *line = (char *)(uintptr_t)rest.p;
+
+        /* the line feed becomes the end of a C string */
+        line[n] = '\0';
+        if (!http_add_header(job, line))
+            return reject_memory(&job->err);
+        rest = slice_from(rest, n + 1);
+    }
+    return EF_OK;
+}
+
+/* A request to KMS is signed as it goes out, with its payload.
+ * Secret:  signed_lines, wiped with the job. Fails: as ef_sign_json_request. */
+static ef_status
+http_sign_json(struct store_job *job)
+{
+    ef_sign_json p = *job->json;
+    ef_status rc;
+
+    p.now = (int64_t)time(NULL);
+    job->signed_lines.n = 0;
+    rc = ef_sign_json_request(&job->signed_lines, NULL, &p, &job->err);
+    return rc == EF_OK ? http_add_lines(job) : rc;
+}
+
 /* A request to an object is signed as it goes out, so that a retry has the
  * time of its own. The signature's lines become headers.
  * Secret:  signed_url is none; signed_lines is, and wiped with the job.
@@ -11009,7 +11337,6 @@ static ef_status
 http_sign(struct store_job *job)
 {
     ef_presign p = *job->s3;
-    ef_slice rest;
     ef_status rc;
 
     /* the caller's place, and this request's own method, time and query */
@@ -11021,18 +11348,8 @@ http_sign(struct store_job *job)
     job->signed_url.n = job->signed_lines.n = 0;
     rc = ef_sign_request(&job->signed_url, &job->signed_lines, NULL, &p,
                          &job->err);
-    rest = buf_slice(&job->signed_lines);
-    /* four lines or five, each ended by a line feed */
-    while (rc == EF_OK && rest.n > 0) {
-        size_t n = slice_find(rest, '\n');
-        char *line = (char *)(uintptr_t)rest.p;
-
-        /* the line feed becomes the end of a C string */
-        line[n] = '\0';
-        if (!http_add_header(job, line))
-            rc = reject_memory(&job->err);
-        rest = slice_from(rest, n + 1);
-    }
+    if (rc == EF_OK)
+        rc = http_add_lines(job);
     (void)buf_cstr(&job->signed_url);
     return rc == EF_OK ? buf_status(&job->signed_url, &job->err) : rc;
 }
@@ -11049,7 +11366,8 @@ http_set_body(struct store_job *job)
     unsigned bad = 0;
 
     /* libcurl adds these by itself; no wait for 100 Continue */
-    bad |= !http_add_header(job, "Content-Type:");
+    if (job->json == NULL)
+        bad |= !http_add_header(job, "Content-Type:");
     bad |= !http_add_header(job, "Expect:");
     /* a PUT, also of no bytes; the method of a POST is named afterwards */
     bad |= (unsigned)curl_easy_setopt(e, CURLOPT_UPLOAD, 1L);
@@ -11246,6 +11564,8 @@ http_open(struct store_job *job, const struct store_opts *o)
         rc = http_sign(job);
         url = buf_cstr(&job->signed_url);
     }
+    if (job->json != NULL)
+        rc = http_sign_json(job);
     /* one of the two is there: a job without either is none */
     if (rc != EF_OK || url == NULL)
         return rc != EF_OK ? rc : reject_memory(&job->err);
@@ -14693,6 +15013,304 @@ svc_ask(ef_buf *answer, const char *url, ef_slice request,
     return with_where(err, rc, slice_str(url));
 }
 
+/* --- KMS: a secret encrypted, and decrypted for an enclave --- */
+
+/* Two requests, each a POST of JSON. Encrypt is asked by who adds a dataset,
+ * and gets a ciphertext that anyone may see. Decrypt is asked by an enclave,
+ * with its attestation document: KMS compares the document's registers with
+ * the key's policy, and answers with a text that is encrypted to the key in
+ * the document (ef_cms_open). A context goes with both, the dataset and the
+ * part: what was encrypted for one cannot be had for another. */
+
+/* A request's body: a document of 16 KiB and a ciphertext in base64 fit, and
+ * what is around them. */
+#define KMS_BODY_BYTES ((size_t)64 << 10)
+
+/* One request to KMS. In ef_secret_alloc memory: keys and body are secret. */
+struct kms_call {
+    struct aws_profile keys;
+    char region[64], host[300], url[320];
+    ef_sign_json sign;
+    size_t n; /* of body */
+    unsigned char body[KMS_BODY_BYTES];
+};
+
+/* A job's source: the body. Pre: at + n is within it (http_on_read). */
+static ef_status
+kms_source(void *ctx, uint64_t at, unsigned char *buf, size_t n, ef_err *err)
+{
+    const struct kms_call *call = ctx;
+
+    (void)err;
+    memcpy(buf, call->body + at, n);
+    return EF_OK;
+}
+
+/* Append in as base64, in place: nothing of a secret is copied elsewhere. */
+static void
+kms_add_base64(ef_buf *out, ef_slice in)
+{
+    size_t n = EF_BASE64_BYTES(in.n);
+
+    if (!buf_room(out, n))
+        return;
+    ef_base64_encode((char *)out->p + out->n, in.p, in.n);
+    out->n += n;
+}
+
+/* Where KMS is: the variables of other AWS tools, the more particular one
+ * first; else the region's own host. The ARN says which region, so that no
+ * setting can lead elsewhere.
+ *
+ * Fails: EF_E_FORMAT, EF_E_POLICY for http:// that is not allowed. */
+static ef_status
+kms_endpoint(struct kms_call *call, const ef_kms_arn *arn,
+             const struct store_opts *o, ef_err *err)
+{
+    const char *set = getenv("AWS_ENDPOINT_URL_KMS");
+    ef_scheme scheme = EF_SCHEME_HTTPS;
+    ef_slice url, host;
+    int64_t port;
+    ef_status rc;
+
+    if (set == NULL || set[0] == '\0')
+        set = getenv("AWS_ENDPOINT_URL");
+    if (strcasecmp(call->keys.ignore, "true") == 0)
+        set = NULL;
+    if (set == NULL || set[0] == '\0') {
+        snprintf(call->host, sizeof call->host, "kms.%s.%s", call->region,
+                 arn->suffix);
+        snprintf(call->url, sizeof call->url, "https://%s/", call->host);
+        return EF_OK;
+    }
+    url = slice_str(set);
+    rc = ef_location_check(&scheme, url, err);
+    if (rc == EF_OK)
+        rc = store_check_scheme(scheme, o->schemes, err);
+    url = slice_from(url, slice_find_str(url, "://") + 3);
+    if (rc == EF_OK && url.n > 0 && url.p[url.n - 1] == '/')
+        url.n--;
+    if (rc == EF_OK)
+        rc = url_authority(url, &host, &port, err);
+    if (rc == EF_OK &&
+        (url.n >= sizeof call->host - 8 || scheme == EF_SCHEME_FILE))
+        rc = reject(err, EF_E_FORMAT, EF_NOWHERE, "not an endpoint of KMS");
+    if (rc != EF_OK)
+        return with_where(err, rc, slice_str("AWS_ENDPOINT_URL_KMS"));
+    snprintf(call->url, sizeof call->url, "%s://%.*s/",
+             scheme == EF_SCHEME_HTTP ? "http" : "https", (int)url.n,
+             (const char *)url.p);
+    /* the default port is left out of Host, and so of what is signed */
+    if (port == (scheme == EF_SCHEME_HTTP ? 80 : 443))
+        url.n = host.n;
+    snprintf(call->host, sizeof call->host, "%.*s", (int)url.n,
+             (const char *)url.p);
+    return EF_OK;
+}
+
+/* UNTRUSTED: json: KMS's answer. Its member, base64, is appended to out. That
+ * the answer names the key that was asked for is looked at first: a key of
+ * somebody else's would give a text of his.
+ *
+ * Fails: EF_E_FORMAT with err->place, EF_E_AUTH for another key, EF_E_LIMIT.
+ * Fuzz: fuzz/fuzz_kms.c. Tests: tests/kms.bats. */
+static ef_status
+kms_answer(ef_buf *out, const char *member, const char *place, const char *arn,
+           ef_slice json, ef_err *err)
+{
+    ef_json doc;
+    uint32_t node = 0;
+    ef_slice text = {NULL, 0};
+    ef_buf tmp = {0};
+    size_t n = 0;
+    ef_status rc = ef_json_parse(&doc, json, err);
+
+    if (rc == EF_OK)
+        rc =
+            cred_member(&doc, 0, "KeyId", EF_JSON_STRING, "/KeyId", &node, err);
+    if (rc == EF_OK && !slice_is(json_inside(&doc, node), arn))
+        rc = with_member(
+            err,
+            reject(err, EF_E_AUTH, EF_NOWHERE, "KMS answers for another key"),
+            "/KeyId");
+    if (rc == EF_OK)
+        rc = cred_member(&doc, 0, member, EF_JSON_STRING, place, &node, err);
+    if (rc == EF_OK)
+        text = cred_text(&doc, node, &tmp); /* "\/" is an escape, too */
+    if (rc == EF_OK)
+        rc = buf_status(&tmp, err);
+    if (rc == EF_OK && text.n > EF_BASE64_BYTES(EF_MAX_CMS_BYTES))
+        rc = with_member(err,
+                         reject(err, EF_E_LIMIT, EF_NOWHERE,
+                                "larger than EF_MAX_CMS_BYTES (6144)"),
+                         place);
+    if (rc == EF_OK && !buf_room(out, text.n + 1))
+        rc = reject_memory(err);
+    if (rc == EF_OK)
+        rc = with_member(err, ef_base64_decode(out->p + out->n, &n, text, err),
+                         place);
+    out->n += n;
+    ef_buf_free(&tmp);
+    ef_json_free(&doc);
+    return rc;
+}
+
+/* Send call's body, and take member of the answer. Keys are looked for as for
+ * S3; retries are AWS's standard mode, as there.
+ *
+ * Secret: call. Fails: as aws_load, http_finish and kms_answer. */
+static ef_status
+kms_send(ef_buf *out, struct kms_call *call, const char *member,
+         const char *place, const char *arn, const struct store_opts *o,
+         ef_err *err)
+{
+    struct store_job job = {.url = call->url,
+                            .method = STORE_POST,
+                            .json = &call->sign,
+                            .keep = 1,
+                            .source = kms_source,
+                            .size = call->n,
+                            .ctx = call};
+    ef_status rc = store_run(&job, 1, 1, o);
+
+    (void)store_first_error(&job, 1, rc, err);
+    if (rc == EF_OK)
+        rc = kms_answer(out, member, place, arn, buf_slice(&job.answer), err);
+    ef_buf_free(&job.answer);
+    return with_where(err, rc, slice_str(call->host));
+}
+
+/* A call with keys and place, its body not yet made. NULL: err says why; else
+ * kms_free. */
+static struct kms_call *
+kms_new(const char *arn, const char *target, const struct store_opts *o,
+        const struct aws_choice *choice, ef_err *err)
+{
+    struct kms_call *call = ef_secret_alloc(sizeof *call, NULL);
+    ef_kms_arn parts;
+    ef_status rc =
+        call == NULL
+            ? reject_memory(err)
+            : with_where(err, ef_kms_arn_parse(&parts, slice_str(arn), err),
+                         slice_str(arn));
+
+    if (rc == EF_OK)
+        rc = aws_load(&call->keys, choice, o, err);
+    if (rc == EF_OK && call->keys.access_key[0] == '\0')
+        rc = with_hint(err,
+                       reject(err, EF_E_USAGE, EF_NOWHERE,
+                              "there are no AWS keys to ask KMS with"),
+                       "put them into the environment, or a profile");
+    if (rc == EF_OK) {
+        memcpy(call->region, parts.region.p, parts.region.n);
+        rc = kms_endpoint(call, &parts, o, err);
+        call->sign = (ef_sign_json){
+            .access_key = call->keys.access_key,
+            .secret_key = call->keys.secret_key,
+            .token = call->keys.token[0] != '\0' ? call->keys.token : NULL,
+            .host = call->host,
+            .region = call->region,
+            .service = "kms",
+            .target = target};
+    }
+    if (rc == EF_OK)
+        return call;
+    ef_secret_free(call, sizeof *call);
+    return NULL;
+}
+
+/* The body is complete, or has no room. Pre: body is a buffer over call->body.
+ */
+static ef_status
+kms_body(struct kms_call *call, const ef_buf *body, ef_err *err)
+{
+    call->n = body->n;
+    call->sign.payload = slice(call->body, body->n);
+    return body->failed ? reject(err, EF_E_LIMIT, EF_NOWHERE,
+                                 "a request larger than KMS takes")
+                        : EF_OK;
+}
+
+/* A buffer over call->body, which never moves: it may grow to max alone. */
+static ef_buf
+kms_buf(struct kms_call *call)
+{
+    return (ef_buf){
+        .p = call->body, .cap = KMS_BODY_BYTES, .max = KMS_BODY_BYTES};
+}
+
+/* plaintext, encrypted by KMS under the key arn, for the context, a JSON
+ * object; ct is appended. Secret: plaintext.
+ * Limits: EF_MAX_KMS_PLAINTEXT_BYTES, KMS's own. Fails: as kms_send.
+ * Tests: tests/kms.bats. */
+static ef_status __attribute__((unused))
+kms_encrypt(ef_buf *ct, const char *arn, ef_slice context_json,
+            ef_slice plaintext, const struct store_opts *o,
+            const struct aws_choice *choice, ef_err *err)
+{
+    struct kms_call *call;
+    ef_buf body;
+    ef_status rc;
+
+    if (plaintext.n > EF_MAX_KMS_PLAINTEXT_BYTES)
+        return reject(err, EF_E_LIMIT, EF_NOWHERE,
+                      "larger than EF_MAX_KMS_PLAINTEXT_BYTES (4096), the "
+                      "most that KMS encrypts");
+    call = kms_new(arn, "TrentService.Encrypt", o, choice, err);
+    if (call == NULL)
+        return err != NULL ? err->code : EF_E_INTERNAL;
+    body = kms_buf(call);
+    ef_buf_str(&body, "{\"EncryptionContext\":");
+    ef_buf_add(&body, context_json.p, context_json.n);
+    ef_buf_str(&body, ",\"KeyId\":\"");
+    ef_buf_str(&body, arn);
+    ef_buf_str(&body, "\",\"Plaintext\":\"");
+    kms_add_base64(&body, plaintext);
+    ef_buf_str(&body, "\"}");
+    rc = kms_body(call, &body, err);
+    if (rc == EF_OK)
+        rc = kms_send(ct, call, "CiphertextBlob", "/CiphertextBlob", arn, o,
+                      err);
+    ef_secret_free(call, sizeof *call);
+    return rc;
+}
+
+/* ct, decrypted by KMS for the enclave whose attestation document this is;
+ * cms is appended: CiphertextForRecipient, to be opened with the document's
+ * key. A Plaintext in the answer is not looked at.
+ *
+ * Fails: as kms_send. Tests: tests/kms.bats. */
+static ef_status __attribute__((unused))
+kms_decrypt(ef_buf *cms, const char *arn, ef_slice context_json, ef_slice ct,
+            ef_slice document, const struct store_opts *o,
+            const struct aws_choice *choice, ef_err *err)
+{
+    struct kms_call *call =
+        kms_new(arn, "TrentService.Decrypt", o, choice, err);
+    ef_buf body;
+    ef_status rc;
+
+    if (call == NULL)
+        return err != NULL ? err->code : EF_E_INTERNAL;
+    body = kms_buf(call);
+    ef_buf_str(&body, "{\"CiphertextBlob\":\"");
+    kms_add_base64(&body, ct);
+    ef_buf_str(&body, "\",\"EncryptionContext\":");
+    ef_buf_add(&body, context_json.p, context_json.n);
+    ef_buf_str(&body, ",\"KeyId\":\"");
+    ef_buf_str(&body, arn);
+    ef_buf_str(&body, "\",\"Recipient\":{\"AttestationDocument\":\"");
+    kms_add_base64(&body, document);
+    ef_buf_str(&body, "\",\"KeyEncryptionAlgorithm\":"
+                      "\"RSAES_OAEP_SHA_256\"}}");
+    rc = kms_body(call, &body, err);
+    if (rc == EF_OK)
+        rc = kms_send(cms, call, "CiphertextForRecipient",
+                      "/CiphertextForRecipient", arn, o, err);
+    ef_secret_free(call, sizeof *call);
+    return rc;
+}
+
 #endif /* EF_NO_MAIN */
 
 /* ======================================================================= *
@@ -17976,6 +18594,16 @@ doc_ciphertext(ef_slice text, ef_err *err)
     return rc;
 }
 
+/* The KMS key that something is encrypted under. UNTRUSTED: text.
+ * Fuzz: fuzz/fuzz_document.c. */
+static ef_status
+doc_kms(ef_slice text, ef_err *err)
+{
+    ef_kms_arn arn;
+
+    return ef_kms_arn_parse(&arn, text, err);
+}
+
 /* A location without a query: that belongs to the credentials, and this
  * document is read by everybody.
  * Example: "https://bucket.s3.amazonaws.com/a.csv" is right;
@@ -18147,6 +18775,7 @@ static const struct doc_rule doc_rule_name = DOC_RULE_TEXT(ef_name_check);
 static const struct doc_rule doc_rule_item = DOC_RULE_TEXT(doc_base64);
 static const struct doc_rule doc_rule_enc = DOC_RULE_TEXT(doc_enc);
 static const struct doc_rule doc_rule_ct = DOC_RULE_TEXT(doc_ciphertext);
+static const struct doc_rule doc_rule_kms = DOC_RULE_TEXT(doc_kms);
 static const struct doc_rule doc_rule_true = {DOC_TRUE, NULL, 0, 0, NULL, NULL};
 static const struct doc_rule doc_rule_size = DOC_RULE_INTEGER(
     EF_OVERHEAD_BYTES, (int64_t)EF_MAX_PLAINTEXT_BYTES + EF_OVERHEAD_BYTES);
@@ -18179,10 +18808,12 @@ static const struct doc_field doc_jwk_fields[] = {{"/crv", &doc_rule_line, 0},
                                                   {NULL, NULL, 0}};
 static const struct doc_rule doc_rule_jwk = DOC_RULE_RECORD(doc_jwk_fields);
 /* Something sealed by HPKE (RFC 9180): the ciphertext with its tag, and the
- * encapsulated key. What it is sealed for stands in the AAD, not here.
+ * encapsulated key. What it is sealed for stands in the AAD, not here. What
+ * KMS encrypted has no such key, and its encryption context in the AAD's place
+ * (doc_check_credentials sees to it that it is one or the other).
  *     {"ct":"q7Xb...","enc":"BwJp..."} */
 static const struct doc_field doc_sealed_fields[] = {
-    {"/ct", &doc_rule_ct, 0}, {"/enc", &doc_rule_enc, 0}, {NULL, NULL, 0}};
+    {"/ct", &doc_rule_ct, 0}, {"/enc", &doc_rule_enc, 1}, {NULL, NULL, 0}};
 static const struct doc_rule doc_rule_sealed =
     DOC_RULE_RECORD(doc_sealed_fields);
 /* What a Nitro enclave of an image measures: PCR0 the image file, PCR1 kernel
@@ -18275,14 +18906,17 @@ static const struct doc_field doc_dataset_fields[] = {
  * dataset's document.
  *     {"by":"Nzb...","dataset":"<hash>","download":{"ct":...,"enc":...},
  *      "expires":1369440000,"key":{"ct":...,"enc":...},
- *      "kind":"credentials","time":1369353600,"to":"kb2..."} */
+ *      "kind":"credentials","time":1369353600,"to":"kb2..."}
+ * Those for an enclave that asks AWS KMS itself have the key's ARN as "kms" in
+ * place of "to", and parts without "enc" (ef_credentials_kms). */
 static const struct doc_field doc_credentials_fields[] = {
     DOC_COMMON_FIELDS,
     {"/dataset", &doc_rule_hash, 0},
     {"/download", &doc_rule_sealed, 1},
     {"/expires", &doc_rule_time, 1},
     {"/key", &doc_rule_sealed, 1},
-    {"/to", &doc_rule_kid, 0},
+    {"/kms", &doc_rule_kms, 1},
+    {"/to", &doc_rule_kid, 1},
     {"/upload", &doc_rule_sealed, 1},
     {NULL, NULL, 0}};
 /* An application: what stays the same from one image to the next. Its
@@ -18725,6 +19359,36 @@ doc_kid_of(unsigned char kid[EF_KID_BYTES], const ef_json *doc, uint32_t node,
     return doc_bytes(kid, EF_KID_BYTES, json_inside(doc, node), err);
 }
 
+/* Credentials are for a release key ("to") or for a KMS key ("kms"), and each
+ * part is of the form that goes with it: so that none is taken for the other.
+ * UNTRUSTED: doc. Fails: EF_E_FORMAT. Fuzz: fuzz/fuzz_document.c.
+ * Tests: vectors/documents.txt. */
+static ef_status
+doc_check_credentials(const ef_json *doc, ef_err *err)
+{
+    static const char *const parts[] = {"/download", "/key", "/upload"};
+    int kms = doc_at(doc, "kms") != EF_JSON_NONE;
+    size_t i;
+
+    if (kms == (doc_at(doc, "to") != EF_JSON_NONE))
+        return reject(err, EF_E_FORMAT, EF_NOWHERE,
+                      "credentials are for a release key (to) or for a KMS "
+                      "key (kms)");
+    for (i = 0; i < 3; i++) {
+        uint32_t part = doc_at(doc, parts[i] + 1);
+
+        if (part != EF_JSON_NONE &&
+            kms ==
+                (ef_json_member(doc, part, slice_str("enc")) != EF_JSON_NONE))
+            return with_member(err,
+                               reject(err, EF_E_FORMAT, EF_NOWHERE,
+                                      "a sealed part has enc where it is for "
+                                      "a release key, and there alone"),
+                               parts[i]);
+    }
+    return EF_OK;
+}
+
 /* A list of people names nobody twice: else one would count for two.
  * If one person could stand in it twice, his approval would count twice: with
  * participants [a, a, b] and need 2, b would never be asked. And a need of 4
@@ -18872,6 +19536,8 @@ doc_check_more(ef_doc *out, const ef_json *doc, ef_err *err)
 {
     if (out->kind == EF_DOC_DATASET)
         return doc_check_dataset(doc, err);
+    if (out->kind == EF_DOC_CREDENTIALS)
+        return doc_check_credentials(doc, err);
     if (out->kind == EF_DOC_APP)
         return doc_check_people(doc, "/approvers", err);
     if (out->kind == EF_DOC_BUILD)
@@ -21093,9 +21759,24 @@ wf_unseal(unsigned char *out, size_t cap, size_t *n, const ef_json *json,
     return rc;
 }
 
+/* Is this credentials document for kid, or, where kid is NULL, for a KMS key?
+ * Pre: json passed its rules. Fails: 0, err says why where memory ran out. */
+static int
+ws_credentials_for(const ef_json *json, const unsigned char *kid, ef_err *err)
+{
+    unsigned char to[EF_KID_BYTES];
+    uint32_t node = doc_at(json, kid != NULL ? "to" : "kms");
+
+    if (node == EF_JSON_NONE || kid == NULL)
+        return node != EF_JSON_NONE;
+    return doc_kid_of(to, json, node, err) == EF_OK &&
+           memcmp(to, kid, sizeof to) == 0;
+}
+
 /* Of a dataset's credentials, those that may be used: its owner's own, with
- * the part that is asked for, sealed to kid (NULL: to anybody). The latest by
- * their author's clock: he alone makes them. Memory that ran out shows in err.
+ * the part that is asked for, sealed to kid (NULL: under a KMS key). The latest
+ * by their author's clock: he alone makes them. Memory that ran out shows in
+ * err.
  * "by" has to be the dataset's own owner: else anybody could seal a key and a
  * query of his own for dana's dataset. The key would not match the commitment,
  * but the query could lead an output to another place.
@@ -21110,7 +21791,6 @@ ws_credentials_find(const ef_workspace *ws, const ef_doc *dataset,
                     const char *part, const unsigned char *kid, ef_err *err)
 {
     const ef_doc *best = NULL;
-    unsigned char to[EF_KID_BYTES];
     size_t i;
 
     for (i = 0; i < ws->n; i++) {
@@ -21123,9 +21803,8 @@ ws_credentials_find(const ef_workspace *ws, const ef_doc *dataset,
                    (best == NULL || d->time > best->time);
 
         fits = fits && ws_parse(&json, d, err) == EF_OK &&
-               doc_at(&json, part) != EF_JSON_NONE &&
-               doc_kid_of(to, &json, doc_at(&json, "to"), err) == EF_OK;
-        if (fits && (kid == NULL || memcmp(to, kid, sizeof to) == 0))
+               doc_at(&json, part) != EF_JSON_NONE;
+        if (fits && ws_credentials_for(&json, kid, err))
             best = d;
         ef_json_free(&json);
     }
@@ -21231,14 +21910,54 @@ ef_credentials_open(ef_credentials *c, const ef_workspace *ws,
                                                 sizeof c->key, &n, err);
     if (rc == EF_OK && n != sizeof c->key)
         rc = reject(err, EF_E_AUTH, EF_NOWHERE, "a sealed key of another size");
+    /* before a query is opened that would go with another key */
     if (rc == EF_OK)
         rc = credentials_key_check(c, dataset, err);
     if (rc == EF_OK)
         rc = ws_credentials_part(ws, dataset, upload ? "upload" : "download",
                                  sk, c->query, EF_MAX_LOCATION_BYTES,
                                  &c->query_n, err);
+    return rc == EF_OK ? ef_credentials_check(c, dataset, err) : rc;
+}
+
+/* What its owner encrypted last under a KMS key, for who may ask KMS: an
+ * enclave. The ARN is the owner's word, as the ciphertext is; KMS decrypts the
+ * one with the other, for this dataset and part, or not at all.
+ *
+ * Fails: EF_E_POLICY where there is none, EF_E_MEMORY.
+ * Tests: tests/unit.c (test_credentials_kms). */
+ef_status
+ef_credentials_kms(ef_buf *arn, ef_buf *ct, const ef_workspace *ws,
+                   const ef_doc *dataset, const char *part, ef_err *err)
+{
+    ef_json json = {.nodes = NULL};
+    ef_err found = {0};
+    const ef_doc *doc = ws_credentials_find(ws, dataset, part, NULL, &found);
+    ef_status rc;
+
+    if (found.code != EF_OK)
+        return reject_memory(err);
+    if (doc == NULL)
+        return with_hint(err,
+                         reject(err, EF_E_POLICY, EF_NOWHERE,
+                                "the workspace has no credentials of its "
+                                "owner's under a KMS key"),
+                         "its owner makes them with: encflow dataset renew "
+                         "--kms-key ARN");
+    rc = ws_parse(&json, doc, err);
+    if (rc == EF_OK) {
+        ef_slice text = json_inside(&json, doc_at(&json, "kms"));
+
+        ef_buf_add(arn, text.p, text.n);
+        rc = ef_base64url_decode(
+            ct,
+            json_inside(&json, ef_json_member(&json, doc_at(&json, part),
+                                              slice_str("ct"))),
+            err);
+    }
     if (rc == EF_OK)
-        rc = ef_credentials_check(c, dataset, err);
+        rc = buf_status(arn, err);
+    ef_json_free(&json);
     return rc;
 }
 

@@ -1005,6 +1005,46 @@ EF_MUST_CHECK ef_status ef_sign_request(ef_buf *url, ef_buf *headers,
                                         ef_sign_stages *stages,
                                         const ef_presign *p, ef_err *err);
 
+/* The ARN of a KMS key, arn:PARTITION:kms:REGION:ACCOUNT:key/ID, taken apart:
+ * region views the text; suffix is what its partition's hosts end in. */
+typedef struct ef_kms_arn {
+    ef_slice region;
+    const char *suffix;
+} ef_kms_arn;
+
+/* UNTRUSTED: text. EF_E_FORMAT: not the ARN of a key; an alias is refused, as
+ * it can be pointed to another key. Tests: vectors/kms_arns.txt. */
+EF_MUST_CHECK ef_status ef_kms_arn_parse(ef_kms_arn *out, ef_slice text,
+                                         ef_err *err);
+
+/* A POST of a JSON body to "/" of an AWS service. Strings are NUL-terminated,
+ * the caller's, and of a form that a header takes. */
+typedef struct ef_sign_json {
+    const char *access_key, *secret_key, *token;  /* token: NULL for none */
+    const char *host, *region, *service, *target; /* host with its port where
+                                                     that is unusual */
+    int64_t now;                                  /* seconds since 1970, UTC */
+    ef_slice payload;
+} ef_sign_json;
+
+/*
+ * ef_sign_json_request -- sign such a request in its headers (Signature
+ * Version 4), the payload with them.
+ *
+ *   headers  out  appended: lines NAME:VALUE, each ended by a line feed:
+ *                 Content-Type, the x-amz- ones, Authorization; no Host
+ *   stages        as ef_presign_url
+ *   p             secret
+ *
+ * EF_E_FORMAT  an access key id or token that no header could carry
+ * EF_E_MEMORY
+ * Tests: vectors/sigv4_json.txt.
+ */
+EF_MUST_CHECK ef_status ef_sign_json_request(ef_buf *headers,
+                                             ef_sign_stages *stages,
+                                             const ef_sign_json *p,
+                                             ef_err *err);
+
 /* When a presigned query ends: from Expires (SigV2) or X-Amz-Date and
  * X-Amz-Expires (SigV4). version 0: the query is not presigned.
  * EF_E_FORMAT: it says it is presigned but its dates can't be read. */
@@ -1345,6 +1385,21 @@ EF_MUST_CHECK ef_status ef_credentials_open(
 EF_MUST_CHECK ef_status ef_credentials_check(const ef_credentials *c,
                                              const ef_doc *dataset,
                                              ef_err *err);
+
+/*
+ * ef_credentials_kms -- a part of a dataset's credentials, as its owner
+ * encrypted it last under a KMS key.
+ *
+ *   arn, ct  out  appended: the key's ARN, the ciphertext
+ *   part          "key", "download" or "upload"
+ *
+ * EF_E_POLICY  there is none of its owner's
+ * EF_E_MEMORY
+ */
+EF_MUST_CHECK ef_status ef_credentials_kms(ef_buf *arn, ef_buf *ct,
+                                           const ef_workspace *ws,
+                                           const ef_doc *dataset,
+                                           const char *part, ef_err *err);
 
 /* What changes from one draft to the next. What is not set changes nothing. */
 typedef struct ef_edit {
