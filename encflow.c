@@ -15280,7 +15280,7 @@ kms_encrypt(ef_buf *ct, const char *arn, ef_slice context_json,
  * key. A Plaintext in the answer is not looked at.
  *
  * Fails: as kms_send. Tests: tests/kms.bats. */
-static ef_status __attribute__((unused))
+static ef_status
 kms_decrypt(ef_buf *cms, const char *arn, ef_slice context_json, ef_slice ct,
             ef_slice document, const struct store_opts *o,
             const struct aws_choice *choice, ef_err *err)
@@ -21918,6 +21918,19 @@ ef_credentials_open(ef_credentials *c, const ef_workspace *ws,
                                  sk, c->query, EF_MAX_LOCATION_BYTES,
                                  &c->query_n, err);
     return rc == EF_OK ? ef_credentials_check(c, dataset, err) : rc;
+}
+
+/* What KMS binds a ciphertext to (EncryptionContext): a part of one dataset's
+ * credentials can't be decrypted as another's. It is no secret. */
+void
+ef_kms_context(ef_buf *out, const unsigned char dataset[EF_SHA256_BYTES],
+               const char *part)
+{
+    ef_buf_str(out, "{\"encflow:dataset\":\"");
+    doc_add_hash(out, dataset);
+    ef_buf_str(out, "\",\"encflow:part\":\"");
+    ef_buf_str(out, part);
+    ef_buf_str(out, "\"}");
 }
 
 /* What its owner encrypted last under a KMS key, for who may ask KMS: an
@@ -28658,7 +28671,7 @@ att_cert_bad(ef_err *err, ef_status rc, size_t i)
     if (err != NULL && rc != EF_OK) {
         char part[32];
 
-        snprintf(part, sizeof part, "%s", err->place);
+        snprintf(part, sizeof part, "%.31s", err->place);
         snprintf(err->place, sizeof err->place, "chain[%zu]%s%s", i,
                  part[0] != '\0' ? " " : "", part);
     }
@@ -30134,7 +30147,7 @@ nsm_other(ef_err *err)
  * Post:    on EF_OK PCR16 is ef_pcr_extended(id) until the enclave ends.
  * Fails:   EF_E_POLICY for another value, and as nsm_call does.
  * Tests: tests/nsm.bats. */
-static ef_status __attribute__((unused)) /* until `run` binds */
+static ef_status
 nsm_bind(int fd, const unsigned char id[EF_SHA256_BYTES], ef_err *err)
 {
     static const unsigned char zeros[EF_PCR_BYTES];
@@ -32258,6 +32271,24 @@ cli_object_key(struct cli_object *t, const char *arg, const char *file,
     return buf_status(&t->key, err);
 }
 
+/* Whose AWS keys: --profile, else what the environment names, else the
+ * default, which need not exist. */
+static struct aws_choice
+cli_whose_keys(const struct cli *c)
+{
+    const char *named = c->value[CLI_PROFILE];
+    const char *old = getenv("AWS_DEFAULT_PROFILE");
+    const char *env = getenv("AWS_PROFILE");
+
+    if (named != NULL)
+        return (struct aws_choice){named, 1, 0};
+    /* botocore's order: the older name first */
+    env = old != NULL && old[0] != '\0' ? old : env;
+    if (env != NULL && env[0] != '\0')
+        return (struct aws_choice){env, 0, 0};
+    return (struct aws_choice){"default", 0, 1};
+}
+
 /* An object of S3's: the keys for it, and whether its host may be reached.
  * Post:    t->place.s3 is ready to be signed.
  * Secret:  t->aws. */
@@ -32265,22 +32296,11 @@ static ef_status
 cli_object_s3(struct cli *c, struct cli_object *t, const char *arg,
               const char *file, ef_err *err)
 {
-    const char *named = c->value[CLI_PROFILE];
-    const char *old = getenv("AWS_DEFAULT_PROFILE");
-    const char *env = getenv("AWS_PROFILE");
-    struct aws_choice choice = {"default", named != NULL, 0};
+    struct aws_choice choice = cli_whose_keys(c);
     ef_status rc = cli_object_key(t, arg, file, err);
 
     if (rc != EF_OK)
         return rc;
-    /* botocore's order: the older name first */
-    env = old != NULL && old[0] != '\0' ? old : env;
-    if (named != NULL)
-        choice.name = named;
-    else if (env != NULL && env[0] != '\0')
-        choice.name = env;
-    else
-        choice.optional = 1;
     /* freed by cli_object_free, with what was read into it */
     t->aws = ef_secret_alloc(sizeof *t->aws, NULL);
     if (t->aws == NULL)
@@ -38218,6 +38238,10 @@ struct cli_enclave {
     ef_buf nonce, answer; /* raw; what the service said */
     ef_buf plain;         /* secret: the credentials, and the token */
     ef_json released;     /* its index */
+    /* with AWS KMS in place of the service */
+    ef_rsa_key *rsa; /* secret memory */
+    ef_buf document; /* attests its public key */
+    struct aws_choice keys;
 };
 
 /* Safe on zeros but for nsm. Wipes what is secret. */
@@ -38234,6 +38258,8 @@ cli_enclave_free(struct cli_enclave *e)
     ef_buf_free(&e->answer);
     ef_json_free(&e->released);
     ef_buf_free(&e->plain);
+    ef_secret_free(e->rsa, sizeof *e->rsa);
+    ef_buf_free(&e->document);
     e->nsm = -1;
 }
 
@@ -38482,6 +38508,90 @@ cli_enclave_credentials(struct cli_appconfig *a, ef_credentials *c,
     return rc;
 }
 
+/* With AWS KMS the documents come from a folder in the enclave's memory, and
+ * each part of the credentials is decrypted by KMS for the key that the
+ * enclave attests: KMS compares the document's registers with the key's
+ * policy. What it answers with is not authenticated (ef_cms_open): the
+ * commitment decides whether it is the key, and a wrong query leads to
+ * nothing that opens with it. */
+
+/* The folder's documents, and one attestation of a fresh RSA key for all
+ * requests: making it is slow, and KMS takes no nonce. */
+static ef_status
+cli_enclave_folder(const struct cli *c, struct cli_enclave *e, ef_err *err)
+{
+    unsigned char spki[EF_RSA_SPKI_BYTES];
+    struct cli_book b = {.lock = -1};
+    ef_status rc = cli_book_open(c, &b, CLI_NOBODY, err);
+
+    e->ws = b.ws;
+    b.ws = (ef_workspace){NULL, 0, 0, 0};
+    cli_book_close(&b);
+    e->rsa = ef_secret_alloc(sizeof *e->rsa, NULL);
+    if (rc == EF_OK)
+        rc = e->rsa == NULL ? reject_memory(err) : ef_rsa_new(e->rsa, err);
+    if (rc == EF_OK) {
+        ef_rsa_spki(spki, e->rsa);
+        rc = nsm_document(e->nsm, &e->document, slice(e->id, sizeof e->id),
+                          slice(NULL, 0), slice(spki, sizeof spki), err);
+    }
+    return rc;
+}
+
+/* One part of a dataset's credentials, decrypted by KMS: *n bytes to out.
+ * Secret:  out, cap bytes. Fails: as kms_decrypt and ef_cms_open. */
+static ef_status
+cli_kms_part(const struct cli_enclave *e, unsigned char *out, size_t cap,
+             size_t *n, const ef_doc *dataset, const char *part, ef_err *err)
+{
+    ef_buf arn = {0}, ct = {0}, cms = {0}, context = {0};
+    ef_status rc = ef_credentials_kms(&arn, &ct, &e->ws, dataset, part, err);
+
+    ef_kms_context(&context, dataset->hash, part);
+    if (rc == EF_OK)
+        rc = buf_status(&context, err);
+    if (rc == EF_OK)
+        rc = kms_decrypt(&cms, buf_cstr(&arn), buf_slice(&context),
+                         buf_slice(&ct), buf_slice(&e->document), e->store,
+                         &e->keys, err);
+    if (rc == EF_OK)
+        rc = ef_cms_open(out, cap, n, e->rsa, buf_slice(&cms), err);
+    ef_buf_free(&arn);
+    ef_buf_free(&ct);
+    ef_buf_free(&cms);
+    ef_buf_free(&context);
+    return rc;
+}
+
+/* A dataset's credentials by KMS. The key is compared with its commitment
+ * before the query is asked for.
+ * Secret:  c. Fails: EF_E_AUTH for another key than the approved one. */
+static ef_status
+cli_kms_credentials(struct cli_appconfig *a, ef_credentials *c,
+                    const ef_doc *dataset, int upload, ef_err *err)
+{
+    const char *part = upload ? "upload" : "download";
+    size_t n = 0;
+    ef_status rc;
+
+    *c = (ef_credentials){.query_size = EF_MAX_LOCATION_BYTES + 1};
+    c->query = ef_secret_alloc(c->query_size, NULL);
+    rc = c->query == NULL ? reject_memory(err)
+                          : cli_kms_part(a->enclave, c->key, sizeof c->key, &n,
+                                         dataset, "key", err);
+    if (rc == EF_OK && n != sizeof c->key)
+        rc = reject(err, EF_E_AUTH, EF_NOWHERE, "a sealed key of another size");
+    if (rc == EF_OK)
+        rc = ef_credentials_check(c, dataset, err);
+    if (rc == EF_OK)
+        rc = cli_kms_part(a->enclave, (unsigned char *)c->query,
+                          EF_MAX_LOCATION_BYTES, &c->query_n, dataset, part,
+                          err);
+    if (rc == EF_OK)
+        rc = ef_credentials_check(c, dataset, err);
+    return rc;
+}
+
 /* Append in as base64. Memory that ran out shows in out->failed. */
 static void
 cli_add_base64(ef_buf *out, ef_slice in)
@@ -38546,8 +38656,11 @@ cli_enclave_done(struct cli_enclave *e)
     ef_json json = {.nodes = NULL};
     ef_buf request = {0};
     ef_err err = {0};
-    uint32_t token = doc_at(&e->released, "token");
+    uint32_t token;
 
+    if (e->released.nodes == NULL)
+        return; /* not the service's */
+    token = doc_at(&e->released, "token");
     if (token == EF_JSON_NONE)
         return;
     ef_buf_str(&request, "{\"appconfig\":\"");
@@ -38583,11 +38696,14 @@ cli_enclave_open(const struct cli *c, struct cli_enclave *e,
     e->store = &job->store;
     a->enclave = e;
     a->ws = &e->ws;
-    a->credentials = cli_enclave_credentials;
+    e->keys = cli_whose_keys(c);
+    a->credentials = c->value[CLI_KMS] != NULL ? cli_kms_credentials
+                                               : cli_enclave_credentials;
     if (rc == EF_OK)
         rc = cli_enclave_bind(e, err);
     if (rc == EF_OK)
-        rc = cli_enclave_release(e, err);
+        rc = c->value[CLI_KMS] != NULL ? cli_enclave_folder(c, e, err)
+                                       : cli_enclave_release(e, err);
     if (rc == EF_OK)
         rc = ef_appconfig_find(&e->text, &e->workflow, &e->node, &e->ws, e->id,
                                err);
@@ -38651,8 +38767,13 @@ cli_enclave_usage(const struct cli *c)
         return cli_usage("--appconfig is a run in an enclave: no "
                          "--appconfig-file, no --release-key",
                          NULL);
-    if (c->value[CLI_RELEASE] == NULL)
-        return cli_usage("--appconfig needs --release URL", NULL);
+    if ((c->value[CLI_RELEASE] == NULL) == (c->value[CLI_KMS] == NULL))
+        return cli_usage("--appconfig needs --release URL, or --kms", NULL);
+    if (c->value[CLI_KMS] == NULL &&
+        (c->value[CLI_WORKSPACE] != NULL || c->value[CLI_PROFILE] != NULL))
+        return cli_usage("--workspace and --profile need --kms: the service "
+                         "sends the documents",
+                         NULL);
     if (!cli_has_trust(c))
         return cli_usage("--appconfig needs --trust KEY for each participant "
                          "of the workflow",
@@ -38669,8 +38790,10 @@ cli_appconfig_usage(const struct cli *c)
     if (c->value[CLI_APPCONFIG_ID] != NULL)
         return cli_enclave_usage(c);
     if (c->value[CLI_RELEASE] != NULL || c->value[CLI_RECEIPT] != NULL ||
+        c->value[CLI_KMS] != NULL || c->value[CLI_PROFILE] != NULL ||
         cli_has_trust(c))
-        return cli_usage("--release, --trust and --receipt need --appconfig ID",
+        return cli_usage("--release, --kms, --profile, --trust and --receipt "
+                         "need --appconfig ID",
                          NULL);
     if (c->value[CLI_APPCONFIG] == NULL) {
         if (c->value[CLI_RELEASE_KEY] != NULL || c->value[CLI_ROOT] != NULL ||
@@ -39584,12 +39707,12 @@ static const struct cli_command cli_commands[] = {
      cli_run,
      0,
      0,
-     {CLI_PORTS,       CLI_INPUT,     CLI_OUTPUT,    CLI_APPCONFIG_ID,
-      CLI_RELEASE,     CLI_TRUST,     CLI_RECEIPT,   CLI_APPCONFIG,
-      CLI_RELEASE_KEY, CLI_WORKSPACE, CLI_ROOT,      CLI_WORK,
-      CLI_TIMEOUT,     CLI_SHARD,     CLI_PROXY,     CLI_STALL,
-      CLI_CONNECT,     CLI_MAX_TIME,  CLI_ALLOW_NET, CLI_ALLOW_HTTP,
-      CLI_ALLOW_FILE,  CLI_CACERT}},
+     {CLI_KMS,       CLI_PROFILE,      CLI_PORTS,       CLI_INPUT,
+      CLI_OUTPUT,    CLI_APPCONFIG_ID, CLI_RELEASE,     CLI_TRUST,
+      CLI_RECEIPT,   CLI_APPCONFIG,    CLI_RELEASE_KEY, CLI_WORKSPACE,
+      CLI_ROOT,      CLI_WORK,         CLI_TIMEOUT,     CLI_SHARD,
+      CLI_PROXY,     CLI_STALL,        CLI_CONNECT,     CLI_MAX_TIME,
+      CLI_ALLOW_NET, CLI_ALLOW_HTTP,   CLI_ALLOW_FILE,  CLI_CACERT}},
     /* FILE or URL may be missing: standard input */
     {"result",
      "[-K KEYFILE] [FILE|URL]",

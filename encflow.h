@@ -1386,6 +1386,11 @@ EF_MUST_CHECK ef_status ef_credentials_check(const ef_credentials *c,
                                              const ef_doc *dataset,
                                              ef_err *err);
 
+/* Append the EncryptionContext of a part of a dataset's credentials: JSON,
+ * {"encflow:dataset":HASH,"encflow:part":part}. */
+void ef_kms_context(ef_buf *out, const unsigned char dataset[EF_SHA256_BYTES],
+                    const char *part);
+
 /*
  * ef_credentials_kms -- a part of a dataset's credentials, as its owner
  * encrypted it last under a KMS key.
