@@ -28671,7 +28671,7 @@ att_cert_bad(ef_err *err, ef_status rc, size_t i)
     if (err != NULL && rc != EF_OK) {
         char part[32];
 
-        snprintf(part, sizeof part, "%.31s", err->place);
+        snprintf(part, sizeof part, "%.24s", err->place);
         snprintf(err->place, sizeof err->place, "chain[%zu]%s%s", i,
                  part[0] != '\0' ? " " : "", part);
     }
@@ -29053,6 +29053,273 @@ ef_attestation_reason(const ef_err *err)
                           is_digit(text.p[n]) || text.p[n] == '_'))
         n++;
     return n < text.n && text.p[n] == ':' ? slice(text.p, n) : slice(text.p, 0);
+}
+
+/* --- attestation documents: printed --- */
+
+/* What a register measures, for the page: those that AWS fills, and ours. */
+struct att_meaning {
+    unsigned pcr;
+    const char *text;
+};
+static const struct att_meaning att_meanings[] = {
+    {0, "the image"},
+    {1, "kernel and bootstrap: AWS's stock, identifies nobody"},
+    {2, "the application"},
+    {3, "the parent instance's IAM role"},
+    {4, "the parent instance"},
+    {8, "who signed the image"},
+    {16, "the runtime configuration (APPCONFIG_ID)"}};
+
+/* Hex digits of s. */
+static void
+att_hex(ef_buf *out, ef_slice s)
+{
+    char two[2];
+    size_t i;
+
+    for (i = 0; i < s.n; i++) {
+        ef_hex_encode(two, s.p + i, 1, 0);
+        ef_buf_add(out, two, sizeof two);
+    }
+}
+
+/* Text for a terminal: what is not printable ASCII becomes \xNN.
+ * UNTRUSTED: s. Fuzz: fuzz/fuzz_attestation.c. */
+static void
+att_text(ef_buf *out, ef_slice s)
+{
+    size_t i;
+
+    for (i = 0; i < s.n; i++)
+        if (s.p[i] >= 0x20 && s.p[i] < 0x7f) {
+            ef_buf_byte(out, s.p[i]);
+        } else {
+            ef_buf_str(out, "\\x");
+            att_hex(out, slice(s.p + i, 1));
+        }
+}
+
+/* Text behind a label of eleven columns, and the line's end. */
+static void
+att_line(ef_buf *out, const char *label, const char *text)
+{
+    size_t n = strlen(label);
+
+    ef_buf_str(out, label);
+    for (; n < 11; n++)
+        ef_buf_byte(out, ' ');
+    ef_buf_str(out, text);
+}
+
+/* A field of bytes: rows of 32 as hex, and beside each what of it is
+ * printable.
+ * UNTRUSTED: s. Fuzz: fuzz/fuzz_attestation.c. */
+static void
+att_dump(ef_buf *out, const char *label, ef_slice s)
+{
+    size_t i, k;
+
+    if (s.p == NULL)
+        return;
+    if (s.n == 0)
+        att_line(out, label, "empty\n");
+    for (i = 0; i < s.n; i += 32) {
+        ef_slice row = slice(s.p + i, s.n - i < 32 ? s.n - i : 32);
+
+        att_line(out, i == 0 ? label : "", "");
+        att_hex(out, row);
+        ef_buf_str(out, "  ");
+        for (k = 0; k < row.n; k++)
+            ef_buf_byte(out,
+                        row.p[k] >= 0x20 && row.p[k] < 0x7f ? row.p[k] : '.');
+        ef_buf_byte(out, '\n');
+    }
+}
+
+/* The registers: those with a meaning, and others that are not zero.
+ * UNTRUSTED: a. Fuzz: fuzz/fuzz_attestation.c. */
+static void
+att_page_pcrs(ef_buf *out, const ef_attestation *a)
+{
+    static const unsigned char zeros[EF_PCR_BYTES];
+    char label[16];
+    unsigned i;
+
+    for (i = 0; i < EF_PCRS; i++) {
+        const char *text = NULL;
+        size_t k;
+
+        for (k = 0; k < sizeof att_meanings / sizeof att_meanings[0]; k++)
+            if (att_meanings[k].pcr == i)
+                text = att_meanings[k].text;
+        if (!(a->pcr_mask >> i & 1) ||
+            (text == NULL && memcmp(a->pcr[i].p, zeros, sizeof zeros) == 0))
+            continue;
+        snprintf(label, sizeof label, "PCR%u", i);
+        att_line(out, label, "");
+        if (memcmp(a->pcr[i].p, zeros, sizeof zeros) == 0)
+            ef_buf_str(out, "zeros");
+        else
+            att_hex(out, a->pcr[i]);
+        ef_buf_str(out, text != NULL ? "  " : "");
+        ef_buf_str(out, text != NULL ? text : "");
+        ef_buf_byte(out, '\n');
+    }
+}
+
+/* Certificate i of a document: 0 is the root, the last the leaf.
+ * UNTRUSTED: a. Fuzz: fuzz/fuzz_attestation.c. */
+static ef_slice
+att_certificate(const ef_attestation *a, size_t i)
+{
+    return i < a->cabundle_n ? a->cabundle[i] : a->certificate;
+}
+
+/* The chain: who, from when, to when. A certificate that cannot be read says
+ * so; after ef_attestation_verify there is none.
+ * UNTRUSTED: a. Fuzz: fuzz/fuzz_attestation.c. */
+static void
+att_page_chain(ef_buf *out, const ef_attestation *a)
+{
+    char from[EF_TIME_BYTES], to[EF_TIME_BYTES], label[32];
+    ef_cert c;
+    size_t i;
+
+    for (i = 0; i <= a->cabundle_n; i++) {
+        snprintf(label, sizeof label, "chain[%zu]", i);
+        att_line(out, label, "");
+        if (ef_cert_parse(&c, att_certificate(a, i), NULL) != EF_OK) {
+            ef_buf_str(out, "not readable\n");
+            continue;
+        }
+        ef_time_format(from, c.not_before, 0);
+        ef_time_format(to, c.not_after, 0);
+        ef_buf_str(out, from);
+        ef_buf_str(out, " to ");
+        ef_buf_str(out, to);
+        ef_buf_str(out, "  ");
+        att_text(out, c.cn);
+        ef_buf_byte(out, '\n');
+    }
+}
+
+/* The page for people.
+ * UNTRUSTED: a. Fuzz: fuzz/fuzz_attestation.c. */
+static void
+att_page(ef_buf *out, const ef_attestation *a)
+{
+    char when[EF_TIME_BYTES];
+
+    att_line(out, "enclave", "");
+    att_text(out, a->module_id);
+    ef_time_format(when, (int64_t)(a->timestamp / 1000), 0);
+    ef_buf_byte(out, '\n');
+    att_line(out, "made", when);
+    ef_buf_byte(out, '\n');
+    att_page_pcrs(out, a);
+    att_page_chain(out, a);
+    att_dump(out, "user_data", a->user_data);
+    att_dump(out, "nonce", a->nonce);
+    att_dump(out, "public_key", a->public_key);
+}
+
+/* A member of bytes as base64, where they are there.
+ * UNTRUSTED: s, of ATT_MAX_BYTES at most. Fuzz: fuzz/fuzz_attestation.c. */
+static void
+att_json_bytes(ef_buf *out, const char *name, ef_slice s)
+{
+    char text[EF_BASE64_BYTES(ATT_MAX_BYTES)];
+
+    if (s.p == NULL)
+        return;
+    ef_buf_str(out, ",\"");
+    ef_buf_str(out, name);
+    ef_buf_str(out, "\":\"");
+    ef_base64_encode(text, s.p, s.n);
+    ef_buf_add(out, text, EF_BASE64_BYTES(s.n));
+    ef_buf_byte(out, '"');
+}
+
+/* The registers as an object, its names in RFC 8785's order: "10" comes
+ * before "2".
+ * UNTRUSTED: a. Fuzz: fuzz/fuzz_attestation.c. */
+static void
+att_json_pcrs(ef_buf *out, const ef_attestation *a)
+{
+    const char *before = "{";
+    char name[16];
+    unsigned tens, k, i;
+
+    for (tens = 0; tens < 10; tens++)
+        for (k = 0; k < (tens > 0 ? 11u : 1u); k++) {
+            i = k == 0 ? tens : 10 * tens + k - 1;
+            if (i >= EF_PCRS || !(a->pcr_mask >> i & 1))
+                continue;
+            snprintf(name, sizeof name, "\"%u\":\"", i);
+            ef_buf_str(out, before);
+            ef_buf_str(out, name);
+            att_hex(out, a->pcr[i]);
+            ef_buf_byte(out, '"');
+            before = ",";
+        }
+    ef_buf_byte(out, '}');
+}
+
+/* The chain as an array; a certificate that cannot be read is {}.
+ * UNTRUSTED: a. Fuzz: fuzz/fuzz_attestation.c. */
+static void
+att_json_chain(ef_buf *out, const ef_attestation *a)
+{
+    char from[EF_TIME_BYTES], to[EF_TIME_BYTES];
+    ef_cert c;
+    size_t i;
+
+    for (i = 0; i <= a->cabundle_n; i++) {
+        ef_buf_str(out, i == 0 ? "[{" : ",{");
+        if (ef_cert_parse(&c, att_certificate(a, i), NULL) == EF_OK) {
+            ef_time_format(from, c.not_before, 0);
+            ef_time_format(to, c.not_after, 0);
+            ef_buf_str(out, "\"not_after\":\"");
+            ef_buf_str(out, to);
+            ef_buf_str(out, "\",\"not_before\":\"");
+            ef_buf_str(out, from);
+            ef_buf_str(out, "\",\"subject\":");
+            ef_json_quote(out, c.cn);
+        }
+        ef_buf_byte(out, '}');
+    }
+    ef_buf_byte(out, ']');
+}
+
+/* Nothing here says that the document was verified: who prints it knows. That
+ * memory ran out shows in out->failed.
+ *
+ * UNTRUSTED: a: a terminal gets printable ASCII alone.
+ * Source: RFC 8785. Fuzz: fuzz/fuzz_attestation.c.
+ * Tests: vectors/attestations.txt, tests/attest.bats. */
+void
+ef_attestation_print(ef_buf *out, const ef_attestation *a, int json)
+{
+    char number[24];
+
+    if (!json) {
+        att_page(out, a);
+        return;
+    }
+    ef_buf_str(out, "{\"certificates\":");
+    att_json_chain(out, a);
+    ef_buf_str(out, ",\"digest\":\"SHA384\",\"module_id\":");
+    ef_json_quote(out, a->module_id);
+    att_json_bytes(out, "nonce", a->nonce);
+    ef_buf_str(out, ",\"pcrs\":");
+    att_json_pcrs(out, a);
+    att_json_bytes(out, "public_key", a->public_key);
+    snprintf(number, sizeof number, "%llu", (unsigned long long)a->timestamp);
+    ef_buf_str(out, ",\"timestamp\":");
+    ef_buf_str(out, number);
+    att_json_bytes(out, "user_data", a->user_data);
+    ef_buf_byte(out, '}');
 }
 
 /* --- what a configuration asks of an enclave --- */
@@ -36489,6 +36756,253 @@ cli_attest_get(struct cli *c)
     return rc == EF_OK ? 0 : cli_fail(&err);
 }
 
+/* --- attest --- */
+
+/* What `attest verify` works on: the document, and what is asked of it. All
+ * of it is public. */
+struct cli_judge {
+    unsigned char doc[EF_MAX_ATTESTATION_BYTES + 1];
+    ef_buf root;
+    unsigned char nonce[EF_MAX_NSM_DATA_BYTES],
+        user_data[EF_MAX_NSM_DATA_BYTES];
+    ef_pcr_set *sets; /* the last of them is --pcr's */
+    ef_attestation_policy policy;
+    ef_attestation attestation;
+};
+
+/* --root's certificate as DER, decoded where its text stands.
+ * UNTRUSTED: the file. Fails: EF_E_FORMAT, EF_E_LIMIT, EF_E_IO; err->where.
+ * Fuzz: fuzz/fuzz_eif.c. Tests: tests/attest.bats, vectors/commands.txt. */
+static ef_status
+cli_root(ef_slice *der, ef_buf *pem, const char *path, ef_err *err)
+{
+    unsigned char text[EF_MAX_PEM_BYTES + 1];
+    size_t n;
+    ef_status rc = file_read_small(text, sizeof text, &n, path,
+                                   "a root certificate larger than "
+                                   "EF_MAX_PEM_BYTES (8192)",
+                                   err);
+
+    if (rc != EF_OK)
+        return rc;
+    ef_buf_add(pem, text, n);
+    rc = buf_status(pem, err);
+    if (rc == EF_OK && !eif_pem(der, pem))
+        rc = reject(err, EF_E_FORMAT, EF_NOWHERE,
+                    "the root is not one certificate in PEM");
+    return with_file(err, rc, path);
+}
+
+/* --pcr's N=HEX into a set. The same register twice would leave it open which
+ * counts.
+ * UNTRUSTED: text. Fails: EF_E_USAGE, EF_E_FORMAT; err->where is the option.
+ * Fuzz: fuzz/fuzz_cli.c. Tests: vectors/commands.txt. */
+static ef_status
+cli_pcr_is(ef_pcr_set *set, const char *text, ef_err *err)
+{
+    size_t n = strcspn(text, "=");
+    int64_t i = slice_number(slice(text, n));
+    ef_status rc;
+
+    if (text[n] == '\0' || i < 0 || i >= EF_PCRS)
+        rc = reject(err, EF_E_USAGE, EF_NOWHERE,
+                    "takes N=HEX, with N from 0 to 31");
+    else if (set->mask >> i & 1)
+        rc = reject(err, EF_E_USAGE, EF_NOWHERE,
+                    "one register twice; --pcrs gives several sets");
+    else
+        rc = ef_hex_decode(set->pcr[i], EF_PCR_BYTES, slice_str(text + n + 1),
+                           err);
+    if (rc == EF_OK)
+        set->mask |= UINT32_C(1) << i;
+    return with_where(err, rc, slice_str("--pcr"));
+}
+
+/* A measurement as a set of registers, with those of --pcr beside them; where
+ * both give one, --pcr's is meant. */
+static void
+cli_pcr_set(ef_pcr_set *out, const ef_measurement *m, const ef_pcr_set *more)
+{
+    unsigned i;
+
+    *out = (ef_pcr_set){.mask = m->has_pcr8 ? 0x107 : 0x7};
+    memcpy(out->pcr[0], m->pcr0, EF_PCR_BYTES);
+    memcpy(out->pcr[1], m->pcr1, EF_PCR_BYTES);
+    memcpy(out->pcr[2], m->pcr2, EF_PCR_BYTES);
+    memcpy(out->pcr[8], m->pcr8, EF_PCR_BYTES);
+    for (i = 0; i < EF_PCRS; i++)
+        if (more->mask >> i & 1)
+            memcpy(out->pcr[i], more->pcr[i], EF_PCR_BYTES);
+    out->mask |= more->mask;
+}
+
+/* All --pcr, and with them each --pcrs: one of the sets must hold.
+ * Fails: EF_E_MEMORY, and as its parts. Tests: tests/attest.bats. */
+static ef_status
+cli_pcr_sets(struct cli_judge *j, const struct cli *c, ef_err *err)
+{
+    ef_pcr_set more = {.mask = 0};
+    ef_measurement m = {.has_pcr8 = 0};
+    ef_status rc = EF_OK;
+    size_t i;
+
+    j->sets = calloc(c->listed_n + 1u, sizeof *j->sets);
+    if (j->sets == NULL)
+        return reject_memory(err);
+    for (i = 0; rc == EF_OK && i < c->listed_n; i++)
+        if (c->listed_as[i] == CLI_PCR_IS)
+            rc = cli_pcr_is(&more, c->listed[i], err);
+    for (i = 0; rc == EF_OK && i < c->listed_n; i++)
+        if (c->listed_as[i] == CLI_PCRS) {
+            rc = cli_measurement(&m, CLI_PCRS, c->listed[i], err);
+            cli_pcr_set(&j->sets[j->policy.set_n++], &m, &more);
+        }
+    if (j->policy.set_n == 0 && more.mask != 0)
+        j->sets[j->policy.set_n++] = more;
+    j->policy.sets = j->sets;
+    return rc;
+}
+
+/* What the options ask of the document. With --at that is also the time that
+ * its age is told from: of an archive's documents.
+ * Fails: EF_E_USAGE and as its parts. Tests: vectors/commands.txt. */
+static ef_status
+cli_judge_options(struct cli_judge *j, const struct cli *c, ef_err *err)
+{
+    ef_attestation_policy *p = &j->policy;
+    ef_status rc = EF_OK;
+
+    p->allow_debug = c->value[CLI_ALLOW_DEBUG] != NULL;
+    p->now = cli_now();
+    if (c->value[CLI_JUDGE_AT] != NULL) {
+        rc = with_where(
+            err, ef_time_parse(&p->at, slice_str(c->value[CLI_JUDGE_AT]), err),
+            slice_str("--at"));
+        p->now = p->at;
+    }
+    if (rc == EF_OK)
+        rc = cli_carried_hex(&p->nonce, j->nonce, c, CLI_NONCE, err);
+    if (rc == EF_OK)
+        rc =
+            cli_carried_hex(&p->user_data, j->user_data, c, CLI_USER_DATA, err);
+    if (rc == EF_OK && c->value[CLI_ROOT_CERT] != NULL)
+        rc = cli_root(&p->root, &j->root, c->value[CLI_ROOT_CERT], err);
+    return rc == EF_OK ? cli_pcr_sets(j, c, err) : rc;
+}
+
+/* Read the document, and judge it.
+ * UNTRUSTED: the file. Fails: EF_E_AUTH, EF_E_POLICY, EF_E_FORMAT, EF_E_LIMIT
+ * with a reason; EF_E_IO. Fuzz: fuzz/fuzz_attestation.c. */
+static ef_status
+cli_judge(struct cli_judge *j, const char *path, ef_err *err)
+{
+    size_t n;
+    ef_status rc = file_read_small(j->doc, sizeof j->doc, &n, path,
+                                   "DOC_TOO_LARGE: larger than "
+                                   "EF_MAX_ATTESTATION_BYTES (16640)",
+                                   err);
+
+    if (rc == EF_OK)
+        rc = ef_attestation_parse(&j->attestation, slice(j->doc, n), err);
+    if (rc == EF_OK)
+        rc = ef_attestation_verify(&j->attestation, &j->policy, err);
+    return with_file(err, rc, path);
+}
+
+/* What "verified" means here, before what the document says. */
+static void
+cli_judged(ef_buf *out, const struct cli_judge *j, const struct cli *c)
+{
+    char when[EF_TIME_BYTES];
+
+    ef_time_format(when,
+                   j->policy.at != 0
+                       ? j->policy.at
+                       : (int64_t)(j->attestation.timestamp / 1000),
+                   0);
+    ef_buf_str(out, "verified: certificates judged as of ");
+    ef_buf_str(out, when);
+    ef_buf_str(out, c->value[CLI_JUDGE_AT] != NULL
+                        ? ", the time of --at\n"
+                        : ", the document's own time\n");
+    if (c->value[CLI_NONCE] == NULL && c->value[CLI_MAX_AGE] == NULL)
+        ef_buf_str(out, "           that it is fresh was not shown: neither "
+                        "--nonce nor --max-age was given\n");
+    if (j->policy.set_n == 0)
+        ef_buf_str(out, "           which image it is was not asked: neither "
+                        "--pcr nor --pcrs was given\n");
+    if (att_is_debug(&j->attestation))
+        ef_buf_str(out, "           an enclave in debug mode: anyone may look "
+                        "into it\n");
+}
+
+/* The verdict. Of a document that is refused nothing is shown but why.
+ * Fails: 3, 4 or 5 by its reason; 1, 2.
+ * Tests: tests/attest.bats, vectors/commands.txt. */
+static int
+cli_attest_verify(struct cli *c)
+{
+    struct cli_judge j = {.root = {0}};
+    int json = c->value[CLI_JSON] != NULL, status;
+    ef_buf out = cli_stdout(c);
+    ef_err err = {0};
+    long age;
+    ef_status rc;
+
+    if (!cli_number(c, CLI_MAX_AGE, 1, LONG_MAX, 0, &age))
+        return ef_exit_status(EF_E_USAGE);
+    j.policy.max_age = age;
+    rc = cli_judge_options(&j, c, &err);
+    if (rc == EF_OK)
+        rc = cli_judge(&j, c->args[0], &err);
+    if (rc == EF_OK && json)
+        ef_buf_str(&out, "{\"attestation\":");
+    else if (rc == EF_OK)
+        cli_judged(&out, &j, c);
+    if (rc == EF_OK) {
+        ef_attestation_print(&out, &j.attestation, json);
+        ef_buf_str(&out, json ? ",\"verified\":true}\n" : "");
+    } else if (json && ef_attestation_reason(&err).n > 0) {
+        ef_buf_str(&out, "{\"reason\":");
+        ef_json_quote(&out, ef_attestation_reason(&err));
+        ef_buf_str(&out, ",\"verified\":false}\n");
+    }
+    status = cli_stdout_end(&out);
+    ef_buf_free(&j.root);
+    free(j.sets);
+    return rc != EF_OK ? cli_fail(&err) : status;
+}
+
+/* What an image measures, as `app add --pcrs` takes it. Tests: tests/eif.py,
+ * tests/attest.bats. */
+static int
+cli_attest_pcrs(struct cli *c)
+{
+    static const char *const about[] = {
+        "  the image\n", "  kernel and bootstrap\n", "  the application\n",
+        "  who signed the image\n"};
+    ef_measurement m = {.has_pcr8 = 0};
+    const unsigned char *from[] = {m.pcr0, m.pcr1, m.pcr2, m.pcr8};
+    ef_buf out = cli_stdout(c);
+    ef_err err = {0};
+    size_t i;
+
+    if (eif_measure_file(&m, c->args[0], &err) != EF_OK)
+        return cli_fail(&err);
+    if (c->value[CLI_JSON] != NULL) {
+        ef_measurement_print(&out, &m);
+        ef_buf_byte(&out, '\n');
+        return cli_stdout_end(&out);
+    }
+    for (i = 0; i < (m.has_pcr8 ? 4u : 3u); i++) {
+        ef_buf_str(&out, pcr_names[i].name);
+        ef_buf_str(&out, "  ");
+        att_hex(&out, slice(from[i], EF_PCR_BYTES));
+        ef_buf_str(&out, about[i]);
+    }
+    return cli_stdout_end(&out);
+}
+
 /* --- release --- */
 
 /* A key for the release service: X25519. The private one goes to a file, the
@@ -39668,6 +40182,23 @@ static const struct cli_command cli_commands[] = {
      1,
      1,
      {CLI_ID, CLI_WORKSPACE, CLI_REASON}},
+    /* offline: root and time come from the command line */
+    {"attest verify",
+     "[OPTION]... FILE",
+     "check an attestation document, and print what it says",
+     cli_attest_verify,
+     1,
+     1,
+     {CLI_ROOT_CERT, CLI_JUDGE_AT, CLI_MAX_AGE, CLI_NONCE, CLI_USER_DATA,
+      CLI_PCR_IS, CLI_PCRS, CLI_ALLOW_DEBUG, CLI_JSON}},
+    /* without Nitro's tools */
+    {"attest pcrs",
+     "[--json] FILE.eif",
+     "print what an enclave image measures",
+     cli_attest_pcrs,
+     1,
+     1,
+     {CLI_JSON}},
     /* in an enclave; the NSM locks nothing by this */
     {"attest get",
      "[--nonce HEX] [--user-data HEX] [--public-key FILE] [-out FILE]",
@@ -39844,8 +40375,9 @@ static int
 cli_repeats(enum cli_option o)
 {
     static const unsigned char many[] = {
-        CLI_LABEL,    CLI_PCRS,    CLI_PCR,      CLI_EIF,  CLI_DOMAIN,
-        CLI_APPROVER, CLI_PORT_IN, CLI_PORT_OUT, CLI_ITEM, CLI_TRUST};
+        CLI_LABEL,  CLI_PCRS,     CLI_PCR,     CLI_EIF,
+        CLI_DOMAIN, CLI_APPROVER, CLI_PORT_IN, CLI_PORT_OUT,
+        CLI_ITEM,   CLI_TRUST,    CLI_PCR_IS};
 
     return memchr(many, (int)o, sizeof many) != NULL;
 }

@@ -1748,8 +1748,9 @@ typedef struct ef_attestation_policy {
  *
  * EF_E_AUTH    ROOT_MISMATCH, CERT_MALFORMED, CHAIN_NAME, CHAIN_SIG,
  *              CERT_EXPIRED, CERT_NOT_YET_VALID, CERT_CA, CERT_PATHLEN,
- *              CERT_USAGE, CERT_CRITICAL (err->detail: which, 0 the root),
- *              CHAIN_INVALID (BearSSL's engine refuses it), COSE_SIGNATURE,
+ *              CERT_USAGE, CERT_CRITICAL (err->place: "chain[3]", 0 the
+ *              root), CHAIN_INVALID (BearSSL's engine refuses it; err->detail
+ *              is its number), COSE_SIGNATURE,
  *              MODULE_ID_MISMATCH, PCR4_MISMATCH, NONCE_MISMATCH,
  *              USER_DATA_MISMATCH
  * EF_E_POLICY  DEBUG_MODE, PCR_MISMATCH (err->place: "PCR3"), STALE, FUTURE
@@ -1757,6 +1758,11 @@ typedef struct ef_attestation_policy {
  */
 EF_MUST_CHECK ef_status ef_attestation_verify(
     const ef_attestation *a, const ef_attestation_policy *policy, ef_err *err);
+
+/* Append what a document says: canonical JSON (json 1; bytes as base64, what is
+ * absent left out), or a page for people, in printable ASCII. Whether it was
+ * verified is the caller's to say. */
+void ef_attestation_print(ef_buf *out, const ef_attestation *a, int json);
 
 /* The reason's name in a message of the two: "CERT_EXPIRED"; empty where
  * there is none. */
