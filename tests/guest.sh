@@ -7,9 +7,10 @@
 # The guest (guest_init.c, guest_proxy.c) says PASS or FAIL for each of its
 # checks on the console. All of them must be there and pass.
 #
-# Needs: qemu-system-x86 musl-tools linux-libc-dev cpio openssl socat
-# dpkg-dev's or any dpkg, apt-get. The kernel's package is fetched once, into
-# build/guest, and unpacked there; nothing is installed.
+# Needs: qemu-system-x86 musl-tools linux-libc-dev cpio openssl socat gcc
+# libfuse3-dev libssl-dev python3-cryptography, dpkg-dev's or any dpkg,
+# apt-get. The kernel's package is fetched once, into build/guest, and unpacked
+# there; nothing is installed.
 set -euo pipefail
 
 BINARY=$(realpath "${1:?usage: guest.sh STATIC_BINARY}")
@@ -27,10 +28,16 @@ for tool in qemu-system-x86_64 musl-gcc cpio openssl socat apt-get dpkg; do
     command -v "$tool" >/dev/null || give_up "no $tool; install:" \
         "qemu-system-x86 musl-tools cpio openssl socat"
 done
+[ -e /usr/include/fuse3/cuse_lowlevel.h ] && [ -e /usr/include/openssl/evp.h ] ||
+    give_up "no headers; install: libfuse3-dev libssl-dev"
 mkdir -p "$GUEST"
 cd "$GUEST"
 
-# ----- the kernel, and AF_VSOCK's modules in the order to load them
+# ----- the kernel, and the modules of AF_VSOCK and of CUSE
+
+# Below /lib/modules/VERSION/kernel. fuse is a module or a part of the kernel.
+MODULES="net/vmw_vsock/vsock net/vmw_vsock/vmw_vsock_virtio_transport_common \
+net/vmw_vsock/vsock_loopback fs/fuse/cuse"
 
 # The package that linux-image-amd64 stands for.
 kernel_package() {
@@ -39,8 +46,9 @@ kernel_package() {
 }
 
 # A cached kernel is good enough, even when the archive has a newer one: what
-# is tested is not the kernel.
-if [ ! -e kernel/done ]; then
+# is tested is not the kernel. It must have been unpacked for these modules.
+if [ ! -e kernel/done ] || [ "$(cat kernel/modules 2>/dev/null)" != "$MODULES" ]
+then
     package=$(kernel_package)
     if [ -z "$package" ] && [ "$(id -u)" -eq 0 ]; then
         apt-get update -q >apt.log 2>&1 || true
@@ -57,10 +65,12 @@ if [ ! -e kernel/done ]; then
     dpkg -x fetch/linux-image-*.deb fetch/root
     mkdir kernel
     cp fetch/root/boot/vmlinuz-* kernel/vmlinuz
-    for module in vsock vmw_vsock_virtio_transport_common vsock_loopback; do
-        cp fetch/root/lib/modules/*/kernel/net/vmw_vsock/$module.ko kernel/
+    for module in $MODULES; do
+        cp fetch/root/lib/modules/*/kernel/$module.ko kernel/
     done
+    cp fetch/root/lib/modules/*/kernel/fs/fuse/fuse.ko kernel/ 2>/dev/null || :
     rm -rf fetch
+    echo "$MODULES" >kernel/modules
     echo "$package" >kernel/done
 fi
 
@@ -76,6 +86,9 @@ for program in init proxy; do
         "$TESTS/guest_$program.c" -o "$program"
 done
 
+gcc -std=c11 -O2 -Wall -Wextra -Werror -isystem /usr/include/fuse3 \
+    "$TESTS/guest_nsm.c" "$TESTS/nsm.c" -o nsm -lfuse3 -lcrypto
+
 disk=$GUEST/disk
 rm -rf "$disk" console
 mkdir -p "$disk"/{tls,store,keys,modules}
@@ -84,13 +97,18 @@ cp proxy "$disk/guest_proxy"
 cp kernel/*.ko "$disk/modules/"
 install -m 755 "$BINARY" "$disk/encflow"
 
-# socat ends TLS in front of the origin: it, its loader and its libraries.
+# socat ends TLS in front of the origin, guest_nsm is the security module:
+# they, their loader and their libraries.
 install -D /usr/bin/socat "$disk/usr/bin/socat"
-ldd /usr/bin/socat | grep -oE '/[^ ]+' | while read -r file; do
-    install -D "$file" "$disk/$file"
-done
+install -D nsm "$disk/guest_nsm"
+ldd /usr/bin/socat nsm | grep -oE '[[:blank:]]/[^ ]+' | sort -u |
+    while read -r file; do
+        install -D "$file" "$disk/$file"
+    done
 
 # ----- what it works on
+
+/usr/bin/python3 "$TESTS/nsm.py" "$disk/nsm"
 
 (
     cd "$disk/tls"
@@ -119,6 +137,7 @@ credentials() {
 
 printf %064d 1 >"$disk/keys/in"
 printf %064d 2 >"$disk/keys/out"
+head -c 1024 /dev/urandom >"$disk/keys/1024"
 head -c 3000017 /dev/urandom >"$disk/store/object"
 # Over 64 MiB, so that it is fetched in ranges; no two of them alike.
 openssl enc -aes-128-ctr -nosalt -K 0 -iv 0 </dev/zero 2>/dev/null |

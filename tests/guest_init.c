@@ -6,7 +6,9 @@
  * would be the parent's runs beside us. guest.sh has put into the RAM disk:
  *
  *   /encflow /guest_proxy /init     static programs
- *   /modules                        vsock's three, in the order to load
+ *   /guest_nsm /nsm                 the security module's stand-in, its folder
+ *   /modules                        vsock's three, cuse and, where the kernel
+ *                                   has it not built in, fuse
  *   /tls                            origin.test's certificate, its authority,
  *                                   and socat, with what it needs, in /usr
  *   /store                          what the origin serves: object, large,
@@ -14,6 +16,7 @@
  *   /keys/in /keys/out /ports       for `run`: object.enc in, result.enc out
  *
  * `/init cat FILE` is the application of that run: it copies FILE to stdout.
+ * `/init ask FILE` is another one: it asks the security module.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -175,6 +178,17 @@ asked(const char *target, size_t least)
     return 0;
 }
 
+static int
+there(const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) == 0 && st.st_size > 0)
+        return 1;
+    printf("  %s is not there, or is empty\n", path);
+    return 0;
+}
+
 static void
 check(const char *name, int good)
 {
@@ -212,6 +226,22 @@ load(const char *path)
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     must(fd >= 0 && syscall(SYS_finit_module, fd, "", 0) == 0, path);
     close(fd);
+}
+
+static void
+start_nsm(void)
+{
+    struct stat st;
+    int i;
+
+    if (stat("/modules/fuse.ko", &st) == 0)
+        load("/modules/fuse.ko");
+    load("/modules/cuse.ko");
+    serve((char *[]){"/guest_nsm", "/nsm", NULL}, "/nsm.out");
+    for (i = 0; i < 200 && stat("/dev/nsm", &st) != 0; i++)
+        usleep(50000);
+    must(stat("/dev/nsm", &st) == 0 && S_ISCHR(st.st_mode), "/dev/nsm");
+    chmod("/dev/nsm", 0666); /* as the driver makes it */
 }
 
 static void
@@ -392,6 +422,38 @@ whole_job(void)
               same("/store/text", "/out") && asked("origin.test:8443", 1));
 }
 
+static void
+write_file(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+
+    must(f != NULL && fputs(text, f) >= 0 && fclose(f) == 0, path);
+}
+
+/* The security module, by the driver's real system calls. */
+static void
+security_module(void)
+{
+    check("attest get: no security module",
+          encflow(1, "only a Nitro enclave has it", "attest", "get", "-out",
+                  "/got/none", NULL) &&
+              absent("/got/none"));
+    start_nsm();
+    check("attest get: a document", encflow(0, NULL, "attest", "get", "--nonce",
+                                            "00ff", "-out", "/got/doc", NULL) &&
+                                        there("/got/doc"));
+    check("attest get: the most that a document carries",
+          encflow(0, NULL, "attest", "get", "--public-key", "/keys/1024",
+                  "-out", "/got/large-doc", NULL));
+    write_file("/want", "it opens\nioctl: Operation not permitted\n");
+    check("run: the application may not ask the security module",
+          encflow(0, NULL, "run", PROXY, "--allow-http", "--ports", "/ports",
+                  "--work", "/got/in", "--", "/init", "ask", NULL) &&
+              encflow(0, NULL, "result", "-K", "/keys/out", "/store/result.enc",
+                      NULL) &&
+              same("/want", "/out"));
+}
+
 /* The application of run. */
 static int
 cat(const char *path)
@@ -401,11 +463,26 @@ cat(const char *path)
     return fwrite(text, 1, n, stdout) == n && fflush(stdout) == 0 ? 0 : 1;
 }
 
+/* An application that would attest as this enclave. */
+static int
+ask(void)
+{
+    unsigned long long raw[4] = {0};
+    int fd = open("/dev/nsm", O_RDONLY);
+
+    puts(fd >= 0 ? "it opens" : strerror(errno));
+    if (ioctl(fd >= 0 ? fd : 0, (int)0xC0200A00, raw) != 0)
+        printf("ioctl: %s\n", strerror(errno));
+    return fflush(stdout) == 0 ? 0 : 1;
+}
+
 int
 main(int argc, char **argv)
 {
     if (argc == 3 && strcmp(argv[1], "cat") == 0)
         return cat(argv[2]);
+    if (argc == 3 && strcmp(argv[1], "ask") == 0)
+        return ask();
     if (getpid() != 1)
         return 2;
     set_up();
@@ -415,6 +492,7 @@ main(int argc, char **argv)
     get_and_put();
     refusals();
     whole_job();
+    security_module();
     printf("DONE %d passed, %d failed\n", passed, failed);
     fflush(stdout);
     sync();
