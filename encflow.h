@@ -1401,6 +1401,12 @@ EF_MUST_CHECK ef_status ef_credentials_kms(ef_buf *arn, ef_buf *ct,
                                            const ef_doc *dataset,
                                            const char *part, ef_err *err);
 
+/* Append the encryption context that such a part was encrypted with, as JSON:
+ * {"encflow:dataset":HASH,"encflow:part":part}. */
+void ef_credentials_context(ef_buf *out,
+                            const unsigned char dataset[EF_SHA256_BYTES],
+                            const char *part);
+
 /* What changes from one draft to the next. What is not set changes nothing. */
 typedef struct ef_edit {
     ef_slice app, port, dataset;        /* names in the graph */
