@@ -1386,11 +1386,6 @@ EF_MUST_CHECK ef_status ef_credentials_check(const ef_credentials *c,
                                              const ef_doc *dataset,
                                              ef_err *err);
 
-/* Append the EncryptionContext of a part of a dataset's credentials: JSON,
- * {"encflow:dataset":HASH,"encflow:part":part}. */
-void ef_kms_context(ef_buf *out, const unsigned char dataset[EF_SHA256_BYTES],
-                    const char *part);
-
 /*
  * ef_credentials_kms -- a part of a dataset's credentials, as its owner
  * encrypted it last under a KMS key.
@@ -1405,6 +1400,12 @@ EF_MUST_CHECK ef_status ef_credentials_kms(ef_buf *arn, ef_buf *ct,
                                            const ef_workspace *ws,
                                            const ef_doc *dataset,
                                            const char *part, ef_err *err);
+
+/* Append the encryption context that such a part was encrypted with, as JSON:
+ * {"encflow:dataset":HASH,"encflow:part":part}. */
+void ef_credentials_context(ef_buf *out,
+                            const unsigned char dataset[EF_SHA256_BYTES],
+                            const char *part);
 
 /* What changes from one draft to the next. What is not set changes nothing. */
 typedef struct ef_edit {
