@@ -39764,6 +39764,221 @@ cli_result_print(const struct cli *c, const ef_result *r)
     return r->returncode < 0 ? 128 - r->returncode : r->returncode;
 }
 
+/* --- result --verify --- */
+
+/* What the receiver of an answer may know, without a word of anybody who is
+ * not asked: that an enclave of an approved image, bound to this very
+ * configuration, signed the hash of the answer and of what it was made from.
+ * The workspace is the receiver's own: its documents say what was approved,
+ * and their commitments what the inputs are.
+ * Not shown: when it was asked for (no nonce), or that there is no other
+ * answer. The certificates are judged at the document's own time: they lived
+ * three hours. */
+
+struct cli_receipt {
+    ef_json json, config; /* the receipt's, the configuration's index */
+    ef_buf document, text, node, root;
+    struct cli_book book;
+    const ef_doc *workflow;
+    unsigned char id[EF_SHA256_BYTES], user_data[EF_SHA256_BYTES];
+    ef_pcr_set *sets;
+    ef_attestation attestation; /* views of document */
+};
+
+/* Safe on zeros but for the book, which has no lock then: -1. */
+static void
+cli_receipt_free(struct cli_receipt *v)
+{
+    ef_json_free(&v->json);
+    ef_json_free(&v->config);
+    ef_buf_free(&v->document);
+    ef_buf_free(&v->text);
+    ef_buf_free(&v->node);
+    ef_buf_free(&v->root);
+    free(v->sets);
+    cli_book_close(&v->book);
+}
+
+/* UNTRUSTED: the result's receipt. Is it this result's?
+ * Fails:   EF_E_AUTH for another one's, or where there is none. */
+static ef_status
+cli_receipt_begin(struct cli_receipt *v, const ef_result *r, ef_err *err)
+{
+    unsigned char is[EF_SHA256_BYTES], says[EF_SHA256_BYTES];
+    ef_status rc;
+
+    if (r->receipt.n == 0)
+        return with_hint(
+            err,
+            reject(err, EF_E_AUTH, EF_NOWHERE, "the result has no receipt"),
+            "encflow run --receipt adds one, in an enclave");
+    rc =
+        ef_receipt_parse(&v->json, &v->document, v->user_data, r->receipt, err);
+    if (rc != EF_OK)
+        return rc;
+    (void)doc_hash_of(v->id, &v->json, doc_at(&v->json, "appconfig"));
+    (void)doc_hash_of(says, &v->json, doc_at(&v->json, "output"));
+    ef_result_hash(is, r);
+    return ef_equal(is, says, sizeof is)
+               ? EF_OK
+               : reject(err, EF_E_AUTH, EF_NOWHERE,
+                        "the receipt is another result's");
+}
+
+/* The attestation, against what the configuration asks for.
+ * Fails:   as ef_attestation_parse and _verify. */
+static ef_status
+cli_receipt_attested(const struct cli *c, struct cli_receipt *v, ef_err *err)
+{
+    ef_attestation_policy policy = {
+        .user_data = {v->user_data, sizeof v->user_data}};
+    ef_status rc =
+        ef_appconfig_pcrs(&v->sets, &policy.set_n, &v->config, v->id, err);
+
+    policy.sets = v->sets;
+    if (rc == EF_OK && c->value[CLI_ROOT_CERT] != NULL)
+        rc = cli_root(&policy.root, &v->root, c->value[CLI_ROOT_CERT], err);
+    if (rc == EF_OK)
+        rc =
+            ef_attestation_parse(&v->attestation, buf_slice(&v->document), err);
+    return rc == EF_OK ? ef_attestation_verify(&v->attestation, &policy, err)
+                       : rc;
+}
+
+/* The configuration's node for an input of this name; EF_JSON_NONE where it
+ * has none. */
+static uint32_t
+cli_receipt_input(const ef_json *config, ef_slice name)
+{
+    uint32_t ports = doc_at(config, "ports"), i, set, found = EF_JSON_NONE;
+
+    for (i = ports + 1; i < config->nodes[ports].end;
+         i = config->nodes[i].end) {
+        set = ef_json_member(config, i, slice_str("datasets"));
+        if (slice_is(
+                json_inside(config,
+                            ef_json_member(config, i, slice_str("direction"))),
+                "input"))
+            set = ef_json_member(config, set, name);
+        else
+            continue;
+        found = set != EF_JSON_NONE ? set : found;
+    }
+    return found;
+}
+
+/* Each input that the enclave names is one of the configuration's, and where
+ * its file was approved (an input of an owner's, not of another application),
+ * it is that file. A task of an array names its share alone.
+ * Fails:   EF_E_AUTH naming the input. */
+static ef_status
+cli_receipt_inputs_fit(const struct cli_receipt *v, ef_err *err)
+{
+    uint32_t map = doc_at(&v->json, "inputs"), i, node, pinned;
+    ef_status rc = EF_OK;
+
+    for (i = map + 1; rc == EF_OK && i < v->json.nodes[map].end;
+         i = v->json.nodes[i].end) {
+        ef_buf name = {0};
+
+        doc_name(&v->json, i, &name);
+        node = cli_receipt_input(&v->config, buf_slice(&name));
+        pinned = node == EF_JSON_NONE
+                     ? EF_JSON_NONE
+                     : ef_json_member(&v->config, node, slice_str("sha256"));
+        if (node == EF_JSON_NONE ||
+            (pinned != EF_JSON_NONE && !wf_same(json_inside(&v->config, pinned),
+                                                json_inside(&v->json, i))))
+            rc = reject(err, EF_E_AUTH, EF_NOWHERE,
+                        "an input that was not approved");
+        rc = rc == EF_OK ? buf_status(&name, err) : rc;
+        with_where(err, rc, buf_slice(&name));
+        ef_buf_free(&name);
+    }
+    return rc;
+}
+
+/* Everything, before a byte of the answer is shown.
+ * Fails:   EF_E_AUTH, EF_E_POLICY (not approved, another image), EF_E_FORMAT.
+ * Tests: tests/enclave.bats. */
+static ef_status
+cli_receipt_verify(const struct cli *c, struct cli_receipt *v,
+                   const ef_result *r, ef_err *err)
+{
+    ef_status rc = cli_receipt_begin(v, r, err);
+
+    if (rc == EF_OK)
+        rc = cli_book_open(c, &v->book, CLI_NOBODY, err);
+    if (rc == EF_OK)
+        rc = ef_appconfig_find(&v->text, &v->workflow, &v->node, &v->book.ws,
+                               v->id, err);
+    if (rc == EF_OK)
+        rc = ef_appconfig_parse(&v->config, buf_slice(&v->text), err);
+    if (rc == EF_OK)
+        rc = cli_receipt_attested(c, v, err);
+    if (rc == EF_OK)
+        rc = cli_receipt_inputs_fit(v, err);
+    return with_where(err, rc, slice_str("the receipt"));
+}
+
+/* What was verified, on stderr beside the answer; nothing with -q.
+ * UNTRUSTED: names. ef_view's way of showing them keeps a terminal safe. */
+static void
+cli_receipt_print(const struct cli_receipt *v)
+{
+    const ef_json *json = &v->json;
+    uint32_t map = doc_at(json, "inputs"), i;
+    char time[EF_TIME_BYTES], pcr0[16];
+    ef_buf out = {0}, image = {0}, name = {0};
+    ef_err err = {0};
+    struct cli_book b = v->book;
+
+    b.err = &err;
+    ef_time_format(time, (int64_t)(v->attestation.timestamp / 1000), 0);
+    ef_hex_encode(pcr0, v->attestation.pcr[0].p, sizeof pcr0 / 2, 0);
+    ef_json_string(&v->config, doc_at(&v->config, "image"), &image);
+    ef_buf_str(&out, "verified: made by image ");
+    view_plain(&out, buf_slice(&image));
+    buf_printf(&out, " (PCR0 %.16s...)\n  in ", pcr0);
+    view_plain(&out, v->attestation.module_id);
+    buf_printf(&out, " at %s\n  as application ", time);
+    view_plain(&out, buf_slice(&v->node));
+    ef_buf_str(&out, " of workflow ");
+    view_plain(&out, cli_doc_name(&b, v->workflow, &name));
+    buf_printf(&out, " version %lld, ", (long long)wf_version(v->workflow));
+    doc_add_hash(&out, v->workflow->hash);
+    for (i = map + 1; i < json->nodes[map].end; i = json->nodes[i].end) {
+        name.n = 0;
+        doc_name(json, i, &name);
+        ef_buf_str(&out, "\n  from input ");
+        view_plain(&out, buf_slice(&name));
+        ef_buf_str(&out, ", SHA-256 ");
+        view_plain(&out, json_inside(json, i));
+    }
+    ef_buf_byte(&out, '\n');
+    if (!out.failed && !cli_quiet)
+        fprintf(stderr, "%.*s", (int)out.n, (const char *)out.p);
+    ef_buf_free(&out);
+    ef_buf_free(&image);
+    ef_buf_free(&name);
+}
+
+/* The options of --verify. 0, or 2 after a message. */
+static int
+cli_verify_usage(const struct cli *c)
+{
+    int verify = c->value[CLI_VERIFY] != NULL;
+
+    if (!verify &&
+        (c->value[CLI_ROOT_CERT] != NULL || c->value[CLI_WORKSPACE] != NULL))
+        return cli_usage("--root and --workspace need --verify", NULL);
+    if (verify && c->value[CLI_JSON] != NULL)
+        return cli_usage("--verify and --json do not go together: verify "
+                         "first",
+                         NULL);
+    return 0;
+}
+
 /* In order: read all, open it, check all of the document, print. Without
  * --json the exit status is the application's once the result is open, and
  * ours before that; with --json it is 0.
@@ -39788,8 +40003,13 @@ cli_result(struct cli *c)
     size_t skip = c->value[CLI_KEY] != NULL ? EF_NONCE_BYTES : 0;
     struct store_opts o;
     int status = cli_store_opts(c, &o), json = c->value[CLI_JSON] != NULL;
+    struct cli_receipt v = {.book = {.lock = -1}};
+    int verify = c->value[CLI_VERIFY] != NULL;
     ef_status rc;
 
+    if (status != 0)
+        return status;
+    status = cli_verify_usage(c);
     if (status != 0)
         return status;
     rc = cli_result_read(&o, &data, from, &err);
@@ -39811,8 +40031,13 @@ cli_result(struct cli *c)
                       "a result as it is stored is encrypted: -K "
                       "KEYFILE names its key");
     }
+    if (rc == EF_OK && verify)
+        rc = cli_receipt_verify(c, &v, &r, &err);
     /* of a URL only the public part: with_where cuts it */
     with_file(&err, rc, from);
+    if (rc == EF_OK && verify)
+        cli_receipt_print(&v);
+    cli_receipt_free(&v);
     if (rc != EF_OK)
         status = cli_fail(&err);
     else if (!json)
@@ -40475,8 +40700,9 @@ static const struct cli_command cli_commands[] = {
      cli_result,
      0,
      1,
-     {CLI_KEY, CLI_CACERT, CLI_PROXY, CLI_STALL, CLI_CONNECT, CLI_MAX_TIME,
-      CLI_ALLOW_HTTP, CLI_ALLOW_FILE, CLI_JSON, CLI_FORCE}},
+     {CLI_KEY, CLI_VERIFY, CLI_WORKSPACE, CLI_ROOT_CERT, CLI_CACERT, CLI_PROXY,
+      CLI_STALL, CLI_CONNECT, CLI_MAX_TIME, CLI_ALLOW_HTTP, CLI_ALLOW_FILE,
+      CLI_JSON, CLI_FORCE}},
     /* no input at all */
     {"selftest",
      "",
