@@ -150,6 +150,47 @@ credentials ports/output/result out http://localhost:8080/result.enc
 credentials ports-tls/input/text in https://origin.test:8443/text.enc
 credentials ports-tls/output/result out https://origin.test:8443/result-tls.enc
 
+# An approved workflow of that table, whose application is /init ask, of an
+# enclave that measures what the security module says.
+story() {
+    local node id=$disk/story/id
+    export ENCFLOW_ID=$GUEST/owner.pem ENCFLOW_WORKSPACE=$disk/story/ws
+    export HOME=$GUEST
+    mkdir -p "$disk/story"
+    rm -f owner.pem
+    pcr() { sed -n "s/^pcr $1 //p" "$disk/nsm/state"; }
+    "$BINARY" id new -q Olga
+    "$BINARY" id show --format pem >"$disk/story/owner.pem"
+    "$BINARY" release keygen -o "$disk/story/release.pem" >release.pub
+    "$BINARY" dataset add -q --release-key release.pub --allow-http \
+        --credentials "$disk/ports/input/text/dataset/credentials.bin" \
+        --location http://localhost:8080/text.enc \
+        --encrypted "$disk/store/text.enc" text
+    "$BINARY" dataset add -q --release-key release.pub --allow-http \
+        --credentials "$disk/ports/output/result/dataset/credentials.bin" \
+        --location http://localhost:8080/story-result.enc \
+        --direction output result
+    "$BINARY" app add -q --image story --pcr \
+        "PCR0=$(pcr 0),PCR1=$(pcr 1),PCR2=$(pcr 2)" app
+    "$BINARY" config add -q --app app default -- /init ask
+    "$BINARY" workflow new -q study
+    "$BINARY" workflow add-app -q --build app --config default study app
+    "$BINARY" workflow connect -q study text app:input
+    "$BINARY" workflow connect -q study app:output result
+    "$BINARY" approve -q "$("$BINARY" workflow submit -q study)"
+    read -r node _ < <("$BINARY" workflow hashes study)
+    printf %s "$node" >"$id"
+    # H(zeros | the hash's bytes)
+    { head -c 48 /dev/zero && xxd -r -p <"$id"; } | openssl dgst -sha384 -r |
+        cut -d ' ' -f 1 | tr -d '\n' >"$disk/story/pcr16"
+}
+story >story.log 2>&1 || give_up "story: $(tail -n 3 story.log)"
+# What /init ask is told: everywhere, and where the module's device is hidden.
+{ printf 'it opens\nioctl: Operation not permitted\n' &&
+    cat "$disk/store/text"; } >"$disk/story/opens"
+{ printf 'Permission denied\nioctl: Operation not permitted\n' &&
+    cat "$disk/store/text"; } >"$disk/story/want"
+
 (cd "$disk" && find . | cpio --quiet -o -H newc -R 0:0) >disk.cpio
 
 # ----- boot it

@@ -14,9 +14,13 @@
  *   /store                          what the origin serves: object, large,
  *                                   object.enc (encrypted with /keys/in)
  *   /keys/in /keys/out /ports       for `run`: object.enc in, result.enc out
+ *   /story                          an approved workflow of one application,
+ *                                   /init ask: its folder ws, the service's
+ *                                   key, its owner's, its id and PCR16
  *
  * `/init cat FILE` is the application of that run: it copies FILE to stdout.
- * `/init ask FILE` is another one: it asks the security module.
+ * `/init ask FILE` is another one: it asks the security module, and then
+ * does the same.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -43,6 +47,9 @@
 #define HTTP "http://localhost:8080/"
 #define HTTPS "https://origin.test:8443/" /* only the proxy knows this name */
 #define CA "--cacert", "/tls/ca.pem"
+#define STORY                                                                  \
+    "run", PROXY, "--allow-http", "--release", "vsock://1:9000", "--trust",    \
+        "/story/owner.pem", "--work", "/got/story"
 
 enum { LIMIT_SECONDS = 60 };
 
@@ -150,6 +157,21 @@ encflow(int status, const char *word, ...)
            code, status, word ? " and the word " : "", word ? word : "", err);
     free(err);
     return 0;
+}
+
+/* The last standard output has word so many times. */
+static int
+said(const char *word, size_t times)
+{
+    size_t size, n = 0;
+    char *out = slurp("/out", &size), *at = out;
+
+    for (; (at = strstr(at, word)) != NULL; at++)
+        n++;
+    if (n != times)
+        printf("  \"%s\" is there %zu times:\n%s\n", word, n, out);
+    free(out);
+    return n == times;
 }
 
 /* ----- what went through the proxy */
@@ -422,14 +444,6 @@ whole_job(void)
               same("/store/text", "/out") && asked("origin.test:8443", 1));
 }
 
-static void
-write_file(const char *path, const char *text)
-{
-    FILE *f = fopen(path, "w");
-
-    must(f != NULL && fputs(text, f) >= 0 && fclose(f) == 0, path);
-}
-
 /* The security module, by the driver's real system calls. */
 static void
 security_module(void)
@@ -445,13 +459,50 @@ security_module(void)
     check("attest get: the most that a document carries",
           encflow(0, NULL, "attest", "get", "--public-key", "/keys/1024",
                   "-out", "/got/large-doc", NULL));
-    write_file("/want", "it opens\nioctl: Operation not permitted\n");
     check("run: the application may not ask the security module",
           encflow(0, NULL, "run", PROXY, "--allow-http", "--ports", "/ports",
                   "--work", "/got/in", "--", "/init", "ask", NULL) &&
               encflow(0, NULL, "result", "-K", "/keys/out", "/store/result.enc",
                       NULL) &&
-              same("/want", "/out"));
+              same("/story/opens", "/out"));
+}
+
+/* The whole story: an enclave that attests to a release service, by AF_VSOCK,
+ * gets an approved configuration and its credentials, runs it, and proves it.
+ * The service is encflow too, a process for each request. */
+static void
+attested_run(void)
+{
+    size_t n;
+    char *id = slurp("/story/id", &n), other[65];
+    char *argv[] = {"/usr/bin/socat", "VSOCK-LISTEN:9000,fork",
+                    "EXEC:/encflow release serve-one -v"
+                    " --release-key /story/release.pem"
+                    " --workspace /story/ws --log /story/log"
+                    " --root /nsm/root.pem",
+                    NULL};
+
+    memset(other, '0', 64);
+    other[64] = '\0';
+    check("run --release: nobody there",
+          encflow(6, "connect", STORY, "--appconfig", id, NULL) &&
+              absent("/store/story-result.enc"));
+    check("run --release: this enclave is bound to another configuration",
+          encflow(5, "PCR16 is bound to another configuration", STORY,
+                  "--appconfig", other, NULL) &&
+              absent("/store/story-result.enc"));
+    serve(argv, "/release.out");
+    await(1, 9000);
+    check("run --release: attested, released, run, delivered",
+          encflow(0, NULL, STORY, "--appconfig", id, "--receipt", NULL) &&
+              asked("localhost:8080", 2) && absent("/got/story"));
+    check("result: of that run, whose application was refused the module",
+          encflow(0, NULL, "result", "-K", "/keys/out",
+                  "/store/story-result.enc", NULL) &&
+              same("/story/want", "/out"));
+    check("release log: released once, and done",
+          encflow(0, NULL, "release", "log", "/story/log", NULL) &&
+              said("release ", 1) && said("done ", 1));
 }
 
 /* The application of run. */
@@ -465,7 +516,7 @@ cat(const char *path)
 
 /* An application that would attest as this enclave. */
 static int
-ask(void)
+ask(const char *path)
 {
     unsigned long long raw[4] = {0};
     int fd = open("/dev/nsm", O_RDONLY);
@@ -473,7 +524,7 @@ ask(void)
     puts(fd >= 0 ? "it opens" : strerror(errno));
     if (ioctl(fd >= 0 ? fd : 0, (int)0xC0200A00, raw) != 0)
         printf("ioctl: %s\n", strerror(errno));
-    return fflush(stdout) == 0 ? 0 : 1;
+    return fflush(stdout) == 0 ? cat(path) : 1;
 }
 
 int
@@ -482,7 +533,7 @@ main(int argc, char **argv)
     if (argc == 3 && strcmp(argv[1], "cat") == 0)
         return cat(argv[2]);
     if (argc == 3 && strcmp(argv[1], "ask") == 0)
-        return ask();
+        return ask(argv[2]);
     if (getpid() != 1)
         return 2;
     set_up();
@@ -493,6 +544,7 @@ main(int argc, char **argv)
     refusals();
     whole_job();
     security_module();
+    attested_run();
     printf("DONE %d passed, %d failed\n", passed, failed);
     fflush(stdout);
     sync();
