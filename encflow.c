@@ -15243,7 +15243,7 @@ kms_buf(struct kms_call *call)
  * object; ct is appended. Secret: plaintext.
  * Limits: EF_MAX_KMS_PLAINTEXT_BYTES, KMS's own. Fails: as kms_send.
  * Tests: tests/kms.bats. */
-static ef_status __attribute__((unused))
+static ef_status
 kms_encrypt(ef_buf *ct, const char *arn, ef_slice context_json,
             ef_slice plaintext, const struct store_opts *o,
             const struct aws_choice *choice, ef_err *err)
@@ -34376,6 +34376,9 @@ struct cli_dataset {
     uint64_t size;            /* of an input's encrypted file */
     unsigned char sha256[EF_SHA256_BYTES];
     unsigned char release[EF_X25519_BYTES]; /* to whom all is sealed */
+    const char *kms;            /* or the KMS key's ARN; NULL: release */
+    struct aws_choice choice;   /* of AWS keys, to ask KMS with */
+    const struct store_opts *o; /* likewise */
 };
 
 /* Safe on zeros. Secret: key, queries; all are wiped.
@@ -34440,6 +34443,26 @@ cli_release_key(const struct cli *c, unsigned char pk[EF_X25519_BYTES],
     if (rc == EF_OK)
         memcpy(pk, key.public_key, EF_X25519_BYTES);
     return rc;
+}
+
+/* To whom the credentials go: the release service's key, or a KMS key, which
+ * is asked when they are sealed.
+ * Fails: EF_E_USAGE for both or none, EF_E_FORMAT, EF_E_IO. */
+static ef_status
+cli_dataset_receiver(const struct cli *c, struct cli_dataset *d, ef_err *err)
+{
+    ef_kms_arn arn;
+
+    d->kms = c->value[CLI_KMS_KEY];
+    d->o = &d->object.o;
+    d->choice = cli_whose_keys(c);
+    if (d->kms == NULL)
+        return cli_release_key(c, d->release, err);
+    if (c->value[CLI_RELEASE_KEY] != NULL)
+        return reject(err, EF_E_USAGE, EF_NOWHERE,
+                      "either --release-key or --kms-key, not both");
+    return with_where(err, ef_kms_arn_parse(&arn, slice_str(d->kms), err),
+                      slice_str(d->kms));
 }
 
 /* Read the encrypted file from fd to its end: its size, its SHA-256, and
@@ -34817,6 +34840,48 @@ cli_dataset_members(ef_buf *m, const struct cli_dataset *d)
     }
 }
 
+/* Append ,"part":{"ct":...}: text, encrypted by KMS for this dataset and part.
+ * Secret: text. Fails: as kms_encrypt. Tests: tests/kms.bats. */
+static ef_status
+cli_seal_kms(ef_buf *m, const char *part, const struct cli_dataset *d,
+             const unsigned char dataset[EF_SHA256_BYTES], ef_slice text,
+             ef_err *err)
+{
+    ef_buf context = {0}, ct = {0};
+    ef_status rc;
+
+    ef_kms_context(&context, dataset, part);
+    rc = buf_status(&context, err);
+    if (rc == EF_OK)
+        rc = kms_encrypt(&ct, d->kms, buf_slice(&context), text, d->o,
+                         &d->choice, err);
+    if (rc == EF_OK) {
+        ef_buf_str(m, ",\"");
+        ef_buf_str(m, part);
+        ef_buf_str(m, "\":{\"ct\":\"");
+        ef_base64url_encode(m, buf_slice(&ct));
+        ef_buf_str(m, "\"}");
+    }
+    ef_buf_free(&context);
+    ef_buf_free(&ct);
+    return rc;
+}
+
+/* One part of the credentials, sealed to whom they are for.
+ * KMS has no empty plaintext: a query of no bytes is a line feed there, which
+ * no query can be (cred_query_check).
+ * Secret: text. Fails: as ef_credentials_seal or kms_encrypt. */
+static ef_status
+cli_seal_part(ef_buf *m, const char *part, const struct cli_dataset *d,
+              const unsigned char dataset[EF_SHA256_BYTES], ef_slice text,
+              ef_err *err)
+{
+    if (d->kms == NULL)
+        return ef_credentials_seal(m, part, dataset, d->release, text, err);
+    return cli_seal_kms(m, part, d, dataset,
+                        text.n > 0 ? text : slice_str("\n"), err);
+}
+
 /* Sign and write the credentials' document of dataset: what d has, sealed to
  * its release key. Secret: d; nothing of it stays. Fails: as cli_publish.
  * Which parts: "key" where it is known now; "download" for what is read,
@@ -34834,23 +34899,27 @@ cli_publish_credentials(struct cli_book *b, const struct cli_dataset *d,
     ef_buf m = {0};
     ef_status rc = EF_OK;
 
-    ef_x25519_kid(kid, d->release);
     cli_add_hash(&m, "dataset", dataset);
-    cli_add_name(&m, "to");
+    cli_add_name(&m, d->kms != NULL ? "kms" : "to");
     ef_buf_byte(&m, '"');
-    doc_add_kid(&m, kid);
+    if (d->kms != NULL) {
+        ef_buf_str(&m, d->kms); /* an ARN: nothing of it needs escaping */
+    } else {
+        ef_x25519_kid(kid, d->release);
+        doc_add_kid(&m, kid);
+    }
     ef_buf_byte(&m, '"');
     if (d->expires > 0)
         cli_add_number(&m, "expires", d->expires);
     if (d->has_key)
-        rc = ef_credentials_seal(&m, "key", dataset, d->release,
-                                 slice(d->key, EF_KEY_BYTES), err);
+        rc = cli_seal_part(&m, "key", d, dataset, slice(d->key, EF_KEY_BYTES),
+                           err);
     if (rc == EF_OK && d->direction & WF_INPUT)
-        rc = ef_credentials_seal(&m, "download", dataset, d->release,
-                                 buf_slice(&d->download), err);
+        rc = cli_seal_part(&m, "download", d, dataset, buf_slice(&d->download),
+                           err);
     if (rc == EF_OK && d->direction & WF_OUTPUT)
-        rc = ef_credentials_seal(&m, "upload", dataset, d->release,
-                                 buf_slice(&d->upload), err);
+        rc =
+            cli_seal_part(&m, "upload", d, dataset, buf_slice(&d->upload), err);
     if (rc == EF_OK)
         rc = cli_publish_open(b, EF_DOC_CREDENTIALS, &m, hash, err);
     ef_buf_free(&m);
@@ -34919,8 +34988,8 @@ cli_dataset_prepare(struct cli *c, struct cli_dataset *d, struct cli_book *b)
     int status;
 
     d->key = ef_secret_alloc(EF_KEY_BYTES, NULL);
-    rc = d->key == NULL ? reject_memory(&err)
-                        : cli_release_key(c, d->release, &err);
+    rc =
+        d->key == NULL ? reject_memory(&err) : cli_dataset_receiver(c, d, &err);
     if (rc == EF_OK)
         rc = cli_book_open(c, b, CLI_AS_ONE, &err);
     if (rc != EF_OK)
@@ -35180,7 +35249,8 @@ cli_renew_fits(struct cli_dataset *d, const struct cli_book *b,
     }
     ef_x25519_kid(kid, d->release);
     if (rc == EF_OK && !d->has_key &&
-        ws_credentials_find(&b->ws, doc, "key", kid, err) == NULL)
+        ws_credentials_find(&b->ws, doc, "key", d->kms == NULL ? kid : NULL,
+                            err) == NULL)
         rc = err->code != EF_OK
                  ? err->code
                  : with_hint(err,
@@ -35218,8 +35288,8 @@ cli_dataset_renew(struct cli *c)
     if ((c->value[CLI_CREDENTIALS] != NULL) == (c->value[CLI_TO] != NULL))
         return cli_usage("either --credentials FILE or --to PLACE", NULL);
     d.key = ef_secret_alloc(EF_KEY_BYTES, NULL);
-    rc = d.key == NULL ? reject_memory(&err)
-                       : cli_release_key(c, d.release, &err);
+    rc =
+        d.key == NULL ? reject_memory(&err) : cli_dataset_receiver(c, &d, &err);
     if (rc == EF_OK)
         rc = cli_book_open(c, &b, CLI_WRITES, &err);
     if (rc == EF_OK)
@@ -35229,7 +35299,9 @@ cli_dataset_renew(struct cli *c)
         if (status == 0 && d.object.data_key != NULL)
             rc = cli_dataset_key(&d, &err);
     } else if (rc == EF_OK) {
-        rc = cli_dataset_given(c, &d, &err);
+        status = cli_store_opts(c, &d.object.o);
+        if (status == 0)
+            rc = cli_dataset_given(c, &d, &err);
     }
     if (rc == EF_OK && status == 0)
         rc = with_where(&err, cli_renew_fits(&d, &b, doc, &err),
@@ -36384,6 +36456,146 @@ cli_workflow_hashes(struct cli *c)
     with_where(&err, rc, slice_str(c->args[0]));
     with_hint(&err, rc == EF_E_POLICY ? rc : EF_OK,
               "encflow workflow show tells who has still to approve");
+    wf_graph_free(&g);
+    return cli_finish(&b, &out, rc, &err);
+}
+
+/* One statement of a key policy: an enclave of this one measurement, bound to
+ * this configuration, may have what was encrypted for its datasets decrypted,
+ * and nobody else by this statement. PCR0, PCR1 and PCR2 stand together in it,
+ * so that no two measurements can be mixed. */
+static void
+cli_policy_statement(ef_buf *out, const ef_pcr_set *set, ef_slice sid,
+                     unsigned k, const ef_buf *datasets)
+{
+    const char *between = "";
+    unsigned i;
+
+    ef_buf_str(out, "{\"Sid\":\"encflow");
+    ef_buf_add(out, sid.p, sid.n);
+    buf_printf(out, "n%u", k);
+    ef_buf_str(out, "\",\"Effect\":\"Allow\",\"Principal\":{\"AWS\":"
+                    "\"PRINCIPAL\"},\"Action\":\"kms:Decrypt\","
+                    "\"Resource\":\"*\",\"Condition\":{"
+                    "\"StringEqualsIgnoreCase\":{");
+    for (i = 0; i < EF_PCRS; i++) {
+        char hex[2 * EF_PCR_BYTES];
+
+        if (!(set->mask >> i & 1))
+            continue;
+        ef_hex_encode(hex, set->pcr[i], EF_PCR_BYTES, 0);
+        buf_printf(out, "%s\"kms:RecipientAttestation:PCR%u\":\"", between, i);
+        ef_buf_add(out, hex, sizeof hex);
+        ef_buf_byte(out, '"');
+        between = ",";
+    }
+    ef_buf_str(out, "},\"StringEquals\":{"
+                    "\"kms:EncryptionContext:encflow:dataset\":[");
+    ef_buf_add(out, datasets->p, datasets->n);
+    ef_buf_str(out, "]}}}");
+}
+
+/* The hashes of a configuration's datasets, of all ports: "HASH","HASH".
+ * Pre: json is ef_appconfig's. */
+static void
+cli_policy_datasets(ef_buf *out, const ef_json *json)
+{
+    uint32_t i, ports = doc_at(json, "ports"), end = json->nodes[ports].end;
+
+    for (i = ports + 1; i < end; i++) {
+        ef_slice name =
+            slice(json->text.p + json->nodes[i].name_at, json->nodes[i].name_n);
+
+        /* a text of this name alone: a port may be called so, too */
+        if (!slice_is(name, "\"dataset\"") ||
+            json->nodes[i].type != EF_JSON_STRING)
+            continue;
+        if (out->n > 0)
+            ef_buf_byte(out, ',');
+        ef_buf_add(out, json->text.p + json->nodes[i].at, json->nodes[i].n);
+    }
+}
+
+/* One application's statements: one for each set of registers that an enclave
+ * of it may have, PCR16 with the APPCONFIG_ID in each.
+ * Fails: as ef_appconfig: EF_E_POLICY where the workflow is not approved. */
+static ef_status
+cli_policy_app(ef_buf *out, const struct cli_book *b, const ef_doc *doc,
+               ef_slice node, ef_err *err)
+{
+    unsigned char id[EF_SHA256_BYTES];
+    char sid[16];
+    ef_buf text = {0}, datasets = {0};
+    ef_json json = {.nodes = NULL};
+    ef_pcr_set *sets = NULL;
+    size_t i, n = 0;
+    ef_status rc = ef_appconfig(&text, &b->ws, doc, node, err);
+
+    if (rc == EF_OK)
+        rc = ef_appconfig_parse(&json, buf_slice(&text), err);
+    if (rc == EF_OK) {
+        ef_sha256(id, text.p, text.n);
+        ef_hex_encode(sid, id, sizeof sid / 2, 0);
+        cli_policy_datasets(&datasets, &json);
+        rc = ef_appconfig_pcrs(&sets, &n, &json, id, err);
+    }
+    for (i = 0; rc == EF_OK && i < n; i++) {
+        if (out->p[out->n - 1] == '}')
+            ef_buf_byte(out, ',');
+        cli_policy_statement(out, &sets[i], slice(sid, sizeof sid),
+                             (unsigned)i + 1, &datasets);
+    }
+    if (rc == EF_OK)
+        rc = buf_status(&datasets, err);
+    free(sets);
+    ef_json_free(&json);
+    ef_buf_free(&text);
+    ef_buf_free(&datasets);
+    return rc;
+}
+
+/* The key policy for the KMS keys of a workflow's datasets, to be merged into
+ * theirs: a policy document, with PRINCIPAL where the name of the role stands
+ * that the enclave's machine has. KMS takes no policy with that word in it, so
+ * that it can't be forgotten.
+ * What the policy says holds for as long as nobody changes it: whoever may
+ * PutKeyPolicy (an account's root, for one) can. That is the owner's to watch.
+ * Fails: 5 where it is not approved. Tests: tests/kms.bats. */
+static int
+cli_workflow_kms_policy(struct cli *c)
+{
+    ef_graph g = {.doc = NULL};
+    struct cli_book b;
+    const ef_doc *doc = NULL;
+    ef_buf out = cli_stdout(c), text = {0};
+    ef_json json = {.nodes = NULL};
+    ef_err err = {0};
+    size_t i;
+    ef_status rc = cli_book_open(c, &b, 0, &err);
+
+    if (rc == EF_OK)
+        rc = cli_find(&b, CLI_KIND(EF_DOC_WORKFLOW), c->args[0], &doc, &err);
+    if (rc == EF_OK)
+        rc = wf_load(&g, &b.ws, doc, &err);
+    ef_buf_str(&text, "{\"Version\":\"2012-10-17\",\"Statement\":[");
+    if (rc == EF_OK)
+        rc = buf_status(&text, &err);
+    for (i = 0; rc == EF_OK && i < g.app_n; i++)
+        rc = cli_policy_app(&text, &b, doc, g.apps[i].node, &err);
+    ef_buf_str(&text, "]}");
+    if (rc == EF_OK)
+        rc = buf_status(&text, &err);
+    if (rc == EF_OK)
+        rc = ef_json_parse(&json, buf_slice(&text), &err);
+    if (rc == EF_OK) {
+        ef_json_print(&json, 0, 2, &out);
+        ef_buf_byte(&out, '\n');
+    }
+    with_where(&err, rc, slice_str(c->args[0]));
+    with_hint(&err, rc == EF_E_POLICY ? rc : EF_OK,
+              "encflow workflow show tells who has still to approve");
+    ef_json_free(&json);
+    ef_buf_free(&text);
     wf_graph_free(&g);
     return cli_finish(&b, &out, rc, &err);
 }
@@ -39070,6 +39282,8 @@ cli_kms_part(const struct cli_enclave *e, unsigned char *out, size_t cap,
                          &e->keys, err);
     if (rc == EF_OK)
         rc = ef_cms_open(out, cap, n, e->rsa, buf_slice(&cms), err);
+    if (rc == EF_OK && *n == 1 && out[0] == '\n')
+        *n = 0; /* a query of no bytes: cli_seal_part */
     ef_buf_free(&arn);
     ef_buf_free(&ct);
     ef_buf_free(&cms);
@@ -39994,19 +40208,19 @@ static const struct cli_command cli_commands[] = {
      {CLI_ID, CLI_WORKSPACE, CLI_JSON}},
     /* from credentials that are there, or from a file */
     {"dataset add",
-     "--release-key FILE [OPTION]... NAME",
+     "--release-key FILE|--kms-key ARN [OPTION]... NAME",
      "add a dataset, its credentials sealed for the release service",
      cli_dataset_add,
      1,
      1,
-     {CLI_ID,          CLI_WORKSPACE,   CLI_RELEASE_KEY, CLI_QUORUM,
-      CLI_DIRECTION,   CLI_CREDENTIALS, CLI_LOCATION,    CLI_ENCRYPTED,
-      CLI_FROM,        CLI_TO,          CLI_KEY,         CLI_EXPIRES,
-      CLI_DESCRIPTION, CLI_LABEL,       CLI_GROUP,       CLI_LONG,
-      CLI_LONG_FILE,   CLI_LONG_URL,    CLI_PROFILE,     CLI_REGION,
-      CLI_ENDPOINT,    CLI_ADDRESSING,  CLI_PROXY,       CLI_STALL,
-      CLI_CONNECT,     CLI_MAX_TIME,    CLI_ALLOW_HTTP,  CLI_ALLOW_FILE,
-      CLI_CACERT}},
+     {CLI_ID,         CLI_WORKSPACE,   CLI_RELEASE_KEY, CLI_KMS_KEY,
+      CLI_QUORUM,     CLI_DIRECTION,   CLI_CREDENTIALS, CLI_LOCATION,
+      CLI_ENCRYPTED,  CLI_FROM,        CLI_TO,          CLI_KEY,
+      CLI_EXPIRES,    CLI_DESCRIPTION, CLI_LABEL,       CLI_GROUP,
+      CLI_LONG,       CLI_LONG_FILE,   CLI_LONG_URL,    CLI_PROFILE,
+      CLI_REGION,     CLI_ENDPOINT,    CLI_ADDRESSING,  CLI_PROXY,
+      CLI_STALL,      CLI_CONNECT,     CLI_MAX_TIME,    CLI_ALLOW_HTTP,
+      CLI_ALLOW_FILE, CLI_CACERT}},
     /* all owners' */
     {"dataset list",
      "",
@@ -40025,15 +40239,15 @@ static const struct cli_command cli_commands[] = {
      {CLI_ID, CLI_WORKSPACE, CLI_JSON}},
     /* by its owner alone */
     {"dataset renew",
-     "--release-key FILE [OPTION]... DATASET",
+     "--release-key FILE|--kms-key ARN [OPTION]... DATASET",
      "give a dataset new credentials; what was approved stays",
      cli_dataset_renew,
      1,
      1,
-     {CLI_ID, CLI_WORKSPACE, CLI_RELEASE_KEY, CLI_CREDENTIALS, CLI_TO, CLI_KEY,
-      CLI_EXPIRES, CLI_PROFILE, CLI_REGION, CLI_ENDPOINT, CLI_ADDRESSING,
-      CLI_PROXY, CLI_STALL, CLI_CONNECT, CLI_MAX_TIME, CLI_ALLOW_HTTP,
-      CLI_ALLOW_FILE, CLI_CACERT}},
+     {CLI_ID, CLI_WORKSPACE, CLI_RELEASE_KEY, CLI_KMS_KEY, CLI_CREDENTIALS,
+      CLI_TO, CLI_KEY, CLI_EXPIRES, CLI_PROFILE, CLI_REGION, CLI_ENDPOINT,
+      CLI_ADDRESSING, CLI_PROXY, CLI_STALL, CLI_CONNECT, CLI_MAX_TIME,
+      CLI_ALLOW_HTTP, CLI_ALLOW_FILE, CLI_CACERT}},
     /* two documents */
     {"app add",
      "--image NAME [OPTION]... NAME",
@@ -40142,6 +40356,14 @@ static const struct cli_command cli_commands[] = {
      1,
      1,
      {CLI_ID, CLI_WORKSPACE, CLI_HASHES}},
+    /* of an approved one */
+    {"workflow kms-policy",
+     "WORKFLOW",
+     "print the AWS KMS key policy that lets its enclaves alone decrypt",
+     cli_workflow_kms_policy,
+     1,
+     1,
+     {CLI_ID, CLI_WORKSPACE}},
     /* html is one page */
     {"workflow graph",
      "[--format text|dot|svg|html] [-out FILE] WORKFLOW",
