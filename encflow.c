@@ -39283,6 +39283,8 @@ cli_kms_part(const struct cli_enclave *e, unsigned char *out, size_t cap,
                          &e->keys, err);
     if (rc == EF_OK)
         rc = ef_cms_open(out, cap, n, e->rsa, buf_slice(&cms), err);
+    if (rc == EF_OK && *n == 1 && out[0] == '\n')
+        *n = 0; /* a query of no bytes: cli_seal_part */
     ef_buf_free(&arn);
     ef_buf_free(&ct);
     ef_buf_free(&cms);
