@@ -39316,9 +39316,6 @@ cli_kms_credentials(struct cli_appconfig *a, ef_credentials *c,
         rc = cli_kms_part(a->enclave, (unsigned char *)c->query,
                           EF_MAX_LOCATION_BYTES, &c->query_n, dataset, part,
                           err);
-    /* KMS encrypts no text of no bytes: a line feed stands for no query */
-    if (rc == EF_OK && c->query_n == 1 && c->query[0] == '\n')
-        c->query_n = 0;
     if (rc == EF_OK)
         rc = ef_credentials_check(c, dataset, err);
     return rc;
