@@ -1,0 +1,439 @@
+#!/usr/bin/env bats
+# The release service: one request, one answer, by each of its hosts; what is
+# refused and why its log says so; the log itself. tests/release.py is the
+# enclave, tests/nitro.py its documents.
+
+# shellcheck disable=SC2030,SC2031 # every test is a process of its own
+
+bats_require_minimum_version 1.5.0
+
+# The scene is made once: three people, an input, an output, an application,
+# an approved workflow. Each test has a copy of it.
+setup_file() {
+    load common
+    load data
+    export SCENE=$BATS_FILE_TMPDIR/scene
+    mkdir "$SCENE"
+    BATS_TEST_TMPDIR=$SCENE data_setup
+    export ENCFLOW_WORKSPACE=$SCENE/ws
+    scene
+}
+
+setup() {
+    load common
+    load data
+    common_setup
+    export TMPDIR=$BATS_TEST_TMPDIR/tmp
+    unset ENCFLOW_ID XDG_CONFIG_HOME GATEWAY_INTERFACE LISTEN_PID LISTEN_FDS
+    [ ! -d "$SCENE" ] || cp -r "$SCENE/." .
+    export ENCFLOW_WORKSPACE=$PWD/ws
+    [ ! -e id ] || ID=$(<id)
+    SERVE="$ENCFLOW release serve-one --release-key rel.pem --log log"
+    SERVE+=" --root root.pem"
+    HOSTS=()
+}
+
+teardown() {
+    local pid
+    for pid in "${HOSTS[@]}"; do
+        kill "$pid" 2>/dev/null && wait "$pid" || true
+    done
+}
+
+# e ARG...: encflow, quietly; its output's last line
+e() { "$ENCFLOW" "$@" 2>>notes | tail -n 1; }
+
+scene() {
+    local p build flow digits
+    "$PYTHON" "$ROOT/tests/nitro.py" make-root .
+    "$ENCFLOW" release keygen -o rel.pem >rel.pub
+    for p in dana olga arno; do
+        ENCFLOW_ID=$PWD/$p.pem e id new "$p"
+    done
+    printf 'CODE,DESCRIPTION\n1,Fever\n' >c.csv
+    ENCFLOW_ID=$PWD/dana.pem e dataset add --release-key rel.pub --from c.csv \
+        --to "file://$PWD/c.enc" --allow-file Conditions
+    ENCFLOW_ID=$PWD/olga.pem e dataset add --release-key rel.pub \
+        --direction output --to "file://$PWD/r.enc" --allow-file -K key.hex \
+        Result
+    digits=PCR0=$(printf 'a%.0s' {1..96}),PCR1=$(printf 'b%.0s' {1..96})
+    digits+=,PCR2=$(printf 'c%.0s' {1..96})
+    export ENCFLOW_ID=$PWD/arno.pem
+    build=$(e app add --image reg/simple:1 --pcr "$digits" describe)
+    e approve "${build##* }"
+    e config add --app describe default
+    export ENCFLOW_ID=$PWD/dana.pem
+    e workflow new study
+    e workflow add-app --build describe --config default study app
+    e workflow connect study Conditions app:input
+    e workflow connect study app:output Result
+    flow=$(e workflow submit study)
+    for p in dana olga arno; do
+        ENCFLOW_ID=$PWD/$p.pem e approve "$flow"
+    done
+    echo "$flow" >flow
+    e workflow hashes study | cut -d ' ' -f 1 >id
+    [ "$(wc -c <id)" -eq 65 ]
+}
+
+enclave() { "$PYTHON" "$ROOT/tests/release.py" "$@"; }
+
+# host COMMAND...: in the background, ended with the test
+host() {
+    "$@" >host.out 2>&1 </dev/null 3>&- &
+    HOSTS+=("$!")
+}
+
+# appears FILE: wait for it
+appears() {
+    local i
+    for ((i = 0; i < 200; i++)); do
+        [ ! -e "$1" ] || return 0
+        sleep 0.05
+    done
+    echo "$1 did not appear"
+    return 1
+}
+
+# why REASON: the log's last line is a refusal for it, and the log is whole
+why() {
+    "$ENCFLOW" release log log >shown || return 1
+    tail -n 2 shown | head -n 1 | grep -F " refused " | grep -F "  $1" || {
+        printf 'wanted %s:\n' "$1"
+        tail -n 2 shown
+        return 1
+    }
+}
+
+# no REASON [OPTION...]: a release that is refused for it
+no() {
+    local said
+    said=$(enclave story "exec:$SERVE" "$ID" "${@:2}") || return 1
+    [ "$said" = refused ] || {
+        printf 'not refused, wanted %s\n' "$1"
+        return 1
+    }
+    why "$1"
+}
+
+# whole VIA: a story from nonce to done by that host
+whole() {
+    enclave story "$1" "$ID" --done >said || return 1
+    tail -n 1 said | grep -x '{"done":true}' &&
+        head -n 1 said | grep -F :download | grep -qF :upload
+}
+
+@test "standard input: nonce, release, done; the log says which, where, when" {
+    whole "exec:$SERVE"
+    "$ENCFLOW" release log log >shown
+    [ "$(wc -l <shown)" -eq 3 ]
+    grep -F "  release   ${ID:0:16}  app  workflow $(head -c 16 flow)" shown |
+        grep -qF ' on i-'
+    grep -qF "  done      ${ID:0:16}" shown
+    [ "$(tail -n 1 shown)" = "head $(tail -n 1 log | head -c -1 |
+        sha256sum | cut -d ' ' -f 1)" ]
+    "$ENCFLOW" release log --json log | "$ENCFLOW" json >/dev/null
+    # the documents are those that decide: all but the credentials, of this
+    grep ^document said | cut -d ' ' -f 2 | sort >sent
+    ls ws | sort >all
+    [ -z "$(comm -23 sent all)" ]
+    grep -qxF "$(<flow)" sent
+    lacks_secrets
+}
+
+# lacks_secrets: the data key that was released is not in the log
+lacks_secrets() {
+    local key
+    key=$("$PYTHON" -c 'import json
+print(json.loads(open("said").readline())["datasets"].popitem()[1]
+      ["encryption"]["key"])')
+    ! grep -qiF "$key" log
+}
+
+@test "what is opened is the dataset's own key" {
+    enclave story "exec:$SERVE" "$ID" >said
+    "$PYTHON" - <<'PY'
+import hashlib, json, glob, base64
+said = json.loads(open("said").readline())["datasets"]
+assert len(said) == 2
+def un(t): return base64.urlsafe_b64decode(t + "=" * (-len(t) % 4))
+for name, cred in said.items():
+    doc = json.loads(un(open("ws/" + name[:64]).read().split(".")[1]))
+    label = b"encflow key commitment 1".ljust(32, b"\0")
+    key = bytes.fromhex(cred["encryption"]["key"])
+    assert hashlib.sha256(label + key).hexdigest() == doc["commitment"]
+PY
+}
+
+@test "socat on a unix socket" {
+    host socat UNIX-LISTEN:sock,fork,max-children=4 EXEC:"$SERVE"
+    appears sock
+    whole "unix:$PWD/sock"
+}
+
+@test "systemd's socket activation: an accepted connection on fd 3" {
+    host systemd-socket-activate --accept -l "$PWD/sock" \
+        -E ENCFLOW_WORKSPACE $SERVE
+    appears sock
+    whole "unix:$PWD/sock"
+}
+
+@test "systemd's socket activation: a listening socket on fd 3" {
+    cat >activate.py <<'PY'
+import os, socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.bind("sock.new")
+s.listen(16)
+os.rename("sock.new", "sock")
+while True:
+    pid = os.fork()
+    if pid == 0:
+        os.dup2(s.fileno(), 3)
+        os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
+        os.execv(sys.argv[1], sys.argv[1:])
+    os.waitpid(pid, 0)
+PY
+    # shellcheck disable=SC2086 # words
+    host "$PYTHON" activate.py $SERVE
+    appears sock
+    whole "unix:$PWD/sock"
+}
+
+@test "nginx with fcgiwrap" {
+    command -v fcgiwrap >/dev/null || skip "fcgiwrap is not installed"
+    printf '#!/bin/sh\ncd %s && exec %s\n' "$PWD" "$SERVE" >serve.cgi
+    chmod +x serve.cgi
+    host fcgiwrap -s "unix:$PWD/fcgi"
+    appears fcgi
+    local port
+    port=$("$PYTHON" -c 'import socket
+s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    cat >nginx.conf <<CONF
+daemon off; pid $PWD/nginx.pid; error_log stderr; worker_processes 1;
+user root;
+events {}
+http {
+  access_log off; client_body_temp_path $PWD/body;
+  fastcgi_temp_path $PWD/ft; proxy_temp_path $PWD/pt; uwsgi_temp_path $PWD/ut;
+  scgi_temp_path $PWD/st; client_max_body_size 200m;
+  server {
+    listen 127.0.0.1:$port;
+    location / {
+      fastcgi_pass unix:$PWD/fcgi;
+      fastcgi_param GATEWAY_INTERFACE CGI/1.1;
+      fastcgi_param REQUEST_METHOD \$request_method;
+      fastcgi_param CONTENT_LENGTH \$content_length;
+      fastcgi_param SCRIPT_FILENAME $PWD/serve.cgi;
+      fastcgi_param ENCFLOW_WORKSPACE $PWD/ws;
+    }
+  }
+}
+CONF
+    host nginx -c "$PWD/nginx.conf" -p "$PWD"
+    appears nginx.pid
+    whole "http://127.0.0.1:$port/"
+    [ "$(curl -s -o body -w '%{http_code}' "http://127.0.0.1:$port/")" = 403 ]
+    [ "$(<body)" = '{"error":"refused"}' ]
+    why REQUEST_METHOD
+    head -c 104857600 /dev/zero >large
+    [ "$(curl -s -o body -w '%{http_code}' --data-binary @large \
+        "http://127.0.0.1:$port/")" = 403 ]
+    why REQUEST_TOO_LARGE
+}
+
+@test "a document that is replayed: its nonce was used" {
+    enclave story "exec:$SERVE" "$ID" --save request --save-done done >said
+    run -3 $SERVE <request
+    [ "$output" = '{"error":"refused"}' ]
+    why NONCE_USED
+    run -0 $SERVE <done
+    run -3 $SERVE <done
+    why DONE_TWICE
+}
+
+@test "nonces: none, another service's, an old one" {
+    no NONCE_MISSING --nonce ''
+    no NONCE_FOREIGN --nonce "$(printf '00%.0s' {1..56})"
+    no NONCE_FOREIGN --nonce 00
+    "$ENCFLOW" release keygen -o other.pem >other.pub
+    enclave story "exec:${SERVE/rel.pem/other.pem}" "$ID" --save request \
+        --only-save
+    run -3 $SERVE <request
+    why NONCE_FOREIGN
+    command -v faketime >/dev/null || return 0
+}
+
+@test "a nonce and a document that have become old" {
+    # made with the service's own key, five minutes and a second ago
+    local old
+    old=$("$PYTHON" - rel.pem <<'PY'
+import hashlib, hmac, sys, time
+from cryptography.hazmat.primitives import serialization as s
+k = s.load_pem_private_key(open(sys.argv[1], "rb").read(), None)
+sk = k.private_bytes(s.Encoding.Raw, s.PrivateFormat.Raw, s.NoEncryption())
+key = hmac.new(sk, b"encflow release nonce 1", hashlib.sha256).digest()
+for at in (-302, 100):
+    n = (int(time.time()) + at).to_bytes(8, "big") + bytes(16)
+    print((n + hmac.new(key, n, hashlib.sha256).digest()).hex())
+PY
+)
+    no NONCE_STALE --nonce "${old%%$'\n'*}"
+    no NONCE_STALE --nonce "${old##*$'\n'}"
+    no STALE --time -302
+    no FUTURE --time 70
+}
+
+@test "another enclave: its image, its registers, its chain, its key" {
+    local other
+    other=$(printf '1%.0s' {1..96})
+    no PCR_MISMATCH --pcr "0=$other"
+    grep -qF 'at PCR0' shown
+    no PCR_MISMATCH --pcr "1=$other"
+    no PCR_MISMATCH --pcr "2=$other"
+    grep -qF 'at PCR2' shown
+    no PCR_MISMATCH --pcr "16=$other"
+    grep -qF 'at PCR16' shown
+    no ROOT_MISMATCH --fault self-made-root
+    no CERT_EXPIRED --fault expired
+    no CERT_NOT_YET_VALID --fault not-yet-valid
+    no CERT_PATHLEN --fault leaf-as-ca
+    no COSE_SIGNATURE --fault bad-signature
+    no COSE_SIGNATURE --fault changed-payload
+    no MODULE_ID_MISMATCH --fault other-instance
+    no DEBUG_MODE --fault debug
+    no NOT_AN_ENCLAVE --fault nitrotpm
+    no COSE_ALG --fault qemu
+    no KEY_SHAPE --public-key 00
+    no KEY_SHAPE --public-key "$(printf '00%.0s' {1..32})"
+}
+
+@test "user_data of another workflow" {
+    no APPCONFIG_MISMATCH --user-data "$(<flow)"
+    ID=$(<flow) # which is no configuration's
+    no APPCONFIG_UNKNOWN
+}
+
+@test "an approval that is withdrawn by a decline" {
+    export ENCFLOW_ID=$PWD/olga.pem
+    "$ENCFLOW" decline -q --reason "not any more" "$(<flow)" ||
+        "$ENCFLOW" workflow cancel -q "$(<flow)"
+    no WORKFLOW_NOT_APPROVED
+}
+
+@test "a workspace with a forged approval, or without one" {
+    # arno's approval by somebody else's key: the file's name, another author
+    local f
+    for f in ws/*; do
+        cut -d . -f 2 "$f" | tr '_-' '/+' | base64 -d 2>/dev/null |
+            grep -q '"kind":"approval"' || continue
+        cp "$f" kept
+        printf '%s.%s.%s' "$(cut -d . -f 1 kept)" "$(cut -d . -f 2 kept)" \
+            "$(cut -d . -f 3 kept | tr 'A-Y' 'B-Z')" >"$f"
+        no WORKSPACE_FORGED
+        rm "$f"
+        no WORKFLOW_NOT_APPROVED
+        return 0
+    done
+    return 1
+}
+
+@test "credentials that are missing, or for another key" {
+    local f
+    for f in ws/*; do
+        cut -d . -f 2 "$f" | tr '_-' '/+' | base64 -d 2>/dev/null |
+            grep -q '"kind":"credentials"' || continue
+        rm "$f"
+        break
+    done
+    no CREDENTIALS_MISSING
+}
+
+@test "a request of 100 MiB is not read" {
+    head -c 104857600 /dev/zero >large
+    run -4 $SERVE <large
+    [ "$output" = '{"error":"refused"}' ]
+    why REQUEST_TOO_LARGE
+    run -4 env GATEWAY_INTERFACE=CGI/1.1 REQUEST_METHOD=POST \
+        CONTENT_LENGTH=104857600 $SERVE </dev/null
+    why REQUEST_TOO_LARGE
+}
+
+@test "requests that are none" {
+    local text
+    for text in '' '{}' '[]' '{"request":"nonce"}' 'x' \
+        '{"request":"nonce","version":2}' '{"request":"keys","version":1}' \
+        '{"request":"nonce","version":1,"more":1}'; do
+        run -4 $SERVE <<<"$text"
+        [ "$output" = '{"error":"refused"}' ]
+        why REQUEST_MALFORMED
+    done
+}
+
+@test "a slow request is given up after ten seconds" {
+    local begun=$SECONDS
+    run -5 bash -c "(printf '{'; sleep 14) | $SERVE"
+    why REQUEST_SLOW
+    [ $((SECONDS - begun)) -lt 18 ]
+}
+
+@test "two releases race for one nonce: one is first" {
+    local i
+    enclave story "exec:$SERVE" "$ID" --save request --only-save
+    for i in {1..12}; do
+        $SERVE <request >"answer.$i" 2>/dev/null &
+    done
+    wait
+    [ "$(grep -l '"credentials"' answer.* | wc -l)" -eq 1 ]
+    [ "$(grep -lx '{"error":"refused"}' answer.* | wc -l)" -eq 11 ]
+    "$ENCFLOW" release log log >shown
+    [ "$(grep -c '  release  ' shown)" -eq 1 ]
+    [ "$(grep -c 'NONCE_USED' shown)" -eq 11 ]
+}
+
+@test "1,000 requests at once: none lost, few processes, the chain is whole" {
+    host socat "UNIX-LISTEN:sock,fork,max-children=8,backlog=1024" \
+        EXEC:"$SERVE"
+    appears sock
+    enclave crowd "unix:$PWD/sock" "$ID" 1000 "${HOSTS[0]}" >said
+    cat said
+    [[ $(<said) =~ "1000 releases; "(.*)" s; at most "([0-9]+)" processes, "([0-9]+) ]]
+    [ "${BASH_REMATCH[2]}" -le 17 ] # socat's children, and theirs
+    [ "${BASH_REMATCH[3]}" -lt $((17 * 32 * 1024)) ]
+    "$ENCFLOW" release log log >shown
+    [ "$(grep -c '  release  ' shown)" -eq 1000 ]
+    [ "$(wc -l <shown)" -eq 1001 ]
+}
+
+@test "the log: a line changed, left out, cut off; half of a line" {
+    local head
+    whole "exec:$SERVE"
+    head=$(tail -n 1 <("$ENCFLOW" release log log) | cut -d ' ' -f 2)
+    whole "exec:$SERVE"
+    "$ENCFLOW" release log --head "$head" log
+    sed 's/"app":"app"/"app":"apq"/' log >changed
+    run -3 "$ENCFLOW" release log changed
+    [[ $output == *"line 2"* ]]
+    sed 2d log >changed
+    run -3 "$ENCFLOW" release log changed
+    [[ $output == *"line 2"* ]]
+    head -n 1 log >changed
+    run -3 "$ENCFLOW" release log --head "$head" changed
+    [[ $output == *"head"* ]]
+    printf '{"half' >>log
+    run -3 "$ENCFLOW" release log log
+    [[ $output == *"half of a line"* ]]
+    whole "exec:$SERVE"
+    "$ENCFLOW" release log log >shown
+    grep -F '  repaired  ' shown | grep -qF '6 bytes'
+    # what is no line of its own is not built upon
+    echo '{}' >>log
+    run -3 enclave story "exec:$SERVE" "$ID"
+    [ "$(tail -n 1 log)" = '{}' ]
+}
+
+@test "usage, a key of another kind, no log" {
+    run -2 "$ENCFLOW" release serve-one
+    run -4 "$ENCFLOW" release serve-one --release-key rel.pub --log log
+    run -1 "$ENCFLOW" release serve-one --release-key rel.pem --log no/log
+    run -2 "$ENCFLOW" release log --head zz log
+}
