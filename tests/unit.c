@@ -4475,6 +4475,122 @@ test_measurements(void **state)
     done();
 }
 
+/* The record's sets of registers, one after the other: how many. */
+static size_t
+attestation_sets(ef_pcr_set sets[8], ef_slice in)
+{
+    size_t n = 0;
+
+    memset(sets, 0, 8 * sizeof *sets);
+    for (; in.n >= 4 && n < 8; n++) {
+        for (unsigned i = 0; i < 4; i++)
+            sets[n].mask = sets[n].mask << 8 | in.p[i];
+        in = slice(in.p + 4, in.n - 4);
+        for (unsigned i = 0; i < EF_PCRS; i++)
+            if (sets[n].mask >> i & 1) {
+                memcpy(sets[n].pcr[i], in.p, EF_PCR_BYTES);
+                in = slice(in.p + EF_PCR_BYTES, in.n - EF_PCR_BYTES);
+            }
+    }
+    return n;
+}
+
+static ef_slice
+given_bytes(const struct vec_rec *r, const char *name)
+{
+    return vec_has(r, name) ? vec_bytes(r, name) : slice(NULL, 0);
+}
+
+static int64_t
+given_int(const struct vec_rec *r, const char *name)
+{
+    return vec_has(r, name) ? vec_int(r, name) : 0;
+}
+
+static ef_status
+judge(const struct vec_rec *r, ef_attestation *a, ef_err *err)
+{
+    ef_pcr_set sets[8];
+    ef_attestation_policy p = {.root = given_bytes(r, "root"),
+                               .at = given_int(r, "at_time"),
+                               .now = given_int(r, "now"),
+                               .max_age = given_int(r, "max_age"),
+                               .sets = sets,
+                               .nonce = given_bytes(r, "nonce"),
+                               .user_data = given_bytes(r, "user_data"),
+                               .allow_debug = (int)given_int(r, "allow_debug")};
+
+    p.set_n = attestation_sets(sets, given_bytes(r, "sets"));
+    return ef_attestation_verify(a, &p, err);
+}
+
+/* A page has printable ASCII alone. */
+static void
+check_page(const ef_attestation *a)
+{
+    ef_buf page = {0};
+
+    ef_attestation_print(&page, a, 0);
+    CHECK(!page.failed && page.n > 0);
+    for (size_t i = 0; i < page.n; i++)
+        CHECK(page.p[i] == '\n' || (page.p[i] >= 0x20 && page.p[i] < 0x7f));
+    ef_buf_free(&page);
+}
+
+static void
+each_attestation(const struct vec_rec *r)
+{
+    int is_doc = vec_has(r, "doc");
+    ef_slice in = vec_bytes(r, is_doc ? "doc" : "certificate"), reason;
+    ef_attestation a;
+    ef_cert cert;
+    ef_buf json = {0};
+    ef_err err = {0};
+    ef_status rc;
+
+    rec = r;
+    rc = is_doc ? ef_attestation_parse(&a, in, &err)
+                : ef_cert_parse(&cert, in, &err);
+    if (rc == EF_OK && vec_has(r, "root"))
+        rc = judge(r, &a, &err);
+    if (!CHECK_STATUS(rc, vec_status(r, "expect"), &err))
+        return;
+    if (rc == EF_OK) {
+        ef_attestation_print(&json, &a, 1);
+        CHECK_BYTES(json.p, json.n, vec_bytes(r, "json"));
+        check_page(&a);
+        CHECK_INT(ef_attestation_reason(&err).n, 0);
+    } else {
+        CHECK_REFUSAL(r, &err);
+        reason = ef_attestation_reason(&err);
+        CHECK(reason.n > 0 && reason.p[reason.n] == ':');
+        CHECK_INT(is_doc ? ef_attestation_parse(&a, in, NULL) == EF_OK &&
+                               judge(r, &a, NULL) == EF_OK
+                         : ef_cert_parse(&cert, in, NULL) == EF_OK,
+                  0);
+    }
+    ef_buf_free(&json);
+}
+
+static const char attestation_fields[] =
+    "id source why? expect:status msg:text? place:text? at:int? detail:int? "
+    "at_time:int? now:int? max_age:int? nonce:hex? user_data:hex? "
+    "allow_debug:int? sets:hex? root:hex? json:text? doc:hex? "
+    "certificate:hex?";
+
+static void
+test_attestations(void **state)
+{
+    ef_err err = {.msg = "out of memory"};
+
+    (void)state;
+    vec_run("vectors/attestations.txt", attestation_fields, each_attestation);
+    CHECK_INT(ef_attestation_reason(&err).n, 0);
+    err.msg = NULL;
+    CHECK_INT(ef_attestation_reason(&err).n, 0);
+    done();
+}
+
 /* for test_guard_pages, beside the other feed_ functions */
 static void
 feed_measurement(ef_slice in)
@@ -5502,6 +5618,7 @@ main(void)
         cmocka_unit_test(test_nsm),
         cmocka_unit_test(test_eif),
         cmocka_unit_test(test_measurements),
+        cmocka_unit_test(test_attestations),
         cmocka_unit_test(test_markdown),
         cmocka_unit_test(test_markdown_linear),
         cmocka_unit_test(test_views),
