@@ -29,7 +29,7 @@ FUZZ_PACKAGES = $(BUILD_PACKAGES) clang llvm libclang-rt-14-dev \
 SWIFT_PACKAGES = python3-swift
 SLURM_PACKAGES = munge slurmctld slurmd slurm-client
 GUEST_PACKAGES = qemu-system-x86 musl-tools linux-libc-dev cpio openssl socat \
-  gcc libfuse3-dev libssl-dev python3-cryptography
+  gcc libfuse3-dev libssl-dev python3-cryptography xxd
 CHECK_PACKAGES = $(FUZZ_PACKAGES) $(STATIC_PACKAGES) $(ARM64_PACKAGES) \
   $(SWIFT_PACKAGES) $(SLURM_PACKAGES) $(GUEST_PACKAGES) awscli s3cmd \
   git libcmocka-dev bats valgrind iproute2 \

@@ -27481,9 +27481,8 @@ nsm_begin(ef_buf *out, const char *name, size_t n)
     nsm_head(out, EF_CBOR_MAP, n);
 }
 
-/* A parameter that is bytes, or null where p is NULL.
- * Secret: data may be one for a moment only in its caller; what is given to
- * the NSM is published in a document. */
+/* A parameter that is bytes, or null where p is NULL. Nothing secret goes
+ * here: what the NSM is given stands in a document. */
 static void
 nsm_bytes(ef_buf *out, const char *name, ef_slice data)
 {
@@ -27503,6 +27502,11 @@ nsm_number(ef_buf *out, const char *name, size_t n)
     nsm_text(out, name);
     nsm_head(out, EF_CBOR_UINT, n);
 }
+
+/* The largest request, a document's, fits: 3 parameters and their names. */
+_Static_assert(2 * EF_MAX_NSM_DATA_BYTES + EF_MAX_NSM_KEY_BYTES + 64 <=
+                   EF_MAX_NSM_REQUEST_BYTES,
+               "a request that the NSM's driver does not take");
 
 /* The limits are AWS's for what a document may carry. The module takes more
  * of the first two; but then other verifiers may refuse the document, and
@@ -30300,20 +30304,19 @@ nsm_open(int *fd, ef_err *err)
 static ef_status
 nsm_failed(ef_err *err)
 {
-    int is_other = errno == EINVAL || errno == ENOTTY;
-    int is_late = errno == ETIMEDOUT, is_caged = errno == EPERM;
+    int why = errno;
     ef_status rc = reject_sys(err, EF_E_IO, "cannot ask the NSM");
 
-    if (is_other)
-        rc = with_hint(err, rc, "it does not act as the nsm driver's device");
-    if (is_late)
-        rc = with_hint(err, rc,
-                       "the NSM serves one request at a time: try again when "
-                       "others have stopped asking");
-    if (is_caged)
-        rc = with_hint(err, rc,
-                       "an application that `encflow run` started may not ask "
-                       "the NSM");
+    if (why == EINVAL || why == ENOTTY)
+        return with_hint(err, rc, "it is not the nsm driver's device");
+    if (why == ETIMEDOUT)
+        return with_hint(err, rc,
+                         "the NSM serves one request at a time: try again "
+                         "later");
+    if (why == EPERM)
+        return with_hint(err, rc,
+                         "an application that `encflow run` started may not "
+                         "ask the NSM");
     return rc;
 }
 
@@ -30438,8 +30441,8 @@ nsm_bind(int fd, const unsigned char id[EF_SHA256_BYTES], ef_err *err)
 }
 
 /* Ask for an attestation document with these three (p NULL: without), and
- * append it to doc. It is not verified: who asks is who would be deceived by
- * nobody but his own hypervisor, and who reads it verifies it.
+ * append it to doc. It is not verified: that is for who reads it, who has a
+ * reason to doubt it.
  *
  * UNTRUSTED: the answer. Fails: as ef_nsm_attest and nsm_call; EF_E_MEMORY.
  * Fuzz: fuzz/fuzz_nsm.c. Tests: tests/nsm.bats. */

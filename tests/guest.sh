@@ -7,7 +7,7 @@
 # The guest (guest_init.c, guest_proxy.c) says PASS or FAIL for each of its
 # checks on the console. All of them must be there and pass.
 #
-# Needs: qemu-system-x86 musl-tools linux-libc-dev cpio openssl socat gcc
+# Needs: qemu-system-x86 musl-tools linux-libc-dev cpio openssl socat gcc xxd
 # libfuse3-dev libssl-dev python3-cryptography, dpkg-dev's or any dpkg,
 # apt-get. The kernel's package is fetched once, into build/guest, and unpacked
 # there; nothing is installed.
@@ -24,9 +24,9 @@ give_up() {
     exit 1
 }
 
-for tool in qemu-system-x86_64 musl-gcc cpio openssl socat apt-get dpkg; do
+for tool in qemu-system-x86_64 musl-gcc cpio openssl socat xxd apt-get dpkg; do
     command -v "$tool" >/dev/null || give_up "no $tool; install:" \
-        "qemu-system-x86 musl-tools cpio openssl socat"
+        "qemu-system-x86 musl-tools cpio openssl socat xxd"
 done
 [ -e /usr/include/fuse3/cuse_lowlevel.h ] && [ -e /usr/include/openssl/evp.h ] ||
     give_up "no headers; install: libfuse3-dev libssl-dev"
@@ -153,7 +153,7 @@ credentials ports-tls/output/result out https://origin.test:8443/result-tls.enc
 # An approved workflow of that table, whose application is /init ask, of an
 # enclave that measures what the security module says.
 story() {
-    local node id=$disk/story/id
+    local node hash id=$disk/story/id
     export ENCFLOW_ID=$GUEST/owner.pem ENCFLOW_WORKSPACE=$disk/story/ws
     export HOME=$GUEST
     mkdir -p "$disk/story"
@@ -172,19 +172,22 @@ story() {
         --direction output result
     "$BINARY" app add -q --image story --pcr \
         "PCR0=$(pcr 0),PCR1=$(pcr 1),PCR2=$(pcr 2)" app
+    "$BINARY" approve -q "$("$BINARY" task list -q | awk '{ print $2 }')"
     "$BINARY" config add -q --app app default -- /init ask
     "$BINARY" workflow new -q study
     "$BINARY" workflow add-app -q --build app --config default study app
     "$BINARY" workflow connect -q study text app:input
     "$BINARY" workflow connect -q study app:output result
-    "$BINARY" approve -q "$("$BINARY" workflow submit -q study)"
+    hash=$("$BINARY" workflow submit -q study)
+    "$BINARY" approve -q "$hash"
     read -r node _ < <("$BINARY" workflow hashes study)
     printf %s "$node" >"$id"
     # H(zeros | the hash's bytes)
     { head -c 48 /dev/zero && xxd -r -p <"$id"; } | openssl dgst -sha384 -r |
         cut -d ' ' -f 1 | tr -d '\n' >"$disk/story/pcr16"
 }
-story >story.log 2>&1 || give_up "story: $(tail -n 3 story.log)"
+story >story.log 2>&1 & # so that its first failure is its end
+wait $! || give_up "story: $(tail -n 3 story.log)"
 # What /init ask is told: everywhere, and where the module's device is hidden.
 { printf 'it opens\nioctl: Operation not permitted\n' &&
     cat "$disk/store/text"; } >"$disk/story/opens"

@@ -456,6 +456,11 @@ security_module(void)
     check("attest get: a document", encflow(0, NULL, "attest", "get", "--nonce",
                                             "00ff", "-out", "/got/doc", NULL) &&
                                         there("/got/doc"));
+    check("attest verify: that document",
+          encflow(0, NULL, "attest", "verify", "--root", "/nsm/root.pem",
+                  "--nonce", "00ff", "/got/doc", NULL));
+    check("attest verify: that document, by Nitro's own root",
+          encflow(3, "ROOT_MISMATCH", "attest", "verify", "/got/doc", NULL));
     check("attest get: the most that a document carries",
           encflow(0, NULL, "attest", "get", "--public-key", "/keys/1024",
                   "-out", "/got/large-doc", NULL));
@@ -474,7 +479,7 @@ static void
 attested_run(void)
 {
     size_t n;
-    char *id = slurp("/story/id", &n), other[65];
+    char *id = slurp("/story/id", &n), other[65], pcr[128];
     char *argv[] = {"/usr/bin/socat", "VSOCK-LISTEN:9000,fork",
                     "EXEC:/encflow release serve-one -v"
                     " --release-key /story/release.pem"
@@ -484,6 +489,7 @@ attested_run(void)
 
     memset(other, '0', 64);
     other[64] = '\0';
+    snprintf(pcr, sizeof pcr, "16=%s", slurp("/story/pcr16", &n));
     check("run --release: nobody there",
           encflow(6, "connect", STORY, "--appconfig", id, NULL) &&
               absent("/store/story-result.enc"));
@@ -500,9 +506,21 @@ attested_run(void)
           encflow(0, NULL, "result", "-K", "/keys/out",
                   "/store/story-result.enc", NULL) &&
               same("/story/want", "/out"));
+    check("result --verify: its receipt",
+          encflow(0, NULL, "result", "-K", "/keys/out", "--verify",
+                  "--workspace", "/story/ws", "--root", "/nsm/root.pem",
+                  "/store/story-result.enc", NULL));
+    check("result --verify: by Nitro's own root",
+          encflow(3, "ROOT_MISMATCH", "result", "-K", "/keys/out", "--verify",
+                  "--workspace", "/story/ws", "/store/story-result.enc", NULL));
     check("release log: released once, and done",
           encflow(0, NULL, "release", "log", "/story/log", NULL) &&
               said("release ", 1) && said("done ", 1));
+    check("attest get: bound, and all registers are locked",
+          encflow(0, NULL, "attest", "get", "-out", "/got/bound", NULL) &&
+              encflow(0, NULL, "attest", "verify", "--root", "/nsm/root.pem",
+                      "--pcr", pcr, "--json", "/got/bound", NULL) &&
+              said("\"16\":", 1) && said("\"31\":", 1));
 }
 
 /* The application of run. */
