@@ -15090,11 +15090,11 @@ kms_endpoint(struct kms_call *call, const ef_kms_arn *arn,
     url = slice_from(url, slice_find_str(url, "://") + 3);
     if (rc == EF_OK && url.n > 0 && url.p[url.n - 1] == '/')
         url.n--;
-    if (rc == EF_OK)
-        rc = url_authority(url, &host, &port, err);
     if (rc == EF_OK &&
         (url.n >= sizeof call->host - 8 || scheme == EF_SCHEME_FILE))
         rc = reject(err, EF_E_FORMAT, EF_NOWHERE, "not an endpoint of KMS");
+    if (rc == EF_OK)
+        rc = url_authority(url, &host, &port, err);
     if (rc != EF_OK)
         return with_where(err, rc, slice_str("AWS_ENDPOINT_URL_KMS"));
     snprintf(call->url, sizeof call->url, "%s://%.*s/",
