@@ -14900,7 +14900,7 @@ svc_receive(ef_buf *answer, int fd, const struct store_opts *o, ef_err *err)
         if ((size_t)n > EF_MAX_RELEASE_ANSWER_BYTES - answer->n)
             return reject(err, EF_E_LIMIT, EF_NOWHERE,
                           "an answer larger than EF_MAX_RELEASE_ANSWER_BYTES "
-                          "(16777216)");
+                          "(8388608)");
         ef_buf_add(answer, piece, (size_t)n);
         if (piece[n - 1] == '\n')
             return buf_status(answer, err);
@@ -14963,7 +14963,7 @@ svc_ask_http(ef_buf *answer, const char *url, ef_slice request,
     if (rc == EF_OK && job.answer.failed)
         rc = reject(err, EF_E_LIMIT, EF_NOWHERE,
                     "an answer larger than EF_MAX_RELEASE_ANSWER_BYTES "
-                    "(16777216)");
+                    "(8388608)");
     if (rc == EF_OK)
         ef_buf_add(answer, job.answer.p, job.answer.n);
     else if (rc == EF_E_NETWORK && job.head.status == 403)
@@ -15501,7 +15501,7 @@ desc_charge(ef_describe *d, size_t n, ef_err *err)
         return with_hint(err,
                          reject(err, EF_E_LIMIT, EF_NOWHERE,
                                 "distinct values take more than "
-                                "EF_MAX_DISTINCT_BYTES (16777216)"),
+                                "EF_MAX_DISTINCT_BYTES (8388608)"),
                          "describe fewer columns, or ones whose values "
                          "repeat");
     d->used += n;
@@ -29880,7 +29880,7 @@ ef_release_seal(ef_buf *out, const unsigned char pk[EF_X25519_BYTES],
     if (plain.n > EF_MAX_RELEASE_ANSWER_BYTES / 4 * 3)
         return reject(err, EF_E_LIMIT, EF_NOWHERE,
                       "an answer larger than EF_MAX_RELEASE_ANSWER_BYTES "
-                      "(16777216)");
+                      "(8388608)");
     release_seal_aad(&aad, id, nonce);
     ct = malloc(plain.n + EF_TAG_BYTES);
     rc = ct == NULL ? reject_memory(err) : buf_status(&aad, err);
@@ -29991,7 +29991,7 @@ ef_release_answer_parse(ef_json *json, ef_slice text, ef_err *err)
     if (text.n > EF_MAX_RELEASE_ANSWER_BYTES)
         return reject(err, EF_E_LIMIT, EF_MAX_RELEASE_ANSWER_BYTES,
                       "an answer larger than EF_MAX_RELEASE_ANSWER_BYTES "
-                      "(16777216)");
+                      "(8388608)");
     rc = ef_json_parse(json, text, err);
     return rc == EF_OK ? release_answer(json, err) : rc;
 }
@@ -37299,8 +37299,9 @@ struct cli_release {
     const struct cli *c;
     struct cli_book b;
     struct cli_release_keys *keys;
-    ef_buf root; /* --root as DER, or empty */
-    int in, out; /* the caller */
+    ef_buf root_pem; /* --root */
+    ef_slice root;   /* as DER; n 0: Nitro's own */
+    int in, out;     /* the caller */
     int cgi;
     int64_t now;
     ef_buf request;
@@ -37321,7 +37322,7 @@ cli_release_free(struct cli_release *r)
 {
     cli_book_close(&r->b);
     ef_secret_free(r->keys, sizeof *r->keys);
-    ef_buf_free(&r->root);
+    ef_buf_free(&r->root_pem);
     ef_buf_free(&r->request);
     ef_buf_free(&r->ask.document);
     ef_buf_free(&r->text);
@@ -37356,39 +37357,6 @@ cli_release_secret(struct cli_release *r, ef_err *err)
         ef_release_key(r->keys->k, r->keys->sk);
     }
     ef_secret_free(key, sizeof *key);
-    return rc;
-}
-
-/* The root certificate that --root names, as DER; nothing without it.
- * Fails: EF_E_IO, EF_E_FORMAT, naming the file. */
-static ef_status
-cli_release_root(struct cli_release *r, ef_err *err)
-{
-    const char *path = r->c->value[CLI_ROOT_CERT];
-    unsigned char text[EF_MAX_PEM_BYTES + 1];
-    ef_buf pem = {0};
-    ef_slice der;
-    size_t n;
-    ef_status rc;
-
-    if (path == NULL)
-        return EF_OK;
-    rc = file_read_small(text, sizeof text, &n, path,
-                         "larger than EF_MAX_PEM_BYTES (8192)", err);
-    if (rc == EF_OK) {
-        ef_buf_add(&pem, text, n);
-        rc = buf_status(&pem, err);
-    }
-    if (rc == EF_OK && !eif_pem(&der, &pem))
-        rc = with_file(
-            err,
-            reject(err, EF_E_FORMAT, EF_NOWHERE, "not one certificate in PEM"),
-            path);
-    if (rc == EF_OK) {
-        ef_buf_add(&r->root, der.p, der.n);
-        rc = buf_status(&r->root, err);
-    }
-    ef_buf_free(&pem);
     return rc;
 }
 
@@ -37500,7 +37468,7 @@ cli_release_read(struct cli_release *r, ef_err *err)
 static ef_status
 cli_release_document(struct cli_release *r, ef_err *err)
 {
-    ef_attestation_policy policy = {.root = buf_slice(&r->root),
+    ef_attestation_policy policy = {.root = r->root,
                                     .at = r->now,
                                     .now = r->now,
                                     .max_age = EF_RELEASE_NONCE_SEC};
@@ -37558,55 +37526,20 @@ cli_release_workflow(struct cli_release *r, ef_err *err)
     return rc;
 }
 
-/* One register of one measurement; 1: it is as it should be, or not asked. */
-static int
-cli_release_pcr(const struct cli_release *r, uint32_t set, unsigned i)
-{
-    static const char *const names[] = {
-        [0] = "PCR0", "PCR1", "PCR2", [8] = "PCR8"};
-    unsigned char want[EF_PCR_BYTES];
-    uint32_t node = ef_json_member(&r->config, set, slice_str(names[i]));
-
-    if (node == EF_JSON_NONE)
-        return 1;
-    return r->doc.pcr_mask >> i & 1 && r->doc.pcr[i].n == EF_PCR_BYTES &&
-           ef_hex_decode(want, sizeof want, json_inside(&r->config, node),
-                         NULL) == EF_OK &&
-           ef_equal(want, r->doc.pcr[i].p, sizeof want);
-}
-
-/* The image is one of those that were approved (PCR0, 1, 2 and, where the set
- * has it, 8, all of one set), and the enclave has bound itself to this
- * configuration (PCR16). The register that is told is the first wrong one of
- * the set that fits furthest.
- * Fails: PCR_MISMATCH. Tests: tests/release.bats. */
+/* Is it the image that was approved, and was it started for this
+ * configuration (PCR16)? Fails: PCR_MISMATCH, naming the register. */
 static ef_status
 cli_release_measured(const struct cli_release *r, ef_err *err)
 {
-    static const unsigned asked[] = {0, 1, 2, 8};
-    static const size_t n = sizeof asked / sizeof asked[0];
-    uint32_t list = doc_at(&r->config, "measurements"), set;
-    unsigned char bound[EF_PCR_BYTES];
-    size_t best = 0, k;
-    ef_status rc;
+    ef_attestation_policy policy = {.set_n = 0};
+    ef_pcr_set *sets;
+    ef_status rc = ef_appconfig_pcrs(&sets, &policy.set_n, &r->config,
+                                     r->ask.appconfig, err);
 
-    for (set = list + 1; set < r->config.nodes[list].end;
-         set = r->config.nodes[set].end) {
-        for (k = 0; k < n && cli_release_pcr(r, set, asked[k]); k++)
-            ;
-        best = k > best ? k : best;
-    }
-    ef_pcr_extended(bound, slice(r->ask.appconfig, EF_SHA256_BYTES));
-    if (best == n && r->doc.pcr_mask >> 16 & 1 &&
-        r->doc.pcr[16].n == EF_PCR_BYTES &&
-        ef_equal(bound, r->doc.pcr[16].p, sizeof bound))
-        return EF_OK;
-    rc = reject(err, EF_E_POLICY, EF_NOWHERE,
-                "PCR_MISMATCH: not the approved image, or not bound to this "
-                "configuration");
-    if (err != NULL)
-        snprintf(err->place, sizeof err->place, "PCR%u",
-                 best == n ? 16 : asked[best]);
+    policy.sets = sets;
+    if (rc == EF_OK)
+        rc = att_registers(&r->doc, &policy, err);
+    free(sets);
     return rc;
 }
 
@@ -38040,7 +37973,7 @@ cli_release_keys_for(struct cli_release *r, ef_err *err)
     if (rc == EF_OK && r->answer.n > EF_MAX_RELEASE_ANSWER_BYTES)
         rc = reject(err, EF_E_LIMIT, EF_NOWHERE,
                     "ANSWER_TOO_LARGE: larger than "
-                    "EF_MAX_RELEASE_ANSWER_BYTES (16777216)");
+                    "EF_MAX_RELEASE_ANSWER_BYTES (8388608)");
     if (rc != EF_OK)
         return rc;
     r->line.event = EF_RELEASED;
@@ -38148,12 +38081,13 @@ cli_release_send(const struct cli_release *r, int refused, ef_err *err)
                    "Status: %s\r\nContent-Type: application/json\r\n"
                    "Content-Length: %zu\r\n\r\n",
                    refused ? "403 Forbidden" : "200 OK", r->answer.n);
-    ef_buf_add(&head, r->answer.p, r->answer.n);
-    if (!r->cgi)
-        ef_buf_byte(&head, '\n');
     rc = buf_status(&head, err);
     if (rc == EF_OK)
         rc = file_write_full(r->out, head.p, head.n, err);
+    if (rc == EF_OK)
+        rc = file_write_full(r->out, r->answer.p, r->answer.n, err);
+    if (rc == EF_OK && !r->cgi)
+        rc = file_write_full(r->out, "\n", 1, err);
     ef_buf_free(&head);
     return rc;
 }
@@ -38201,8 +38135,8 @@ cli_release_serve_one(struct cli *c)
     cli_quiet = c->value[CLI_VERBOSE] == NULL;
     r.step = "SERVICE";
     rc = cli_release_secret(&r, &err);
-    if (rc == EF_OK)
-        rc = cli_release_root(&r, &err);
+    if (rc == EF_OK && c->value[CLI_ROOT_CERT] != NULL)
+        rc = cli_root(&r.root, &r.root_pem, c->value[CLI_ROOT_CERT], &err);
     if (rc == EF_OK)
         rc = cli_log_open(&r.log, c->value[CLI_LOG], &err);
     if (rc == EF_OK)
