@@ -54,6 +54,7 @@ def ask(via, text):
     data = text.encode() if isinstance(text, str) else text
     if via.startswith("unix:"):
         with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(280)
             s.connect(via[5:])
             s.sendall(data + b"\n")
             return read_all(s)
