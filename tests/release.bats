@@ -433,8 +433,10 @@ PY
     grep -F '  repaired  ' shown | grep -qF '6 bytes'
     # what is no line of its own is not built upon
     echo '{}' >>log
-    run -3 enclave story "exec:$SERVE" "$ID"
+    enclave story "exec:$SERVE 2>told" "$ID" >said
+    [ "$(<said)" = refused ]
     [ "$(tail -n 1 log)" = '{}' ]
+    grep -qF LOG_BROKEN told
 }
 
 @test "usage, a key of another kind, no log" {
