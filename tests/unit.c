@@ -4294,6 +4294,321 @@ feed_nsm(ef_slice in)
 }
 
 /* ----------------------------------------------------------------------- *
+ * The release service                                                     *
+ * ----------------------------------------------------------------------- */
+
+/* The record's json with its blanks and fill, in an exact block. */
+static ef_slice
+release_given(const struct vec_rec *r, int may_fill, unsigned char **all)
+{
+    ef_slice json = vec_bytes(r, "json");
+    size_t blanks = (size_t)vec_int(r, "blanks");
+    const unsigned char *star = json.n > 0 ? memchr(json.p, '*', json.n) : NULL;
+    size_t fill =
+        may_fill && vec_has(r, "fill") ? (size_t)vec_int(r, "fill") : 1;
+    size_t at = star != NULL ? (size_t)(star - json.p) : json.n;
+    size_t rest = json.n - at;
+
+    if (star == NULL || fill == 1) {
+        fill = 0;
+    } else {
+        rest--;
+    }
+    *all = block(at + fill + rest + blanks);
+    if (at > 0)
+        memcpy(*all, json.p, at);
+    memset(*all + at, 'x', fill);
+    if (rest > 0)
+        memcpy(*all + at + fill, json.p + json.n - rest, rest);
+    memset(*all + at + fill + rest, ' ', blanks);
+    return slice(*all, at + fill + rest + blanks);
+}
+
+/* What a field says, or nothing. */
+static ef_slice
+release_field(const struct vec_rec *r, const char *name)
+{
+    return vec_has(r, name) ? vec_bytes(r, name) : slice(NULL, 0);
+}
+
+static void
+each_release_request(const struct vec_rec *r)
+{
+    static const char *const kinds[] = {"?", "nonce", "release", "done"};
+    ef_release_request q;
+    unsigned char *all;
+    ef_err err = {0};
+    ef_slice json;
+    ef_status rc;
+
+    rec = r;
+    json = release_given(r, 0, &all);
+    rc = ef_release_request_parse(&q, json, &err);
+    if (CHECK_STATUS(rc, vec_status(r, "expect"), &err)) {
+        if (rc == EF_OK) {
+            CHECK(strcmp(kinds[q.kind], vec_word(r, "kind")) == 0);
+            CHECK_BUF(q.document, release_field(r, "document"));
+            if (q.kind != EF_RELEASE_NONCE)
+                CHECK_BYTES(q.appconfig, 32, vec_bytes(r, "appconfig"));
+            if (q.kind == EF_RELEASE_DONE) {
+                CHECK_BYTES(q.nonce, 56, vec_bytes(r, "nonce"));
+                CHECK_BYTES(q.token, 32, vec_bytes(r, "token"));
+            }
+        } else {
+            ef_release_request again;
+
+            CHECK_REFUSAL(r, &err);
+            CHECK_INT(ef_release_request_parse(&again, json, NULL), rc);
+            ef_buf_free(&again.document);
+        }
+    }
+    ef_buf_free(&q.document);
+    free(all);
+}
+
+static const char release_request_fields[] =
+    "id source why? expect:status place:text? at:int? msg:text? json:text "
+    "blanks:int? kind? appconfig:hex? document:hex? nonce:hex? token:hex?";
+
+static void
+test_release_requests(void **state)
+{
+    (void)state;
+    vec_run("vectors/release_requests.txt", release_request_fields,
+            each_release_request);
+    done();
+}
+
+static void
+feed_release_request(ef_slice in)
+{
+    ef_release_request q;
+
+    CHECK(ef_release_request_parse(&q, in, NULL) != EF_E_MEMORY);
+    ef_buf_free(&q.document);
+}
+
+static void
+each_release_nonce(const struct vec_rec *r)
+{
+    unsigned char k[EF_SHA256_BYTES], token[EF_SHA256_BYTES];
+    unsigned char made[EF_RELEASE_NONCE_BYTES];
+    ef_slice nonce = vec_bytes(r, "nonce");
+    int64_t now = vec_int(r, "now"), at = 0;
+    ef_err err = {0};
+    ef_status rc;
+    size_t i;
+
+    rec = r;
+    ef_release_key(k, vec_bytes(r, "sk").p);
+    CHECK_BYTES(k, sizeof k, vec_bytes(r, "key"));
+    rc = ef_release_nonce_check(k, nonce, now, &err);
+    if (!CHECK_STATUS(rc, vec_status(r, "expect"), &err))
+        return;
+    if (rc != EF_OK) {
+        CHECK_REFUSAL(r, &err);
+        CHECK_INT(ef_release_nonce_check(k, nonce, now, NULL), rc);
+        return;
+    }
+    for (i = 0; i < 8; i++)
+        at = at << 8 | nonce.p[i];
+    ef_release_nonce_make(made, k, at, nonce.p + 8);
+    CHECK_BYTES(made, sizeof made, nonce);
+    ef_release_token(token, k, nonce.p);
+    CHECK_BYTES(token, sizeof token, vec_bytes(r, "token"));
+}
+
+static void
+test_release_nonces(void **state)
+{
+    (void)state;
+    vec_run("vectors/release_nonces.txt",
+            "id source why? expect:status msg:text? sk:hex key:hex nonce:hex "
+            "now:int token:hex?",
+            each_release_nonce);
+    done();
+}
+
+/* What was opened is sealed again, to the same key; that opens to it. */
+static void
+release_again(const struct vec_rec *r, ef_slice plain)
+{
+    unsigned char pk[EF_X25519_BYTES];
+    ef_buf sealed = {0}, back = {0};
+    ef_json json = {.nodes = NULL};
+    ef_err err = {0};
+
+    ef_x25519_public(pk, vec_bytes(r, "sk").p);
+    ef_buf_str(&sealed, "{\"credentials\":");
+    CHECK_INT(ef_release_seal(&sealed, pk, plain, vec_bytes(r, "appconfig").p,
+                              vec_bytes(r, "nonce"), &err),
+              EF_OK);
+    ef_buf_str(&sealed, ",\"documents\":[\"a\"],\"version\":1}");
+    CHECK_INT(ef_release_answer_parse(&json, slice(sealed.p, sealed.n), &err),
+              EF_OK);
+    CHECK_INT(ef_release_open(&back, vec_bytes(r, "sk").p, &json,
+                              vec_bytes(r, "appconfig").p,
+                              vec_bytes(r, "nonce"), &err),
+              EF_OK);
+    CHECK_BUF(back, plain);
+    ef_json_free(&json);
+    ef_buf_free(&sealed);
+    ef_buf_free(&back);
+}
+
+static void
+each_release_answer(const struct vec_rec *r)
+{
+    int opens = strcmp(vec_word(r, "op"), "open") == 0;
+    ef_buf plain = {0};
+    unsigned char *all;
+    ef_json json;
+    ef_err err = {0};
+    ef_slice text;
+    ef_status rc;
+
+    rec = r;
+    text = release_given(r, 1, &all);
+    rc = ef_release_answer_parse(&json, text, &err);
+    if (opens) {
+        CHECK_INT(rc, EF_OK);
+        rc = ef_release_open(&plain, vec_bytes(r, "sk").p, &json,
+                             vec_bytes(r, "appconfig").p, vec_bytes(r, "nonce"),
+                             &err);
+    }
+    if (CHECK_STATUS(rc, vec_status(r, "expect"), &err)) {
+        if (rc != EF_OK) {
+            CHECK_REFUSAL(r, &err);
+            CHECK_INT(plain.n, 0);
+        } else if (opens) {
+            CHECK_BUF(plain, vec_bytes(r, "plain"));
+            release_again(r, vec_bytes(r, "plain"));
+        }
+    }
+    ef_json_free(&json);
+    ef_buf_free(&plain);
+    free(all);
+}
+
+static const char release_answer_fields[] =
+    "id source why? op expect:status place:text? at:int? msg:text? json:text "
+    "blanks:int? fill:int? sk:hex? appconfig:hex? nonce:hex? plain:text?";
+
+static void
+test_release_answers(void **state)
+{
+    static const unsigned char zeros[32];
+    size_t n = EF_MAX_RELEASE_ANSWER_BYTES / 4 * 3 + 1;
+    unsigned char *large = block(n);
+    ef_buf out = {0};
+    ef_err err = {0};
+
+    (void)state;
+    vec_run("vectors/release_answers.txt", release_answer_fields,
+            each_release_answer);
+    rec = NULL;
+    memset(large, 0, n);
+    CHECK_INT(ef_release_seal(&out, zeros, slice(large, n), zeros,
+                              slice(zeros, 32), &err),
+              EF_E_LIMIT);
+    CHECK_INT(ef_release_seal(&out, zeros, slice(large, 1), zeros,
+                              slice(zeros, 32), &err),
+              EF_E_AUTH);
+    CHECK_INT(out.n, 0);
+    ef_buf_free(&out);
+    free(large);
+    done();
+}
+
+static void
+feed_release_answer(ef_slice in)
+{
+    ef_json json;
+
+    CHECK(ef_release_answer_parse(&json, in, NULL) != EF_E_MEMORY);
+    ef_json_free(&json);
+}
+
+/* A line printed again is the same bytes. */
+static void
+release_printed(const ef_release_line *line, ef_slice want)
+{
+    ef_buf out = {0};
+
+    ef_release_line_print(&out, line);
+    CHECK_BUF(out, want);
+    ef_buf_free(&out);
+}
+
+static void
+each_release_log(const struct vec_rec *r)
+{
+    ef_slice all = vec_bytes(r, "log"), line;
+    ef_release_log log = {.lines = 0};
+    ef_release_line out = {.time = 0};
+    ef_err err = {0};
+    ef_status rc = EF_OK;
+    size_t at = 0, n;
+
+    rec = r;
+    while (rc == EF_OK && at <= all.n) {
+        unsigned char *exact;
+
+        for (n = 0; at + n < all.n && all.p[at + n] != '\n';)
+            n++;
+        exact = block(n);
+        if (n > 0)
+            memcpy(exact, all.p + at, n);
+        line = slice(exact, n);
+        ef_release_line_free(&out);
+        rc = ef_release_log_push(&log, &out, line, &err);
+        if (rc == EF_OK)
+            release_printed(&out, line);
+        free(exact);
+        at += n + 1;
+    }
+    if (CHECK_STATUS(rc, vec_status(r, "expect"), &err)) {
+        if (rc == EF_OK) {
+            CHECK_BYTES(log.head, sizeof log.head, vec_bytes(r, "head"));
+            CHECK_INT(log.lines, vec_int(r, "lines"));
+            CHECK(strcmp(ef_release_event_name(out.event),
+                         vec_word(r, "event")) == 0);
+            CHECK_BYTES(out.app.p, out.app.n, release_field(r, "app"));
+            CHECK_BYTES(out.instance.p, out.instance.n,
+                        release_field(r, "instance"));
+            CHECK_BYTES(out.reason.p, out.reason.n, release_field(r, "reason"));
+        } else {
+            CHECK_REFUSAL(r, &err);
+        }
+    }
+    ef_release_line_free(&out);
+}
+
+static const char release_log_fields[] =
+    "id source why? expect:status place:text? at:int? line:int? msg:text? "
+    "log:text head:hex? lines:int? event? app:text? instance:text? "
+    "reason:text?";
+
+static void
+test_release_log(void **state)
+{
+    (void)state;
+    vec_run("vectors/release_log.txt", release_log_fields, each_release_log);
+    rec = NULL;
+    CHECK(strcmp(ef_release_event_name((ef_release_event)4), "?") == 0);
+    done();
+}
+
+static void
+feed_release_log(ef_slice in)
+{
+    ef_release_line line;
+
+    CHECK(ef_release_line_parse(&line, in, NULL) != EF_E_MEMORY);
+    ef_release_line_free(&line);
+}
+
+/* ----------------------------------------------------------------------- *
  * Enclave images and measurements                                         *
  * ----------------------------------------------------------------------- */
 
@@ -5543,6 +5858,11 @@ test_guard_pages(void **state)
     guard_run("vectors/jwk.txt", jwk_fields, feed_keys);
     guard_run("vectors/jws.txt", jws_fields, feed_keys);
     guard_run("vectors/nsm.txt", nsm_fields, feed_nsm);
+    guard_run("vectors/release_requests.txt", release_request_fields,
+              feed_release_request);
+    guard_run("vectors/release_answers.txt", release_answer_fields,
+              feed_release_answer);
+    guard_run("vectors/release_log.txt", release_log_fields, feed_release_log);
     guard_run("vectors/measurements.txt", measurement_fields, feed_measurement);
     guard_run("vectors/markdown.txt", markdown_fields, feed_markdown);
     guard_run("vectors/appconfigs.txt", appconfig_fields, feed_workflow);
@@ -5616,6 +5936,10 @@ main(void)
         cmocka_unit_test(test_no_random),
         cmocka_unit_test(test_cbor),
         cmocka_unit_test(test_nsm),
+        cmocka_unit_test(test_release_requests),
+        cmocka_unit_test(test_release_nonces),
+        cmocka_unit_test(test_release_answers),
+        cmocka_unit_test(test_release_log),
         cmocka_unit_test(test_eif),
         cmocka_unit_test(test_measurements),
         cmocka_unit_test(test_attestations),
