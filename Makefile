@@ -212,12 +212,13 @@ fuzz-cover: deps-fuzz ## the lines that seeds and corpus reach, and the others
 fuzz-oss: deps-afl ## build as OSS-Fuzz does, for three engines, and run
 	/usr/bin/python3 fuzz/run.py oss
 
-cli: encflow encflow-static build/faults/encflow ## command-line tests
+cli: encflow encflow-static build/faults/encflow build/nsm_preload.so ## command-line tests
 	$(PROVE) -j2 $(wildcard tests/*.bats)
 
 # The NSM's stand-in, for one process: tests/nsm_preload.c.
 build/nsm_preload.so: tests/nsm.c tests/nsm_preload.c tests/nsm.h | build
-	$(CC) $(OPT) $(BASE) -fPIC -shared $(filter %.c,$^) -o $@ -lcrypto
+	$(CC) $(OPT) $(BASE) -fPIC -shared $(filter %.c,$^) -o $@.new -lcrypto
+	@mv $@.new $@
 
 # The application's child has a clean environment, and its cage lets no leak
 # checker in: it takes its options from tests/asan_options.c.
@@ -225,13 +226,13 @@ build/asan/encflow: encflow.c encflow.h tests/asan_options.c
 	@mkdir -p build/asan
 	$(CC) $(SANITIZE) $(BASE) encflow.c tests/asan_options.c -o $@ $(LIBS)
 
-asan: build/asan/encflow ## command-line tests with ASan, UBSan, leak check
+asan: build/asan/encflow build/nsm_preload.so ## command-line tests with ASan, UBSan, leak check
 	ENCFLOW=$(CURDIR)/build/asan/encflow EF_SANITIZED=1 \
 	  ASAN_OPTIONS=detect_leaks=$$([ $$(id -u) = 0 ] && echo 1 || echo 0) \
 	  $(PROVE) -j2 $(filter-out tests/static.bats tests/man.bats \
 	  tests/slurm.bats tests/storage.bats tests/graph.bats tests/jose.bats,$(wildcard tests/*.bats))
 
-guest: deps-guest encflow-static ## the static binary in a booted guest: vsock
+guest: deps-guest encflow-static ## the static binary in a booted guest: vsock, NSM
 	bash tests/guest.sh encflow-static
 
 bench: deps-bench encflow ## beside curl, rclone and awscli, as ratios

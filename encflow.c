@@ -26105,13 +26105,14 @@ out:
 /* ======================================================================= *
  * 15. ATTESTATION AND RELEASE    measurements of images       (eif_, pcr_)*
  *                                                                         *
- *   In       enclave images (EIF), what nitro-cli prints      UNTRUSTED   *
+ *   In       enclave images (EIF), what nitro-cli prints,                 *
+ *            what the NSM answers                             UNTRUSTED   *
  *   Out      PCR0, PCR1, PCR2 and, of a signed image, PCR8                *
  *   Needs    1, 2, 3, 6, 8, 9 (pem_); BearSSL br_sha384                   *
  *   Spec     aws-nitro-enclaves-image-format, README.md (EIF 2 to 4)      *
  *   Tests    vectors/eif.txt vectors/measurements.txt tests/unit.c        *
- *            tests/eif.py                                                 *
- *   Fuzz     fuzz/fuzz_eif.c fuzz/fuzz_measurement.c                      *
+ *            tests/eif.py vectors/nsm.txt tests/nsm.bats                  *
+ *   Fuzz     fuzz/fuzz_eif.c fuzz/fuzz_measurement.c fuzz/fuzz_nsm.c      *
  * ======================================================================= */
 
 /* An image is a header of 548 bytes, then sections, each after a head of

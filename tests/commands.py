@@ -30,6 +30,7 @@ from gen_common import File  # noqa: E402
 ENCFLOW = os.path.abspath(os.environ.get("ENCFLOW", "encflow"))
 SANITIZED = os.environ.get("EF_SANITIZED") == "1"
 SECONDS = 60  # no record takes longer
+NSM = os.path.abspath("build/nsm_preload.so")  # see tests/nsm_preload.c
 
 # What setup and run may use.
 PRELUDE = r"""
@@ -57,6 +58,9 @@ s3() { # put or get with these keys at $URL
     AWS_ACCESS_KEY_ID=AKIDEXAMPLE AWS_SECRET_ACCESS_KEY=secret \
         "$encflow" "$command" --allow-http --endpoint-url "$URL" \
         --addressing path "$@"
+}
+nsm() { # encflow where there is a security module, whose folder is ./nsm
+    NSM_DIR=$DIR/nsm LD_PRELOAD=$NSM "$encflow" "$@"
 }
 config() { # lines of the configuration file, for the default profile
     mkdir .aws
@@ -263,7 +267,7 @@ class Run:
             URL="http://127.0.0.1:%d" % self.servers[0].port,
             HOST="127.0.0.1:%d" % self.servers[0].port,
             TLS="https://localhost:%d" % self.servers[1].port, CA=ca,
-            small=SMALL, program=ENCFLOW, encflow=self.folder + ".program")
+            small=SMALL, NSM=NSM, program=ENCFLOW, encflow=self.folder + ".program")
         self.ca = ca
         self.tty = None
         if record.get("tty"):
@@ -272,6 +276,9 @@ class Run:
             threading.Thread(target=self.watch, daemon=True).start()
         if record.get("fault") is not None and SANITIZED:
             self.env["ASAN_OPTIONS"] = "detect_leaks=0"
+        if SANITIZED and b"nsm " in record["run"]:
+            self.env["ASAN_OPTIONS"] = "verify_asan_link_order=0:" + \
+                self.env.get("ASAN_OPTIONS", "")
 
     def watch(self):
         """Somebody sits at the terminal: it takes more than its buffer."""
@@ -406,6 +413,8 @@ def main():
             print("vectors/commands.txt: %s: not run: %s" % (
                 r["id"], why_not(r)))
             chosen.remove(r)
+    if any(b"nsm " in r["run"] for r in chosen):
+        subprocess.run(["make", "-s", "build/nsm_preload.so"], check=True)
     failed = []
     with tempfile.TemporaryDirectory(prefix="encflow-tls-") as folder:
         tls, ca = make_certificate(folder)

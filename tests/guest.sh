@@ -28,8 +28,10 @@ for tool in qemu-system-x86_64 musl-gcc cpio openssl socat xxd apt-get dpkg; do
     command -v "$tool" >/dev/null || give_up "no $tool; install:" \
         "qemu-system-x86 musl-tools cpio openssl socat xxd"
 done
-[ -e /usr/include/fuse3/cuse_lowlevel.h ] && [ -e /usr/include/openssl/evp.h ] ||
-    give_up "no headers; install: libfuse3-dev libssl-dev"
+for header in fuse3/cuse_lowlevel.h openssl/evp.h; do
+    [ -e "/usr/include/$header" ] ||
+        give_up "no $header; install: libfuse3-dev libssl-dev"
+done
 mkdir -p "$GUEST"
 cd "$GUEST"
 
@@ -66,7 +68,7 @@ then
     mkdir kernel
     cp fetch/root/boot/vmlinuz-* kernel/vmlinuz
     for module in $MODULES; do
-        cp fetch/root/lib/modules/*/kernel/$module.ko kernel/
+        cp fetch/root/lib/modules/*/kernel/"$module".ko kernel/
     done
     cp fetch/root/lib/modules/*/kernel/fs/fuse/fuse.ko kernel/ 2>/dev/null || :
     rm -rf fetch

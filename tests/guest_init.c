@@ -29,6 +29,7 @@
 #include <net/if.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -536,12 +537,17 @@ cat(const char *path)
 static int
 ask(const char *path)
 {
-    unsigned long long raw[4] = {0};
-    int fd = open("/dev/nsm", O_RDONLY);
+    static const char request[] = "\xa1\x6b"
+                                  "DescribePCR\xa1\x65"
+                                  "index\x10";
+    static char answer[0x3000];
+    uint64_t raw[4] = {(uintptr_t)request, sizeof request - 1,
+                       (uintptr_t)answer, sizeof answer};
+    int fd = open("/dev/nsm", O_RDONLY), rc;
 
     puts(fd >= 0 ? "it opens" : strerror(errno));
-    if (ioctl(fd >= 0 ? fd : 0, (int)0xC0200A00, raw) != 0)
-        printf("ioctl: %s\n", strerror(errno));
+    rc = ioctl(fd >= 0 ? fd : 0, (int)0xC0200A00, raw);
+    printf("ioctl: %s\n", rc == 0 ? "it answers" : strerror(errno));
     return fflush(stdout) == 0 ? cat(path) : 1;
 }
 

@@ -78,6 +78,8 @@ on_ioctl(fuse_req_t req, int cmd, void *arg, struct fuse_file_info *fi,
     memcpy(&raw, in, sizeof raw);
     if (raw.request_n > NSM_REQUEST_MAX)
         fuse_reply_err(req, EMSGSIZE);
+    else if (raw.request_n == 0) /* nothing more would ever come */
+        fuse_reply_err(req, EINVAL);
     else if (in_n == sizeof raw)
         fetch(req, arg, &raw);
     else

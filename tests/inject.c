@@ -32,6 +32,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
@@ -240,6 +241,19 @@ __wrap_fcntl(int fd, int command, ...)
     arg = va_arg(ap, long);
     va_end(ap);
     return fails("fcntl") ? -1 : __real_fcntl(fd, command, arg);
+}
+
+DECLARE(int, ioctl, (int fd, unsigned long request, ...));
+int
+__wrap_ioctl(int fd, unsigned long request, ...)
+{
+    va_list ap;
+    void *arg;
+
+    va_start(ap, request);
+    arg = va_arg(ap, void *);
+    va_end(ap);
+    return fails("ioctl") ? -1 : __real_ioctl(fd, request, arg);
 }
 
 /* --- processes and threads --- */

@@ -95,6 +95,7 @@ FAULTS = {
     "readlink": hard("EACCES"), "realpath": hard("ENOMEM"),
     "getcwd": hard("ENOMEM"), "pipe2": hard("EMFILE"),
     "dup2": hard("EMFILE"), "fcntl": hard("EINVAL"),
+    "ioctl": hard("EIO", "ETIMEDOUT", rule=FAIL),
     "socket": hard("EMFILE"),
     "fork": hard("EAGAIN"), "execvp": hard("ENOENT"),
     "waitpid": hard("EINTR", rule=DONE), "waitid": hard("EINTR", rule=DONE),
@@ -338,6 +339,24 @@ LARGE = PLAIN * 12                   # parts of 8 MiB: two
 # Past 64 MiB an object comes in ranges. The server has this one.
 HUGE = bytes(range(251)) * 280000 + b"end"
 PARTS_LEFT = b"parts that were sent are still stored"
+
+
+def nsm():
+    """A scenario's files and variables with which it has /dev/nsm."""
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    library = os.path.join(root, "build/nsm_preload.so")
+    subprocess.run(["make", "-s", "-C", root, "build/nsm_preload.so"],
+                   check=True)
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([sys.executable, os.path.join(root, "tests/nsm.py"),
+                        folder], check=True)
+        names = ["state", "leaf.key", "leaf.der"] + [
+            "chain/%d.der" % i for i in range(4)]
+        files = {}
+        for name in names:
+            with open(os.path.join(folder, name), "rb") as f:
+                files["nsm/" + name] = f.read()
+    return files, (("NSM_DIR", "nsm"), ("LD_PRELOAD", library))
 
 
 def no_program(text):
@@ -603,6 +622,11 @@ def workspace_scenarios():
              "item": PLAIN[:3000]}
     rooms = {**person, "store/x": b""}
     put = {"store/in.enc": Like(rb".{%d}" % (len(TABLE) + 28))}
+    files, env = nsm()
+    yield Scenario("attest get", "attest get --nonce 00 --public-key key "
+                   "-out doc", {**files, "key": KEY.encode()}, env=env,
+                   makes={"doc": Like(rb"\x84.*")},
+                   only=("open", "ioctl", "read", "write", "malloc"))
     yield Scenario("release keygen", "release keygen -o rel.pem", out=PUBLIC,
                    makes={"rel.pem": PRIVATE})
     yield Scenario("id new", f"id new {WS} -q dana", {}, out=Like(HASH),
@@ -941,7 +965,9 @@ class Command:
             "PATH": "/usr/bin:/bin", "TMPDIR": f"{folder.path}/tmp",
             "EF_INJECT": f"serve:{theirs.fileno()}",
             "AWS_EC2_METADATA_DISABLED": "true", "AWS_MAX_ATTEMPTS": "1",
+            # a library that is loaded first, as nsm_preload.so, is meant
             "ASAN_OPTIONS": "exitcode=99:allocator_may_return_null=1:"
+            "verify_asan_link_order=0:"
             f"detect_leaks={int(os.geteuid() == 0)}",
             **dict(scenario.env),
         }
