@@ -27886,8 +27886,8 @@ cert_time(int64_t *out, ef_slice *in)
 }
 
 /* One attribute of a name: its type and a string of whatever kind. A
- * commonName goes to cn; a second one is refused, since readers would differ
- * in which they take.
+ * commonName goes to cn, and must be UTF8String or PrintableString; a second
+ * one is refused, since readers would differ in which they take.
  *
  * UNTRUSTED: in. Post: cn lies in in. Fuzz: fuzz/fuzz_certificate.c.
  * Tests: vectors/attestations.txt. */
@@ -27895,13 +27895,18 @@ static int
 cert_attribute(ef_slice *cn, ef_slice *in)
 {
     ef_slice body, oid, value;
+    unsigned char tag;
 
     if (!pem_take(in, 0x30, &body) || !pem_take(&body, 0x06, &oid) ||
-        body.n == 0 || !pem_take(&body, body.p[0], &value) || body.n != 0)
+        body.n == 0)
+        return 0;
+    tag = body.p[0];
+    if (!pem_take(&body, tag, &value) || body.n != 0)
         return 0;
     if (!pem_same(oid, cert_oid_cn, sizeof cert_oid_cn))
         return 1;
-    if (cn->p != NULL)
+    /* a text, and not a structure that only happens to hold one's bytes */
+    if (cn->p != NULL || (tag != 0x0c && tag != 0x13))
         return 0;
     *cn = value;
     return 1;
@@ -29076,7 +29081,9 @@ static const struct att_meaning att_meanings[] = {
     {8, "who signed the image"},
     {16, "the runtime configuration (APPCONFIG_ID)"}};
 
-/* Hex digits of s. */
+/* Hex digits of s, two for each byte, lower-case: registers, and fields of
+ * bytes. A piece at a time, since fields may have 1024 bytes: no buffer of
+ * twice that size stands on the stack. */
 static void
 att_hex(ef_buf *out, ef_slice s)
 {
@@ -29089,7 +29096,10 @@ att_hex(ef_buf *out, ef_slice s)
     }
 }
 
-/* Text for a terminal: what is not printable ASCII becomes \xNN.
+/* Text for a terminal: what is not printable ASCII becomes \xNN. Names in
+ * certificates are whatever their issuer has written, also escape sequences and
+ * characters that turn a line around.
+ * Example: "i-1\x1b[2J" is shown as i-1\x1b[2J, in twelve characters.
  * UNTRUSTED: s. Fuzz: fuzz/fuzz_attestation.c. */
 static void
 att_text(ef_buf *out, ef_slice s)
@@ -29105,7 +29115,9 @@ att_text(ef_buf *out, ef_slice s)
         }
 }
 
-/* Text behind a label of eleven columns, and the line's end. */
+/* Text behind a label, which is filled up to eleven columns so that values
+ * stand below one another. The line's end is the caller's.
+ * Pre: label is our own text. */
 static void
 att_line(ef_buf *out, const char *label, const char *text)
 {
@@ -29118,7 +29130,9 @@ att_line(ef_buf *out, const char *label, const char *text)
 }
 
 /* A field of bytes: rows of 32 as hex, and beside each what of it is
- * printable.
+ * printable, as in a hex dump: what services put there is often text. A dot
+ * stands for all else. A field that is absent has no line, one that is empty
+ * says so: they are two answers.
  * UNTRUSTED: s. Fuzz: fuzz/fuzz_attestation.c. */
 static void
 att_dump(ef_buf *out, const char *label, ef_slice s)
@@ -29142,7 +29156,10 @@ att_dump(ef_buf *out, const char *label, ef_slice s)
     }
 }
 
-/* The registers: those with a meaning, and others that are not zero.
+/* The registers: those with a meaning, and others that are not zero. Of an
+ * enclave the rest (5 to 7, 9 to 15) was never extended, and is left out.
+ * Ninety-six zeros are said in a word, so that nobody has to count them: in
+ * PCR0 they mean debug mode, in PCR8 an image without a signature.
  * UNTRUSTED: a. Fuzz: fuzz/fuzz_attestation.c. */
 static void
 att_page_pcrs(ef_buf *out, const ef_attestation *a)
@@ -29209,7 +29226,9 @@ att_page_chain(ef_buf *out, const ef_attestation *a)
     }
 }
 
-/* The page for people.
+/* The page for people: who, when, which image, by whose word, and what the
+ * enclave itself has put in. A person compares PCR0 with what was built, so it
+ * stands whole.
  * UNTRUSTED: a. Fuzz: fuzz/fuzz_attestation.c. */
 static void
 att_page(ef_buf *out, const ef_attestation *a)
@@ -29229,7 +29248,8 @@ att_page(ef_buf *out, const ef_attestation *a)
     att_dump(out, "public_key", a->public_key);
 }
 
-/* A member of bytes as base64, where they are there.
+/* A member of bytes as base64, where they are there. Absent and empty are told
+ * apart: no member, or "".
  * UNTRUSTED: s, of ATT_MAX_BYTES at most. Fuzz: fuzz/fuzz_attestation.c. */
 static void
 att_json_bytes(ef_buf *out, const char *name, ef_slice s)
@@ -36986,9 +37006,11 @@ struct cli_judge {
     ef_attestation attestation;
 };
 
-/* --root's certificate as DER, decoded where its text stands.
- * UNTRUSTED: the file. Fails: EF_E_FORMAT, EF_E_LIMIT, EF_E_IO; err->where.
- * Fuzz: fuzz/fuzz_eif.c. Tests: tests/attest.bats, vectors/commands.txt. */
+/* --root's certificate as DER, decoded where its text stands. Who gives the
+ * file trusts it; that it is a certificate of the right kind is asked when a
+ * chain is walked, since it is the first of one.
+ * Fails: EF_E_FORMAT, EF_E_LIMIT, EF_E_IO; err->where is the file. Tests:
+ * tests/attest.bats, vectors/commands.txt. */
 static ef_status
 cli_root(ef_slice *der, ef_buf *pem, const char *path, ef_err *err)
 {
@@ -37010,9 +37032,10 @@ cli_root(ef_slice *der, ef_buf *pem, const char *path, ef_err *err)
 }
 
 /* --pcr's N=HEX into a set. The same register twice would leave it open which
- * counts.
- * UNTRUSTED: text. Fails: EF_E_USAGE, EF_E_FORMAT; err->where is the option.
- * Fuzz: fuzz/fuzz_cli.c. Tests: vectors/commands.txt. */
+ * counts: "1" and "01" are one.
+ * Example: --pcr 8=00..00 asks for an image that nobody has signed.
+ * Fails: EF_E_USAGE, EF_E_FORMAT; err->where is the option. Tests:
+ * vectors/commands.txt. */
 static ef_status
 cli_pcr_is(ef_pcr_set *set, const char *text, ef_err *err)
 {
@@ -37106,9 +37129,11 @@ cli_judge_options(struct cli_judge *j, const struct cli *c, ef_err *err)
     return rc == EF_OK ? cli_pcr_sets(j, c, err) : rc;
 }
 
-/* Read the document, and judge it.
- * UNTRUSTED: the file. Fails: EF_E_AUTH, EF_E_POLICY, EF_E_FORMAT, EF_E_LIMIT
- * with a reason; EF_E_IO. Fuzz: fuzz/fuzz_attestation.c. */
+/* Read the document, and judge it. It comes from wherever it comes from: the
+ * two functions that look into it take it for hostile. All of it is read, so
+ * that a pipe will do.
+ * Fails: EF_E_AUTH, EF_E_POLICY, EF_E_FORMAT, EF_E_LIMIT
+ * with a reason; EF_E_IO, EF_E_MEMORY. Tests: tests/attest.bats. */
 static ef_status
 cli_judge(struct cli_judge *j, const char *path, ef_err *err)
 {
@@ -37125,7 +37150,12 @@ cli_judge(struct cli_judge *j, const char *path, ef_err *err)
     return with_file(err, rc, path);
 }
 
-/* What "verified" means here, before what the document says. */
+/* What "verified" means here, before what the document says: by what time the
+ * certificates were judged, which is the document's own unless --at was given
+ * (a document of last year is then as good as one of today), and what was not
+ * asked at all. A page that only said "verified" would be read as more than was
+ * shown. Tests: tests/attest.bats ("what it says, also of what was not asked").
+ */
 static void
 cli_judged(ef_buf *out, const struct cli_judge *j, const struct cli *c)
 {
@@ -37152,7 +37182,10 @@ cli_judged(ef_buf *out, const struct cli_judge *j, const struct cli *c)
                         "into it\n");
 }
 
-/* The verdict. Of a document that is refused nothing is shown but why.
+/* The verdict. Of a document that is refused nothing is shown but why: what it
+ * claims is worth nothing, and a page of it might be taken for an answer. With
+ * --json the reason is on standard output, for programs, and on stderr, too.
+ * Failures that are no verdict (a file that is missing) print no JSON.
  * Fails: 3, 4 or 5 by its reason; 1, 2.
  * Tests: tests/attest.bats, vectors/commands.txt. */
 static int
@@ -37189,7 +37222,10 @@ cli_attest_verify(struct cli *c)
     return rc != EF_OK ? cli_fail(&err) : status;
 }
 
-/* What an image measures, as `app add --pcrs` takes it. Tests: tests/eif.py,
+/* What an image measures. With --json as `app add --pcrs` takes it; a page for
+ * people names each register's meaning. Nothing of Nitro's is needed, nor is
+ * the image kept in memory. PCR8 only where the image is signed.
+ * Fails: 1, 4: as eif_measure_file. Tests: tests/eif.py,
  * tests/attest.bats. */
 static int
 cli_attest_pcrs(struct cli *c)
