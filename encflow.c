@@ -26103,15 +26103,20 @@ out:
 }
 
 /* ======================================================================= *
- * 15. ATTESTATION AND RELEASE    measurements of images       (eif_, pcr_)*
- *                                                                         *
- *   In       enclave images (EIF), what nitro-cli prints      UNTRUSTED   *
- *   Out      PCR0, PCR1, PCR2 and, of a signed image, PCR8                *
- *   Needs    1, 2, 3, 6, 8, 9 (pem_); BearSSL br_sha384                   *
- *   Spec     aws-nitro-enclaves-image-format, README.md (EIF 2 to 4)      *
+ * 15. ATTESTATION AND RELEASE    images, documents, certificates   (eif_, *
+ *                                       pcr_, nsm_, cert_, att_, release_)*
+ *   In       enclave images (EIF), what nitro-cli prints,                 *
+ *            attestation documents and their certificates     UNTRUSTED   *
+ *   Out      PCR0, PCR1, PCR2 and, of a signed image, PCR8; what a        *
+ *            document says, once chain and signature were verified        *
+ *   Needs    1, 2, 3, 6, 8, 9 (pem_), 10 (time_); BearSSL br_sha384,      *
+ *            br_ecdsa_*, br_x509_minimal                                  *
+ *   Spec     aws-nitro-enclaves-image-format, README.md (EIF 2 to 4);     *
+ *            attestation_process.md; COSE RFC 9052; X.509 RFC 5280        *
  *   Tests    vectors/eif.txt vectors/measurements.txt tests/unit.c        *
- *            tests/eif.py                                                 *
+ *            vectors/attestations.txt tests/eif.py tests/attest.bats      *
  *   Fuzz     fuzz/fuzz_eif.c fuzz/fuzz_measurement.c                      *
+ *            fuzz/fuzz_attestation.c fuzz/fuzz_certificate.c              *
  * ======================================================================= */
 
 /* An image is a header of 548 bytes, then sections, each after a head of
