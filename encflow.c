@@ -28194,7 +28194,10 @@ att_place(ef_err *err, ef_status rc, const char *place)
 }
 
 /* Is it CBOR, one item and no more? In the reader's words, behind our name
- * for it. c stands where the item begins; base is that of its offsets.
+ * for it. c stands where the item begins; base is that of its offsets. c is
+ * a copy: the caller reads from the same place again, and needs then ask only
+ * for types. What is walked here is walked in time that its bytes bound, and
+ * without recursion.
  *
  * UNTRUSTED: c->in. Fails: EF_E_FORMAT. Fuzz: fuzz/fuzz_attestation.c.
  * Tests: vectors/attestations.txt. */
@@ -28264,7 +28267,8 @@ att_envelope(ef_attestation *out, ef_cbor c, ef_err *err)
 }
 
 /* A field of another type than it has. Null counts as one where the field
- * must be there. */
+ * must be there. The place is the field's name, also for what is inside a list
+ * or a map: at tells where in it. */
 static ef_status
 att_type(const struct att_reader *r, size_t at, enum att_field field,
          ef_err *err)
@@ -28307,7 +28311,9 @@ att_string(struct att_reader *r, ef_slice *out, enum att_field field,
 }
 
 /* A field that may be null, as all documents have those that are not used:
- * against the text of the specification, which forbids null.
+ * against the text of the specification, which forbids null. Null and a field
+ * that is missing mean the same; an empty byte string is a value, which the
+ * enclave has asked for.
  *
  * UNTRUSTED: r->c. Post: out lies in the payload, or has p NULL.
  * Fails:   EF_E_FORMAT. Limits: AWS's two texts differ (512, 1024); the larger.
@@ -28701,7 +28707,12 @@ att_auth(ef_err *err, const char *msg)
 }
 
 /* May this certificate issue? below: how many CAs follow it in the chain.
- * A usage that is not said is none: Nitro's say it, all of them.
+ * A usage that is not said is none: Nitro's say it, all of them. Whoever has an
+ * enclave can get a leaf of his own; were he able to issue with its key, he
+ * could make documents of any image. Three rules stand against it: the leaf is
+ * no CA, the instance above it may have no CA below it, and the leaf may not
+ * sign certificates.
+ * Example: with path_len 0 only the leaf may follow.
  *
  * UNTRUSTED: c. Fails: EF_E_AUTH. Source: RFC 5280 6.1.4 (k to n).
  * Fuzz: fuzz/fuzz_certificate.c. Tests: vectors/attestations.txt. */
@@ -28721,7 +28732,11 @@ att_issuer(const ef_cert *c, size_t below, ef_err *err)
 
 /* Certificate i against the one above it, and by itself, in the order of the
  * reference. The root was compared with the one that is trusted: nothing is
- * above it.
+ * above it. Names are compared as they stand: in all of Nitro's certificates an
+ * issuer's name is byte for byte the subject above it, so that no rules for
+ * equal names are needed, which readers disagree about. Both ends of a
+ * lifetime belong to it (RFC 5280 4.1.2.5). Revocation is not asked: Nitro has
+ * none, and says so; a leaf lives three hours.
  *
  * UNTRUSTED: chain. Fails: EF_E_AUTH. Source: RFC 5280 6.1.3.
  * Fuzz: fuzz/fuzz_certificate.c. Tests: vectors/attestations.txt. */
@@ -28798,7 +28813,11 @@ att_feed(br_x509_minimal_context *x, ef_slice der)
 
 /* The second judge: BearSSL's engine over the same certificates, the leaf
  * first, with the root's name and key as its only trust, at the same time.
- * What it takes for the leaf's key must be what the walk has found.
+ * What it takes for the leaf's key must be what the walk has found. The engine
+ * stops at the first certificate that the root has issued, so a chain that it
+ * accepts may be shorter than the one that was walked: never longer. It knows
+ * nothing of the root's own lifetime and constraints: those the walk asks.
+ * No name of a server is asked for: whose document it is, att_cross looks at.
  *
  * UNTRUSTED: a. Pre: the walk was content. Fails: EF_E_AUTH, with BearSSL's
  * number (32 to 62) where it has one.
@@ -28882,7 +28901,11 @@ att_named(const ef_cert *c, ef_slice name)
 }
 
 /* Do the certificates and PCR4 speak of the enclave and the instance that the
- * payload names? "i-0abc-enc0123" runs on the instance "i-0abc".
+ * payload names? "i-0abc-enc0123" runs on the instance "i-0abc". Three places
+ * say it, in three hands: the payload by the NSM, the leaf's name by the
+ * instance's CA, that CA's by the zone's. All documents that are known agree;
+ * one that does not was put together from parts. The dot after the name keeps
+ * "i-0abc" from being taken for "i-0abcd".
  *
  * UNTRUSTED: a, chain. Fails: EF_E_AUTH. Fuzz: fuzz/fuzz_attestation.c.
  * Tests: vectors/attestations.txt. */
@@ -28936,8 +28959,10 @@ att_differs(const ef_attestation *a, const ef_pcr_set *set, unsigned *first)
 }
 
 /* One of the sets must hold, all of it. Where none does, the register is told
- * that differs in the set which comes closest. A set that asks for nothing
- * does not hold: it was forgotten to be filled.
+ * that differs in the set which comes closest: of a roll-out's sets that is
+ * most often the image which was meant. A mixture of two sets is no image, and
+ * does not hold. A set that asks for nothing does not hold either: it was
+ * forgotten to be filled.
  *
  * UNTRUSTED: a. Fails: EF_E_POLICY. Fuzz: fuzz/fuzz_attestation.c.
  * Tests: vectors/attestations.txt. */
@@ -28978,7 +29003,10 @@ att_equal(ef_slice value, ef_slice want)
 }
 
 /* Is it an answer to our question, and is it of now? policy->now 0: no clock
- * is asked.
+ * is asked. The nonce is the better proof: the time is that of the NSM's host,
+ * and within max_age an old document is as good as a new one. A minute is let
+ * pass for clocks that differ; a document from later than that says that one
+ * of the two clocks is wrong, and then no age can be told.
  *
  * UNTRUSTED: a. Fails: EF_E_AUTH, EF_E_POLICY.
  * Fuzz: fuzz/fuzz_attestation.c. Tests: vectors/attestations.txt. */
@@ -37080,7 +37108,9 @@ cli_pcr_set(ef_pcr_set *out, const ef_measurement *m, const ef_pcr_set *more)
     out->mask |= more->mask;
 }
 
-/* All --pcr, and with them each --pcrs: one of the sets must hold.
+/* All --pcr, and with them each --pcrs: one of the sets must hold. So an image
+ * (by its file) and an instance's role (PCR3, by hand) can be asked for
+ * together; without --pcrs those of --pcr are the only set.
  * Fails: EF_E_MEMORY, and as its parts. Tests: tests/attest.bats. */
 static ef_status
 cli_pcr_sets(struct cli_judge *j, const struct cli *c, ef_err *err)
@@ -37108,7 +37138,10 @@ cli_pcr_sets(struct cli_judge *j, const struct cli *c, ef_err *err)
 }
 
 /* What the options ask of the document. With --at that is also the time that
- * its age is told from: of an archive's documents.
+ * its age is told from: of an archive's documents. Without it certificates are
+ * judged as of the document's own time, since a leaf lives for three hours and
+ * most documents are looked at later; whether it is of today, --max-age and
+ * --nonce ask, and the page says where neither was given.
  * Fails: EF_E_USAGE and as its parts. Tests: vectors/commands.txt. */
 static ef_status
 cli_judge_options(struct cli_judge *j, const struct cli *c, ef_err *err)
