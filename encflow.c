@@ -26103,16 +26103,30 @@ out:
 }
 
 /* ======================================================================= *
- * 15. ATTESTATION AND RELEASE    measurements of images       (eif_, pcr_)*
+ * 15. ATTESTATION AND RELEASE    images, documents, keys      (eif_, pcr_,*
+ *                     cert_, att_, nsm_, rsa_, cms_, receipt_, release_)  *
  *                                                                         *
- *   In       enclave images (EIF), what nitro-cli prints,                 *
- *            what the NSM answers                             UNTRUSTED   *
- *   Out      PCR0, PCR1, PCR2 and, of a signed image, PCR8                *
- *   Needs    1, 2, 3, 6, 8, 9 (pem_); BearSSL br_sha384                   *
- *   Spec     aws-nitro-enclaves-image-format, README.md (EIF 2 to 4)      *
- *   Tests    vectors/eif.txt vectors/measurements.txt tests/unit.c        *
- *            tests/eif.py vectors/nsm.txt tests/nsm.bats                  *
+ *   In       enclave images (EIF), what nitro-cli prints, attestation     *
+ *            documents and their certificates, what the NSM, KMS and the  *
+ *            release service answer, requests to it, its log  UNTRUSTED   *
+ *   Out      PCR0, PCR1, PCR2, PCR8; what a document says, once chain and *
+ *            signature were verified; sealed credentials; a log's lines   *
+ *   Secret   release keys, what is sealed and opened, RSA keys: the       *
+ *            caller's, in ef_secret_alloc memory                          *
+ *   Needs    1 to 3, 6, 8 to 10, 14; BearSSL br_sha384, br_ecdsa_*,       *
+ *            br_x509_minimal, br_rsa_*; /dev/nsm                          *
+ *   Spec     aws-nitro-enclaves-image-format, README.md (EIF 2 to 4);     *
+ *            attestation_process.md; COSE RFC 9052; X.509 RFC 5280; CMS   *
+ *            RFC 5652; RSA RFC 8017; HPKE RFC 9180; the release protocol  *
+ *            is ours: encflow-release(1)                                  *
+ *   Tests    vectors/eif.txt vectors/measurements.txt vectors/nsm.txt     *
+ *            vectors/attestations.txt vectors/cms.txt tests/unit.c        *
+ *            tests/eif.py tests/attest.bats tests/nsm.bats tests/kms.bats *
+ *            tests/release.bats tests/enclave.bats tests/guest_init.c     *
  *   Fuzz     fuzz/fuzz_eif.c fuzz/fuzz_measurement.c fuzz/fuzz_nsm.c      *
+ *            fuzz/fuzz_attestation.c fuzz/fuzz_certificate.c              *
+ *            fuzz/fuzz_cms.c fuzz/fuzz_release.c fuzz/fuzz_release_log.c  *
+ *            fuzz/fuzz_receipt.c                                          *
  * ======================================================================= */
 
 /* An image is a header of 548 bytes, then sections, each after a head of
@@ -27887,8 +27901,8 @@ cert_time(int64_t *out, ef_slice *in)
 }
 
 /* One attribute of a name: its type and a string of whatever kind. A
- * commonName goes to cn; a second one is refused, since readers would differ
- * in which they take.
+ * commonName goes to cn, and must be UTF8String or PrintableString; a second
+ * one is refused, since readers would differ in which they take.
  *
  * UNTRUSTED: in. Post: cn lies in in. Fuzz: fuzz/fuzz_certificate.c.
  * Tests: vectors/attestations.txt. */
@@ -27896,13 +27910,18 @@ static int
 cert_attribute(ef_slice *cn, ef_slice *in)
 {
     ef_slice body, oid, value;
+    unsigned char tag;
 
     if (!pem_take(in, 0x30, &body) || !pem_take(&body, 0x06, &oid) ||
-        body.n == 0 || !pem_take(&body, body.p[0], &value) || body.n != 0)
+        body.n == 0)
+        return 0;
+    tag = body.p[0];
+    if (!pem_take(&body, tag, &value) || body.n != 0)
         return 0;
     if (!pem_same(oid, cert_oid_cn, sizeof cert_oid_cn))
         return 1;
-    if (cn->p != NULL)
+    /* a text, and not a structure that only happens to hold one's bytes */
+    if (cn->p != NULL || (tag != 0x0c && tag != 0x13))
         return 0;
     *cn = value;
     return 1;
@@ -28185,7 +28204,10 @@ att_place(ef_err *err, ef_status rc, const char *place)
 }
 
 /* Is it CBOR, one item and no more? In the reader's words, behind our name
- * for it. c stands where the item begins; base is that of its offsets.
+ * for it. c stands where the item begins; base is that of its offsets. c is
+ * a copy: the caller reads from the same place again, and needs then ask only
+ * for types. What is walked here is walked in time that its bytes bound, and
+ * without recursion.
  *
  * UNTRUSTED: c->in. Fails: EF_E_FORMAT. Fuzz: fuzz/fuzz_attestation.c.
  * Tests: vectors/attestations.txt. */
@@ -28255,7 +28277,8 @@ att_envelope(ef_attestation *out, ef_cbor c, ef_err *err)
 }
 
 /* A field of another type than it has. Null counts as one where the field
- * must be there. */
+ * must be there. The place is the field's name, also for what is inside a list
+ * or a map: at tells where in it. */
 static ef_status
 att_type(const struct att_reader *r, size_t at, enum att_field field,
          ef_err *err)
@@ -28298,7 +28321,9 @@ att_string(struct att_reader *r, ef_slice *out, enum att_field field,
 }
 
 /* A field that may be null, as all documents have those that are not used:
- * against the text of the specification, which forbids null.
+ * against the text of the specification, which forbids null. Null and a field
+ * that is missing mean the same; an empty byte string is a value, which the
+ * enclave has asked for.
  *
  * UNTRUSTED: r->c. Post: out lies in the payload, or has p NULL.
  * Fails:   EF_E_FORMAT. Limits: AWS's two texts differ (512, 1024); the larger.
@@ -28692,7 +28717,12 @@ att_auth(ef_err *err, const char *msg)
 }
 
 /* May this certificate issue? below: how many CAs follow it in the chain.
- * A usage that is not said is none: Nitro's say it, all of them.
+ * A usage that is not said is none: Nitro's say it, all of them. Whoever has an
+ * enclave can get a leaf of his own; were he able to issue with its key, he
+ * could make documents of any image. Three rules stand against it: the leaf is
+ * no CA, the instance above it may have no CA below it, and the leaf may not
+ * sign certificates.
+ * Example: with path_len 0 only the leaf may follow.
  *
  * UNTRUSTED: c. Fails: EF_E_AUTH. Source: RFC 5280 6.1.4 (k to n).
  * Fuzz: fuzz/fuzz_certificate.c. Tests: vectors/attestations.txt. */
@@ -28712,7 +28742,11 @@ att_issuer(const ef_cert *c, size_t below, ef_err *err)
 
 /* Certificate i against the one above it, and by itself, in the order of the
  * reference. The root was compared with the one that is trusted: nothing is
- * above it.
+ * above it. Names are compared as they stand: in all of Nitro's certificates an
+ * issuer's name is byte for byte the subject above it, so that no rules for
+ * equal names are needed, which readers disagree about. Both ends of a
+ * lifetime belong to it (RFC 5280 4.1.2.5). Revocation is not asked: Nitro has
+ * none, and says so; a leaf lives three hours.
  *
  * UNTRUSTED: chain. Fails: EF_E_AUTH. Source: RFC 5280 6.1.3.
  * Fuzz: fuzz/fuzz_certificate.c. Tests: vectors/attestations.txt. */
@@ -28789,7 +28823,11 @@ att_feed(br_x509_minimal_context *x, ef_slice der)
 
 /* The second judge: BearSSL's engine over the same certificates, the leaf
  * first, with the root's name and key as its only trust, at the same time.
- * What it takes for the leaf's key must be what the walk has found.
+ * What it takes for the leaf's key must be what the walk has found. The engine
+ * stops at the first certificate that the root has issued, so a chain that it
+ * accepts may be shorter than the one that was walked: never longer. It knows
+ * nothing of the root's own lifetime and constraints: those the walk asks.
+ * No name of a server is asked for: whose document it is, att_cross looks at.
  *
  * UNTRUSTED: a. Pre: the walk was content. Fails: EF_E_AUTH, with BearSSL's
  * number (32 to 62) where it has one.
@@ -28873,7 +28911,11 @@ att_named(const ef_cert *c, ef_slice name)
 }
 
 /* Do the certificates and PCR4 speak of the enclave and the instance that the
- * payload names? "i-0abc-enc0123" runs on the instance "i-0abc".
+ * payload names? "i-0abc-enc0123" runs on the instance "i-0abc". Three places
+ * say it, in three hands: the payload by the NSM, the leaf's name by the
+ * instance's CA, that CA's by the zone's. All documents that are known agree;
+ * one that does not was put together from parts. The dot after the name keeps
+ * "i-0abc" from being taken for "i-0abcd".
  *
  * UNTRUSTED: a, chain. Fails: EF_E_AUTH. Fuzz: fuzz/fuzz_attestation.c.
  * Tests: vectors/attestations.txt. */
@@ -28927,8 +28969,10 @@ att_differs(const ef_attestation *a, const ef_pcr_set *set, unsigned *first)
 }
 
 /* One of the sets must hold, all of it. Where none does, the register is told
- * that differs in the set which comes closest. A set that asks for nothing
- * does not hold: it was forgotten to be filled.
+ * that differs in the set which comes closest: of a roll-out's sets that is
+ * most often the image which was meant. A mixture of two sets is no image, and
+ * does not hold. A set that asks for nothing does not hold either: it was
+ * forgotten to be filled.
  *
  * UNTRUSTED: a. Fails: EF_E_POLICY. Fuzz: fuzz/fuzz_attestation.c.
  * Tests: vectors/attestations.txt. */
@@ -28969,7 +29013,10 @@ att_equal(ef_slice value, ef_slice want)
 }
 
 /* Is it an answer to our question, and is it of now? policy->now 0: no clock
- * is asked.
+ * is asked. The nonce is the better proof: the time is that of the NSM's host,
+ * and within max_age an old document is as good as a new one. A minute is let
+ * pass for clocks that differ; a document from later than that says that one
+ * of the two clocks is wrong, and then no age can be told.
  *
  * UNTRUSTED: a. Fails: EF_E_AUTH, EF_E_POLICY.
  * Fuzz: fuzz/fuzz_attestation.c. Tests: vectors/attestations.txt. */
@@ -29077,7 +29124,9 @@ static const struct att_meaning att_meanings[] = {
     {8, "who signed the image"},
     {16, "the runtime configuration (APPCONFIG_ID)"}};
 
-/* Hex digits of s. */
+/* Hex digits of s, two for each byte, lower-case: registers, and fields of
+ * bytes. A piece at a time, since fields may have 1024 bytes: no buffer of
+ * twice that size stands on the stack. */
 static void
 att_hex(ef_buf *out, ef_slice s)
 {
@@ -29090,7 +29139,10 @@ att_hex(ef_buf *out, ef_slice s)
     }
 }
 
-/* Text for a terminal: what is not printable ASCII becomes \xNN.
+/* Text for a terminal: what is not printable ASCII becomes \xNN. Names in
+ * certificates are whatever their issuer has written, also escape sequences and
+ * characters that turn a line around.
+ * Example: "i-1\x1b[2J" is shown as i-1\x1b[2J, in twelve characters.
  * UNTRUSTED: s. Fuzz: fuzz/fuzz_attestation.c. */
 static void
 att_text(ef_buf *out, ef_slice s)
@@ -29106,7 +29158,9 @@ att_text(ef_buf *out, ef_slice s)
         }
 }
 
-/* Text behind a label of eleven columns, and the line's end. */
+/* Text behind a label, which is filled up to eleven columns so that values
+ * stand below one another. The line's end is the caller's.
+ * Pre: label is our own text. */
 static void
 att_line(ef_buf *out, const char *label, const char *text)
 {
@@ -29119,7 +29173,9 @@ att_line(ef_buf *out, const char *label, const char *text)
 }
 
 /* A field of bytes: rows of 32 as hex, and beside each what of it is
- * printable.
+ * printable, as in a hex dump: what services put there is often text. A dot
+ * stands for all else. A field that is absent has no line, one that is empty
+ * says so: they are two answers.
  * UNTRUSTED: s. Fuzz: fuzz/fuzz_attestation.c. */
 static void
 att_dump(ef_buf *out, const char *label, ef_slice s)
@@ -29143,7 +29199,10 @@ att_dump(ef_buf *out, const char *label, ef_slice s)
     }
 }
 
-/* The registers: those with a meaning, and others that are not zero.
+/* The registers: those with a meaning, and others that are not zero. Of an
+ * enclave the rest (5 to 7, 9 to 15) was never extended, and is left out.
+ * Ninety-six zeros are said in a word, so that nobody has to count them: in
+ * PCR0 they mean debug mode, in PCR8 an image without a signature.
  * UNTRUSTED: a. Fuzz: fuzz/fuzz_attestation.c. */
 static void
 att_page_pcrs(ef_buf *out, const ef_attestation *a)
@@ -29210,7 +29269,9 @@ att_page_chain(ef_buf *out, const ef_attestation *a)
     }
 }
 
-/* The page for people.
+/* The page for people: who, when, which image, by whose word, and what the
+ * enclave itself has put in. A person compares PCR0 with what was built, so it
+ * stands whole.
  * UNTRUSTED: a. Fuzz: fuzz/fuzz_attestation.c. */
 static void
 att_page(ef_buf *out, const ef_attestation *a)
@@ -29230,7 +29291,8 @@ att_page(ef_buf *out, const ef_attestation *a)
     att_dump(out, "public_key", a->public_key);
 }
 
-/* A member of bytes as base64, where they are there.
+/* A member of bytes as base64, where they are there. Absent and empty are told
+ * apart: no member, or "".
  * UNTRUSTED: s, of ATT_MAX_BYTES at most. Fuzz: fuzz/fuzz_attestation.c. */
 static void
 att_json_bytes(ef_buf *out, const char *name, ef_slice s)
@@ -36987,9 +37049,11 @@ struct cli_judge {
     ef_attestation attestation;
 };
 
-/* --root's certificate as DER, decoded where its text stands.
- * UNTRUSTED: the file. Fails: EF_E_FORMAT, EF_E_LIMIT, EF_E_IO; err->where.
- * Fuzz: fuzz/fuzz_eif.c. Tests: tests/attest.bats, vectors/commands.txt. */
+/* --root's certificate as DER, decoded where its text stands. Who gives the
+ * file trusts it; that it is a certificate of the right kind is asked when a
+ * chain is walked, since it is the first of one.
+ * Fails: EF_E_FORMAT, EF_E_LIMIT, EF_E_IO; err->where is the file. Tests:
+ * tests/attest.bats, vectors/commands.txt. */
 static ef_status
 cli_root(ef_slice *der, ef_buf *pem, const char *path, ef_err *err)
 {
@@ -37011,9 +37075,10 @@ cli_root(ef_slice *der, ef_buf *pem, const char *path, ef_err *err)
 }
 
 /* --pcr's N=HEX into a set. The same register twice would leave it open which
- * counts.
- * UNTRUSTED: text. Fails: EF_E_USAGE, EF_E_FORMAT; err->where is the option.
- * Fuzz: fuzz/fuzz_cli.c. Tests: vectors/commands.txt. */
+ * counts: "1" and "01" are one.
+ * Example: --pcr 8=00..00 asks for an image that nobody has signed.
+ * Fails: EF_E_USAGE, EF_E_FORMAT; err->where is the option. Tests:
+ * vectors/commands.txt. */
 static ef_status
 cli_pcr_is(ef_pcr_set *set, const char *text, ef_err *err)
 {
@@ -37053,7 +37118,9 @@ cli_pcr_set(ef_pcr_set *out, const ef_measurement *m, const ef_pcr_set *more)
     out->mask |= more->mask;
 }
 
-/* All --pcr, and with them each --pcrs: one of the sets must hold.
+/* All --pcr, and with them each --pcrs: one of the sets must hold. So an image
+ * (by its file) and an instance's role (PCR3, by hand) can be asked for
+ * together; without --pcrs those of --pcr are the only set.
  * Fails: EF_E_MEMORY, and as its parts. Tests: tests/attest.bats. */
 static ef_status
 cli_pcr_sets(struct cli_judge *j, const struct cli *c, ef_err *err)
@@ -37081,7 +37148,10 @@ cli_pcr_sets(struct cli_judge *j, const struct cli *c, ef_err *err)
 }
 
 /* What the options ask of the document. With --at that is also the time that
- * its age is told from: of an archive's documents.
+ * its age is told from: of an archive's documents. Without it certificates are
+ * judged as of the document's own time, since a leaf lives for three hours and
+ * most documents are looked at later; whether it is of today, --max-age and
+ * --nonce ask, and the page says where neither was given.
  * Fails: EF_E_USAGE and as its parts. Tests: vectors/commands.txt. */
 static ef_status
 cli_judge_options(struct cli_judge *j, const struct cli *c, ef_err *err)
@@ -37107,9 +37177,11 @@ cli_judge_options(struct cli_judge *j, const struct cli *c, ef_err *err)
     return rc == EF_OK ? cli_pcr_sets(j, c, err) : rc;
 }
 
-/* Read the document, and judge it.
- * UNTRUSTED: the file. Fails: EF_E_AUTH, EF_E_POLICY, EF_E_FORMAT, EF_E_LIMIT
- * with a reason; EF_E_IO. Fuzz: fuzz/fuzz_attestation.c. */
+/* Read the document, and judge it. It comes from wherever it comes from: the
+ * two functions that look into it take it for hostile. All of it is read, so
+ * that a pipe will do.
+ * Fails: EF_E_AUTH, EF_E_POLICY, EF_E_FORMAT, EF_E_LIMIT
+ * with a reason; EF_E_IO, EF_E_MEMORY. Tests: tests/attest.bats. */
 static ef_status
 cli_judge(struct cli_judge *j, const char *path, ef_err *err)
 {
@@ -37126,7 +37198,12 @@ cli_judge(struct cli_judge *j, const char *path, ef_err *err)
     return with_file(err, rc, path);
 }
 
-/* What "verified" means here, before what the document says. */
+/* What "verified" means here, before what the document says: by what time the
+ * certificates were judged, which is the document's own unless --at was given
+ * (a document of last year is then as good as one of today), and what was not
+ * asked at all. A page that only said "verified" would be read as more than was
+ * shown. Tests: tests/attest.bats ("what it says, also of what was not asked").
+ */
 static void
 cli_judged(ef_buf *out, const struct cli_judge *j, const struct cli *c)
 {
@@ -37153,7 +37230,10 @@ cli_judged(ef_buf *out, const struct cli_judge *j, const struct cli *c)
                         "into it\n");
 }
 
-/* The verdict. Of a document that is refused nothing is shown but why.
+/* The verdict. Of a document that is refused nothing is shown but why: what it
+ * claims is worth nothing, and a page of it might be taken for an answer. With
+ * --json the reason is on standard output, for programs, and on stderr, too.
+ * Failures that are no verdict (a file that is missing) print no JSON.
  * Fails: 3, 4 or 5 by its reason; 1, 2.
  * Tests: tests/attest.bats, vectors/commands.txt. */
 static int
@@ -37190,7 +37270,10 @@ cli_attest_verify(struct cli *c)
     return rc != EF_OK ? cli_fail(&err) : status;
 }
 
-/* What an image measures, as `app add --pcrs` takes it. Tests: tests/eif.py,
+/* What an image measures. With --json as `app add --pcrs` takes it; a page for
+ * people names each register's meaning. Nothing of Nitro's is needed, nor is
+ * the image kept in memory. PCR8 only where the image is signed.
+ * Fails: 1, 4: as eif_measure_file. Tests: tests/eif.py,
  * tests/attest.bats. */
 static int
 cli_attest_pcrs(struct cli *c)

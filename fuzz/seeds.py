@@ -795,6 +795,33 @@ def nsm_seeds():
         yield "errno-%d" % i, seed(b"", 0, 0, u32(i * 7919), 0)
 
 
+def attestation_seeds():
+    asks = (0, 4, 16, 64, 112 + 4, 128, 128 + 4, 2 + 8, 1 + 8, 3)
+    for i, r in enumerate(records("attestations.txt")):
+        if "doc" not in r:
+            continue
+        yield r["id"], seed(r["doc"], asks[i % len(asks)], i * 37 & 255)
+        if r["expect"] == "ok" and "root" in r:
+            for k in asks:
+                yield "%s-%d" % (r["id"], k), seed(r["doc"], k, 100)
+                yield "%s-%d-" % (r["id"], k), seed(r["doc"], k, 156)
+
+
+def certificate_seeds():
+    n = 0
+    for r in records("attestations.txt"):
+        if "certificate" in r:
+            yield r["id"], r["certificate"]
+        elif "root" in r and n < 12:
+            # those of a document: DER of two bytes' length, behind a head
+            for at in range(len(r["doc"]) - 4):
+                if r["doc"][at:at + 2] == b"\x30\x82" and \
+                        r["doc"][at - 3] == 0x59:
+                    size = int.from_bytes(r["doc"][at + 2:at + 4], "big") + 4
+                    yield "%s-%d" % (r["id"], at), r["doc"][at:at + size]
+            n += 1
+
+
 # what fuzz_eif.c makes of its input
 EIF_RAW, EIF_CRC, EIF_TABLE, EIF_SIGNATURE, EIF_PEM, EIF_DER = range(6)
 
@@ -990,8 +1017,10 @@ TARGETS = {
     "jwk": jwk_seeds,
     "jws": jws_seeds,
     "hpke": hpke_seeds,
+    "attestation": attestation_seeds,
     "cbor": cbor_seeds,
     "nsm": nsm_seeds,
+    "certificate": certificate_seeds,
     "eif": eif_seeds,
     "measurement": measurement_seeds,
     "markdown": markdown_seeds,

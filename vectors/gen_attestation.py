@@ -425,6 +425,8 @@ def certificate_cases(bad):
              times(begin, nitro.tlv(0x18, b"20491231235959Z"))),
             ("subject", "two names", dict(subject=nitro.name(
                 "a", ("2.5.4.3", 0x0c, b"b")))),
+            ("subject", "a name that is no text", dict(
+                subject=nitro.name("a", tag=0x30))),
             ("subject", "an empty set", dict(subject=s(nitro.tlv(0x31)))),
             ("subject", "a type without a value", dict(subject=s(nitro.tlv(
                 0x31, s(oid("2.5.4.6")))))),
