@@ -3904,8 +3904,8 @@ test_cms(void **state)
     done();
 }
 
-/* Two keys are not the same, and have numbers of full size; openssl's opinion
- * of one is asked for in tests/kms.bats. */
+/* Two keys are not the same, and have numbers of full size; in tests/kms.bats
+ * Python encrypts to one. */
 static void
 test_rsa(void **state)
 {
