@@ -21925,7 +21925,7 @@ ef_credentials_open(ef_credentials *c, const ef_workspace *ws,
  * one with the other, for this dataset and part, or not at all.
  *
  * Fails: EF_E_POLICY where there is none, EF_E_MEMORY.
- * Tests: tests/unit.c (test_credentials_kms). */
+ * Tests: tests/kms.bats. */
 ef_status
 ef_credentials_kms(ef_buf *arn, ef_buf *ct, const ef_workspace *ws,
                    const ef_doc *dataset, const char *part, ef_err *err)
@@ -27024,8 +27024,8 @@ rsa_random(br_hmac_drbg_context *rng, ef_err *err)
  * second or so on a slow machine; a run makes one.
  *
  * Secret: key, in ef_secret_alloc memory; s, wiped. Fails: EF_E_IO.
- * Source: FIPS 186-4 B.3. Tests: tests/unit.c (test_rsa): OpenSSL's opinion
- * of a key is asked for in tests/kms.bats. */
+ * Source: FIPS 186-4 B.3. Tests: tests/unit.c (test_rsa),
+ * tests/kms.bats (Python encrypts to such a key). */
 ef_status
 ef_rsa_new(ef_rsa_key *key, ef_err *err)
 {

@@ -8,7 +8,7 @@
  *          workspace takes, under its own name and no other; a refusal has a
  *          message, and a workspace stays as it was.
  * Covers   doc_line doc_value doc_lines doc_text doc_long doc_hex doc_hash
- *          doc_pcr doc_bytes doc_kid doc_enc doc_ciphertext
+ *          doc_pcr doc_bytes doc_kid doc_kms doc_enc doc_ciphertext
  *          doc_location doc_domain doc_direction doc_port_direction
  *          doc_item_path doc_base64 doc_check_* doc_field_of doc_identity_key
  *          doc_is_zeros

@@ -769,6 +769,40 @@ def hpke_seeds():
         yield "x25519-" + r["id"], seed(b"x", 0, 1, u32(9), r["sk"], r["pk"])
 
 
+def cms_seeds():
+    for i, r in enumerate(records("cms.txt")):
+        yield r["id"], seed(r["cms"], u32(i * 7919), 0, bytes(4))
+    for i in range(64):  # each form of lengths, pieces of many sizes
+        yield "made-%d" % i, seed(
+            bytes(range(i)) * (1 + i % 5), u32(i * 104729), 1,
+            bytes((i, (i * 7) % 23, i % 4, i % 2)))
+
+
+def kms_seeds():
+    arn = (b"arn:aws:kms:eu-central-1:111122223333:key/"
+           b"1234abcd-12ab-34cd-56ef-1234567890ab")
+    answers = [b'{"CiphertextForRecipient":"MIAG","KeyId":"%s"}' % arn,
+               b'{"KeyId":"%s","CiphertextForRecipient":"MIA\\u0047"}' % arn,
+               b'{"CiphertextForRecipient":"MIAG","KeyId":"other"}',
+               b'{"CiphertextForRecipient":1,"KeyId":"%s"}' % arn,
+               b'{"CiphertextForRecipient":"M","KeyId":"%s"}' % arn,
+               b'{"KeyId":"%s"}' % arn, b"{}", b"[]", b"<html>", b"",
+               b'{"CiphertextForRecipient":"%s","KeyId":"%s"}' % (
+                   b"AAAA" * 2049, arn)]
+    errors = [b"AccessDeniedException", b"com.amazonaws.kms#DisabledException",
+              b"ThrottlingException", b"KMSInternalException", b"Strange", b"",
+              b"a#b#c", b"X-Amz-Signature", b"\\u001b[2J"]
+    for i, text in enumerate(answers):
+        yield "answer-%d" % i, seed(text, 0)
+    for i, text in enumerate(errors):
+        for name in (b"message", b"Message"):
+            yield "error-%d-%s" % (i, name.decode()), seed(
+                b'{"__type":"%s","%s":"of \\"it\\" Signature %d"}' % (
+                    text, name, i), 1)
+    for r in records("kms_arns.txt"):
+        yield r["id"], seed(r["text"], 2)
+
+
 def cbor_seeds():
     for i, r in enumerate(records("cbor.txt")):
         yield r["id"], seed(r["in"], i % 40, u32(i * 2654435761 % (1 << 32)))
@@ -1018,6 +1052,8 @@ TARGETS = {
     "jws": jws_seeds,
     "hpke": hpke_seeds,
     "attestation": attestation_seeds,
+    "cms": cms_seeds,
+    "kms": kms_seeds,
     "cbor": cbor_seeds,
     "nsm": nsm_seeds,
     "certificate": certificate_seeds,

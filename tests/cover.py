@@ -78,8 +78,21 @@ UNSTATED = {
         "no command seals one: tests/unit.c, test_credentials_open",
     ("ef_credentials_open", "the key is not the one that was approved"):
         "the same",
+    ("ef_credentials_kms", "the workspace has no credentials of its owner's "
+                           "under a KMS key"):
+        "it takes an enclave: tests/kms.bats",
+    ("ef_credentials_kms", "its owner makes them with: encflow dataset renew "
+                           "--kms-key ARN"):
+        "the same",
+    ("kms_body", "a request larger than KMS takes"):
+        "the limits of a document and of what is sealed are far below",
 }
 UNREACHED = {
+    ("kms_body", "a request larger than KMS takes"):
+        "the limits of a document and of what is sealed are far below",
+    ("ef_credentials_kms", "the workspace has no credentials of its owner's "
+                           "under a KMS key"):
+        "it takes an enclave: tests/kms.bats",
     ("put_number", "more than EF_MAX_PARTS (10000) parts of 8 MiB come "
                    "through the pipe"):
         "78 GiB would have to come through a pipe",

@@ -215,9 +215,8 @@ END
     echo throttle-once >kms/fault
     AWS_MAX_ATTEMPTS=3 works "${ADD[@]}" -q
     # a session token goes along, signed
-    AWS_SESSION_TOKEN=token/of+sts== works "${ADD[@]/%C/D}" -q D ||
-        AWS_SESSION_TOKEN=token/of+sts== quiet dataset renew --kms-key "$ARN" \
-            --allow-http --allow-file --to "file://$PWD/C.enc" C
+    AWS_SESSION_TOKEN=token/of+sts== quiet dataset renew --kms-key "$ARN" \
+        --allow-http --allow-file --to "file://$PWD/C.enc" C
 }
 
 @test "workflow kms-policy: a statement for each measurement, with PCR16" {
@@ -287,6 +286,34 @@ END
     enclave
     fails 3 "KMS answers for another key"
     [ ! -e work/Conditions ]
+}
+
+@test "run --kms: credentials that are not under a KMS key are not there" {
+    approved
+    "$PYTHON" - <<'END'
+import base64, json, os
+for name in os.listdir("ws"):
+    if len(name) == 64:
+        text = open("ws/" + name).read().split(".")[1]
+        d = json.loads(base64.urlsafe_b64decode(text + "=="))
+        if d["kind"] == "credentials":
+            os.unlink("ws/" + name)
+END
+    # the release service's are another thing
+    works release keygen -o rel.pem
+    mv out rel.pub
+    as olga
+    quiet dataset renew --release-key rel.pub --allow-file -K key.hex \
+        --to "file://$PWD/Result.enc" Result
+    enclave
+    fails 5 "no credentials of its owner's under a KMS key" "--kms-key"
+    # and the other way round
+    quiet dataset renew --kms-key "$ARN" --allow-http --allow-file \
+        -K key.hex --to "file://$PWD/Result.enc" Result
+    works release keygen -o other.pem
+    mv out other.pub
+    refused 5 "was not sealed to this release key" -- dataset renew \
+        --release-key other.pub --allow-file --to "file://$PWD/Result.enc" Result
 }
 
 @test "AWS's own answers: decrypted with the key that they are for" {

@@ -3859,6 +3859,168 @@ test_hpke(void **state)
     done();
 }
 
+/* --- KMS: keys, answers, requests --- */
+
+static ef_rsa_key cms_key; /* of the records that follow the one with it */
+
+static void
+each_cms(const struct vec_rec *r)
+{
+    ef_slice cms = vec_bytes(r, "cms");
+    size_t cap = vec_has(r, "cap") ? (size_t)vec_int(r, "cap")
+                                   : (size_t)EF_MAX_CMS_BYTES;
+    unsigned char *out = block(cap), *in = copy(cms);
+    size_t n = 1;
+    ef_err err = {0};
+    ef_status rc;
+
+    rec = r;
+    if (vec_has(r, "key")) {
+        CHECK_INT(vec_bytes(r, "key").n, sizeof cms_key);
+        memcpy(&cms_key, vec_bytes(r, "key").p, sizeof cms_key);
+    }
+    rc = ef_cms_open(out, cap, &n, &cms_key, slice(in, cms.n), &err);
+    if (CHECK_STATUS(rc, vec_status(r, "expect"), &err)) {
+        if (rc == EF_OK)
+            CHECK_BYTES(out, n, vec_bytes(r, "text"));
+        else
+            CHECK_REFUSAL(r, &err);
+        if (rc != EF_OK)
+            CHECK_INT(n, 0);
+    }
+    CHECK(memcmp(in, cms.p, cms.n) == 0);
+    free(out);
+    free(in);
+}
+
+static void
+test_cms(void **state)
+{
+    (void)state;
+    vec_run("vectors/cms.txt",
+            "id source why? expect:status at:int? msg:text? key:hex? cap:int? "
+            "cms:hex text:hex?",
+            each_cms);
+    done();
+}
+
+/* Two keys are not the same, and have numbers of full size; in tests/kms.bats
+ * Python encrypts to one. */
+static void
+test_rsa(void **state)
+{
+    static ef_rsa_key a, b;
+    unsigned char spki[EF_RSA_SPKI_BYTES];
+
+    (void)state;
+    CHECK_INT(ef_rsa_new(&a, NULL), EF_OK);
+    CHECK_INT(ef_rsa_new(&b, NULL), EF_OK);
+    CHECK(memcmp(a.n, b.n, sizeof a.n) != 0);
+    CHECK(a.n[0] >= 0x80 && a.p[0] >= 0xc0 && a.q[0] >= 0xc0);
+    ef_rsa_spki(spki, &a);
+    CHECK(memcmp(spki + 33, a.n, sizeof a.n) == 0);
+    CHECK(memcmp(spki + 289, "\2\3\1\0\1", 5) == 0);
+    done();
+}
+
+static void
+each_kms_arn(const struct vec_rec *r)
+{
+    ef_slice text = vec_bytes(r, "text");
+    ef_kms_arn arn;
+    ef_err err = {0};
+    ef_status rc = ef_kms_arn_parse(&arn, text, &err);
+
+    rec = r;
+    if (!CHECK_STATUS(rc, vec_status(r, "expect"), &err))
+        return;
+    if (rc != EF_OK) {
+        CHECK_REFUSAL(r, &err);
+        return;
+    }
+    CHECK_BYTES(arn.region.p, arn.region.n, vec_bytes(r, "region"));
+    CHECK_BYTES(arn.suffix, strlen(arn.suffix), vec_bytes(r, "suffix"));
+}
+
+static void
+test_kms_arns(void **state)
+{
+    (void)state;
+    vec_run("vectors/kms_arns.txt",
+            "id source why? expect:status msg:text? hint:text? text:text "
+            "region:text? suffix:text?",
+            each_kms_arn);
+    done();
+}
+
+static void
+check_json_headers(const struct vec_rec *r, ef_slice headers)
+{
+    char *text = malloc(headers.n + 1);
+    char *signature = vec_string(r, "signature");
+
+    memcpy(text, headers.p, headers.n);
+    text[headers.n] = 0;
+    CHECK(strstr(text, "host:") == NULL);
+    CHECK(strncmp(text, "content-type:application/x-amz-json-1.1\n", 40) == 0);
+    CHECK(strstr(text, signature) != NULL);
+    CHECK(text[headers.n - 1] == '\n');
+    free(text);
+    free(signature);
+}
+
+static void
+each_sigv4_json(const struct vec_rec *r)
+{
+    static const char *const names[] = {"access", "secret", "token",
+                                        "region", "host",   "target"};
+    char *s[sizeof names / sizeof *names];
+    ef_buf canonical = {0}, to_sign = {0}, signature = {0}, headers = {0};
+    ef_sign_stages stages = {&canonical, &to_sign, &signature};
+    ef_sign_json p = {.service = "kms"};
+    ef_err err = {0};
+    ef_status rc;
+
+    rec = r;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        s[i] = vec_string(r, names[i]);
+    p.access_key = s[0];
+    p.secret_key = s[1];
+    p.token = s[2];
+    p.region = s[3];
+    p.host = s[4];
+    p.target = s[5];
+    p.now = vec_int(r, "now");
+    p.payload = vec_bytes(r, "payload");
+    rc = ef_sign_json_request(&headers, &stages, &p, &err);
+    if (CHECK_STATUS(rc, vec_status(r, "expect"), &err) && rc == EF_OK) {
+        CHECK_BYTES(canonical.p, canonical.n, vec_bytes(r, "canonical"));
+        CHECK_BYTES(to_sign.p, to_sign.n, vec_bytes(r, "to_sign"));
+        CHECK_BYTES(signature.p, signature.n, vec_bytes(r, "signature"));
+        check_json_headers(r, (ef_slice){headers.p, headers.n});
+    } else if (rc != EF_OK) {
+        CHECK_REFUSAL(r, &err);
+    }
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        free(s[i]);
+    ef_buf_free(&canonical);
+    ef_buf_free(&to_sign);
+    ef_buf_free(&signature);
+    ef_buf_free(&headers);
+}
+
+static void
+test_sigv4_json(void **state)
+{
+    (void)state;
+    vec_run("vectors/sigv4_json.txt",
+            "id source why? expect:status msg:text? access:text secret:text "
+            "token:text? region:text host:text target:text now:int "
+            "payload:text canonical:text? to_sign:text? signature:text?",
+            each_sigv4_json);
+    done();
+}
+
 static void
 each_commitment(const struct vec_rec *r)
 {
@@ -5931,6 +6093,10 @@ main(void)
         cmocka_unit_test(test_jws_sign),
         cmocka_unit_test(test_jws_every_bit),
         cmocka_unit_test(test_hpke),
+        cmocka_unit_test(test_cms),
+        cmocka_unit_test(test_rsa),
+        cmocka_unit_test(test_kms_arns),
+        cmocka_unit_test(test_sigv4_json),
         cmocka_unit_test(test_commitments),
         cmocka_unit_test(test_new_keys),
         cmocka_unit_test(test_no_random),

@@ -182,7 +182,10 @@ def any_key(v):
 TIME = number(0, 253402300799)
 NEED = number(1, 1024)
 KID = coded(32, 32)
-SEALED = record(ct=coded(16, 8192 + 16), enc=coded(32, 32))
+SEALED = record(ct=coded(16, 8192 + 16), enc_=coded(32, 32))
+KMS = re.compile(
+    r"arn:(?:aws|aws-cn|aws-us-gov|aws-iso|aws-iso-b):kms:[A-Za-z0-9-]{1,32}"
+    r":[0-9]{12}:key/[A-Za-z0-9-]{1,128}")
 PEOPLE = many(KID, 1, 1024)
 LABELS = named(line, value_text, 0, 1024)
 MEASUREMENTS = many(record(PCR0=pcr, PCR1=pcr, PCR2=pcr, PCR8_=pcr), 1, 64)
@@ -205,7 +208,9 @@ KINDS = dict(
                  name=file_name, quorum_=lambda v: v is True,
                  sha256_=hash_of, size_=SIZE),
     credentials=dict(dataset=hash_of, download_=SEALED, expires_=TIME,
-                     key_=SEALED, to=KID, upload_=SEALED),
+                     key_=SEALED, to_=KID, upload_=SEALED,
+                     kms_=lambda v: isinstance(v, str) and bool(
+                         KMS.fullmatch(v))),
     app=dict(approvers=PEOPLE, description_=text_of, domains=DOMAINS,
              group_=line, labels_=LABELS, name=file_name, need=NEED),
     build=dict(app=hash_of, image=line, measurements=MEASUREMENTS),
@@ -233,6 +238,11 @@ def document(text):
     if v["kind"] == "build":
         need(all(set(m["PCR0"] + m["PCR1"] + m["PCR2"]) != {"0"}
                  for m in v["measurements"]), "a debug-mode enclave's zeros")
+    if v["kind"] == "credentials":
+        need(("to" in v) != ("kms" in v), "for one or the other")
+        need(all(("enc" in v[p]) == ("to" in v)
+                 for p in ("download", "key", "upload") if p in v),
+             "enc where it is for a release key")
     if v["kind"] == "dataset":
         need(("size" in v) == ("sha256" in v) == (v["direction"] == "input"),
              "a size or none")
