@@ -178,6 +178,90 @@ END
     run_examples "$RELEASE" 3>&-
 }
 
+@test "formats of encflow-release(1): log, answer and receipt are as it says" {
+    enclave
+    run_examples "$RELEASE" 3>&-
+    section 'The log' "$RELEASE" >log.text
+    section Receipts "$RELEASE" >receipt.text
+    section PROTOCOL "$RELEASE" >protocol.text
+    # The first request of the page, as it stands there.
+    grep -m1 '"request"' protocol.text |
+        encflow release serve-one --release-key release.pem --log release.log \
+            --workspace served >answer
+    encflow dec -K answer.key -in answer.enc >result
+    "$PYTHON" - "$id" <<'END'
+import base64, hashlib, hmac, json, re, sys
+import cbor2
+from cryptography.hazmat.primitives import serialization as s
+
+def sha256(some):
+    return hashlib.sha256(some).hexdigest()
+
+def members(text):
+    """The objects that the page shows, their place holders as texts."""
+    blocks = re.findall(r"^ {11}(.*)", text, re.M)
+    text = "\n".join(blocks).replace(":...", ":0")
+    text = re.sub(r",?\.\.\.", "", text)
+    text = re.sub(r"(?<=[:\[{])([A-Z][A-Z0-9_]*)", r'"\1"', text)
+    at, found = 0, []
+    while (at := text.find("{", at)) >= 0:
+        one, n = json.JSONDecoder().raw_decode(text[at:])
+        found.append(one)
+        at += n
+    return found
+
+def same(real, shown, optional=()):
+    assert set(shown) - set(optional) <= set(real) <= set(shown), (real, shown)
+
+# the log: members, form, chain; the nonce's MAC
+shown = {line["event"]: line for line in members(open("log.text").read())}
+assert set(shown) == {"release", "done", "refused", "repaired"}
+prev, seen = 64 * "0", []
+key = s.load_pem_private_key(open("release.pem", "rb").read(), None)
+key = key.private_bytes(s.Encoding.Raw, s.PrivateFormat.Raw, s.NoEncryption())
+key = hmac.digest(key, b"encflow release nonce 1", "sha256")
+for line in open("release.log", "rb").read().splitlines():
+    one = json.loads(line)
+    assert json.dumps(one, sort_keys=True, separators=(",", ":"),
+                      ensure_ascii=False).encode() == line
+    assert one["prev"] == prev
+    prev = sha256(line)
+    same(one, shown[one["event"]], ("appconfig", "instance")
+         if one["event"] == "refused" else ())
+    if "nonce" in one:
+        nonce = base64.urlsafe_b64decode(one["nonce"] + "==")
+        assert len(nonce) == 56
+        assert 0 <= one["time"] - int.from_bytes(nonce[:8], "big") <= 300
+        assert hmac.digest(key, nonce[:24], "sha256") == nonce[24:]
+    seen.append(one["event"])
+assert seen == ["release", "done", "refused"], seen
+
+# the answer to the page's first request
+assert list(json.load(open("answer"))) == ["nonce"]
+kinds = [sorted(o) for o in members(open("protocol.text").read())]
+for want in (["request", "version"], ["nonce"],
+             ["appconfig", "document", "request", "version"],
+             ["credentials", "documents", "version"],
+             ["appconfig", "nonce", "request", "token", "version"], ["done"],
+             ["error"]):
+    assert want in kinds, kinds
+
+# the receipt, and PCR16
+result = json.load(open("result"))
+receipt = result.pop("attestation")
+shown = members("           {" + open("receipt.text").read().split("{", 1)[1])[0]
+same(receipt, shown)
+document = base64.b64decode(receipt.pop("document"))
+assert receipt["output"] == sha256(json.dumps(result).encode())
+assert receipt["inputs"] == {"table": sha256(open("table.csv.enc", "rb").read())}
+document = cbor2.loads(cbor2.loads(document)[2])
+said = json.dumps(receipt, sort_keys=True, separators=(",", ":")).encode()
+assert document["user_data"].hex() == sha256(said)
+assert document["pcrs"][16] == hashlib.sha384(
+    bytes(48) + bytes.fromhex(sys.argv[1])).digest()
+END
+}
+
 @test "examples of encflow-workflow(1): the same; its program checks documents" {
     run_examples "$FLOW"
     section DOCUMENTS "$FLOW" |
