@@ -256,7 +256,7 @@ deps-npm: | build
 
 lint: deps-lint compilers ## warnings, analyzers, man pages, the file's shape
 	clang-format --dry-run -Werror encflow.c encflow.h tests/*.[ch] fuzz/*.[ch]
-	mandoc -Tlint -W warning man/*.1
+	mandoc -Tlint -W warning man/*.[17]
 	cppcheck --quiet --std=c11 --enable=warning,portability \
 	  --error-exitcode=1 --inline-suppr -DEF_NO_MAIN encflow.c
 	gcc -O1 $(BASE) -fanalyzer -c encflow.c -o build/analyzed.o & pid=$$!; \
@@ -607,13 +607,15 @@ $(S)/%/encflow-static: encflow.c encflow.h $(S)/%/packages.h \
 
 install: encflow ## to $(PREFIX), with the manual
 	install -D -m 0755 encflow $(DESTDIR)$(PREFIX)/bin/encflow
-	for page in man/*.1; do install -D -m 0644 $$page \
-	  $(DESTDIR)$(PREFIX)/share/man/man1/$${page##*/} || exit 1; done
+	for page in man/*.[17]; do install -D -m 0644 $$page \
+	  $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; \
+	  done
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/encflow \
 	  $(patsubst %,$(DESTDIR)$(PREFIX)/share/man/man1/%,$(notdir \
-	  $(wildcard man/*.1)))
+	  $(wildcard man/*.1))) $(patsubst \
+	  %,$(DESTDIR)$(PREFIX)/share/man/man7/%,$(notdir $(wildcard man/*.7)))
 
 clean: ## remove what was built
 	rm -rf build encflow encflow-static

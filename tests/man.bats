@@ -1,25 +1,31 @@
 #!/usr/bin/env bats
-# What is said about the program is true: man/encflow.1 and
-# man/encflow-workflow.1 (their form, the options of each command, their
-# examples and numbers), README.md's transcript, and the demo that it is taken
-# from.
+# What is said about the program is true: man/encflow.1, encflow-workflow.1 and
+# encflow-release.1 (their form, the options of each command, their examples
+# and numbers, reasons), the tests that encflow.7 names, README.md's
+# transcript, and the demo that it is taken from.
 
 load common
 
 setup() {
     common_setup
     PAGE=$ROOT/man/encflow.1 FLOW=$ROOT/man/encflow-workflow.1
+    RELEASE=$ROOT/man/encflow-release.1 THREATS=$ROOT/man/encflow.7
     unset ENCFLOW_ID ENCFLOW_WORKSPACE XDG_CONFIG_HOME
     mkdir bin
     ln -s "$ENCFLOW" bin/encflow
     PATH=$BATS_TEST_TMPDIR/bin:$PATH
 }
 
+# The service of an example that did not get to its end.
+teardown() {
+    [ -z "${service:-}" ] || kill "$service" 2>/dev/null || true
+}
+
 # page FILE: as a reader sees it; wide, so that no option is broken in two.
 page() { mandoc -Tascii -Owidth=1000 "$1" | sed 's/.\x08//g'; }
-pages() { page "$PAGE"; page "$FLOW"; }
+pages() { page "$PAGE"; page "$FLOW"; page "$RELEASE"; }
 
-# section HEADING [FILE]: its lines, on both pages or on one. A subsection's
+# section HEADING [FILE]: its lines, on all pages or on one. A subsection's
 # heading stands at column 4 and may name several, with commas.
 section() {
     if [ $# -eq 2 ]; then page "$2"; else pages; fi | awk -v want="$1" '
@@ -41,9 +47,9 @@ commands() {
 }
 
 @test "mandoc -Tlint finds nothing to say about the pages" {
-    for page in "$PAGE" "$FLOW"; do
+    for page in "$PAGE" "$FLOW" "$RELEASE" "$THREATS"; do
         run mandoc -Tlint "$page"
-        # Where they are not installed, neither finds the other.
+        # Where they are not installed, none finds the others.
         sed '/STYLE: referenced manual not found: Xr encflow/d' \
             <<<"$output" >said
         [ -z "$(cat said)" ] || { cat said; return 1; }
@@ -69,9 +75,9 @@ commands() {
         # shellcheck disable=SC2086 # "credentials make" is two words
         encflow $command --help | options >helped
         { cat common; section "encflow $command" | options
-          # All of that page but one have these.
-          if grep -qE "^   (.*, )?encflow $command(,|$)" flow &&
-              [ "$command" != 'release keygen' ]; then cat whose; fi
+          # All of that page have these.
+          if grep -qE "^   (.*, )?encflow $command(,|$)" flow
+          then cat whose; fi
         } | sort -u >paged
         diff helped paged || {
             echo "($command: < in --help only, > in the page only)"
@@ -131,6 +137,130 @@ run_examples() {
 
 @test "examples: each runs and prints what the page says" {
     run_examples "$PAGE"
+}
+
+# enclave: from here on `encflow` is in one. What Amazon is elsewhere, the
+# tests are here: the image's security module (nsm.c), and the root that its
+# certificates lead to.
+enclave() {
+    local i
+    make -s -C "$ROOT" build/nsm_preload.so
+    printf kernel >kernel
+    printf ramdisk >ramdisk
+    "$PYTHON" "$ROOT/tests/eif.py" image.eif kernel cmdline ramdisk ramdisk \
+        >built
+    set --
+    for i in 0 1 2; do
+        set -- "$@" --pcr "$i=$("$ENCFLOW" json -r "/Measurements/PCR$i" built)"
+    done
+    "$PYTHON" "$ROOT/tests/nsm.py" nsm "$@"
+    rm bin/encflow
+    # Its service is started in the background, and takes a moment.
+    cat >bin/encflow <<END
+#!/bin/sh
+export NSM_DIR='$PWD/nsm'
+case "\$1 \$2 \$*" in
+run*)
+    until [ -S release.sock ]; do sleep 0.1; done
+    LD_PRELOAD='$ROOT/build/nsm_preload.so' exec '$ENCFLOW' "\$@" ;;
+'attest get'*)
+    LD_PRELOAD='$ROOT/build/nsm_preload.so' exec '$ENCFLOW' "\$@" ;;
+'release serve-one'* | 'attest verify'* | result*--verify*)
+    exec '$ENCFLOW' "\$@" --root '$PWD/nsm/root.pem' ;;
+esac
+exec '$ENCFLOW' "\$@"
+END
+    chmod +x bin/encflow
+}
+
+@test "examples of encflow-release(1): the same, in an enclave of the test's" {
+    enclave
+    run_examples "$RELEASE" 3>&-
+}
+
+@test "formats of encflow-release(1): log, answer and receipt are as it says" {
+    enclave
+    run_examples "$RELEASE" 3>&-
+    section 'The log' "$RELEASE" >log.text
+    section Receipts "$RELEASE" >receipt.text
+    section PROTOCOL "$RELEASE" >protocol.text
+    # The first request of the page, as it stands there.
+    grep -m1 '"request"' protocol.text |
+        encflow release serve-one --release-key release.pem --log release.log \
+            --workspace served >answer
+    encflow dec -K answer.key -in answer.enc >result
+    # shellcheck disable=SC2154 # the page's
+    "$PYTHON" - "$id" <<'END'
+import base64, hashlib, hmac, json, re, sys
+import cbor2
+from cryptography.hazmat.primitives import serialization as s
+
+def sha256(some):
+    return hashlib.sha256(some).hexdigest()
+
+def members(text):
+    """The objects that the page shows, their place holders as texts."""
+    blocks = re.findall(r"^ {11}(.*)", text, re.M)
+    text = "\n".join(blocks).replace(":...", ":0")
+    text = re.sub(r",?\.\.\.", "", text)
+    text = re.sub(r"(?<=[:\[{])([A-Z][A-Z0-9_]*)", r'"\1"', text)
+    at, found = 0, []
+    while (at := text.find("{", at)) >= 0:
+        one, n = json.JSONDecoder().raw_decode(text[at:])
+        found.append(one)
+        at += n
+    return found
+
+def same(real, shown, optional=()):
+    assert set(shown) - set(optional) <= set(real) <= set(shown), (real, shown)
+
+# the log: members, form, chain; the nonce's MAC
+shown = {line["event"]: line for line in members(open("log.text").read())}
+assert set(shown) == {"release", "done", "refused", "repaired"}
+prev, seen = 64 * "0", []
+key = s.load_pem_private_key(open("release.pem", "rb").read(), None)
+key = key.private_bytes(s.Encoding.Raw, s.PrivateFormat.Raw, s.NoEncryption())
+key = hmac.digest(key, b"encflow release nonce 1", "sha256")
+for line in open("release.log", "rb").read().splitlines():
+    one = json.loads(line)
+    assert json.dumps(one, sort_keys=True, separators=(",", ":"),
+                      ensure_ascii=False).encode() == line
+    assert one["prev"] == prev
+    prev = sha256(line)
+    same(one, shown[one["event"]], ("appconfig", "instance")
+         if one["event"] == "refused" else ())
+    if "nonce" in one:
+        nonce = base64.urlsafe_b64decode(one["nonce"] + "==")
+        assert len(nonce) == 56
+        assert 0 <= one["time"] - int.from_bytes(nonce[:8], "big") <= 300
+        assert hmac.digest(key, nonce[:24], "sha256") == nonce[24:]
+    seen.append(one["event"])
+assert seen == ["release", "done", "refused"], seen
+
+# the answer to the page's first request
+assert list(json.load(open("answer"))) == ["nonce"]
+kinds = [sorted(o) for o in members(open("protocol.text").read())]
+for want in (["request", "version"], ["nonce"],
+             ["appconfig", "document", "request", "version"],
+             ["credentials", "documents", "version"],
+             ["appconfig", "nonce", "request", "token", "version"], ["done"],
+             ["error"]):
+    assert want in kinds, kinds
+
+# the receipt, and PCR16
+result = json.load(open("result"))
+receipt = result.pop("attestation")
+shown = members("           {" + open("receipt.text").read().split("{", 1)[1])[0]
+same(receipt, shown)
+document = base64.b64decode(receipt.pop("document"))
+assert receipt["output"] == sha256(json.dumps(result).encode())
+assert receipt["inputs"] == {"table": sha256(open("table.csv.enc", "rb").read())}
+document = cbor2.loads(cbor2.loads(document)[2])
+said = json.dumps(receipt, sort_keys=True, separators=(",", ":")).encode()
+assert document["user_data"].hex() == sha256(said)
+assert document["pcrs"][16] == hashlib.sha384(
+    bytes(48) + bytes.fromhex(sys.argv[1])).digest()
+END
 }
 
 @test "examples of encflow-workflow(1): the same; its program checks documents" {
@@ -243,6 +373,42 @@ run_examples() {
         sed -nE 's/^ +(EF_MAX_[A-Z0-9_]+ \([0-9]+\))( .*)?$/\1/p' |
         sort >paged
     diff header paged
+}
+
+@test "reasons: encflow-release(1) has each that the program gives, and no other" {
+    # Those of messages, and those of the service's steps; SERVICE is of one
+    # that has no log yet.
+    {
+        grep -oE '"[A-Z][A-Z0-9_]+: ' "$ROOT/encflow.c" | tr -d '": '
+        tr '\n;' ' \n' <"$ROOT/encflow.c" | grep -e '->step = ' |
+            sed 's/.*->step = //' | grep -oE '"[A-Z_]+"' | tr -d '"' |
+            grep -vx SERVICE
+    } | sort -u >given
+    [ "$(wc -l <given)" -gt 50 ]
+    sed -nE '/^\.Sh REASONS/,/^\.Sh ENV/s/^\.It //p' "$RELEASE" |
+        sed 's/ , /\n/g' >listed
+    sort -u listed | diff given -
+    [ "$(wc -l <listed)" -eq "$(sort -u listed | wc -l)" ]
+}
+
+@test "threats: each promise of encflow(7) names a test that there is" {
+    page "$THREATS" | sed -n '/^PROMISES/,/^SEE/p' >promises
+    # A promise is a bullet; its tests stand below it, a line each.
+    awk '/^     o / {
+             if (n && !named) { print "no test: " what; bad = 1 }
+             n++; named = 0; what = $0 }
+         /^ +tests\/[a-z_]+\.(bats|c): / { named++ }
+         END { if (!named) { print "no test: " what; bad = 1 }
+               exit n < 15 || bad }' promises
+    sed -nE 's/^ +(tests\/[a-z_]+\.(bats|c): )/\1/p' promises >named
+    [ -s named ]
+    while IFS= read -r line; do
+        file=$ROOT/${line%%: *} name=${line#*: }
+        case $file in
+        *.bats) grep -qxF -- "@test \"$name\" {" "$file" ;;
+        *) grep -qF -- "\"$name\"" "$file" ;;
+        esac || { echo "no such test: $line"; return 1; }
+    done <named
 }
 
 @test "exit status: encflow(1) gives one meaning to each of 0 to 6" {
