@@ -40,7 +40,9 @@ setup() {
     cp conditions.enc "$STORE/conditions.enc"
     rm -f "$STORE/answer.enc" "$SERVERS/middle.enc"
     : >"$SERVERS/nginx.log"
-    TRIED=0 BROKEN=0 HOSTS=()
+    # shellcheck disable=SC2034 # rows count in them
+    TRIED=0 BROKEN=0
+    HOSTS=()
     SERVE=("$ENCFLOW" release serve-one --release-key "$PWD/rel.pem"
         --workspace "$PWD/ws" --log "$PWD/log" --root "$PWD/nsm/root.pem")
     TRUST=(--trust dana.pub --trust "$(<olga.kid)" --trust paul.pub)
@@ -68,11 +70,11 @@ as() { export ENCFLOW_ID=$PWD/$1.pem; }
 study() {
     local p flow
     as dana
-    e workflow new "$1"
+    e workflow new "${@:5}" "$1"
     e workflow add-app --build app --config "$2" "$1" app
     e workflow connect "$1" "$3" app:input
     e workflow connect "$1" app:output "$4"
-    flow=$(e workflow submit "${@:5}" "$1")
+    flow=$(e workflow submit "$1")
     approved "$flow"
     "$ENCFLOW" workflow hashes "$1" | cut -d ' ' -f 1 >"$1.id"
     [ "$(wc -c <"$1.id")" -eq 65 ] && echo "$flow" >"$1.flow"
@@ -123,7 +125,7 @@ scene() {
     e approve "${p##* }"
     e config add --app app default
     e config add --app app fails -- /bin/sh -c 'echo out; echo no >&2; exit 7'
-    e config add --app app hangs -- /bin/sleep 30
+    e config add --app app hangs -- /bin/sh -c 'sleep 30'
     e config add --app app first -- /bin/sh -c 'printf "DESCRIPTION\nB\nA\n"'
     e config add --app app second -- /bin/cat
     study study default conditions answer
@@ -331,7 +333,7 @@ print(hashlib.sha384(bytes(48) + bytes.fromhex(sys.argv[1])).hexdigest())' \
     ID=$(<hanging.id)
     runs --timeout 1
     try result --verify --root nsm/root.pem -K key.hex "$STORE/answer.enc"
-    [ "$status" -eq 137 ] || [ "$status" -eq 143 ]
+    fails 137
     grep -F 'application app of workflow hanging' err
     works release log log
     is 2 grep -c '  done  ' out
@@ -376,9 +378,9 @@ print(hashlib.sha384(bytes(48) + bytes.fromhex(sys.argv[1])).hexdigest())' \
 @test "a service that hangs, at once or byte by byte, or is not there" {
     liar
     local begun=$SECONDS
-    row hang hangs hang
-    row hang hangs nonce-hang
-    row slow hangs slow
+    row hang hangs hang --stall 1
+    row first hangs nonce-hang --stall 1
+    row slow hangs slow --max-time 2
     [ $((SECONDS - begun)) -lt 15 ]
     URL=unix://$PWD/none
     row none stops 6 "$URL" "cannot connect" -- "${TRUST[@]}"
@@ -390,7 +392,8 @@ print(hashlib.sha384(bytes(48) + bytes.fromhex(sys.argv[1])).hexdigest())' \
 }
 hangs() {
     printf %s "$1" >lie
-    stops 6 "the service does not answer in time" -- "${TRUST[@]}" --stall 1
+    stops 6 "the service does not answer in time" -- "${TRUST[@]}" \
+        "${@:2}"
 }
 
 @test "documents that are forged, another workflow's, or not all" {
@@ -399,14 +402,16 @@ hangs() {
     row none lies unparsed 4 "a document from the service"
     row other lies "other $PWD/ws.mallory" 5 \
         "no workflow comes to this APPCONFIG_ID"
-    row approvals lies "drop approval" 5 "is not approved"
-    row declined lies "add $PWD/ws.declined" 5 "is not approved"
-    row identities lies "drop identity" 5 ""
+    row approvals lies "drop approval" 5 \
+        "not all participants have approved"
+    row declined lies "add $PWD/ws.declined" 5 "a participant has declined"
     row datasets lies "drop dataset" 5 "no workflow comes"
     row builds lies "drop build" 5 "no workflow comes"
     row apps lies "drop app" 5 "no workflow comes"
-    rows 9
-    # more documents than need be do no harm
+    rows 8
+    # names are nobody's; more documents than need be do no harm
+    printf 'drop identity' >lie
+    runs
     printf 'add %s' "$PWD/ws.mallory" >lie
     runs
 }
@@ -414,7 +419,7 @@ hangs() {
 @test "credentials that are others'" {
     liar
     row key lies key 3 "the key is not the one that was approved"
-    row query lies query 3 "the key is not the one that was approved"
+    row query lies query 4 conditions "may not stand in a URL"
     row id lies id 3 "$URL"
     row nonce lies nonce 3 "$URL"
     row flip lies flip 3 "$URL"
@@ -461,9 +466,9 @@ hangs() {
     row hex stops 2 "64 hex digits" -- "${TRUST[@]}"
     ID=$(<study.id)
     row trust stops 1 none -- "${TRUST[@]}" --trust none
-    row private stops 4 dana.pem "--trust takes a thumbprint" -- \
+    row private stops 4 dana.pem "not a public key of P-256" -- \
         --trust dana.pem
-    row text stops 4 c.csv "--trust takes a thumbprint" -- --trust c.csv
+    row text stops 4 c.csv -- --trust c.csv
     rows 5
 }
 
@@ -491,7 +496,7 @@ hangs() {
 
 @test "outside an enclave nobody is asked for anything" {
     liar
-    ENCLAVE=env
+    ENCLAVE="env"
     [ ! -e /dev/nsm ] || skip "this is an enclave"
     attested "${TRUST[@]}"
     refused 1 "only a Nitro enclave has it" -- "${RUN[@]}"
@@ -499,12 +504,20 @@ hangs() {
     [ ! -e work ]
 }
 
-@test "a security module that fails, before and after" {
-    service
+@test "a security module that fails: nothing is asked, or delivered" {
+    liar
     local n
-    for n in 1 2 3 20; do
+    for n in 1 2 3 4; do
         NSM_FAULT=$n:5 row "request $n" stops 1 "/dev/nsm" -- "${TRUST[@]}"
     done
+    # the last one is for the receipt: everything was done
+    for ((n = 5; n < 40; n++)); do
+        rm -f asked
+        NSM_FAULT=$n:5 not_run 1 "/dev/nsm" -- "${TRUST[@]}" --receipt ||
+            break
+        : >"$SERVERS/nginx.log"
+    done
+    echo "$n requests"
     rows 4
 }
 
@@ -536,4 +549,145 @@ hangs() {
 replaced() {
     not_run 3 conditions "not the encrypted file that was approved" -- \
         "${TRUST[@]}"
+}
+
+# --- receipts ---
+
+# delivered: an answer with a receipt, in answer.json
+delivered() {
+    service
+    runs
+    "$ENCFLOW" dec -q -K key.hex -in "$STORE/answer.enc" -out answer.json
+    works result -q --verify --root nsm/root.pem answer.json
+}
+
+# edited PYTHON: edited.json is answer.json with r, the result, or a, its
+# attestation, changed
+edited() {
+    "$PYTHON" - "$1" <<'PY'
+import base64, hashlib, json, sys
+r = json.load(open("answer.json"))
+a = r["attestation"]
+def document(path):
+    a["document"] = base64.b64encode(open(path, "rb").read()).decode()
+exec(sys.argv[1])
+json.dump(r, open("edited.json", "w"))
+PY
+}
+
+# user_data: what the document of answer.json has to say
+user_data() {
+    "$PYTHON" - <<'PY'
+import hashlib, json
+a = json.load(open("answer.json"))["attestation"]
+del a["document"]
+print(hashlib.sha256(json.dumps(a, sort_keys=True,
+                                separators=(",", ":")).encode()).hexdigest())
+PY
+}
+
+# believed STATUS WORD... -- PYTHON: it is not
+believed() {
+    local want=()
+    while [ "$1" != -- ]; do
+        want+=("$1")
+        shift
+    done
+    edited "$2" || return 1
+    refused "${want[@]}" -- result --verify --root nsm/root.pem edited.json
+}
+
+@test "a receipt that was edited, or is another result's" {
+    delivered
+    edited pass
+    works result -q --verify --root nsm/root.pem edited.json
+    row none believed 3 "the result has no receipt" -- 'del r["attestation"]'
+    row stdout believed 3 "the receipt is another result's" -- \
+        'r["stdout"] = base64.b64encode(b"all is well\n").decode()'
+    row code believed 3 "the receipt is another result's" -- \
+        'r["returncode"] = 1'
+    row output believed 3 "USER_DATA_MISMATCH" -- \
+        'r["returncode"] = 1
+del r["attestation"]
+a["output"] = hashlib.sha256(json.dumps(r).encode()).hexdigest()
+r["attestation"] = a'
+    row input believed 3 "USER_DATA_MISMATCH" -- \
+        'a["inputs"]["conditions"] = "ab" * 32'
+    row fewer believed 3 "USER_DATA_MISMATCH" -- 'a["inputs"] = {}'
+    row more believed 3 "USER_DATA_MISMATCH" -- 'a["inputs"]["x"] = "ab" * 32'
+    row id believed 5 "no workflow comes" -- 'a["appconfig"] = "ab" * 32'
+    row other-id believed 5 MISMATCH -- \
+        "a['appconfig'] = '$(<failing.id)'"
+    row document believed 4 "the receipt" -- 'a["document"] = "AAAA"'
+    row base64 believed 4 "/document" -- 'a["document"] = "="'
+    row long believed 4 "EF_MAX_ATTESTATION_BYTES (16640)" -- \
+        'a["document"] = "A" * 40000'
+    row member believed 4 "the receipt" -- 'a["more"] = 1'
+    row missing believed 4 "the receipt" -- 'del a["inputs"]'
+    row flipped believed 3 "COSE_SIGNATURE" -- \
+        'd = bytearray(base64.b64decode(a["document"])); d[-1] ^= 1
+a["document"] = base64.b64encode(d).decode()'
+    rows 15
+}
+
+@test "a receipt by another enclave" {
+    delivered
+    local said
+    said=$(user_data)
+    # by whatever FOLDER is: said FOLDER, with the registers of the run
+    by() {
+        cp nsm/registers "$1/" 2>/dev/null || true
+        NSM_DIR=$PWD/$1 LD_PRELOAD=$ROOT/build/nsm_preload.so \
+            "$ENCFLOW" attest get --user-data "$said" -out doc --force
+    }
+    by nsm
+    edited 'document("doc")'
+    works result -q --verify --root nsm/root.pem edited.json
+    # the world's root, and another's
+    row root refused 3 ROOT_MISMATCH -- result --verify answer.json
+    "$PYTHON" "$ROOT/tests/nsm.py" elsewhere
+    by elsewhere
+    row elsewhere believed 3 ROOT_MISMATCH -- 'document("doc")'
+    row both refused 3 ROOT_MISMATCH -- result --verify \
+        --root elsewhere/root.pem answer.json
+    # one that was bound to nothing, or is another image, or can be read
+    cp -r nsm unbound
+    rm -f nsm/registers.none unbound/registers
+    NSM_DIR=$PWD/unbound LD_PRELOAD=$ROOT/build/nsm_preload.so \
+        "$ENCFLOW" attest get --user-data "$said" -out doc --force
+    row unbound believed 5 PCR_MISMATCH PCR16 -- 'document("doc")'
+    cp -r nsm image
+    sed -i 's/^pcr 1 ...../pcr 1 01234/' image/state
+    by image
+    row image believed 5 PCR_MISMATCH PCR1 -- 'document("doc")'
+    cp -r nsm debug
+    sed -i "s/^pcr \([012]\) .*/pcr \1 $(printf '0%.0s' {1..96})/" debug/state
+    by debug
+    row debug believed 5 DEBUG_MODE -- 'document("doc")'
+    rows 6
+}
+
+@test "a receipt for a workflow that was not approved here" {
+    delivered
+    local v=(result --verify --root nsm/root.pem answer.json --workspace)
+    row declined refused 5 "a participant has declined" -- \
+        "${v[@]}" ws.declined
+    row others refused 5 "no workflow comes to this APPCONFIG_ID" -- \
+        "${v[@]}" ws.mallory
+    row empty refused 5 "no workflow comes" -- "${v[@]}" none
+    rows 3
+}
+
+# --- secrets ---
+
+@test "nothing secret is on a disk, in the log or in a message" {
+    liar
+    attested -v "${TRUST[@]}" --receipt
+    enclave "$ENCFLOW" "${RUN[@]}" >said 2>&1
+    [ -e "$STORE/answer.enc" ]
+    row said keeps_secret said log asked ws/*
+    row plain eval '! grep -rqF "A finding that only its" said log tmp ws'
+    is "" find tmp -type f
+    [ ! -e work ]
+    rows 2
 }
