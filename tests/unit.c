@@ -3057,7 +3057,7 @@ test_result_pieces(void **state)
     for (size_t n = 0; n < 60; n++) {
         unsigned char *out = block(n), *err_bytes = block(n * 7 % 13);
         ef_result res = {n % 3 == 0 ? 0 : (int)(next64() % 256), slice(out, n),
-                         slice(err_bytes, n * 7 % 13)};
+                         slice(err_bytes, n * 7 % 13), {NULL, 0}};
         size_t size = (size_t)ef_result_size(&res);
         unsigned char *json = block(size), *again;
         ef_result back = {0};
