@@ -15501,7 +15501,7 @@ desc_charge(ef_describe *d, size_t n, ef_err *err)
         return with_hint(err,
                          reject(err, EF_E_LIMIT, EF_NOWHERE,
                                 "distinct values take more than "
-                                "EF_MAX_DISTINCT_BYTES (8388608)"),
+                                "EF_MAX_DISTINCT_BYTES (16777216)"),
                          "describe fewer columns, or ones whose values "
                          "repeat");
     d->used += n;

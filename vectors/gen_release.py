@@ -169,7 +169,7 @@ def make_nonces():
 
 
 def read_answer(data):
-    need(len(data) <= 16 << 20, "EF_E_LIMIT")
+    need(len(data) <= 8 << 20, "EF_E_LIMIT")
     a = load(data)
     need(isinstance(a, dict), "an object")
     if "credentials" in a:
