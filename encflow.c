@@ -39563,14 +39563,25 @@ cli_appconfig_usage(const struct cli *c)
     return 0;
 }
 
-/* Where the run works: --work, or beside the ports folder.
- * Fails:   as cli_absolute and cli_default_work. */
+/* Where the run works: --work, or beside the ports folder; in an enclave
+ * without one, where that would be.
+ * Fails:   as cli_absolute, cli_make_folder and cli_default_work.
+ * Tests: tests/run.bats, tests/guest_init.c. */
 static ef_status
 cli_run_work(const struct cli *c, ef_buf *work, const char *ports, ef_err *err)
 {
-    return c->value[CLI_WORK] != NULL
-               ? cli_absolute(work, c->value[CLI_WORK], err)
-               : cli_default_work(work, ports, err);
+    static const char base[] = "/opt/fortanix/enclave-os/app-config";
+    ef_status rc;
+
+    if (c->value[CLI_WORK] != NULL)
+        return cli_absolute(work, c->value[CLI_WORK], err);
+    if (c->value[CLI_APPCONFIG_ID] == NULL)
+        return cli_default_work(work, ports, err);
+    rc = cli_make_folder(base, err);
+    ef_buf_str(work, base);
+    ef_buf_str(work, "/input");
+    (void)buf_cstr(work);
+    return rc == EF_OK ? buf_status(work, err) : rc;
 }
 
 /* In order: the numbers, a command behind "--", the ports' names; then the
