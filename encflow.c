@@ -37546,9 +37546,9 @@ cli_release_read(struct cli_release *r, ef_err *err)
 /* The document: its form, chain and signature, judged now and not at its own
  * time; then the nonce, and whom it speaks for.
  * From here on the log names the instance: before, anybody could have named
- * it. UNTRUSTED: r->ask. Fails: by the reasons of section 15, NONCE_*,
- * APPCONFIG_MISMATCH, KEY_SHAPE. Fuzz: fuzz/fuzz_attestation.c,
- * fuzz/fuzz_release.c. Tests: tests/release.bats. */
+ * it. The bytes that came go to section 15's parsers alone.
+ * Fails: by the reasons of section 15, NONCE_*, APPCONFIG_MISMATCH, KEY_SHAPE.
+ * Fuzz: fuzz/fuzz_attestation.c. Tests: tests/release.bats. */
 static ef_status
 cli_release_document(struct cli_release *r, ef_err *err)
 {

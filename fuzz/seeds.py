@@ -903,6 +903,37 @@ def eif_seeds():
         yield "length-bad-%d" % i, eif_seed(text, EIF_DER)
 
 
+def release_seeds():
+    for i, r in enumerate(records("release_requests.txt")):
+        text = r["json"] + b" " * (r.get("blanks") or 0)
+        if len(text) < MAX_BYTES - 2:
+            yield "request-" + r["id"], seed(text, i, i % 8)
+            yield "line-" + r["id"], seed(text + b"\nmore", 2 * i, 0)
+    for i, r in enumerate(records("release_answers.txt")):
+        yield "answer-" + r["id"], seed(r["json"], i, i % 8)
+    for i, r in enumerate(records("release_nonces.txt")):
+        yield "nonce-" + r["id"], seed(r["nonce"], i, i % 8)
+    one = b'{"request":"n\\u006fnce","version":1}'
+    for n in range(1, 12):
+        yield "no-memory-%d" % n, seed(one, 0, n)
+    yield "method", seed(one, 1, 64)
+    yield "no-length", seed(one, 1, 32)
+    yield "long", seed(b"x" * (MAX_BYTES - 2), 0, 0)
+
+
+def release_log_seeds():
+    for i, r in enumerate(records("release_log.txt")):
+        yield r["id"], seed(r["log"] + b"\n", i, i % 8)
+        yield r["id"] + "-half", seed(r["log"], i, 0)
+    lines = [r["log"] for r in records("release_log.txt")
+             if r["expect"] == "ok"]
+    yield "many", seed(b"\n".join(lines) + b"\n", 1, 0)
+    one = lines[0] + b"\n"
+    yield "long", seed(one * 80, 1, 0)
+    for n in range(1, 16):
+        yield "no-memory-%d" % n, seed(one, 0, n)
+
+
 def measurement_seeds():
     for i, r in enumerate(records("measurements.txt")):
         yield r["id"], seldom(r["json"], 0) if r.get("blanks") else seed(
@@ -1059,6 +1090,8 @@ TARGETS = {
     "certificate": certificate_seeds,
     "eif": eif_seeds,
     "measurement": measurement_seeds,
+    "release": release_seeds,
+    "release_log": release_log_seeds,
     "markdown": markdown_seeds,
     "view": view_seeds,
     "document": document_seeds,
