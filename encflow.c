@@ -40794,7 +40794,7 @@ cli_help(void)
            "a confidential data workflow, from a CSV file to a result\n"
            "that only its receiver can read\n\ncommands:\n");
     for (i = 0; i < CLI_COMMANDS; i++)
-        printf("  %-19s %s\n", cli_commands[i].name, cli_commands[i].about);
+        printf("  %-20s %s\n", cli_commands[i].name, cli_commands[i].about);
     printf("\n`encflow COMMAND --help` tells more; encflow(1),\n"
            "encflow-workflow(1) and encflow-release(1) tell all, encflow(7) "
            "why.\n`make demo` runs the whole story.\n\n"
