@@ -439,6 +439,13 @@ PY
     grep -qF LOG_BROKEN told
 }
 
+@test "a log on a full disk: nothing is released" {
+    local said
+    said=$(enclave story "exec:${SERVE/--log log/--log /dev/full} 2>told" "$ID")
+    [ "$said" = refused ]
+    grep -qF "No space left" told
+}
+
 @test "usage, a key of another kind, no log" {
     run -2 "$ENCFLOW" release serve-one
     run -4 "$ENCFLOW" release serve-one --release-key rel.pub --log log
