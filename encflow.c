@@ -37350,6 +37350,8 @@ cli_release_keygen(struct cli *c)
  * all: a minute is far more than a release takes behind a queue. */
 #define CLI_RELEASE_READ_MS 10000
 #define CLI_RELEASE_RUN_SEC 60
+/* All that a caller hears of any refusal. */
+#define RELEASE_REFUSED "{\"error\":\"refused\"}"
 /* What is looked at of the log at a time: some lines of the longest. */
 #define CLI_LOG_WINDOW ((size_t)64 << 10)
 
@@ -38130,8 +38132,8 @@ cli_release_refuse(struct cli_release *r, const ef_err *why, ef_err *err)
                           .reason = buf_slice(&r->line_text)};
     memcpy(r->line.appconfig, r->ask.appconfig, EF_SHA256_BYTES);
     ef_buf_free(&r->answer);
-    ef_buf_str(&r->answer, "{\"error\":\"refused\"}");
-    return cli_log_append(r, 0, err);
+    ef_buf_str(&r->answer, RELEASE_REFUSED);
+    return with_file(err, cli_log_append(r, 0, err), r->c->value[CLI_LOG]);
 }
 
 /* The answer, as its host wants it. Fails: EF_E_IO: the caller has left. */
@@ -38192,26 +38194,29 @@ cli_release_serve_one(struct cli *c)
     struct cli_release r = {.c = c, .b = {.lock = -1}, .log = -1};
     ef_err err = {0}, logged = {0};
     ef_status rc;
-    int ready;
+    int called, ready;
 
     if (c->value[CLI_RELEASE_KEY] == NULL || c->value[CLI_LOG] == NULL)
         return cli_usage("--release-key FILE and --log FILE are needed", NULL);
     (void)alarm(CLI_RELEASE_RUN_SEC);
     cli_quiet = c->value[CLI_VERBOSE] == NULL;
     r.step = "SERVICE";
-    rc = cli_release_secret(&r, &err);
+    rc = cli_release_host(&r, &err);
+    called = rc == EF_OK;
+    if (rc == EF_OK)
+        rc = cli_release_secret(&r, &err);
     if (rc == EF_OK && c->value[CLI_ROOT_CERT] != NULL)
         rc = cli_root(&r.root, &r.root_pem, c->value[CLI_ROOT_CERT], &err);
     if (rc == EF_OK)
         rc = cli_log_open(&r.log, c->value[CLI_LOG], &err);
-    if (rc == EF_OK)
-        rc = cli_release_host(&r, &err);
     ready = rc == EF_OK;
     if (ready)
         rc = cli_release_judge(&r, &err);
+    else
+        ef_buf_str(&r.answer, RELEASE_REFUSED);
     if (ready && rc != EF_OK)
         (void)cli_release_refuse(&r, &err, &logged);
-    if (ready && cli_release_send(&r, rc != EF_OK, &logged) != EF_OK &&
+    if (called && cli_release_send(&r, rc != EF_OK, &logged) != EF_OK &&
         rc == EF_OK)
         rc = logged.code;
     cli_release_free(&r);
