@@ -36415,25 +36415,6 @@ cli_draw(const struct cli *c, ef_buf *out, ef_view_format format, ef_err *err)
     return rc;
 }
 
-/* --json: the document as it was signed; else as people read it.
- * Tests: tests/workflow.bats (workflow show). */
-static int
-cli_workflow_show(struct cli *c)
-{
-    ef_buf out;
-    ef_err err = {0};
-    int status;
-
-    if (c->value[CLI_JSON] != NULL)
-        return cli_show(c, CLI_FLOWS);
-    out = cli_stdout(c);
-    if (cli_draw(c, &out, EF_VIEW_TEXT, &err) == EF_OK)
-        return cli_stdout_end(&out);
-    status = cli_fail(&err);
-    ef_buf_free(&out);
-    return status;
-}
-
 /* Draw a workflow: text, dot, svg or html, to a file or standard output. The
  * file appears whole or not at all.
  * Fails: 1 where the file cannot be written: the one that was there stays; 2
@@ -37375,6 +37356,8 @@ cli_release_keygen(struct cli *c)
  * all: a minute is far more than a release takes behind a queue. */
 #define CLI_RELEASE_READ_MS 10000
 #define CLI_RELEASE_RUN_SEC 60
+/* All that a caller hears of any refusal. */
+#define RELEASE_REFUSED "{\"error\":\"refused\"}"
 /* What is looked at of the log at a time: some lines of the longest. */
 #define CLI_LOG_WINDOW ((size_t)64 << 10)
 
@@ -38155,8 +38138,8 @@ cli_release_refuse(struct cli_release *r, const ef_err *why, ef_err *err)
                           .reason = buf_slice(&r->line_text)};
     memcpy(r->line.appconfig, r->ask.appconfig, EF_SHA256_BYTES);
     ef_buf_free(&r->answer);
-    ef_buf_str(&r->answer, "{\"error\":\"refused\"}");
-    return cli_log_append(r, 0, err);
+    ef_buf_str(&r->answer, RELEASE_REFUSED);
+    return with_file(err, cli_log_append(r, 0, err), r->c->value[CLI_LOG]);
 }
 
 /* The answer, as its host wants it. Fails: EF_E_IO: the caller has left. */
@@ -38217,26 +38200,29 @@ cli_release_serve_one(struct cli *c)
     struct cli_release r = {.c = c, .b = {.lock = -1}, .log = -1};
     ef_err err = {0}, logged = {0};
     ef_status rc;
-    int ready;
+    int called, ready;
 
     if (c->value[CLI_RELEASE_KEY] == NULL || c->value[CLI_LOG] == NULL)
         return cli_usage("--release-key FILE and --log FILE are needed", NULL);
     (void)alarm(CLI_RELEASE_RUN_SEC);
     cli_quiet = c->value[CLI_VERBOSE] == NULL;
     r.step = "SERVICE";
-    rc = cli_release_secret(&r, &err);
+    rc = cli_release_host(&r, &err);
+    called = rc == EF_OK;
+    if (rc == EF_OK)
+        rc = cli_release_secret(&r, &err);
     if (rc == EF_OK && c->value[CLI_ROOT_CERT] != NULL)
         rc = cli_root(&r.root, &r.root_pem, c->value[CLI_ROOT_CERT], &err);
     if (rc == EF_OK)
         rc = cli_log_open(&r.log, c->value[CLI_LOG], &err);
-    if (rc == EF_OK)
-        rc = cli_release_host(&r, &err);
     ready = rc == EF_OK;
     if (ready)
         rc = cli_release_judge(&r, &err);
+    else
+        ef_buf_str(&r.answer, RELEASE_REFUSED);
     if (ready && rc != EF_OK)
         (void)cli_release_refuse(&r, &err, &logged);
-    if (ready && cli_release_send(&r, rc != EF_OK, &logged) != EF_OK &&
+    if (called && cli_release_send(&r, rc != EF_OK, &logged) != EF_OK &&
         rc == EF_OK)
         rc = logged.code;
     cli_release_free(&r);
@@ -38252,6 +38238,80 @@ cli_release_serve_one(struct cli *c)
 
 /* --- reading the log --- */
 
+/* One run of an application, in the order of the log. The texts stand in
+ * struct cli_log_runs, which moves: hence offsets. */
+struct cli_log_run {
+    int64_t begun, ended; /* ended 0: not that anybody has said */
+    unsigned char appconfig[EF_SHA256_BYTES], nonce[EF_RELEASE_NONCE_BYTES];
+    size_t app_at, app_n, on_at, on_n;
+};
+
+/* The runs of one workflow. */
+struct cli_log_runs {
+    unsigned char workflow[EF_SHA256_BYTES];
+    ef_buf runs;  /* struct cli_log_run, one behind the other */
+    ef_buf texts; /* names of applications and instances */
+    unsigned char head[EF_SHA256_BYTES];
+};
+
+/* The i-th of them, of its own: a buffer is not aligned. */
+static struct cli_log_run
+cli_log_run_at(const struct cli_log_runs *l, size_t i)
+{
+    struct cli_log_run run;
+
+    memcpy(&run, l->runs.p + i * sizeof run, sizeof run);
+    return run;
+}
+
+/* A run begins: its line names this workflow. Memory that ran out shows in
+ * l->runs or l->texts. */
+static void
+cli_log_begun(struct cli_log_runs *l, const ef_release_line *line)
+{
+    struct cli_log_run run = {.begun = line->time,
+                              .app_at = l->texts.n,
+                              .app_n = line->app.n,
+                              .on_at = l->texts.n + line->app.n,
+                              .on_n = line->instance.n};
+
+    memcpy(run.appconfig, line->appconfig, sizeof run.appconfig);
+    memcpy(run.nonce, line->nonce, sizeof run.nonce);
+    ef_buf_add(&l->texts, line->app.p, line->app.n);
+    ef_buf_add(&l->texts, line->instance.p, line->instance.n);
+    ef_buf_add(&l->runs, &run, sizeof run);
+}
+
+/* A run ends: the one that has its nonce, looked for from the latest on, among
+ * those of its configuration. Another workflow's is not here. */
+static void
+cli_log_ended(struct cli_log_runs *l, const ef_release_line *line)
+{
+    size_t i = l->runs.n / sizeof(struct cli_log_run);
+
+    while (i-- > 0) {
+        struct cli_log_run run = cli_log_run_at(l, i);
+
+        if (memcmp(run.appconfig, line->appconfig, sizeof run.appconfig) != 0 ||
+            memcmp(run.nonce, line->nonce, sizeof run.nonce) != 0)
+            continue;
+        run.ended = line->time;
+        memcpy(l->runs.p + i * sizeof run, &run, sizeof run);
+        return;
+    }
+}
+
+/* One line of the log, for who collects runs. */
+static void
+cli_log_note(struct cli_log_runs *l, const ef_release_line *line)
+{
+    if (line->event == EF_RELEASED &&
+        memcmp(line->workflow, l->workflow, sizeof l->workflow) == 0)
+        cli_log_begun(l, line);
+    else if (line->event == EF_ENDED)
+        cli_log_ended(l, line);
+}
+
 /* What goes through a log, line by line. */
 struct cli_log_reader {
     ef_release_log log;
@@ -38260,7 +38320,8 @@ struct cli_log_reader {
     int has_head; /* --head was given, and */
     int head_met; /* this head was met */
     unsigned char head[EF_SHA256_BYTES];
-    uint64_t stop; /* lines to read; what was added since is left */
+    uint64_t stop;             /* lines to read; what was added since is left */
+    struct cli_log_runs *runs; /* NULL: they are not collected */
 };
 
 /* The first digits of a hash, as people compare them; "-" for none. */
@@ -38313,6 +38374,8 @@ cli_log_line(struct cli_log_reader *l, ef_slice text, ef_err *err)
     if (rc == EF_OK && l->has_head &&
         memcmp(l->log.head, l->head, sizeof l->head) == 0)
         l->head_met = 1;
+    if (rc == EF_OK && l->runs != NULL)
+        cli_log_note(l->runs, &line);
     if (rc == EF_OK && l->out != NULL && l->json) {
         ef_buf_str(l->out, l->log.lines > 1 ? ",\n  " : "\n  ");
         ef_buf_add(l->out, text.p, text.n);
@@ -38416,6 +38479,152 @@ cli_release_log(struct cli *c)
         return cli_stdout_end(&out);
     ef_buf_free(&out);
     return cli_fail(&err);
+}
+
+/* --- workflow show, with what the log knows of its runs --- */
+
+/* A release is a run that has begun; a "done" with its nonce, that it is over.
+ * An enclave that was ended from outside says nothing more: its run is shown
+ * as running, since nobody can tell it from one that is. */
+
+/* The log's runs of l->workflow. A log that is not whole is refused: who could
+ * take a line out could let a run disappear.
+ * UNTRUSTED: the file. Fails: EF_E_AUTH (err->line), EF_E_IO, EF_E_MEMORY.
+ * Fuzz: fuzz/fuzz_release_log.c. Tests: tests/release.bats. */
+static ef_status
+cli_log_collect(struct cli_log_runs *l, const char *path, ef_err *err)
+{
+    struct cli_log_reader reader = {.stop = UINT64_MAX, .runs = l};
+    int fd = -1;
+    ef_status rc = file_open(&fd, path, err);
+
+    if (rc == EF_OK)
+        rc = with_file(err, cli_log_read(&reader, fd, err), path);
+    if (rc == EF_OK && (l->runs.failed || l->texts.failed))
+        rc = reject_memory(err);
+    memcpy(l->head, reader.log.head, sizeof l->head);
+    file_close(fd);
+    return rc;
+}
+
+/* A line for each run:
+ *     app: ran 2026-01-02T10:00:00Z on i-...-enc..., ended 2026-01-02T10:07:00Z
+ *     app: running since 2026-01-02T11:00:00Z on i-...-enc...
+ * and the log's head, so that what is shown can be compared with another's. */
+static void
+cli_log_runs_text(ef_buf *out, const struct cli_log_runs *l)
+{
+    size_t i, n = l->runs.n / sizeof(struct cli_log_run);
+    char when[EF_TIME_BYTES];
+
+    ef_buf_str(out, "\nRuns, by the release log with the head ");
+    doc_add_hash(out, l->head);
+    ef_buf_str(out, n == 0 ? ":\n  none yet\n" : ":\n");
+    for (i = 0; i < n; i++) {
+        struct cli_log_run run = cli_log_run_at(l, i);
+
+        ef_buf_str(out, "  ");
+        ef_buf_add(out, l->texts.p + run.app_at, run.app_n);
+        ef_time_format(when, run.begun, 0);
+        buf_printf(out,
+                   run.ended != 0 ? ": ran %s on " : ": running since %s on ",
+                   when);
+        ef_buf_add(out, l->texts.p + run.on_at, run.on_n);
+        ef_time_format(when, run.ended, 0);
+        if (run.ended != 0)
+            buf_printf(out, ", ended %s", when);
+        ef_buf_byte(out, '\n');
+    }
+}
+
+/* ,"head":"...","runs":[{"app":...,"begun":...,"ended":...,"instance":...}]
+ * "ended" is left out of one that nobody has said to be over. */
+static void
+cli_log_runs_json(ef_buf *out, const struct cli_log_runs *l)
+{
+    size_t i, n = l->runs.n / sizeof(struct cli_log_run);
+
+    ef_buf_str(out, ",\"head\":\"");
+    doc_add_hash(out, l->head);
+    ef_buf_str(out, "\",\"runs\":[");
+    for (i = 0; i < n; i++) {
+        struct cli_log_run run = cli_log_run_at(l, i);
+
+        ef_buf_str(out, i > 0 ? ",{\"app\":" : "{\"app\":");
+        ef_json_quote(out, slice(l->texts.p + run.app_at, run.app_n));
+        buf_printf(out, ",\"begun\":%lld", (long long)run.begun);
+        if (run.ended != 0)
+            buf_printf(out, ",\"ended\":%lld", (long long)run.ended);
+        ef_buf_str(out, ",\"instance\":");
+        ef_json_quote(out, slice(l->texts.p + run.on_at, run.on_n));
+        ef_buf_byte(out, '}');
+    }
+    ef_buf_byte(out, ']');
+}
+
+/* The workflow as `workflow show` has it, with its runs behind it.
+ * In text the page comes first; in JSON the runs are members of the object.
+ * Fails: as its parts; nothing is printed then. Tests: tests/release.bats. */
+static ef_status
+cli_show_runs(const struct cli *c, ef_buf *out, ef_err *err)
+{
+    struct cli_log_runs l = {.head = {0}};
+    struct cli_book b = {.lock = -1};
+    const ef_doc *doc = NULL;
+    ef_buf all = {0};
+    ef_json json = {.nodes = NULL};
+    ef_status rc = cli_book_open(c, &b, 0, err);
+
+    if (rc == EF_OK)
+        rc = cli_find(&b, CLI_FLOWS, c->args[0], &doc, err);
+    if (rc == EF_OK) {
+        memcpy(l.workflow, doc->hash, sizeof l.workflow);
+        rc = cli_log_collect(&l, c->value[CLI_LOG], err);
+    }
+    if (rc == EF_OK && c->value[CLI_JSON] == NULL) {
+        rc = cli_draw(c, out, EF_VIEW_TEXT, err);
+        cli_log_runs_text(out, &l);
+    } else if (rc == EF_OK) {
+        cli_json_doc(&all, &b, doc);
+        all.n -= all.n > 0; /* the brace: more members follow */
+        cli_log_runs_json(&all, &l);
+        ef_buf_byte(&all, '}');
+        rc = buf_status(&all, err);
+        if (rc == EF_OK)
+            rc = ef_json_parse(&json, buf_slice(&all), err);
+        if (rc == EF_OK)
+            ef_json_print(&json, 0, 0, out);
+        ef_buf_byte(out, '\n');
+    }
+    ef_json_free(&json);
+    ef_buf_free(&all);
+    ef_buf_free(&l.runs);
+    ef_buf_free(&l.texts);
+    cli_book_close(&b);
+    return rc;
+}
+
+/* --json: the document as it was signed; else as people read it.
+ * --log adds what the release log knows of its runs. 3 for a log that is not
+ * whole. Tests: tests/workflow.bats (workflow show), tests/release.bats. */
+static int
+cli_workflow_show(struct cli *c)
+{
+    ef_buf out;
+    ef_err err = {0};
+    ef_status rc;
+    int status;
+
+    if (c->value[CLI_JSON] != NULL && c->value[CLI_LOG] == NULL)
+        return cli_show(c, CLI_FLOWS);
+    out = cli_stdout(c);
+    rc = c->value[CLI_LOG] != NULL ? cli_show_runs(c, &out, &err)
+                                   : cli_draw(c, &out, EF_VIEW_TEXT, &err);
+    if (rc == EF_OK)
+        return cli_stdout_end(&out);
+    status = cli_fail(&err);
+    ef_buf_free(&out);
+    return status;
 }
 
 /* --- run --- */
@@ -40599,12 +40808,12 @@ static const struct cli_command cli_commands[] = {
      {CLI_ID, CLI_WORKSPACE}},
     /* for a terminal */
     {"workflow show",
-     "WORKFLOW",
-     "print a draft or workflow, and who has approved it",
+     "[--log FILE] WORKFLOW",
+     "print a draft or workflow, who has approved it, and its runs",
      cli_workflow_show,
      1,
      1,
-     {CLI_ID, CLI_WORKSPACE, CLI_JSON}},
+     {CLI_ID, CLI_WORKSPACE, CLI_LOG, CLI_JSON}},
     /* drafts that were replaced are left out */
     {"workflow list",
      "",

@@ -205,6 +205,10 @@ WRAP(int, -1, fstatat, (int dir, const char *path, struct stat *st, int flags),
 WRAP(int, -1, access, (const char *path, int mode), (path, mode))
 WRAP(int, -1, faccessat, (int dir, const char *path, int mode, int flags),
      (dir, path, mode, flags))
+WRAP(int, -1, accept4, (int fd, struct sockaddr *a, socklen_t *n, int flags),
+     (fd, a, n, flags))
+WRAP(int, -1, getsockopt, (int fd, int level, int name, void *p, socklen_t *n),
+     (fd, level, name, p, n))
 WRAP(off_t, -1, lseek, (int fd, off_t at, int whence), (fd, at, whence))
 WRAP(int, -1, ftruncate, (int fd, off_t n), (fd, n))
 WRAP(int, -1, fsync, (int fd), (fd))

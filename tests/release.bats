@@ -439,6 +439,33 @@ PY
     grep -qF LOG_BROKEN told
 }
 
+@test "workflow show: what runs since when and where, and what has ended" {
+    "$ENCFLOW" workflow show --log /dev/null study >shown
+    grep -qxF "  none yet" shown
+    enclave story "exec:$SERVE" "$ID" >said
+    "$ENCFLOW" workflow show --log log study >shown
+    grep -E "^  app: running since 20[^ ]+Z on i-[0-9a-f-]+enc" shown
+    whole "exec:$SERVE"
+    "$ENCFLOW" workflow show --log log study >shown
+    [ "$(grep -c "^  app: running since " shown)" -eq 1 ]
+    grep -E "^  app: ran 20[^ ]+Z on i-[^ ]+, ended 20[^ ]+Z" shown
+    "$ENCFLOW" workflow show --json --log log study >one.json
+    "$ENCFLOW" json -r /runs/1/app one.json | grep -x app
+    "$ENCFLOW" json /runs/1/ended one.json
+    run -4 "$ENCFLOW" json /runs/0/ended one.json
+    [ "$("$ENCFLOW" json -r /hash one.json)" = "$(<flow)" ]
+    echo x >>log
+    run -3 "$ENCFLOW" workflow show --log log study
+    [[ $output == *"line 4"* ]]
+}
+
+@test "a log on a full disk: nothing is released" {
+    local said
+    said=$(enclave story "exec:${SERVE/--log log/--log /dev/full} 2>told" "$ID")
+    [ "$said" = refused ]
+    grep -qF "No space left" told
+}
+
 @test "usage, a key of another kind, no log" {
     run -2 "$ENCFLOW" release serve-one
     run -4 "$ENCFLOW" release serve-one --release-key rel.pub --log log
