@@ -178,6 +178,40 @@ END
     run_examples "$RELEASE" 3>&-
 }
 
+@test "hosting: nginx and systemd take what encflow-release(1) has for them" {
+    section HOSTING "$RELEASE" | sed -n 's/^           //p' >hosting
+    encflow release keygen -o release.pem >release.pub
+    # The script, where the page says that it is, but for the folder.
+    sed -n '/^#!/,/release\.log$/p' hosting |
+        sed "s,/var/lib/encflow,$PWD," >script
+    chmod +x script
+    printf '{"request":"nonce","version":1}' >request
+    GATEWAY_INTERFACE=CGI/1.1 REQUEST_METHOD=POST CONTENT_LENGTH=31 ./script \
+        <request >answer
+    head -n 1 answer | same - <(printf 'Status: 200 OK\r\n')
+    tail -n 1 answer | encflow json -r /nonce >nonce
+    # nginx's part, in a whole configuration
+    cp /etc/nginx/fastcgi_params .
+    {
+        printf 'pid %s/pid; error_log stderr; events {} http {\n' "$PWD"
+        printf 'access_log off; server { listen 127.0.0.1:1;\n'
+        sed -n '/^location/,/^}/p' hosting
+        printf '} }\n'
+    } >nginx.conf
+    grep -q fastcgi_pass nginx.conf
+    /usr/sbin/nginx -t -q -c "$PWD/nginx.conf" -p "$PWD"
+    command -v systemd-analyze || skip "no systemd to ask about the units"
+    sed -n '/^\[Socket\]/,/^WantedBy/p' hosting >encflow-release.socket
+    sed -n '/^\[Service\]/,/release\.log$/p' hosting |
+        sed "s,/usr/local/bin,$PWD/bin," >encflow-release@.service
+    grep -q '^Accept=yes' encflow-release.socket
+    grep -q '^ExecStart=' encflow-release@.service
+    run systemd-analyze verify ./encflow-release.socket \
+        ./encflow-release@.service
+    # of other units of the machine's it may complain
+    if grep encflow <<<"$output"; then return 1; fi
+}
+
 @test "formats of encflow-release(1): log, answer and receipt are as it says" {
     enclave
     run_examples "$RELEASE" 3>&-
