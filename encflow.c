@@ -29556,8 +29556,11 @@ ef_receipt_parse(ef_json *json, ef_buf *doc,
     if (rc == EF_OK && bytes == NULL)
         rc = reject_memory(err);
     if (rc == EF_OK)
-        rc = ef_base64_decode(bytes, &n,
-                              json_inside(json, doc_at(json, "document")), err);
+        rc = with_member(
+            err,
+            ef_base64_decode(bytes, &n,
+                             json_inside(json, doc_at(json, "document")), err),
+            "/document");
     if (rc == EF_OK) {
         ef_buf_add(doc, bytes, n);
         rc = buf_status(doc, err);
@@ -29566,6 +29569,12 @@ ef_receipt_parse(ef_json *json, ef_buf *doc,
         const ef_json_node *node = &json->nodes[doc_at(json, names[i])];
 
         part[i] = slice(json->text.p + node->at, node->n);
+        /* callers read them as they stand; the rules saw them decoded */
+        if (i != 1 && node->n != 2 * EF_SHA256_BYTES + 2)
+            rc = with_member(err,
+                             reject(err, EF_E_FORMAT, EF_NOWHERE,
+                                    "a hash that is written with escapes"),
+                             i == 0 ? "/appconfig" : "/output");
     }
     if (rc == EF_OK)
         rc = receipt_hash(user_data, part[0], part[1], part[2], err);

@@ -9,15 +9,18 @@
  *          more came is told; a result reads, in pieces of any size and from
  *          any place, as jansson renders it; it parses to the same; a text is
  *          a result where jansson finds the members, the streams in strict
- *          base64 (OpenSSL's), a return code of -127 to 255.
+ *          base64 (OpenSSL's), a return code of -127 to 255. A receipt is read
+ *          back as it stands; the hash of a result is OpenSSL's, of its text
+ *          without one.
  * Covers   ef_result_size ef_result_read ef_result_parse res_split
  *          res_piece_size res_base64 res_returncode res_check_stream res_check
- *          res_stream run_capture
+ *          res_stream res_receipt ef_result_hash run_capture
  * Seeds    vectors/result.txt    Dict  fuzz/dict/result.dict
  */
 #define main encflow_main
 #include "../encflow.c"
 #include <jansson.h>
+#include <openssl/sha.h>
 
 #include "twin.h"
 
@@ -157,6 +160,10 @@ parsed(ef_slice text, const json_t *document, int known)
 
     if (rc == EF_OK) {
         FUZZ_ASSERT(!known || twin_good(document, &r));
+        FUZZ_ASSERT(!known ||
+                    (r.receipt.n > 0) ==
+                        (json_object_get(document, "attestation") != NULL));
+        r.receipt.n = 0; /* of the text itself, and not as jansson has it */
         written(&r, 0);
     } else {
         fuzz_refused(rc, &err, text.n);
@@ -190,6 +197,38 @@ parse(ef_slice text)
     json_decref(document);
 }
 
+/* A receipt is one member more, which is read back as it stands, and is not
+ * in what it speaks of. */
+static void
+with_receipt(const ef_result *r, uint32_t seed)
+{
+    static const char *const some[] = {"{}", "{\"output\": [\"\\\"}\"]}",
+                                       "null", "\"\""};
+    unsigned char digest[EF_SHA256_BYTES], is[EF_SHA256_BYTES];
+    ef_result with = *r, back;
+    uint64_t n = ef_result_size(r);
+    unsigned char *all = fuzz_block(NULL, (size_t)n);
+
+    ef_result_read(r, 0, all, (size_t)n);
+    SHA256(all, (size_t)n, digest);
+    free(all);
+    with.receipt = slice_str(some[seed % 4]);
+    ef_result_hash(is, &with);
+    FUZZ_ASSERT(memcmp(is, digest, sizeof is) == 0);
+    FUZZ_ASSERT(ef_result_size(&with) == n + 17 + with.receipt.n);
+    n = ef_result_size(&with);
+    all = fuzz_block(NULL, (size_t)n);
+    ef_result_read(&with, 0, all, (size_t)n);
+    read_pieces(&with, (const char *)all, (size_t)n, seed);
+    FUZZ_ASSERT(ef_result_parse(&back, all, (size_t)n, NULL) == EF_OK);
+    FUZZ_ASSERT(twin_same(back.receipt, with.receipt.p, with.receipt.n));
+    FUZZ_ASSERT(twin_same(back.out, r->out.p, r->out.n));
+    FUZZ_ASSERT(twin_same(back.err, r->err.p, r->err.n));
+    ef_result_hash(is, &back);
+    FUZZ_ASSERT(memcmp(is, digest, sizeof is) == 0);
+    free(all);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -199,7 +238,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int code = fuzz_byte(&in);
     void *all, *block;
     ef_slice bytes = fuzz_rest(&in, &block);
-    ef_result r = {0, bytes, {NULL, 0}};
+    ef_result r = {0, bytes, {NULL, 0}, {NULL, 0}};
 
     r.returncode = code < 128 ? 2 * code : code < 255 ? 127 - code : 255;
     all = fuzz_block(data, size);
@@ -208,6 +247,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     FUZZ_REACHED();
     capture(bytes, room % (bytes.n + 9));
     written(&r, seed);
+    with_receipt(&r, seed);
     parse(slice(all, size));
     free(all);
     free(block);

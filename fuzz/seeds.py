@@ -246,6 +246,15 @@ def result_seeds():
                 u32(i * 7), i)
 
 
+def receipt_seeds():
+    for r in records("receipts.txt"):
+        if len(r["text"]) < 8192:
+            yield r["id"], r["text"]
+    for r in records("result.txt"):
+        if "receipt" in r:
+            yield "result-" + r["id"], r["receipt"]
+
+
 def location_seeds():
     for r in records("locations.txt"):
         yield r["id"], r["url"]
@@ -1090,6 +1099,7 @@ TARGETS = {
     "certificate": certificate_seeds,
     "eif": eif_seeds,
     "measurement": measurement_seeds,
+    "receipt": receipt_seeds,
     "release": release_seeds,
     "release_log": release_log_seeds,
     "markdown": markdown_seeds,

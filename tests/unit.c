@@ -1073,6 +1073,7 @@ static void
 each_result(const struct vec_rec *r)
 {
     unsigned char *json = copy(vec_bytes(r, "json"));
+    unsigned char hash[EF_SHA256_BYTES];
     size_t n = vec_bytes(r, "json").n;
     ef_result res = {0};
     ef_err err = {0};
@@ -1087,6 +1088,9 @@ each_result(const struct vec_rec *r)
             CHECK_INT(res.returncode, vec_int(r, "returncode"));
             CHECK_BYTES(res.out.p, res.out.n, vec_bytes(r, "out"));
             CHECK_BYTES(res.err.p, res.err.n, vec_bytes(r, "err"));
+            CHECK_BYTES(res.receipt.p, res.receipt.n, vec_bytes(r, "receipt"));
+            ef_result_hash(hash, &res);
+            CHECK_BYTES(hash, sizeof hash, vec_bytes(r, "digest"));
             if (strcmp(vec_word(r, "op"), "both") == 0)
                 check_result_pieces(&res, vec_bytes(r, "json"));
         }
@@ -1096,7 +1100,7 @@ each_result(const struct vec_rec *r)
 
 static const char result_fields[] =
     "id source why? op expect:status place:text? at:int? msg:text? "
-    "returncode:int? out:hex? err:hex? json:text";
+    "returncode:int? out:hex? err:hex? receipt:text? digest:hex? json:text";
 
 static void
 test_result(void **state)
@@ -3056,8 +3060,10 @@ test_result_pieces(void **state)
     seed(7);
     for (size_t n = 0; n < 60; n++) {
         unsigned char *out = block(n), *err_bytes = block(n * 7 % 13);
-        ef_result res = {n % 3 == 0 ? 0 : (int)(next64() % 256), slice(out, n),
-                         slice(err_bytes, n * 7 % 13), {NULL, 0}};
+        ef_result res = {n % 3 == 0 ? 0 : (int)(next64() % 256),
+                         slice(out, n),
+                         slice(err_bytes, n * 7 % 13),
+                         {NULL, 0}};
         size_t size = (size_t)ef_result_size(&res);
         unsigned char *json = block(size), *again;
         ef_result back = {0};
@@ -3088,6 +3094,55 @@ test_result_pieces(void **state)
         free(err_bytes);
         free(json);
         free(again);
+    }
+    done();
+}
+
+/* A receipt is behind the streams, and is not in what it speaks of. */
+static void
+test_result_receipt(void **state)
+{
+    static const char receipt[] = "{\"a\": \"}\"}";
+    unsigned char with[EF_SHA256_BYTES], without[EF_SHA256_BYTES];
+    unsigned char digest[EF_SHA256_BYTES], *json, *again;
+
+    (void)state;
+    seed(9);
+    for (size_t n = 0; n < 40; n++) {
+        unsigned char *bytes = block(2 * n);
+        ef_result res = {0, {NULL, 0}, {NULL, 0}, {NULL, 0}};
+        ef_result back;
+        size_t size;
+
+        fill(bytes, 2 * n);
+        res.returncode = (int)n;
+        res.out = slice(bytes, n);
+        res.err = slice(bytes + n, n);
+        ef_result_hash(without, &res);
+        size = (size_t)ef_result_size(&res);
+        json = block(size);
+        ef_result_read(&res, 0, json, size);
+        ef_sha256(digest, json, size);
+        CHECK_BYTES(digest, sizeof digest, slice(without, sizeof without));
+        free(json);
+        res.receipt = text(receipt);
+        ef_result_hash(with, &res);
+        CHECK_BYTES(with, sizeof with, slice(without, sizeof without));
+        CHECK_INT(ef_result_size(&res), size + strlen(receipt) + 17);
+        size = (size_t)ef_result_size(&res);
+        json = block(size);
+        ef_result_read(&res, 0, json, size);
+        check_result_pieces(&res, slice(json, size));
+        again = copy(slice(json, size));
+        CHECK_INT(ef_result_parse(&back, again, size, NULL), EF_OK);
+        CHECK_BYTES(back.receipt.p, back.receipt.n, text(receipt));
+        CHECK_BYTES(back.out.p, back.out.n, res.out);
+        CHECK_BYTES(back.err.p, back.err.n, res.err);
+        ef_result_hash(with, &back);
+        CHECK_BYTES(with, sizeof with, slice(without, sizeof without));
+        free(json);
+        free(again);
+        free(bytes);
     }
     done();
 }
@@ -5740,6 +5795,149 @@ test_appconfigs(void **state)
     done();
 }
 
+/* What is parsed is what ef_receipt_begin writes, and its caller's end. */
+static void
+check_receipt_begin(const ef_json *json, ef_slice doc,
+                    const unsigned char user_data[EF_SHA256_BYTES])
+{
+    unsigned char id[EF_SHA256_BYTES], is[EF_SHA256_BYTES];
+    unsigned char output[EF_SHA256_BYTES], said[EF_SHA256_BYTES];
+    unsigned char *base64 = block(EF_BASE64_BYTES(doc.n));
+    ef_slice inputs = {0};
+    ef_json again;
+    ef_buf out = {0}, bytes = {0};
+    ef_err err = {0};
+    uint32_t i;
+
+    for (i = 1; i < json->nodes[0].end; i = json->nodes[i].end) {
+        const ef_json_node *node = &json->nodes[i];
+        ef_slice value = slice(json->text.p + node->at, node->n);
+
+        if (node->type == EF_JSON_OBJECT)
+            inputs = value;
+        else if (ef_json_member(json, 0, text("appconfig")) == i)
+            CHECK_INT(
+                ef_hex_decode(id, sizeof id, slice(value.p + 1, 64), NULL),
+                EF_OK);
+        else if (ef_json_member(json, 0, text("output")) == i)
+            CHECK_INT(ef_hex_decode(output, sizeof output,
+                                    slice(value.p + 1, 64), NULL),
+                      EF_OK);
+    }
+    CHECK_STATUS(ef_receipt_begin(&out, is, id, inputs, output, &err), EF_OK,
+                 &err);
+    CHECK_BYTES(is, sizeof is, slice(user_data, EF_SHA256_BYTES));
+    ef_base64_encode((char *)base64, doc.p, doc.n);
+    ef_buf_str(&out, ",\"document\":\"");
+    ef_buf_add(&out, base64, EF_BASE64_BYTES(doc.n));
+    ef_buf_str(&out, "\"}");
+    CHECK_STATUS(
+        ef_receipt_parse(&again, &bytes, said, slice(out.p, out.n), &err),
+        EF_OK, &err);
+    CHECK_BYTES(said, sizeof said, slice(user_data, EF_SHA256_BYTES));
+    CHECK_BYTES(bytes.p, bytes.n, doc);
+    ef_json_free(&again);
+    ef_buf_free(&out);
+    ef_buf_free(&bytes);
+    free(base64);
+}
+
+static void
+each_receipt(const struct vec_rec *r)
+{
+    ef_slice t = vec_bytes(r, "text");
+    unsigned char *p = copy(t), user_data[EF_SHA256_BYTES];
+    ef_json json;
+    ef_buf doc = {0};
+    ef_err err = {0};
+    ef_status rc;
+
+    rec = r;
+    rc = ef_receipt_parse(&json, &doc, user_data, slice(p, t.n), &err);
+    if (CHECK_STATUS(rc, vec_status(r, "expect"), &err)) {
+        if (rc != EF_OK) {
+            CHECK_REFUSAL(r, &err);
+        } else {
+            CHECK_BYTES(user_data, sizeof user_data, vec_bytes(r, "user_data"));
+            CHECK_BYTES(doc.p, doc.n, vec_bytes(r, "document"));
+            check_receipt_begin(&json, slice(doc.p, doc.n), user_data);
+        }
+    }
+    ef_json_free(&json);
+    ef_json_free(&json);
+    CHECK_INT(ef_receipt_parse(&json, &doc, user_data, slice(p, t.n), NULL),
+              rc);
+    ef_json_free(&json);
+    ef_buf_free(&doc);
+    free(p);
+}
+
+static void
+test_receipts(void **state)
+{
+    static const unsigned char id[EF_SHA256_BYTES] = {1};
+    unsigned char user_data[EF_SHA256_BYTES];
+    ef_buf out = {0};
+
+    (void)state;
+    vec_run("vectors/receipts.txt",
+            "id source why? expect:status place:text? at:int? msg:text? "
+            "user_data:hex? document:hex? text:text",
+            each_receipt);
+    rec = NULL;
+    CHECK_INT(ef_receipt_begin(&out, user_data, id, text("{"), id, NULL),
+              EF_E_FORMAT);
+    ef_buf_free(&out);
+    done();
+}
+
+/* Each approved measurement with the PCR16 of this very configuration. */
+static void
+test_appconfig_pcrs(void **state)
+{
+    unsigned char id[EF_SHA256_BYTES], bound[EF_PCR_BYTES];
+    ef_buf config = {0};
+    ef_pcr_set *sets;
+    ef_json json;
+    size_t n, k;
+
+    (void)state;
+    memset(id, 0x5a, sizeof id);
+    ef_pcr_extended(bound, slice(id, sizeof id));
+    ef_buf_str(&config, "{\"measurements\":[");
+    for (k = 0; k < 3; k++) {
+        ef_buf_str(&config, k > 0 ? ",{" : "{");
+        for (int pcr = 0; pcr < 3 + (int)k % 2; pcr++) {
+            char digit = (char)('a' + (int)k + pcr);
+            char name[16];
+
+            /* k = 1 has PCR8, too */
+            snprintf(name, sizeof name, "%s\"PCR%d\":\"", pcr > 0 ? "," : "",
+                     pcr == 3 ? 8 : pcr);
+            ef_buf_str(&config, name);
+            for (int i = 0; i < 2 * EF_PCR_BYTES; i++)
+                ef_buf_byte(&config, (unsigned char)digit);
+            ef_buf_byte(&config, '"');
+        }
+        ef_buf_byte(&config, '}');
+    }
+    ef_buf_str(&config, "]}");
+    assert_int_equal(ef_json_parse(&json, slice(config.p, config.n), NULL),
+                     EF_OK);
+    assert_int_equal(ef_appconfig_pcrs(&sets, &n, &json, id, NULL), EF_OK);
+    CHECK_INT(n, 3);
+    for (k = 0; k < n; k++) {
+        CHECK_INT(sets[k].mask, k == 1 ? 0x10107 : 0x10007);
+        CHECK_INT(sets[k].pcr[0][0], 0x11 * (0xa + k));
+        CHECK_INT(sets[k].pcr[2][47], 0x11 * (0xc + k));
+        CHECK_BYTES(sets[k].pcr[16], EF_PCR_BYTES, slice(bound, sizeof bound));
+    }
+    free(sets);
+    ef_json_free(&json);
+    ef_buf_free(&config);
+    done();
+}
+
 /* For test_guard_pages. */
 static void
 feed_workflow(ef_slice in)
@@ -5747,6 +5945,8 @@ feed_workflow(ef_slice in)
     static const char name[] =
         "0000000000000000000000000000000000000000000000000000000000000000";
     ef_workspace ws = {0};
+    unsigned char user_data[EF_SHA256_BYTES];
+    ef_buf out = {0};
     ef_json json;
     ef_doc doc;
     ef_err err = {0};
@@ -5755,6 +5955,9 @@ feed_workflow(ef_slice in)
     ok += ef_doc_parse(&doc, in, &err) == EF_OK;
     ok += ef_appconfig_parse(&json, in, &err) == EF_OK;
     ef_json_free(&json);
+    ok += ef_receipt_parse(&json, &out, user_data, in, &err) == EF_OK;
+    ef_json_free(&json);
+    ef_buf_free(&out);
     ok +=
         ef_workspace_add(&ws, slice(name, sizeof name - 1), in, &err) == EF_OK;
     ok += ef_workspace_add(&ws, in, in, &err) == EF_OK;
@@ -6068,6 +6271,7 @@ main(void)
         cmocka_unit_test(test_credentials_freed),
         cmocka_unit_test(test_result),
         cmocka_unit_test(test_result_pieces),
+        cmocka_unit_test(test_result_receipt),
         cmocka_unit_test(test_sha256),
         cmocka_unit_test(test_hmac),
         cmocka_unit_test(test_sigv4),
@@ -6115,6 +6319,8 @@ main(void)
         cmocka_unit_test(test_documents),
         cmocka_unit_test(test_states),
         cmocka_unit_test(test_appconfigs),
+        cmocka_unit_test(test_receipts),
+        cmocka_unit_test(test_appconfig_pcrs),
         cmocka_unit_test(test_workspace_full),
         cmocka_unit_test(test_appconfig_large),
         cmocka_unit_test(test_credentials_open),
