@@ -26207,7 +26207,10 @@ eif_crc(uint32_t crc, const unsigned char *p, size_t n)
     return crc;
 }
 
-/* SHA-384 of a text. Source: FIPS 180-4. Tests: vectors/attestations.txt. */
+/* SHA-384 of a text. Source: FIPS 180-4. Tests: vectors/attestations.txt.
+ * Of what a certificate's issuer has signed, before the signature is asked for;
+ * the document's own is hashed piece by piece (att_signed_hash). Nothing that
+ * comes here is secret. */
 static void
 sha384(unsigned char out[EF_SHA384_BYTES], ef_slice in)
 {
@@ -26976,7 +26979,11 @@ static const unsigned char rsa_spki_tail[] = {0x02, 0x03, 0x01, 0x00, 0x01};
 /* x of n bytes to out of cap bytes, zeros before it: a number that may have
  * come out shorter than the others. Secret: x and out; n, which shows that one
  * exponent in 256 is short, is public enough for one that lives a minute.
- * Pre: n <= cap. */
+ * Pre: n <= cap.
+ * Example: 7 bytes into 128 are 121 zeros and the 7. Without the zeros a short
+ * number would be read as a larger one, and the key would decrypt nothing.
+ * BearSSL tells a size for each number; in ef_rsa_key sizes are fixed, so that
+ * its layout is one. */
 static void
 rsa_number(unsigned char *out, size_t cap, const unsigned char *x, size_t n)
 {
@@ -26985,6 +26992,8 @@ rsa_number(unsigned char *out, size_t cap, const unsigned char *x, size_t n)
 }
 
 /* Where BearSSL looks for key's parts.
+ * The modulus is not among them: who has p and q has it. Private operations go
+ * by the Chinese remainder theorem: that is why dp, dq and iq are kept.
  * Secret: they stay where they are. Pre: key outlives what is returned. */
 static br_rsa_private_key
 rsa_private(ef_rsa_key *key)
@@ -27005,6 +27014,11 @@ rsa_private(ef_rsa_key *key)
 /* A generator of random bytes (HMAC-DRBG, SP 800-90A), since that is what
  * BearSSL makes keys from. Its seed is the kernel's, 384 bits: more than an
  * RSA key of this size is worth.
+ * What an attacker gains where this is weak: the primes, hence the data's key,
+ * of all that KMS has encrypted to the document's key. So there is no second
+ * source, nor one that is seeded by the clock. Post: the seed is wiped, also
+ * after a failure; rng can be predicted by whoever reads it, and lives as long
+ * as ef_rsa_new.
  * Secret: rng. Fails: EF_E_IO. */
 static ef_status
 rsa_random(br_hmac_drbg_context *rng, ef_err *err)
@@ -27022,6 +27036,11 @@ rsa_random(br_hmac_drbg_context *rng, ef_err *err)
  * highest bits are set: so p, q and n have exactly their sizes. It says no to
  * sizes and exponents that it cannot do, and 2048 and 65537 are not those. A
  * second or so on a slow machine; a run makes one.
+ * Post: after a failure key is zeros, so that no old key stands where a new one
+ * was asked for. Why a new one for each run: what is encrypted to it can be
+ * opened as long as the key is somewhere. It is never written to a file, and
+ * goes with the enclave. The sizes are BearSSL's own macros, so that its
+ * buffers are as large as it wants them.
  *
  * Secret: key, in ef_secret_alloc memory; s, wiped. Fails: EF_E_IO.
  * Source: FIPS 186-4 B.3. Tests: tests/unit.c (test_rsa),
@@ -27056,6 +27075,12 @@ ef_rsa_new(ef_rsa_key *key, ef_err *err)
 
 /* The public key as KMS wants it in the document: SubjectPublicKeyInfo, whose
  * hash KMS's answer names as its receiver. Only n of key is looked at.
+ *
+ *   30 82 01 22 | 30 0d rsaEncryption NULL | 03 82 01 0f 00
+ *   30 82 01 0a | 02 82 01 01 00 n | 02 03 01 00 01
+ *
+ * Both numbers have their fixed sizes since n's highest bit is set: a shorter n
+ * would need other lengths than those of the table. ef_rsa_new's has it.
  * Source: RFC 5280 4.1, RFC 8017 A.1.1. Tests: vectors/cms.txt. */
 void
 ef_rsa_spki(unsigned char out[EF_RSA_SPKI_BYTES], const ef_rsa_key *key)
@@ -27090,7 +27115,10 @@ static const unsigned char cms_aes[] = {0x30, 0x1d, 0x06, 0x09, 0x60,
 #define CMS_BLOCK_BYTES 16 /* AES's, and the initialization vector's */
 
 /* Where a reader is in a CMS: the next byte, and the end of the innermost
- * value whose length was told before it. */
+ * value whose length was told before it.
+ * Post: at <= end <= in.n always. A value of indefinite length has no end of
+ * its own that is known beforehand: while one is read, end is that of what is
+ * around it, and the two zeros are looked for by cms_leave. */
 struct cms_reader {
     ef_slice in;
     size_t at, end;
@@ -27098,21 +27126,30 @@ struct cms_reader {
 };
 
 /* A value that was entered: the end of what is around it, and whether two
- * zeros end it (an indefinite length). */
+ * zeros end it (an indefinite length).
+ * One of these for each value that is open, on the stack of who entered it:
+ * five at most, since every level is a line of code. There is no recursion that
+ * a CMS could drive. */
 struct cms_level {
     size_t end;
     int open;
 };
 
 /* What a CMS says, taken out of it. text is what came encrypted, its pieces
- * put together: at most as long as the CMS. */
+ * put together: at most as long as the CMS.
+ * Secret: text, once it was decrypted where it stands; key and iv are views of
+ * the CMS, which anybody may have. Six KiB, on ef_cms_open's stack, wiped by
+ * it. */
 struct cms_parts {
     ef_slice key, iv; /* EF_RSA_BYTES, CMS_BLOCK_BYTES */
     size_t n;
     unsigned char text[EF_MAX_CMS_BYTES];
 };
 
-/* Something else stands at the reader's place than KMS sends there. */
+/* Something else stands at the reader's place than KMS sends there.
+ * Where is all that is told: which rule it was does not help who has the bytes,
+ * and of KMS's own answers in the tests none gets here. The same for a CMS that
+ * is cut short. */
 static ef_status
 cms_bad(const struct cms_reader *r)
 {
@@ -27120,7 +27157,9 @@ cms_bad(const struct cms_reader *r)
                   "not a CMS EnvelopedData as KMS sends it");
 }
 
-/* What is left of the innermost value whose end is known. */
+/* What is left of the innermost value whose end is known.
+ * Never past a known end, so that no part reads what stands behind its parent.
+ * Pre: r->at <= r->end. */
 static ef_slice
 cms_rest(const struct cms_reader *r)
 {
@@ -27130,6 +27169,11 @@ cms_rest(const struct cms_reader *r)
 /* Step into a value with this tag. Of the two forms of length 80 says that
  * two zeros end it; the other one is read as DER has it, so that nothing can
  * be written in more ways than KMS has.
+ *
+ *   30 80 ...      entered; two zeros have to end it
+ *   30 82 01 00    entered, where 256 bytes follow
+ *   30 81 20       refused: 20 alone is the shortest form (X.690 10.1)
+ *   30 84 ...      refused: within the limit two length bytes will do
  *
  * UNTRUSTED: r->in. Post: r->at <= r->end <= r->in.n; as before on failure.
  * Fails: EF_E_FORMAT. Source: X.690 8.1.3. Fuzz: fuzz/fuzz_cms.c.
@@ -27157,6 +27201,10 @@ cms_enter(struct cms_reader *r, unsigned tag, struct cms_level *level)
 }
 
 /* Step out of the value that was entered last: nothing of it may be left.
+ * Pre: what was entered in it was left. Of a known length at has to be at end;
+ * else bytes would be in the CMS that nobody has looked at. A value that ends
+ * before its parent does is no error here: the next expectation of the parent
+ * will say no.
  *
  * UNTRUSTED: r->in. Fails: EF_E_FORMAT. Fuzz: fuzz/fuzz_cms.c.
  * Tests: vectors/cms.txt. */
@@ -27173,6 +27221,10 @@ cms_leave(struct cms_reader *r, const struct cms_level *level)
 }
 
 /* Take a value of the given size that has no others in it.
+ * For what is short and told in one piece: the recipient's identifier and the
+ * encrypted key. An indefinite length is refused for these; KMS has none there.
+ * Its size is exact: 31 or 33 bytes are no SHA-256, and 255 or 257 no number of
+ * RSA-2048's (vectors/cms.txt has each).
  *
  * UNTRUSTED: r->in. Post: body lies in r->in. Fails: EF_E_FORMAT.
  * Fuzz: fuzz/fuzz_cms.c. Tests: vectors/cms.txt. */
@@ -27188,6 +27240,11 @@ cms_take(struct cms_reader *r, unsigned tag, size_t n, ef_slice *body)
 }
 
 /* Take exactly the n bytes at p.
+ * An attacker who could choose the algorithm would choose: PKCS#1 v1.5, whose
+ * padding errors can be told apart more easily; MGF1 with another hash;
+ * AES-GCM, which this program would read as CBC. None of them has bytes of its
+ * own here, so that there is nothing to negotiate. Other spellings of the same
+ * algorithm, as one where a default is written out, are refused as well.
  *
  * UNTRUSTED: r->in. Fails: EF_E_FORMAT, at where they should begin: an
  * algorithm is a whole, and no byte of another one is a slip in ours.
@@ -27206,6 +27263,12 @@ cms_expect(struct cms_reader *r, const unsigned char *p, size_t n)
 /* The one recipient: version 2, who it is by the hash of the public key, how
  * the content's key is encrypted, and that key. A second recipient would be
  * somebody who can read along; KMS sends none.
+ * Who it is is compared before the private key is used: what was encrypted for
+ * another enclave, of a run before or on another machine, is told as that, and
+ * not as damage. The identifier is a hash of a public key: memcmp is enough. It
+ * shows for whom the CMS was meant, not by whom it was made. Refused: version
+ * 0, which goes with an issuer and serial number; two recipients; an encrypted
+ * key of another size.
  *
  * UNTRUSTED: r->in. Fails: EF_E_FORMAT; EF_E_AUTH for another recipient.
  * Source: RFC 5652 6.2.1. Fuzz: fuzz/fuzz_cms.c. Tests: vectors/cms.txt. */
@@ -27240,6 +27303,9 @@ cms_recipient(struct cms_reader *r, const ef_rsa_key *key, struct cms_parts *s)
 
 /* Take one piece of the encrypted text, of any size, and put it behind the
  * others. There is room: pieces lie in a CMS that is no larger than s->text.
+ * Pre: s->n and the piece together are at most EF_MAX_CMS_BYTES. They are:
+ * pieces do not overlap in r->in, which ef_cms_open has found to be no larger.
+ * A piece may be empty. Time: its bytes.
  *
  * UNTRUSTED: r->in. Fails: EF_E_FORMAT. Fuzz: fuzz/fuzz_cms.c. */
 static ef_status
@@ -27258,6 +27324,13 @@ cms_piece(struct cms_reader *r, unsigned tag, struct cms_parts *s)
 
 /* The encrypted text: [0] with pieces in it, each an OCTET STRING, or [0] that
  * is itself one. KMS sends both.
+ *
+ *   80 30 <48 bytes>                             one piece
+ *   a0 80 04 20 <32 bytes> 04 10 <16 bytes> 00 00    two
+ *
+ * Refused: pieces that are themselves made of pieces (24), which X.690 allows
+ * and KMS never sends. Blocks may be cut anywhere: pieces are put together
+ * before a block is looked at.
  *
  * UNTRUSTED: r->in. Fails: EF_E_FORMAT, also for what is not whole blocks: the
  * padding always makes it so, and at least one. Source: RFC 5652 6.1.
@@ -27286,6 +27359,10 @@ cms_text(struct cms_reader *r, struct cms_parts *s)
 
 /* The encrypted content: its type, its cipher, its initialization vector, its
  * text. Nothing follows, neither attributes nor another content.
+ * Post: s->iv views r->in, 16 bytes; s->text and s->n are what is to be
+ * decrypted. Attributes behind the text, which the standard has for other uses,
+ * are refused by the last cms_leave: nothing signs them, and nothing here would
+ * read them.
  *
  * UNTRUSTED: r->in. Fails: EF_E_FORMAT. Source: RFC 5652 6.1.
  * Fuzz: fuzz/fuzz_cms.c. Tests: vectors/cms.txt. */
@@ -27310,6 +27387,20 @@ cms_content(struct cms_reader *r, struct cms_parts *s)
 }
 
 /* A whole CMS: ContentInfo, in it [0], in it EnvelopedData of version 2.
+ *
+ *   ContentInfo                30
+ *     contentType              envelopedData
+ *     content                  [0]
+ *       EnvelopedData          30
+ *         version              2
+ *         recipientInfos       cms_recipient
+ *         encryptedContentInfo cms_content
+ *
+ * That the version is 2 follows from the recipient's, which is told by its key
+ * (RFC 5652 6.1): of other versions nothing here is known. Originator's
+ * certificates and unprotected attributes have no place where they would be
+ * taken. Time is linear in the CMS. Not a byte is decrypted before the last one
+ * was seen.
  *
  * UNTRUSTED: r->in. Post: on EF_OK s has all of it. Fails: EF_E_FORMAT,
  * EF_E_AUTH. Source: RFC 5652 3, 6.1. Fuzz: fuzz/fuzz_cms.c.
@@ -27346,6 +27437,10 @@ cms_parse(struct cms_reader *r, const ef_rsa_key *key, struct cms_parts *s)
 /* The content's key, in place: all ones where 32 bytes came out. Where they
  * did not, block holds what it held: a key like any other, so that what
  * follows does the same work.
+ * Why no early return: who can tell "the first byte was not zero" from other
+ * failures has Manger's attack on OAEP (2001), and decrypts by asking some
+ * thousand times. Here all failures come to one mask. The label is empty, as
+ * KMS's is. A key of 31 or 33 bytes is a failure like any other.
  *
  * Secret: key and block: no branch. BearSSL's OAEP looks at all of the padding
  * before it says no. Source: RFC 8017 7.1.2. Tests: vectors/cms.txt. */
@@ -27363,6 +27458,10 @@ cms_unwrap(unsigned char block[EF_RSA_BYTES], ef_rsa_key *key)
 
 /* All ones where the text's last bytes are padding: 1 to 16 bytes, each with
  * their number. *pad becomes that number.
+ * Why all sixteen: a loop that ends at the first wrong byte takes a time which
+ * tells how many were right, and that is the padding oracle of CBC (Vaudenay,
+ * 2002). What is branched on is the answer alone, when there is nothing else
+ * left to tell.
  *
  * Secret: text: all 16 bytes that may be padding are looked at, no branch.
  * Pre: n >= CMS_BLOCK_BYTES. Source: RFC 5652 6.3. Tests: vectors/cms.txt.
@@ -27383,6 +27482,12 @@ cms_padding(uint32_t *pad, const unsigned char *text, size_t n)
 /* The text, in place; *n is its size without padding. Whatever was wrong is
  * one refusal, and takes the same time: who can send many of these learns
  * nothing from the answers but that each was no good.
+ * That bytes of a wrong key's block are decrypted with in the same way costs
+ * nothing and hides which of the two steps failed. AES is BearSSL's
+ * constant-time one (ct64). An attacker without the private key, but with the
+ * public one, can have any text come out of here: the padding is a check of
+ * form. Callers compare the key that comes out with its commitment. Post: after
+ * a failure s->text has rubbish in it, which ef_cms_open wipes.
  *
  * Secret: key, s and k, wiped. Fails: EF_E_AUTH.
  * Source: RFC 5652 6.3, 6.4. Tests: vectors/cms.txt. */
@@ -27415,6 +27520,12 @@ cms_decrypt(struct cms_parts *s, size_t *n, const ef_rsa_key *key, ef_err *err)
 }
 
 /* First the form, all of it; only then is anything decrypted.
+ * Who may have chosen the bytes: KMS; whoever can answer in its place, with a
+ * certificate that TLS takes; and by the document's public key anyone at all.
+ * Memory is fixed: nothing is allocated. Refused for instance: signed data; no
+ * bytes; 6,145; a good one with a byte behind it. That there is too little room
+ * is told as a limit only after decryption succeeded: an answer of another
+ * length than a key or a query can have.
  *
  * UNTRUSTED: cms. Secret: key, out, s (wiped). Limits: EF_MAX_CMS_BYTES.
  * Fails: EF_E_LIMIT, EF_E_FORMAT, EF_E_AUTH. Source: RFC 5652.
@@ -27465,7 +27576,10 @@ ef_cms_open(unsigned char *out, size_t cap, size_t *n, const ef_rsa_key *key,
 /* The head of an item: its major type (RFC 8949 3), and the number that goes
  * with it in the shortest form. Pre: n < 65536: of what is written here the
  * longest has 1024 bytes.
- * Example: (2, 48), before 48 bytes, is 58 30. Tests: vectors/nsm.txt. */
+ * Example: (2, 48), before 48 bytes, is 58 30. Tests: vectors/nsm.txt.
+ * More of them: (3, 11), before "Attestation", is 6b; (0, 16), a register's
+ * number, is 10; (0, 31) is 18 1f; (2, 512) is 59 02 00. A longer form of the
+ * same number is CBOR, too, but not what AWS's library sends. */
 static void
 nsm_head(ef_buf *out, unsigned major, size_t n)
 {
@@ -27479,7 +27593,10 @@ nsm_head(ef_buf *out, unsigned major, size_t n)
     ef_buf_byte(out, (unsigned char)(n & 255));
 }
 
-/* A text of ours: the name of a request or of a parameter. */
+/* A text of ours: the name of a request or of a parameter.
+ * Those are constants of this section, ASCII, shorter than 24 bytes: their head
+ * is one byte. No name comes from outside. Memory that ran out shows in
+ * out->failed, here and in the following ones. */
 static void
 nsm_text(ef_buf *out, const char *s)
 {
@@ -27487,7 +27604,10 @@ nsm_text(ef_buf *out, const char *s)
     ef_buf_str(out, s);
 }
 
-/* The beginning of a request with n parameters: {name: {... */
+/* The beginning of a request with n parameters: {name: {...
+ * Pre: the caller appends exactly n names and values; nothing closes a map of
+ * known size. Example: {"LockPCRs": {"range": ... begins a1 68 "LockPCRs" a1 65
+ * "range". */
 static void
 nsm_begin(ef_buf *out, const char *name, size_t n)
 {
@@ -27497,7 +27617,9 @@ nsm_begin(ef_buf *out, const char *name, size_t n)
 }
 
 /* A parameter that is bytes, or null where p is NULL. Nothing secret goes
- * here: what the NSM is given stands in a document. */
+ * here: what the NSM is given stands in a document.
+ * Null and no bytes are two things: f6 and 40. A document shows the same
+ * difference, and who verifies it may ask for either (att_equal). */
 static void
 nsm_bytes(ef_buf *out, const char *name, ef_slice data)
 {
@@ -27510,7 +27632,8 @@ nsm_bytes(ef_buf *out, const char *name, ef_slice data)
     ef_buf_add(out, data.p, data.n);
 }
 
-/* A parameter that is a number: a register's, or how many of them. */
+/* A parameter that is a number: a register's, or how many of them.
+ * Pre: n is at most EF_PCRS: one byte up to 23, two above. */
 static void
 nsm_number(ef_buf *out, const char *name, size_t n)
 {
@@ -27526,7 +27649,13 @@ _Static_assert(2 * EF_MAX_NSM_DATA_BYTES + EF_MAX_NSM_KEY_BYTES + 64 <=
 /* The limits are AWS's for what a document may carry. The module takes more
  * of the first two; but then other verifiers may refuse the document, and
  * they are not to find that out in production.
- * The three stand in the order of AWS's library. Tests: vectors/nsm.txt. */
+ * The three stand in the order of AWS's library. Tests: vectors/nsm.txt.
+ * Who may have chosen the bytes: user_data is a hash of ours; the nonce is
+ * whatever the release service has sent, or --nonce; the key is ours. Nitro
+ * signs them without a look at them, so that what a document says in these
+ * fields is the enclave's word, and no more. Post: out is as it was where one
+ * of the four was refused. An empty public key is refused: the document's
+ * format has 1 to 1024 bytes, or null. */
 ef_status
 ef_nsm_attest(ef_buf *out, ef_slice user_data, ef_slice nonce,
               ef_slice public_key, ef_err *err)
@@ -27549,7 +27678,9 @@ ef_nsm_attest(ef_buf *out, ef_slice user_data, ef_slice nonce,
     return buf_status(out, err);
 }
 
-/* A register that the module does not have: it has PCR0 to PCR31. */
+/* A register that the module does not have: it has PCR0 to PCR31.
+ * The module would refuse it as well (InvalidIndex); here it is told before the
+ * device is asked, and tests need no device. */
 static ef_status
 nsm_index(uint32_t index, ef_err *err)
 {
@@ -27559,7 +27690,11 @@ nsm_index(uint32_t index, ef_err *err)
 }
 
 /* The register becomes H(what it held | data): ef_pcr_extended is the first
- * time. Tests: vectors/nsm.txt. */
+ * time. Tests: vectors/nsm.txt.
+ * Not idempotent: extending twice with the same data gives a third value. So
+ * nobody sends this again who does not know whether it went through (nsm_call,
+ * nsm_bind). Refused: PCR32; no data, by which a register would change without
+ * anything having been measured; 513 bytes. */
 ef_status
 ef_nsm_extend(ef_buf *out, uint32_t index, ef_slice data, ef_err *err)
 {
@@ -27582,7 +27717,13 @@ ef_nsm_extend(ef_buf *out, uint32_t index, ef_slice data, ef_err *err)
 
 /* Only what is locked gets into a document, and what is locked stays as it is
  * until the enclave ends. Locking again changes nothing, and is no error: of
- * the first 16 the hypervisor has done it. Tests: vectors/nsm.txt. */
+ * the first 16 the hypervisor has done it. Tests: vectors/nsm.txt.
+ *
+ *   n = 32   a1 68 "LockPCRs" a1 65 "range" 18 20    all of them
+ *   n = 33   refused: PCR32 is no register
+ *
+ * An attacker who runs in the enclave after an n of 16 could still extend
+ * PCR16, and make this enclave look like one of another configuration. */
 ef_status
 ef_nsm_lock(ef_buf *out, uint32_t n, ef_err *err)
 {
@@ -27594,6 +27735,8 @@ ef_nsm_lock(ef_buf *out, uint32_t n, ef_err *err)
 }
 
 /* Also of a register that is not locked, which no document has.
+ * What it says is the module's word to this process alone, without a signature:
+ * good for deciding what to do next, and no proof to others.
  * Tests: vectors/nsm.txt. */
 ef_status
 ef_nsm_describe(ef_buf *out, uint32_t index, ef_err *err)
@@ -27609,6 +27752,10 @@ ef_nsm_describe(ef_buf *out, uint32_t index, ef_err *err)
 
 /* The module says no: err gets what its error means. All names are those of
  * AWS's library but "Success", which is no refusal.
+ * The name itself is never shown: it comes from outside, and none of the eight
+ * needs more than its constant text. Which of them a caller can do something
+ * about: ReadOnlyIndex, a register that was locked before it could be bound. It
+ * has a status of its own for that.
  *
  * UNTRUSTED: name. Fails: always, that is what it is for.
  * Fuzz: fuzz/fuzz_nsm.c. Tests: vectors/nsm.txt. */
@@ -27647,6 +27794,13 @@ nsm_refused(ef_slice name, ef_err *err)
 /* A member of an answer, in a: the document, a register's value, or whether
  * it is locked. which counts as nsm_members does.
  *
+ *   0  "document"  a byte string, not empty
+ *   1  "data"      a byte string of 48 bytes
+ *   2  "lock"      false (f4) or true (f5)
+ *
+ * Without the second rule a register of 32 bytes would be compared as one of
+ * 48, sixteen bytes past its end. Post: slices lie in the answer.
+ *
  * UNTRUSTED: c->in. Fails: EF_E_FORMAT: a value of another type or size.
  * Fuzz: fuzz/fuzz_nsm.c. Tests: vectors/nsm.txt. */
 static ef_status
@@ -27678,6 +27832,10 @@ nsm_member(ef_nsm_answer *a, ef_cbor *c, size_t which, ef_err *err)
  *
  *   EF_NSM_ATTEST  document    EF_NSM_EXTEND  data    EF_NSM_DESCRIBE  both
  *                                                     data and lock
+ * A member that is missing would leave a zero in a: a register without an
+ * address, or one that seems not to be locked. That is why all have to be
+ * there, each once, and why order does not count. A third member is refused: of
+ * an answer that says more than is known, it is not known what it says.
  *
  * UNTRUSTED: c->in. Pre: request is not EF_NSM_LOCK, whose answer has none.
  * Fails: EF_E_FORMAT. Fuzz: fuzz/fuzz_nsm.c. Tests: vectors/nsm.txt. */
@@ -27704,6 +27862,14 @@ nsm_members(ef_nsm_answer *a, ef_cbor *c, ef_nsm_request request, ef_err *err)
 
 /* An answer that is a map of one: the request's own name, or "Error". The
  * error is told once all of the answer has been read: *error is set then.
+ *
+ *   {"Attestation": {"document": h'..'}}    to EF_NSM_ATTEST
+ *   {"ExtendPCR": {"data": h'..'}}          to EF_NSM_EXTEND, else refused
+ *   {"Error": "InvalidIndex"}               to any
+ *   {}                                      to none
+ *
+ * A map of two, an answer and an error, is refused by ef_cbor_end in the
+ * caller: which of them to believe would be a choice.
  *
  * UNTRUSTED: c->in. Pre: the map's head was taken, at `at`.
  * Fails: EF_E_FORMAT. Fuzz: fuzz/fuzz_nsm.c. Tests: vectors/nsm.txt. */
@@ -27733,6 +27899,13 @@ nsm_map(ef_nsm_answer *a, ef_slice *error, ef_cbor *c, size_t at,
 
 /* The driver's word for how long the answer is comes first: a longer one than
  * it can give is not read. Nothing may follow the item.
+ *
+ *   "LockPCRs"                       to EF_NSM_LOCK; to others refused
+ *   {"DescribePCR": {"lock": true, "data": h'<48>'}}    to EF_NSM_DESCRIBE
+ *
+ * An answer to another request than was asked is refused by its name: else the
+ * value that an extension gives could pass for what a register holds. Post: on
+ * failure out is as it was. Time: linear in the answer.
  *
  * UNTRUSTED: answer. Limits: EF_MAX_NSM_ANSWER_BYTES.
  * Fuzz: fuzz/fuzz_nsm.c. Tests: vectors/nsm.txt. */
@@ -30335,7 +30508,9 @@ eif_measure_file(ef_measurement *out, const char *path, ef_err *err)
 /* The register that says which configuration an enclave runs. */
 #define NSM_BOUND_PCR 16
 
-/* What the driver takes: addresses and sizes, in the caller's memory. */
+/* What the driver takes: addresses and sizes, in the caller's memory.
+ * As aws-nitro-enclaves' driver has it: two pairs of address and size, 32
+ * bytes. */
 struct nsm_raw {
     uint64_t request, request_n;
     uint64_t answer, answer_n; /* room; afterwards, what there is of it */
@@ -30343,8 +30518,13 @@ struct nsm_raw {
 
 /* Open the module's device. The caller closes it. Any process of an enclave
  * may ask the module, so that is no secret of ours.
+ * Without O_CLOEXEC the application would inherit the descriptor; that its cage
+ * refuses the ioctl as well is the second hold (cage_refuse_nsm). Example: on
+ * any other machine it says "cannot open", ENOENT, and the hint. EACCES has no
+ * hint: the device is there.
  * Fails:   EF_E_IO where there is none, which is told from others, since it
- * is what happens everywhere but in an enclave. *fd is -1 then. */
+ * is what happens everywhere but in an enclave. *fd is -1 then.
+ * Tests: vectors/commands.txt. */
 static ef_status
 nsm_open(int *fd, ef_err *err)
 {
@@ -30363,7 +30543,14 @@ nsm_open(int *fd, ef_err *err)
 }
 
 /* Why the driver did not ask the module, from errno. The module's own errors
- * come in answers. Pre: errno is ioctl's. Fails: always. */
+ * come in answers. Pre: errno is ioctl's. Fails: always.
+ *
+ *   ENOTTY, EINVAL  some other device, or a driver of another interface
+ *   ETIMEDOUT       others are asking at the same time
+ *   EPERM           our own cage's answer (CAGE_REFUSE)
+ *
+ * The rest is told by its own name alone.
+ * Fuzz: fuzz/fuzz_nsm.c. Tests: vectors/commands.txt. */
 static ef_status
 nsm_failed(ef_err *err)
 {
@@ -30387,6 +30574,11 @@ nsm_failed(ef_err *err)
  * when a signal ends it: extending twice is another value.
  * More than EF_MAX_NSM_ANSWER_BYTES of answer cannot be in space: the driver
  * is not believed, and the parser refuses before it looks.
+ * What the driver says of the answer's size is 64 bits of its own choosing: the
+ * parser's limit is exactly the size of space, so that no slice is looked at
+ * that is longer than what it views. Pre: *a is used no longer than space
+ * lives. A driver that writes past the size that it was told could write
+ * anywhere, as any driver can: the kernel is trusted.
  *
  * UNTRUSTED: the answer. Fails: EF_E_IO, and as ef_nsm_answer_parse does;
  * err->where is the device. Fuzz: fuzz/fuzz_nsm.c. Tests: tests/nsm.bats. */
@@ -30406,7 +30598,8 @@ nsm_call(int fd, ef_nsm_answer *a, unsigned char space[EF_MAX_NSM_ANSWER_BYTES],
     return with_file(err, rc, NSM_PATH);
 }
 
-/* What PCR16 holds, and whether it is locked. Fails: as nsm_call. */
+/* What PCR16 holds, and whether it is locked. Fails: as nsm_call.
+ * Post: on EF_OK 48 bytes are in pcr: the parser has seen to the size. */
 static ef_status
 nsm_bound(int fd, unsigned char pcr[EF_PCR_BYTES], int *locked, ef_err *err)
 {
@@ -30425,7 +30618,11 @@ nsm_bound(int fd, unsigned char pcr[EF_PCR_BYTES], int *locked, ef_err *err)
     return rc;
 }
 
-/* Extend PCR16 with the configuration's hash. Fails: as nsm_call. */
+/* Extend PCR16 with the configuration's hash. Fails: as nsm_call.
+ * Pre: the register is zeros and not locked, by nsm_bound: whoever else could
+ * extend it in between is a process of this enclave, and nsm_bind looks again
+ * afterwards. What the register has become, which the answer tells, is not
+ * kept: nsm_bind asks anew. */
 static ef_status
 nsm_extend(int fd, const unsigned char id[EF_SHA256_BYTES], ef_err *err)
 {
@@ -30442,7 +30639,9 @@ nsm_extend(int fd, const unsigned char id[EF_SHA256_BYTES], ef_err *err)
 }
 
 /* Lock all registers: nobody in this enclave, the application included, can
- * extend one any more, and a document shows them all. Fails: as nsm_call. */
+ * extend one any more, and a document shows them all. Fails: as nsm_call.
+ * With n = EF_PCRS in one request: there is no moment at which some of the last
+ * sixteen are locked and others are not. */
 static ef_status
 nsm_lock(int fd, ef_err *err)
 {
@@ -30458,7 +30657,11 @@ nsm_lock(int fd, ef_err *err)
 }
 
 /* The register is not what this configuration makes it. The enclave has to
- * be started anew: a register never goes back. */
+ * be started anew: a register never goes back.
+ * Not EF_E_AUTH: nobody has forged anything. It is the normal answer to a
+ * second `run --appconfig` of another ID in one enclave.
+ * Tests: tests/enclave.bats ("an enclave is bound to one configuration, for
+ * ever"). */
 static ef_status
 nsm_other(ef_err *err)
 {
@@ -30477,6 +30680,17 @@ nsm_other(ef_err *err)
  * What is extended already with something else is refused before anything is
  * locked. In the end the register is read: whatever others did meanwhile, it
  * has that value and is locked, or this fails.
+ *
+ *   PCR16 found     locked  what is done
+ *   zeros           no      extend, lock, look
+ *   this ID's       either  lock, look
+ *   zeros           yes     refused
+ *   anything else   either  refused; nothing is locked
+ *
+ * What an attacker gains without it: the release service tells enclaves apart
+ * by PCR16. An enclave that was not bound could be given the credentials of one
+ * configuration and be asked to run another. Crash: ended after extending, the
+ * next run finds its own value; ended before, zeros.
  *
  * Post:    on EF_OK PCR16 is ef_pcr_extended(id) until the enclave ends.
  * Fails:   EF_E_POLICY for another value, and as nsm_call does.
@@ -30506,6 +30720,11 @@ nsm_bind(int fd, const unsigned char id[EF_SHA256_BYTES], ef_err *err)
 /* Ask for an attestation document with these three (p NULL: without), and
  * append it to doc. It is not verified: that is for who reads it, who has a
  * reason to doubt it.
+ * Appended, so that a caller can have put something before it. Up to
+ * EF_MAX_NSM_ANSWER_BYTES are read; whether it is within
+ * EF_MAX_ATTESTATION_BYTES is asked by those who parse it. Nobody who runs this
+ * can choose PCRs, instance, time or certificates: those are the module's. That
+ * is what the three parameters get their worth from.
  *
  * UNTRUSTED: the answer. Fails: as ef_nsm_attest and nsm_call; EF_E_MEMORY.
  * Fuzz: fuzz/fuzz_nsm.c. Tests: tests/nsm.bats. */
