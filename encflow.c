@@ -27967,6 +27967,9 @@ static const unsigned char cert_oid_usage[] = {0x55, 0x1d, 0x0f};
 #define CERT_DAYS_1970 719528
 
 /* Cut off n bytes that must be just these: 1, or 0 and in is as it was.
+ * Which bytes is always a constant of this section: version, algorithm, key. A
+ * certificate that spells the same thing in other bytes is of no kind that
+ * Nitro issues.
  * UNTRUSTED: in. Fuzz: fuzz/fuzz_certificate.c. */
 static int
 cert_const(ef_slice *in, const unsigned char *p, size_t n)
@@ -27979,6 +27982,8 @@ cert_const(ef_slice *in, const unsigned char *p, size_t n)
 
 /* pem_take that also tells the whole value, its head included: what is signed,
  * and names, which are compared as they stand.
+ * Names and what is signed have to be taken with their heads: the signature
+ * covers them, and two names are equal where all of their bytes are.
  *
  * UNTRUSTED: in. Post: whole lies in in, body in whole.
  * Fuzz: fuzz/fuzz_certificate.c. */
@@ -27994,6 +27999,9 @@ cert_whole(ef_slice *in, unsigned tag, ef_slice *whole, ef_slice *body)
 }
 
 /* An INTEGER that is not negative, in its shortest form (X.690 8.3.2).
+ * A certificate has three of these: the serial number, r and s. Readers that
+ * disagree about a number's sign, or about zeros before it, would see two
+ * signatures in one.
  * UNTRUSTED: body. Fuzz: fuzz/fuzz_certificate.c.
  *
  * Refused: "" (no number), 80 (negative), 00 7f (7f is shorter). */
@@ -28006,6 +28014,13 @@ cert_unsigned(ef_slice body)
 
 /* r or s of a signature, right-aligned in 48 bytes. Zero is none: where it is
  * let pass, it may verify anything.
+ *
+ *   02 01 05            47 zeros, and 05
+ *   02 31 00 ff .. (48) the 48 bytes from ff on
+ *   02 01 00            refused: zero
+ *   02 31 01 .. (48)    refused: 49 bytes
+ *
+ * That a number is below the curve's order is BearSSL's to ask (p384_verify).
  *
  * UNTRUSTED: in. Fuzz: fuzz/fuzz_certificate.c.
  * Tests: vectors/attestations.txt. */
@@ -28027,6 +28042,9 @@ cert_scalar(unsigned char out[EF_P384_SCALAR_BYTES], ef_slice *in)
 
 /* The certificate's last part: a BIT STRING with Ecdsa-Sig-Value in it, as
  * r || s into out.
+ * Of a BIT STRING no bit may be unused (00 before the SEQUENCE). A third
+ * number, or bytes behind the two, are refused: they would not be part of what
+ * is verified, and so could be changed by anybody without a trace.
  *
  * UNTRUSTED: in. Source: RFC 5480 Appendix A. Fuzz: fuzz/fuzz_certificate.c.
  * Tests: vectors/attestations.txt. */
@@ -28045,6 +28063,15 @@ cert_signature(unsigned char out[EF_P384_SIGNATURE_BYTES], ef_slice *in)
 
 /* UTCTime with seconds and Z (its years are 1970 to 2049), or GeneralizedTime
  * for what comes after. Both become the one form that ef_time_parse has.
+ *
+ *   17 "260101000000Z"      2026
+ *   17 "700101000000Z"      1970
+ *   18 "20500101000000Z"    2050
+ *   18 "20490101000000Z"    refused: before 2050 it has to be UTCTime
+ *   17 "2601010000Z"        refused: seconds must be there
+ *
+ * An attacker's gain from a time that is read in two ways is a certificate that
+ * is over for one reader and not for the other.
  *
  * UNTRUSTED: in. Source: RFC 5280 4.1.2.5. Fuzz: fuzz/fuzz_certificate.c.
  * Tests: vectors/attestations.txt.
@@ -28076,6 +28103,10 @@ cert_time(int64_t *out, ef_slice *in)
 /* One attribute of a name: its type and a string of whatever kind. A
  * commonName goes to cn, and must be UTF8String or PrintableString; a second
  * one is refused, since readers would differ in which they take.
+ * Example: 30 0a 06 03 55 04 03 0c 03 "abc" is the commonName "abc". As a
+ * SEQUENCE (30) or a SET around the same bytes it is refused; found by fuzzing.
+ * Other attributes (country, unit) are neither kept nor compared here: the
+ * whole name is (att_link).
  *
  * UNTRUSTED: in. Post: cn lies in in. Fuzz: fuzz/fuzz_certificate.c.
  * Tests: vectors/attestations.txt. */
@@ -28102,6 +28133,9 @@ cert_attribute(ef_slice *cn, ef_slice *in)
 
 /* A distinguished name: sets of attributes. The order of its parts differs
  * between Nitro's own certificates, so nothing is found by position.
+ * Post: *cn is set anew by each call, so that an issuer's name never passes for
+ * the subject's. An empty name, 30 00, is let pass: it has no commonName, which
+ * att_cross refuses where one is needed. Linear in the name.
  *
  * UNTRUSTED: in. Post: whole lies in in; cn, too, or has p NULL.
  * Source: RFC 5280 4.1.2.4. Fuzz: fuzz/fuzz_certificate.c.
@@ -28126,6 +28160,7 @@ cert_name(ef_slice *whole, ef_slice *cn, ef_slice *in)
 
 /* BOOLEAN TRUE, where it stands; FALSE is the default and stands nowhere in
  * DER, but is let stay to be refused as what follows.
+ * Example: 01 01 ff. 01 01 01 is TRUE only in BER, and not here.
  * UNTRUSTED: in. Fuzz: fuzz/fuzz_certificate.c. */
 static int
 cert_true(ef_slice *in)
@@ -28137,6 +28172,15 @@ cert_true(ef_slice *in)
 
 /* basicConstraints: whether it is a CA, and how many CAs may follow it.
  * A length without a CA is nothing that RFC 5280 allows.
+ *
+ *   30 03 01 01 ff           a CA, any number of CAs below it
+ *   30 06 01 01 ff 02 01 00  a CA, only a leaf below it
+ *   30 00                    no CA
+ *   30 03 02 01 00           refused: a length without a CA
+ *
+ * One byte of length, 0 to 127, is more than a chain of EF_MAX_CABUNDLE has. A
+ * second extension of the kind is refused: of two the strict and the lax reader
+ * would each take another.
  *
  * UNTRUSTED: in. Source: RFC 5280 4.2.1.9. Fuzz: fuzz/fuzz_certificate.c.
  * Tests: vectors/attestations.txt. */
@@ -28160,6 +28204,10 @@ cert_constraints(ef_cert *out, ef_slice in)
 /* keyUsage: the first eight of its bits, as they stand, highest first:
  * digitalSignature is 0x80, keyCertSign 0x04. The ninth (decipherOnly) is let
  * pass.
+ * Bits that the first byte says are unused have to be zero, as DER wants: else
+ * they are bits that some readers see and others do not. Example: 03 02 07 80
+ * is digitalSignature alone; 03 02 02 84 has keyCertSign as well, which an
+ * issuer must have (att_issuer).
  *
  * UNTRUSTED: in. Source: RFC 5280 4.2.1.3. Fuzz: fuzz/fuzz_certificate.c.
  * Tests: vectors/attestations.txt. */
@@ -28180,6 +28228,9 @@ cert_usage(ef_cert *out, ef_slice in)
 
 /* One extension. Of those that are not known here only whether any is
  * critical is kept: that is for the chain's walk to refuse, by its own name.
+ * The two that are known may be critical or not: they are obeyed in either
+ * case. One that is unknown and not critical may stand here, as RFC 5280 wants
+ * it: the key identifiers of Nitro's certificates are such.
  *
  * UNTRUSTED: in. Source: RFC 5280 4.2. Fuzz: fuzz/fuzz_certificate.c.
  * Tests: vectors/attestations.txt. */
@@ -28204,6 +28255,10 @@ cert_extension(ef_cert *out, ef_slice *in)
 
 /* All of them, to the end of what is signed. There may be none; then it is no
  * CA and good for nothing, which the walk says.
+ * Unique identifiers (tags 81 and 82), which come before these and which RFC
+ * 5280 forbids CAs to write (4.1.2.8), are refused by their tags. Time is
+ * linear in their bytes; at most EF_MAX_CERTIFICATE_BYTES come here from a
+ * document.
  *
  * UNTRUSTED: in. Fuzz: fuzz/fuzz_certificate.c.
  * Tests: vectors/attestations.txt. */
@@ -28225,6 +28280,11 @@ cert_extensions(ef_cert *out, ef_slice in)
 
 /* What is signed, part by part. The name of the part that is wrong comes
  * back, or NULL.
+ * Of the serial number only its form matters: nothing is revoked by it. The
+ * algorithm stands twice in a certificate, here, where it is signed, and in the
+ * frame: both are compared with the same constant, so that they cannot differ.
+ * The public key is a point of 97 bytes that begins with 04; that it lies on
+ * the curve is BearSSL's to say.
  *
  * UNTRUSTED: in. Source: RFC 5280 4.1. Fuzz: fuzz/fuzz_certificate.c.
  * Tests: vectors/attestations.txt. */
@@ -28255,6 +28315,10 @@ cert_tbs(ef_cert *out, ef_slice in)
 }
 
 /* The frame around it: twice the algorithm, and the signature.
+ * What is wrong is told by the part's name and no offset: "frame", "version",
+ * "serial number", "signature algorithm", "issuer", "validity", "subject",
+ * "public key", "extensions", "signature". Bytes behind the certificate are
+ * refused, since a document's hash would cover them and nobody would read them.
  *
  * UNTRUSTED: der. Fuzz: fuzz/fuzz_certificate.c.
  * Tests: vectors/attestations.txt. */
@@ -28277,6 +28341,10 @@ cert_read(ef_cert *out, ef_slice der)
 }
 
 /* No offset: nobody mends a certificate by hand; err->place names the part.
+ * Nothing is verified by it: an issuer's name is what the certificate claims,
+ * and anybody can write one that parses. att_link asks who signed it. Post:
+ * slices lie in der. After a failure they may be set in part. Time: linear. No
+ * allocation, no recursion: the depth is that of the code.
  *
  * UNTRUSTED: der. Fails: EF_E_AUTH: a certificate of another kind is no proof.
  * Source: RFC 5280 4. Fuzz: fuzz/fuzz_certificate.c.
@@ -28302,6 +28370,12 @@ ef_cert_parse(ef_cert *out, ef_slice der, ef_err *err)
 /* 1 where r || s signs the SHA-384. A point that is not on the curve, and
  * numbers at or above the order, BearSSL refuses; zeros are refused here. A
  * large s is as good as the small one: Nitro makes both.
+ * Where a zero r or s is let pass, some libraries verify anything
+ * (CVE-2022-21449). A malleable s does no harm here: no hash is taken of a
+ * signature, and nobody counts them. Pre: q has EF_P384_POINT_BYTES. Cost: one
+ * per certificate and one for the document; the most work that a stranger can
+ * have done with one document is EF_MAX_CABUNDLE + 1 of these, and those of
+ * certificates a second time (att_engine).
  *
  * UNTRUSTED: all three. Nothing is secret. Source: FIPS 186-4 6.4.
  * Fuzz: fuzz/fuzz_certificate.c. Tests: vectors/attestations.txt. */
@@ -28357,7 +28431,11 @@ enum att_field {
 /* {1: -35}: ES384, as all documents have it. */
 static const unsigned char att_es384[] = {0xa1, 0x01, 0x38, 0x22};
 
-/* A payload being read. Offsets in errors are of the whole document. */
+/* A payload being read. Offsets in errors are of the whole document.
+ * seen is a bit for each known field, by its place in att_fields. unknown has
+ * the names of those that are not known, as views: eight at most, so that
+ * looking for a name twice costs no more than the payload's size times eight.
+ */
 struct att_reader {
     ef_cbor c;
     size_t base; /* the payload's offset in the document */
@@ -28367,7 +28445,9 @@ struct att_reader {
 };
 
 /* Name the field, the certificate or the register that err speaks of, unless
- * a level further in has named one. place is our own text. */
+ * a level further in has named one. place is our own text.
+ * The first to name a place is the one furthest in, and knows it best. Post: rc
+ * comes back as it was, so that a refusal can be returned through it. */
 static ef_status
 att_place(ef_err *err, ef_status rc, const char *place)
 {
@@ -28381,6 +28461,12 @@ att_place(ef_err *err, ef_status rc, const char *place)
  * a copy: the caller reads from the same place again, and needs then ask only
  * for types. What is walked here is walked in time that its bytes bound, and
  * without recursion.
+ * An attacker who could nest a million arrays would not get a million stack
+ * frames: there is no recursion, and past the fourth level nothing more is
+ * read. Definite and indefinite lengths may be mixed, as firmware of 2025 does.
+ * Not asked here: whether keys of maps are in order, or are there twice. Known
+ * maps are asked that by those who read them (att_field, att_pcr); in a field
+ * that is not known nobody looks.
  *
  * UNTRUSTED: c->in. Fails: EF_E_FORMAT. Fuzz: fuzz/fuzz_attestation.c.
  * Tests: vectors/attestations.txt. */
@@ -28409,7 +28495,9 @@ att_walk(ef_cbor c, size_t base, ef_err *err)
 }
 
 /* The next item, which must be of this type: 1. Pre: att_walk was content.
- * UNTRUSTED: c->in. Fuzz: fuzz/fuzz_attestation.c. */
+ * UNTRUSTED: c->in. Fuzz: fuzz/fuzz_attestation.c.
+ * Post: on 0 item has what stands there instead, or EF_CBOR_END: callers use
+ * its place and its type in what they refuse. */
 static int
 att_is_next(ef_cbor *c, ef_cbor_item *item, ef_cbor_type type)
 {
@@ -28418,6 +28506,18 @@ att_is_next(ef_cbor *c, ef_cbor_item *item, ef_cbor_type type)
 
 /* COSE_Sign1: protected header, an empty unprotected one, payload, signature.
  * Tag 18 may stand before it, and stands in no document that is known.
+ *
+ *   84                    array of four
+ *     44 a1 01 38 22      {1: -35}, as bytes: ES384
+ *     a0                  {}
+ *     59 LLLL payload
+ *     58 60 signature
+ *
+ * What an attacker gains where the header is his: "alg" of another curve, or
+ * none. So it is not interpreted but compared, all of it: a key identifier or a
+ * content type beside the algorithm is refused, too. An unprotected header is
+ * not covered by the signature: it has to be empty. Detached payloads (null)
+ * are refused.
  *
  * UNTRUSTED: doc. Post: payload and signature lie in doc.
  * Fails:   EF_E_FORMAT; EF_E_AUTH for another algorithm: QEMU's imitation
@@ -28451,7 +28551,9 @@ att_envelope(ef_attestation *out, ef_cbor c, ef_err *err)
 
 /* A field of another type than it has. Null counts as one where the field
  * must be there. The place is the field's name, also for what is inside a list
- * or a map: at tells where in it. */
+ * or a map: at tells where in it.
+ * Example: "pcrs" as an array, or "timestamp" as text. Names are our own
+ * constants, so that what is shown holds no byte of the document. */
 static ef_status
 att_type(const struct att_reader *r, size_t at, enum att_field field,
          ef_err *err)
@@ -28464,6 +28566,7 @@ att_type(const struct att_reader *r, size_t at, enum att_field field,
 }
 
 /* A field whose value no document has: msg says which rule.
+ * The value itself is not shown: it may be a kilobyte of anything.
  * Pre: msg begins with FIELD_RANGE. */
 static ef_status
 att_range(const struct att_reader *r, size_t at, enum att_field field,
@@ -28474,6 +28577,9 @@ att_range(const struct att_reader *r, size_t at, enum att_field field,
 }
 
 /* The next item, a byte or text string of min to max bytes.
+ * A length is told by CBOR before the bytes, and was found to lie within the
+ * payload by att_walk. Strings in pieces (5f, 7f) are no single string, and are
+ * refused by the reader as malformed.
  *
  * UNTRUSTED: r->c. Post: out lies in the payload. Fails: EF_E_FORMAT.
  * Fuzz: fuzz/fuzz_attestation.c. Tests: vectors/attestations.txt. */
@@ -28498,6 +28604,12 @@ att_string(struct att_reader *r, ef_slice *out, enum att_field field,
  * that is missing mean the same; an empty byte string is a value, which the
  * enclave has asked for.
  *
+ *   no field     p NULL      f6 (null)   p NULL
+ *   40 (empty)   n 0, p set  45 "hello"  n 5
+ *
+ * public_key may not be empty (min 1): a key that is no key would have to be
+ * understood by whoever seals to it.
+ *
  * UNTRUSTED: r->c. Post: out lies in the payload, or has p NULL.
  * Fails:   EF_E_FORMAT. Limits: AWS's two texts differ (512, 1024); the larger.
  * Fuzz: fuzz/fuzz_attestation.c. Tests: vectors/attestations.txt. */
@@ -28518,6 +28630,9 @@ att_optional(struct att_reader *r, ef_slice *out, enum att_field field,
 
 /* Milliseconds since 1970, not 0 and not past the year 9999: seconds fit an
  * int64_t, and can be printed.
+ * 253402300799999 is the last. In seconds it fits an int64_t, so that ages are
+ * computed without overflow (att_fresh), and a year has four digits where it is
+ * printed.
  *
  * UNTRUSTED: r->c. Fails: EF_E_FORMAT. Fuzz: fuzz/fuzz_attestation.c.
  * Tests: vectors/attestations.txt. */
@@ -28538,6 +28653,9 @@ att_timestamp(struct att_reader *r, ef_attestation *out, ef_err *err)
 /* Only SHA-384 is known to be used. Then a register has 48 bytes, though
  * the specification allows 32 and 64, for digests that it has, too: of
  * another size it would be a value that no SHA-384 gave.
+ * Whether an attacker could choose it: not in a document of Nitro's. That it is
+ * asked all the same keeps a later firmware's other digest from being taken for
+ * SHA-384 of 48 bytes.
  *
  * UNTRUSTED: r->c. Fails: EF_E_FORMAT. Fuzz: fuzz/fuzz_attestation.c.
  * Tests: vectors/attestations.txt. */
@@ -28555,6 +28673,9 @@ att_digest(struct att_reader *r, ef_err *err)
 }
 
 /* One register: its index and its value; *end where the map ends instead.
+ * Order is free: nothing needs it. Post: the register is 48 bytes in the
+ * payload, and its bit is set; so a register with its bit set never has another
+ * size. An index is compared before it shifts anything.
  *
  * UNTRUSTED: r->c. Fails: EF_E_FORMAT: index 32 (which another verifier took),
  * one that is there twice, a value that is not a SHA-384.
@@ -28587,6 +28708,9 @@ att_pcr(struct att_reader *r, ef_attestation *out, int *end, ef_err *err)
 }
 
 /* All registers that are locked: one at least.
+ * A document shows the registers that were locked when it was made: PCR0 to
+ * PCR15 always, PCR16 only of an enclave that has locked it (nsm_bind). With
+ * none at all every comparison would have nothing to compare.
  *
  * UNTRUSTED: r->c. Fails: EF_E_FORMAT. Fuzz: fuzz/fuzz_attestation.c.
  * Tests: vectors/attestations.txt. */
@@ -28607,6 +28731,10 @@ att_pcrs(struct att_reader *r, ef_attestation *out, ef_err *err)
 }
 
 /* The issuers, from the root down to the leaf's.
+ * The leaf is not among them, but in "certificate". A seventeenth is refused
+ * before it is looked at; the places of out->cabundle cannot run out. At least
+ * one has to be there: it is compared with the root that is trusted. What is in
+ * them is not looked at here: ef_attestation_verify takes them apart.
  *
  * UNTRUSTED: r->c. Fails: EF_E_FORMAT. Limits: EF_MAX_CABUNDLE,
  * EF_MAX_CERTIFICATE_BYTES. Fuzz: fuzz/fuzz_attestation.c.
@@ -28641,6 +28769,9 @@ att_cabundle(struct att_reader *r, ef_attestation *out, ef_err *err)
 }
 
 /* The value of a field that is known.
+ * Sizes: module_id 1 to 255 bytes, certificates 1 to 1,024, public_key 1 to
+ * 1,024, user_data and nonce 0 to 1,024. A document that has both `pcrs` and
+ * `nitrotpm_pcrs` is refused whichever comes first.
  *
  * UNTRUSTED: r->c. Fails: EF_E_FORMAT; EF_E_AUTH for what only a NitroTPM's
  * document has. Fuzz: fuzz/fuzz_attestation.c.
@@ -28678,6 +28809,10 @@ att_value(struct att_reader *r, ef_attestation *out, enum att_field field,
 
 /* A field of a name that is not known: its value is passed over. Twice is
  * once too often also here, so the names are kept.
+ * What an attacker gains: nothing, since all of the payload is signed by the
+ * module; what is let pass is what Nitro itself may add one day. Names are
+ * compared as bytes; there may be no more than eight of them, so that it takes
+ * eight comparisons at most for each.
  *
  * UNTRUSTED: r->c, name. Fails: EF_E_FORMAT. Fuzz: fuzz/fuzz_attestation.c.
  * Tests: vectors/attestations.txt. */
@@ -28699,6 +28834,9 @@ att_unknown(struct att_reader *r, const ef_cbor_item *key, ef_err *err)
 }
 
 /* One field, its name first; *end where the map ends instead.
+ * Refused: {1: ...}, a name that is a number; "pcrs" twice, since the first and
+ * the last would be two sets of registers in one document; "PCRs", which is a
+ * field that is not known, so that `pcrs` is missing.
  *
  * UNTRUSTED: r->c. Fails: EF_E_FORMAT, EF_E_AUTH.
  * Fuzz: fuzz/fuzz_attestation.c. Tests: vectors/attestations.txt. */
@@ -28727,6 +28865,9 @@ att_field(struct att_reader *r, ef_attestation *out, int *end, ef_err *err)
 
 /* Are all fields there that must be, and is it an enclave's? Without `pcrs`
  * it never is; and the module is "i-...-enc...", as no look-alike's.
+ * "module_id" without "-enc" is no enclave's: a NitroTPM's document to which
+ * `pcrs` were added is told by it. The name is no proof of anything yet; that
+ * it is the one in the certificates is asked by att_cross.
  *
  * UNTRUSTED: out. Fails: EF_E_AUTH, EF_E_FORMAT (err->place).
  * Fuzz: fuzz/fuzz_attestation.c. Tests: vectors/attestations.txt. */
@@ -28752,6 +28893,9 @@ att_complete(const struct att_reader *r, const ef_attestation *out, ef_err *err)
 }
 
 /* The payload's fields.
+ * The payload's end is the map's: att_walk has refused bytes behind it. Fields
+ * are taken in one pass; the number of known ones bounds the duplicates, the
+ * number of unknown ones is bounded by att_unknown.
  *
  * UNTRUSTED: out->payload, base bytes into the document. Post: out's slices
  * lie in it. Fails: as its parts do. Fuzz: fuzz/fuzz_attestation.c.
@@ -28778,6 +28922,10 @@ att_payload(ef_attestation *out, size_t base, ef_err *err)
 
 /* Limits first, then well-formed CBOR, then the envelope, then the fields:
  * the order of the reference. After a failure *out holds no fields.
+ * Who may have chosen the bytes: everybody. Nothing was verified; a document
+ * that passes is one whose fields can be spoken of. Refused by size alone:
+ * 16,641 bytes. Tag 18 may stand before the array once. No allocation: all
+ * slices view doc, which has to outlive out. Time: linear in doc.
  *
  * UNTRUSTED: doc. Fuzz: fuzz/fuzz_attestation.c.
  * Tests: vectors/attestations.txt, tests/attest.bats. */
@@ -28862,13 +29010,18 @@ static const unsigned char att_root_g1[] = {
     0xd9, 0x43, 0xbc, 0x61, 0xfc, 0x2b, 0xeb, 0x03, 0xcb, 0x6f, 0xee, 0x8d,
     0x23, 0x02, 0xf3, 0xdf, 0xf6};
 
-/* A document's certificates, from the root to the leaf, n of them. */
+/* A document's certificates, from the root to the leaf, n of them.
+ * Seventeen at most, some kilobytes on the stack of ef_attestation_verify.
+ * Slices of a certificate view the document. */
 struct att_chain {
     ef_cert cert[EF_MAX_CABUNDLE + 1];
     size_t n;
 };
 
-/* Certificate i of the chain, the root being the first (0). */
+/* Certificate i of the chain, the root being the first (0).
+ * Example: "chain[2] subject", where ef_cert_parse had said "subject". With it
+ * one knows whose certificate it is: in Nitro's chains 0 is the root, then
+ * region, zone, instance, enclave. */
 static ef_status
 att_cert_bad(ef_err *err, ef_status rc, size_t i)
 {
@@ -28882,7 +29035,9 @@ att_cert_bad(ef_err *err, ef_status rc, size_t i)
     return rc;
 }
 
-/* A refusal of a certificate: who made the document has not shown who he is. */
+/* A refusal of a certificate: who made the document has not shown who he is.
+ * The text begins with the reason's name and a colon, which programs rely on
+ * (ef_attestation_reason). There is no offset: the bytes are well-formed. */
 static ef_status
 att_auth(ef_err *err, const char *msg)
 {
@@ -28896,6 +29051,10 @@ att_auth(ef_err *err, const char *msg)
  * no CA, the instance above it may have no CA below it, and the leaf may not
  * sign certificates.
  * Example: with path_len 0 only the leaf may follow.
+ * What path_len counts are CAs, not leaves: RFC 5280 4.2.1.9. Nothing below the
+ * root is trusted to have been made with care: each certificate is asked for
+ * all three. Refused: a leaf in an issuer's place (CERT_CA); an instance's CA
+ * that has issued another CA (CERT_PATHLEN); keyUsage left out (CERT_USAGE).
  *
  * UNTRUSTED: c. Fails: EF_E_AUTH. Source: RFC 5280 6.1.4 (k to n).
  * Fuzz: fuzz/fuzz_certificate.c. Tests: vectors/attestations.txt. */
@@ -28920,6 +29079,12 @@ att_issuer(const ef_cert *c, size_t below, ef_err *err)
  * equal names are needed, which readers disagree about. Both ends of a
  * lifetime belong to it (RFC 5280 4.1.2.5). Revocation is not asked: Nitro has
  * none, and says so; a leaf lives three hours.
+ * The signature is asked for before the times: of one that is forged it is not
+ * told whether it would be over. Without the comparison of names an attacker
+ * gains nothing as long as signatures hold; but a chain whose certificates name
+ * others than those who signed them is none by RFC 5280 6.1.3, and other
+ * verifiers would refuse the document. Cost: one verification on P-384 for each
+ * certificate but the root.
  *
  * UNTRUSTED: chain. Fails: EF_E_AUTH. Source: RFC 5280 6.1.3.
  * Fuzz: fuzz/fuzz_certificate.c. Tests: vectors/attestations.txt. */
@@ -28952,6 +29117,10 @@ att_link(const struct att_chain *chain, size_t i, int64_t at, ef_err *err)
 /* The document's certificates, taken apart and each looked at, the root
  * first. The leaf signs documents, and is no CA: a CA's key that signs one
  * is misused.
+ * All are taken apart before the first is judged: a malformed leaf is told as
+ * that also where the root is over. Post: on EF_OK each of chain->cert was
+ * signed by the one before it, and holds at that time. Refused as leaf: a CA,
+ * also one that may sign (digitalSignature); one whose usage is not said.
  *
  * UNTRUSTED: a. Fails: EF_E_AUTH; err->place says which, 0 is the root.
  * Fuzz: fuzz/fuzz_certificate.c. Tests: vectors/attestations.txt. */
@@ -28985,7 +29154,10 @@ att_walk_chain(struct att_chain *chain, const ef_attestation *a, int64_t at,
     return rc;
 }
 
-/* One certificate into BearSSL's engine. */
+/* One certificate into BearSSL's engine.
+ * In one piece, of at most EF_MAX_CERTIFICATE_BYTES. The engine parses while it
+ * is fed and keeps its own account of what went wrong, which end_chain tells.
+ */
 static void
 att_feed(br_x509_minimal_context *x, ef_slice der)
 {
@@ -29001,6 +29173,11 @@ att_feed(br_x509_minimal_context *x, ef_slice der)
  * accepts may be shorter than the one that was walked: never longer. It knows
  * nothing of the root's own lifetime and constraints: those the walk asks.
  * No name of a server is asked for: whose document it is, att_cross looks at.
+ * Why a second one: the walk is new code, and BearSSL's engine has been looked
+ * at by many. An attacker has to find bytes that both of them misread in the
+ * same way. What it costs: each signature is verified twice. To strings in a
+ * name that it does not know it says no where the walk says yes: CHAIN_INVALID,
+ * which no real document of the tests has met.
  *
  * UNTRUSTED: a. Pre: the walk was content. Fails: EF_E_AUTH, with BearSSL's
  * number (32 to 62) where it has one.
@@ -29045,6 +29222,11 @@ att_engine(const struct att_chain *chain, const ef_attestation *a, int64_t at,
 
 /* The signature covers the text "Signature1", the header and the payload, as
  * they came: nothing is encoded again but the payload's length.
+ * Why by hand: nothing that was received is parsed and written anew, where a
+ * second spelling of the same thing could slip in. The header is a constant,
+ * since att_envelope has taken no other; external data is empty (40). A
+ * payload's length takes the shortest form here whatever form it came in: that
+ * is what the signer has hashed (RFC 9052 4.4, RFC 8949 4.2.1).
  *
  * UNTRUSTED: a. Fails: EF_E_AUTH. Source: RFC 9052 4.4.
  * Fuzz: fuzz/fuzz_attestation.c. Tests: vectors/attestations.txt,
@@ -29075,6 +29257,10 @@ att_signed_hash(unsigned char hash[EF_SHA384_BYTES], const ef_attestation *a)
 }
 
 /* 1 where a certificate's common name begins with name and a dot.
+ * Both come from the document, one by way of a certificate's issuer: neither is
+ * secret, and memcmp's time tells nothing that is not printed anyway. Example:
+ * "i-0abc-enc0123.eu-central-1.aws" begins so with "i-0abc-enc0123"; with
+ * "i-0abc-enc012" it does not.
  * UNTRUSTED: both. Fuzz: fuzz/fuzz_attestation.c. */
 static int
 att_named(const ef_cert *c, ef_slice name)
@@ -29089,6 +29275,10 @@ att_named(const ef_cert *c, ef_slice name)
  * instance's CA, that CA's by the zone's. All documents that are known agree;
  * one that does not was put together from parts. The dot after the name keeps
  * "i-0abc" from being taken for "i-0abcd".
+ * An attacker who owns instances has documents of his own enclaves, and the key
+ * of no CA. That his enclave's leaf signs a payload with another enclave's name
+ * is for the module to prevent; here it would be seen. Pre: the chain has two
+ * certificates at least: the root and the leaf.
  *
  * UNTRUSTED: a, chain. Fails: EF_E_AUTH. Fuzz: fuzz/fuzz_attestation.c.
  * Tests: vectors/attestations.txt. */
@@ -29109,6 +29299,9 @@ att_cross(const struct att_chain *chain, const ef_attestation *a, ef_err *err)
 }
 
 /* 1 where PCR0, PCR1 and PCR2 measure nothing: zeros, or not there.
+ * Zeros in one of the three alone are no debug mode: PCR2 of an image without
+ * an application is a hash as well. In debug mode the console can be read by
+ * whoever owns the machine, and with it what the application prints.
  * UNTRUSTED: a. Fuzz: fuzz/fuzz_attestation.c. */
 static int
 att_is_debug(const ef_attestation *a)
@@ -29125,6 +29318,8 @@ att_is_debug(const ef_attestation *a)
 
 /* How many registers are not as set has them; *first is the lowest of those.
  * One that is asked for and not there is not as it should be.
+ * Compared by memcmp: registers are printed in every document. Thirty-two steps
+ * at most.
  * UNTRUSTED: a. Fuzz: fuzz/fuzz_attestation.c. */
 static unsigned
 att_differs(const ef_attestation *a, const ef_pcr_set *set, unsigned *first)
@@ -29146,6 +29341,15 @@ att_differs(const ef_attestation *a, const ef_pcr_set *set, unsigned *first)
  * most often the image which was meant. A mixture of two sets is no image, and
  * does not hold. A set that asks for nothing does not hold either: it was
  * forgotten to be filled.
+ *
+ *   sets {PCR0=a, PCR1=b}, {PCR0=c, PCR1=d}
+ *     a b    holds        c d    holds
+ *     a d    PCR_MISMATCH at PCR1: a mixture
+ *     x y    PCR_MISMATCH at PCR0
+ *
+ * No set at all asks for nothing: `attest verify` says so on its page
+ * (cli_judged), and the release service never comes here without one, since a
+ * configuration has at least one measurement. Cost: sets times 32.
  *
  * UNTRUSTED: a. Fails: EF_E_POLICY. Fuzz: fuzz/fuzz_attestation.c.
  * Tests: vectors/attestations.txt. */
@@ -29177,6 +29381,11 @@ att_registers(const ef_attestation *a, const ef_attestation_policy *policy,
 
 /* 1 where value is what was asked for; the time it takes tells nothing but
  * sizes. Nothing was asked for where want has no address.
+ *
+ *   asked p NULL    anything, also a field that is absent
+ *   asked "" (n 0)  only a field that is there and empty
+ *   asked n bytes   exactly these
+ *
  * UNTRUSTED: value. Fuzz: fuzz/fuzz_attestation.c. */
 static int
 att_equal(ef_slice value, ef_slice want)
@@ -29190,6 +29399,14 @@ att_equal(ef_slice value, ef_slice want)
  * and within max_age an old document is as good as a new one. A minute is let
  * pass for clocks that differ; a document from later than that says that one
  * of the two clocks is wrong, and then no age can be told.
+ *
+ *   max_age 300, now 1000    time 700 is right, 699 is STALE
+ *   now 1000                 time 1060 is right, 1061 is FUTURE
+ *
+ * Replay: with neither a nonce nor max_age a document of last year passes. That
+ * is right for a receipt, which is to be believed for years, and wrong for a
+ * release: there both are asked (cli_release_document). The order of refusals
+ * is the reference's: nonce, age, user_data.
  *
  * UNTRUSTED: a. Fails: EF_E_AUTH, EF_E_POLICY.
  * Fuzz: fuzz/fuzz_attestation.c. Tests: vectors/attestations.txt. */
@@ -29216,6 +29433,9 @@ att_fresh(const ef_attestation *a, const ef_attestation_policy *policy,
 }
 
 /* What is asked beyond a good signature.
+ * Debug mode comes first: with registers of zeros nothing else that a document
+ * says is worth asking. It is refused also where a set asks for zeros, unless
+ * allow_debug says that it is meant.
  *
  * UNTRUSTED: a. Fails: EF_E_AUTH, EF_E_POLICY.
  * Fuzz: fuzz/fuzz_attestation.c. Tests: vectors/attestations.txt. */
@@ -29235,6 +29455,21 @@ att_policy(const ef_attestation *a, const ef_attestation_policy *policy,
 
 /* The chain and the signature first: who has no key of Nitro's hears nothing
  * of what else is wrong.
+ *
+ *   1  the root is the pinned one, byte for byte
+ *   2  each certificate: signed by the one above, valid, allowed to
+ *   3  BearSSL's engine agrees, down to the leaf's key
+ *   4  the leaf's key has signed the payload
+ *   5  certificates and PCR4 are of the enclave that the payload names
+ *   6  debug mode, registers, nonce, age, user_data
+ *
+ * Why the root is compared and not looked for: there is one. A root in a
+ * document that has the same name or key, but other bytes, is another one. Its
+ * own signature is not asked: it is trusted for being known. Pre: a is
+ * ef_attestation_parse's, and the document's bytes are still there. What it
+ * does not say: that the enclave is still running, that its application is
+ * honest, or that whoever sent the document is in it. The last is what
+ * public_key is for: only the enclave opens what is sealed to it.
  *
  * UNTRUSTED: a. Fuzz: fuzz/fuzz_attestation.c, fuzz/fuzz_certificate.c.
  * Tests: vectors/attestations.txt, tests/attest.bats. */
@@ -29268,6 +29503,12 @@ ef_attestation_verify(const ef_attestation *a,
 
 /* Up to the colon, where all before it are capitals, digits and low lines:
  * other messages ("out of memory") have none.
+ *
+ *   "PCR_MISMATCH: not a value that..."    PCR_MISMATCH
+ *   "out of memory"                        empty: no colon behind capitals
+ *
+ * The release service's log and `attest verify --json` have these names; so
+ * they are not changed once they are there.
  * Tests: vectors/attestations.txt. */
 ef_slice
 ef_attestation_reason(const ef_err *err)
@@ -29283,7 +29524,9 @@ ef_attestation_reason(const ef_err *err)
 
 /* --- attestation documents: printed --- */
 
-/* What a register measures, for the page: those that AWS fills, and ours. */
+/* What a register measures, for the page: those that AWS fills, and ours.
+ * Of others AWS says nothing, or they are the enclave's own to use (16 to 31);
+ * only of those encflow fills PCR16. */
 struct att_meaning {
     unsigned pcr;
     const char *text;
@@ -29299,7 +29542,9 @@ static const struct att_meaning att_meanings[] = {
 
 /* Hex digits of s, two for each byte, lower-case: registers, and fields of
  * bytes. A piece at a time, since fields may have 1024 bytes: no buffer of
- * twice that size stands on the stack. */
+ * twice that size stands on the stack.
+ * Never of a secret: ef_hex_encode takes constant time, but what is printed
+ * here everybody may read. */
 static void
 att_hex(ef_buf *out, ef_slice s)
 {
@@ -29316,6 +29561,9 @@ att_hex(ef_buf *out, ef_slice s)
  * certificates are whatever their issuer has written, also escape sequences and
  * characters that turn a line around.
  * Example: "i-1\x1b[2J" is shown as i-1\x1b[2J, in twelve characters.
+ * Who has chosen the bytes: for a document that was verified, Nitro's CAs. What
+ * is printed before or without it could be anybody's. A backslash stays as it
+ * is: the page is for people, and the JSON for programs.
  * UNTRUSTED: s. Fuzz: fuzz/fuzz_attestation.c. */
 static void
 att_text(ef_buf *out, ef_slice s)
@@ -29333,6 +29581,8 @@ att_text(ef_buf *out, ef_slice s)
 
 /* Text behind a label, which is filled up to eleven columns so that values
  * stand below one another. The line's end is the caller's.
+ * A label longer than eleven columns would only move its own value: chain[16]
+ * has nine.
  * Pre: label is our own text. */
 static void
 att_line(ef_buf *out, const char *label, const char *text)
@@ -29349,6 +29599,11 @@ att_line(ef_buf *out, const char *label, const char *text)
  * printable, as in a hex dump: what services put there is often text. A dot
  * stands for all else. A field that is absent has no line, one that is empty
  * says so: they are two answers.
+ * Example, of a nonce of eight bytes:
+ *
+ *   nonce      00112233445566ff  .."3DUf.
+ *
+ * At most 32 rows: 1,024 bytes.
  * UNTRUSTED: s. Fuzz: fuzz/fuzz_attestation.c. */
 static void
 att_dump(ef_buf *out, const char *label, ef_slice s)
@@ -29376,6 +29631,8 @@ att_dump(ef_buf *out, const char *label, ef_slice s)
  * enclave the rest (5 to 7, 9 to 15) was never extended, and is left out.
  * Ninety-six zeros are said in a word, so that nobody has to count them: in
  * PCR0 they mean debug mode, in PCR8 an image without a signature.
+ * Which image that is, the page does not say: it has no list of images. Whoever
+ * reads it compares the digits, or gives --pcrs.
  * UNTRUSTED: a. Fuzz: fuzz/fuzz_attestation.c. */
 static void
 att_page_pcrs(ef_buf *out, const ef_attestation *a)
@@ -29407,6 +29664,8 @@ att_page_pcrs(ef_buf *out, const ef_attestation *a)
 }
 
 /* Certificate i of a document: 0 is the root, the last the leaf.
+ * Pre: i is at most a->cabundle_n. One numbering for errors, page and JSON:
+ * "chain[0]" is the root in each of them.
  * UNTRUSTED: a. Fuzz: fuzz/fuzz_attestation.c. */
 static ef_slice
 att_certificate(const ef_attestation *a, size_t i)
@@ -29416,6 +29675,8 @@ att_certificate(const ef_attestation *a, size_t i)
 
 /* The chain: who, from when, to when. A certificate that cannot be read says
  * so; after ef_attestation_verify there is none.
+ * Times are those of the certificates, in UTC: a leaf's are three hours apart,
+ * the root's thirty years.
  * UNTRUSTED: a. Fuzz: fuzz/fuzz_attestation.c. */
 static void
 att_page_chain(ef_buf *out, const ef_attestation *a)
@@ -29445,6 +29706,9 @@ att_page_chain(ef_buf *out, const ef_attestation *a)
 /* The page for people: who, when, which image, by whose word, and what the
  * enclave itself has put in. A person compares PCR0 with what was built, so it
  * stands whole.
+ * The document's own time is the NSM's host's, by its word. user_data, nonce
+ * and public_key are what the enclave has put in: their meaning is the
+ * application's.
  * UNTRUSTED: a. Fuzz: fuzz/fuzz_attestation.c. */
 static void
 att_page(ef_buf *out, const ef_attestation *a)
@@ -29466,6 +29730,7 @@ att_page(ef_buf *out, const ef_attestation *a)
 
 /* A member of bytes as base64, where they are there. Absent and empty are told
  * apart: no member, or "".
+ * Pre: s.n <= ATT_MAX_BYTES, which att_optional has asked: text is that large.
  * UNTRUSTED: s, of ATT_MAX_BYTES at most. Fuzz: fuzz/fuzz_attestation.c. */
 static void
 att_json_bytes(ef_buf *out, const char *name, ef_slice s)
@@ -29484,6 +29749,9 @@ att_json_bytes(ef_buf *out, const char *name, ef_slice s)
 
 /* The registers as an object, its names in RFC 8785's order: "10" comes
  * before "2".
+ * Thirty-two names in the order of their digits: 0, 1, 10 to 19, 2, 20 to 29,
+ * 3, 30, 31, 4 to 9. So there is one JSON for a document, whichever program
+ * prints it, and its hash can be compared.
  * UNTRUSTED: a. Fuzz: fuzz/fuzz_attestation.c. */
 static void
 att_json_pcrs(ef_buf *out, const ef_attestation *a)
@@ -29508,6 +29776,9 @@ att_json_pcrs(ef_buf *out, const ef_attestation *a)
 }
 
 /* The chain as an array; a certificate that cannot be read is {}.
+ * The names are canonical, too: not_after, not_before, subject. A subject's
+ * bytes are quoted as JSON wants it; what is no UTF-8 in them is
+ * ef_json_quote's to mend.
  * UNTRUSTED: a. Fuzz: fuzz/fuzz_attestation.c. */
 static void
 att_json_chain(ef_buf *out, const ef_attestation *a)
@@ -29535,6 +29806,10 @@ att_json_chain(ef_buf *out, const ef_attestation *a)
 
 /* Nothing here says that the document was verified: who prints it knows. That
  * memory ran out shows in out->failed.
+ * Members in RFC 8785's order: certificates, digest, module_id, nonce, pcrs,
+ * public_key, timestamp, user_data. timestamp is in milliseconds, below 2^53,
+ * so that every reader of JSON gets the same number. Nothing in a document is
+ * secret: it is made to be shown.
  *
  * UNTRUSTED: a: a terminal gets printable ASCII alone.
  * Source: RFC 8785. Fuzz: fuzz/fuzz_attestation.c.
