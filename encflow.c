@@ -29841,7 +29841,11 @@ ef_attestation_print(ef_buf *out, const ef_attestation *a, int json)
 /* --- what a configuration asks of an enclave --- */
 
 /* One of the configuration's measurements as registers: PCR0, PCR1, PCR2, and
- * PCR8 where it is there. The configuration was parsed: each is 96 digits. */
+ * PCR8 where it is there. The configuration was parsed: each is 96 digits.
+ * Post: set->mask has bits 0, 1 and 2, and 8 where the configuration has PCR8;
+ * set->pcr of other bits is not looked at by anybody. Pre: *set is zeros. What
+ * would be wrong with a value is not told here: ef_appconfig_parse has told it,
+ * and a register that were not decoded would not be in the mask. */
 static void
 pcrs_of(ef_pcr_set *set, const ef_json *json, uint32_t node)
 {
@@ -29864,6 +29868,18 @@ pcrs_of(ef_pcr_set *set, const ef_json *json, uint32_t node)
 /* Any of the approved measurements, whole, and in each of them PCR16: an
  * enclave of the right image that was started for another configuration has
  * another one, and can't change it any more.
+ *
+ *   measurements [{PCR0,PCR1,PCR2}, {PCR0,PCR1,PCR2,PCR8}]
+ *   set 0  PCR0 PCR1 PCR2 PCR16        set 1  PCR0 PCR1 PCR2 PCR8 PCR16
+ *
+ * One function for all who ask: the release service, who verifies a receipt,
+ * and who writes a KMS key's policy. If they differed, an enclave could be let
+ * in by one door only. Without PCR16 any enclave of an approved image would do,
+ * also one that was started for another configuration, with other outputs and
+ * other files for the application. A set for each measurement: registers of two
+ * builds never count together. Pre: id is the SHA-256 of config's own text;
+ * PCR16 is as good as that. Limits: 64 measurements, by the configuration's
+ * rules.
  * Post:    *sets is the caller's to free, also after failure.
  * Fails:   EF_E_MEMORY. Tests: tests/unit.c (test_appconfig_pcrs). */
 ef_status
@@ -29896,6 +29912,13 @@ ef_appconfig_pcrs(ef_pcr_set **sets, size_t *n, const ef_json *config,
  * PCR2, and for which configuration that image was started, by PCR16. */
 
 /* The hash of the three members' values, as they stand in the receipt's JSON.
+ * The three values come as JSON texts and are put together before they are
+ * parsed: so that who makes a receipt and who checks one come to the same
+ * bytes, whatever blanks or order of members the receipt was written with. What
+ * an attacker gains where a member were left out of it: he could exchange it
+ * under a document that is good. Output without inputs would be an answer from
+ * any data; without the configuration, one for any question. Memory is linear
+ * in the inputs' text; nothing of it is secret.
  * Fails:   as ef_json_parse and ef_json_canonical. */
 static ef_status
 receipt_hash(unsigned char out[EF_SHA256_BYTES], ef_slice appconfig,
@@ -29927,8 +29950,17 @@ receipt_hash(unsigned char out[EF_SHA256_BYTES], ef_slice appconfig,
 
 /* Begin a receipt, {"appconfig":ID,"inputs":{...},"output":HASH, and tell the
  * hash that the document has to carry. inputs is a JSON object.
+ *
+ *   {"appconfig":"<64>","inputs":{"conditions":"<64>"},"output":"<64>"
+ *
+ * Who may have chosen the bytes: names of inputs are the configuration's, which
+ * all participants have approved; hashes are worked out in the enclave, of what
+ * it has read and written. Nothing of them is secret. The document comes last
+ * since it says the hash of what is before it.
  * Post:    on EF_OK the caller appends the document and the end.
- * Fails:   EF_E_MEMORY, and as ef_json_parse does of inputs. */
+ * Fails:   EF_E_MEMORY, and as ef_json_parse does of inputs.
+ * Tests: tests/enclave.bats ("attested, released, run, delivered, verified;
+ * both logs say so"). */
 ef_status
 ef_receipt_begin(ef_buf *out, unsigned char user_data[EF_SHA256_BYTES],
                  const unsigned char id[EF_SHA256_BYTES], ef_slice inputs,
@@ -29956,7 +29988,9 @@ ef_receipt_begin(ef_buf *out, unsigned char user_data[EF_SHA256_BYTES],
 }
 
 /* A document's bytes, of a size that one may have. UNTRUSTED: text.
- * Fuzz: fuzz/fuzz_receipt.c. */
+ * Fuzz: fuzz/fuzz_receipt.c.
+ * What is in it is no matter here: ef_attestation_parse is next, and takes it
+ * for hostile. Its size is asked before it is decoded. */
 static ef_status
 receipt_document(ef_slice text, ef_err *err)
 {
@@ -29967,6 +30001,9 @@ receipt_document(ef_slice text, ef_err *err)
     return doc_base64(text, err);
 }
 
+/* What a receipt has, each once, and nothing else: a member that is not known
+ * could say something to a reader that no hash covers. An array's task has the
+ * inputs of its share alone, so that there may be none. */
 static const struct doc_rule receipt_rule_document =
     DOC_RULE_TEXT(receipt_document);
 static const struct doc_rule receipt_rule_inputs =
@@ -29978,7 +30015,15 @@ static const struct doc_field receipt_fields[] = {
     {"/output", &doc_rule_hash, 0},
     {NULL, NULL, 0}};
 
-/* UNTRUSTED: text, a result's receipt. Its document is decoded into doc.
+/* Who may have chosen the bytes: whoever could write the result, that is, has
+ * the output dataset's key and its place, or gave the receiver a file. With the
+ * output's key it is sealed like the rest of the result. Whether the document
+ * is good, carries that user_data, and is of an enclave that was approved,
+ * nobody has asked yet: cli_receipt_verify does. Nor whether "output" is the
+ * hash of the result beside it. Refused: a hash in capitals; an input's name
+ * with a slash; a document of 22,189 characters, which is more than
+ * EF_MAX_ATTESTATION_BYTES in base64.
+ * UNTRUSTED: text, a result's receipt. Its document is decoded into doc.
  * Post:    ef_json_free, ef_buf_free, also after failure; user_data is what
  * the document must say.
  * Fails:   EF_E_FORMAT, EF_E_LIMIT (err->place), EF_E_MEMORY.
@@ -30035,6 +30080,10 @@ ef_receipt_parse(ef_json *json, ef_buf *doc,
  * an answer that it keeps opens with a key that only the enclave has. */
 
 /* Text in base64url, of any length; decoded where it is used.
+ * Refused: "AA==" (padding), "A" (no whole byte), "AB" (bits that are left over
+ * and not zero). So bytes have one spelling, and a hash of the text would do
+ * for one of the bytes. The memory is bounded by what it is a part of: a
+ * request of 64 KiB, an answer of 8 MiB.
  * UNTRUSTED: text. Fails: EF_E_FORMAT, EF_E_MEMORY.
  * Fuzz: fuzz/fuzz_release.c. Tests: vectors/release_requests.txt. */
 static ef_status
@@ -30048,6 +30097,8 @@ release_base64url(ef_slice text, ef_err *err)
 }
 
 /* A nonce's form: EF_RELEASE_NONCE_BYTES. Whose it is, its MAC says.
+ * 75 characters. Decoded here for its form alone; release_bytes does it again
+ * where the bytes are wanted.
  * UNTRUSTED: text. Fuzz: fuzz/fuzz_release.c, fuzz/fuzz_release_log.c. */
 static ef_status
 release_nonce(ef_slice text, ef_err *err)
@@ -30058,7 +30109,9 @@ release_nonce(ef_slice text, ef_err *err)
 }
 
 /* A signed document in an answer: its size alone. Who takes it in verifies it
- * (ef_workspace_add). UNTRUSTED: text. Fuzz: fuzz/fuzz_release.c. */
+ * (ef_workspace_add). UNTRUSTED: text. Fuzz: fuzz/fuzz_release.c.
+ * Who may have chosen the bytes: the service, or whoever sits between. A forged
+ * one does no more harm than one that is missing: it does not verify. */
 static ef_status
 release_jws(ef_slice text, ef_err *err)
 {
@@ -30079,7 +30132,15 @@ static const struct doc_rule release_rule_documents =
 static const struct doc_rule release_rule_cut =
     DOC_RULE_INTEGER(1, (int64_t)EF_MAX_RELEASE_LOG_BYTES);
 
-/* The requests, in the order of enum ef_release_kind. */
+/* The requests, in the order of enum ef_release_kind.
+ *
+ *   {"request":"nonce","version":1}
+ *   {"appconfig":HEX,"document":B64U,"request":"release","version":1}
+ *   {"appconfig":HEX,"nonce":B64U,"request":"done","token":B64U,"version":1}
+ *
+ * No request says to which key is to be sealed, of which instance it comes, or
+ * which datasets it wants: that is all in the document or follows from the
+ * configuration. So there is nothing that could contradict it. */
 static const struct doc_field release_ask_nonce_fields[] = {
     {"/request", &doc_rule_line, 0},
     {"/version", &wf_rule_one, 0},
@@ -30108,7 +30169,13 @@ static const struct {
 };
 #define RELEASE_ASKS (sizeof release_asks / sizeof release_asks[0])
 
-/* The answers: the first member of each tells it from the others. */
+/* The answers: the first member of each tells it from the others.
+ *
+ *   {"nonce":B64U}    {"done":true}    {"error":"refused"}
+ *   {"credentials":{"ct":B64U,"enc":B64U},"documents":[JWS,...],"version":1}
+ *
+ * A nonce, "done" and a refusal have no version: they say nothing that could
+ * come to mean something else. */
 static const struct doc_field release_sealed_fields[] = {
     {"/ct", &release_rule_base64url, 0},
     {"/enc", &doc_rule_enc, 0},
@@ -30131,7 +30198,12 @@ static const struct doc_field *const release_answers[] = {
     release_error_fields};
 #define RELEASE_ANSWERS (sizeof release_answers / sizeof release_answers[0])
 
-/* The lines of the log, in the order of enum ef_release_event. */
+/* The lines of the log, in the order of enum ef_release_event.
+ * Required or not (1: may be missing). A refusal has no "appconfig" where the
+ * request could not be read, and no "instance" before the document was
+ * verified: what a stranger claims is not written down as if it were so. Only
+ * "repaired" has no reason to name a configuration. No line has a key, a token
+ * or a query: the log may be given to all participants. */
 static const struct doc_field release_line_release_fields[] = {
     {"/app", &doc_rule_name, 0},        {"/appconfig", &doc_rule_hash, 0},
     {"/event", &doc_rule_line, 0},      {"/instance", &doc_rule_line, 0},
@@ -30170,6 +30242,9 @@ static const struct {
 /* The text that member name of the document is, escapes resolved, or an empty
  * one: what tells which rules hold. It lives in tmp or in the document; that
  * memory ran out shows in tmp.
+ * What it is not: a check. A member of another type gives an empty text, which
+ * no table here has as a name, and the rules then say what is wrong. Pre: tmp
+ * is empty; it is the caller's to free after the text was used.
  * UNTRUSTED: doc, before its rules. Fuzz: fuzz/fuzz_release.c,
  * fuzz/fuzz_release_log.c. */
 static ef_slice
@@ -30185,6 +30260,8 @@ release_text(const ef_json *doc, const char *name, ef_buf *tmp)
 
 /* Member name's base64url, n bytes, to out; nothing where it is not there.
  * Its rule has asked the same; here the bytes are kept.
+ * Post: out is untouched where the member is not there: callers have zeroed it.
+ * That n is right was asked by the rule (release_nonce, doc_rule_kid).
  * UNTRUSTED: doc. Pre: doc passed its rules. Fails: EF_E_MEMORY.
  * Fuzz: fuzz/fuzz_release.c, fuzz/fuzz_release_log.c. */
 static ef_status
@@ -30202,6 +30279,7 @@ release_bytes(unsigned char *out, size_t n, const ef_json *doc,
 }
 
 /* The same of n bytes as hex digits. *found (or NULL): it is there.
+ * The rules take lower-case digits alone; ef_hex_decode would take either.
  * UNTRUSTED: doc. Pre: doc passed its rules. Fails: EF_E_MEMORY.
  * Fuzz: fuzz/fuzz_release.c, fuzz/fuzz_release_log.c. */
 static ef_status
@@ -30223,6 +30301,14 @@ release_hex(unsigned char *out, size_t n, int *found, const ef_json *doc,
 /* Which request json is, and that it has that one's members.
  * "request" is looked at first, so that a request of a later version is told
  * as such and not by a member that this one does not have.
+ *
+ *   {"request":"nonce","version":2}            at /version
+ *   {"request":"keys","version":1}             at /request
+ *   {"request":"nonce","version":1,"more":1}   a member that it has not
+ *   []                                         at /request: no such member
+ *
+ * A member of another request counts as unknown: a "nonce" with a document
+ * would be a request that two readers understand in two ways.
  * UNTRUSTED: json. Fails: EF_E_FORMAT (err->place), EF_E_MEMORY.
  * Fuzz: fuzz/fuzz_release.c. Tests: vectors/release_requests.txt. */
 static ef_status
@@ -30251,6 +30337,10 @@ release_ask(ef_release_kind *kind, const ef_json *json, ef_err *err)
  * document is decoded, and ef_attestation_parse is next.
  * Blanks and the order of members are the sender's choice: a request is
  * neither signed nor hashed.
+ * Who may have chosen the bytes: anybody who reaches the service; before the
+ * document was verified it may be a port scanner. So nothing is looked up, read
+ * or written for it here. All members of *out that the request does not have
+ * are zeros. Time and memory are linear in 64 KiB.
  * UNTRUSTED: json. Limits: EF_MAX_RELEASE_REQUEST_BYTES.
  * Fuzz: fuzz/fuzz_release.c. Tests: vectors/release_requests.txt. */
 ef_status
@@ -30287,6 +30377,11 @@ ef_release_request_parse(ef_release_request *out, ef_slice json, ef_err *err)
 
 /* Of the key that opens credentials, one that MACs nonces is derived: neither
  * use can be turned against the other, and there is no second file to keep.
+ * What an attacker gains with k alone: he makes nonces that the service takes
+ * for fresh, but no document of an enclave's that carries them; and tokens, by
+ * which he could have a run logged as over. Credentials he cannot open: HMAC
+ * does not lead back to sk. After a change of the release key old nonces are
+ * foreign: an enclave that was between the two asks again.
  * Secret: sk, k. Tests: vectors/release_nonces.txt. */
 void
 ef_release_key(unsigned char k[EF_SHA256_BYTES],
@@ -30300,6 +30395,15 @@ ef_release_key(unsigned char k[EF_SHA256_BYTES],
 
 /* The time stands in front in the open: how long a nonce is good is no secret,
  * and the log is searched no further back than to it.
+ *
+ *   0   time     8 bytes, seconds since 1970, highest byte first
+ *   8   random  16 bytes
+ *   24  MAC     32 bytes over the 24 before it
+ *
+ * Random bytes are there so that two enclaves that ask in one second get two
+ * nonces; the MAC is why nobody else can make one. That the service keeps none
+ * of them means that nobody can fill its memory by asking. Limits:
+ * EF_MAX_NSM_DATA_BYTES, what a document carries: 56 fit.
  * Secret: k. Tests: vectors/release_nonces.txt. */
 void
 ef_release_nonce_make(unsigned char nonce[EF_RELEASE_NONCE_BYTES],
@@ -30319,6 +30423,15 @@ ef_release_nonce_make(unsigned char nonce[EF_RELEASE_NONCE_BYTES],
 /* The MAC first: of a nonce that is not ours the time says nothing. One of the
  * future is refused without any tolerance, since the log is searched back to a
  * nonce's own time, and no line of its use may stand before that.
+ *
+ *   made 1000    at 1000 to 1300 good, at 1301 NONCE_STALE, at 999, too
+ *   55 bytes, or one bit of another value        NONCE_FOREIGN
+ *   the document has none, or an empty one       NONCE_MISSING
+ *
+ * Without the MAC anybody could make up a nonce of now, and get a document for
+ * it without the service; without the time the log would have to be searched to
+ * its beginning for each (cli_log_find). The MAC is compared in constant time,
+ * since it is of k; how the sizes compare everybody may see.
  * UNTRUSTED: nonce. Secret: k. Pre: now is not negative.
  * Fuzz: fuzz/fuzz_release.c. Tests: vectors/release_nonces.txt. */
 ef_status
@@ -30349,7 +30462,12 @@ ef_release_nonce_check(const unsigned char k[EF_SHA256_BYTES], ef_slice nonce,
 }
 
 /* Only who could open the answer has it: the parent instance cannot say that a
- * run is over. Secret: k, token. Tests: vectors/release_nonces.txt. */
+ * run is over. Secret: k, token. Tests: vectors/release_nonces.txt.
+ * Why it cannot be a nonce's MAC, though it has the same key: that is over 24
+ * bytes, this over 60. So no nonce that the service hands out gives away a
+ * token. What an attacker gains with one: a "done" in the log for a run that is
+ * still going on, and the enclave's own is then refused (DONE_TWICE). No data.
+ */
 void
 ef_release_token(unsigned char token[EF_SHA256_BYTES],
                  const unsigned char k[EF_SHA256_BYTES],
@@ -30363,7 +30481,14 @@ ef_release_token(unsigned char token[EF_SHA256_BYTES],
 }
 
 /* HPKE's info, and its AAD "id:nonce": what was sealed for one request opens
- * as the answer to no other. Memory that ran out shows in aad->failed. */
+ * as the answer to no other. Memory that ran out shows in aad->failed.
+ *
+ *   <64 hex digits>:<75 characters of base64url>
+ *
+ * Both parts have a fixed size, so that two pairs never give one text. An
+ * answer that the parent instance kept from another request, of the same
+ * enclave or of another configuration, does not open (tests/enclave.bats,
+ * "credentials that are others'": id, nonce). */
 static const char release_seal_info[] = "encflow release 1";
 static void
 release_seal_aad(ef_buf *aad, const unsigned char id[EF_SHA256_BYTES],
@@ -30376,6 +30501,13 @@ release_seal_aad(ef_buf *aad, const unsigned char id[EF_SHA256_BYTES],
 
 /* In three parts: a place for the ciphertext, HPKE, and its text. The limit is
  * what an answer may have: an answer that nobody would read is not made.
+ * Base mode: it does not say who has sealed. Anybody who sees the document's
+ * public key could seal something to it, and the enclave therefore believes the
+ * commitments in signed documents and not the seal (ef_credentials_check). Pre:
+ * pk comes out of a document that was verified, with PCRs that were compared:
+ * this is the line that hands the data's keys to somebody. A key of small
+ * order, for which the secret would be known to all, is refused by HPKE. plain
+ * may have 6 MiB: three quarters of an answer.
  * Secret: plain; only ciphertext is in out. Limits:
  * EF_MAX_RELEASE_ANSWER_BYTES. Tests: tests/unit.c (test_release_answers). */
 ef_status
@@ -30413,6 +30545,11 @@ ef_release_seal(ef_buf *out, const unsigned char pk[EF_X25519_BYTES],
 
 /* The ciphertext is decoded into plain and opened there: there is no second
  * copy. Where it fails, plain has no byte of it: ef_hpke_open wipes.
+ * Refused: an answer to another nonce or configuration, one bit of ct or enc
+ * that was changed, an answer for another enclave: all of them "authentication
+ * failed". A ct shorter than a tag is told by that. Post: on EF_OK plain is
+ * what somebody sealed to this enclave's key for this request; by whom is not
+ * known. sk is of no use afterwards: one key for one request.
  * UNTRUSTED: answer. Secret: sk, plain. Pre: answer passed
  * ef_release_answer_parse; plain is empty, without a drain.
  * Fails: EF_E_AUTH, EF_E_FORMAT, EF_E_MEMORY.
@@ -30455,6 +30592,14 @@ ef_release_open(ef_buf *plain, const unsigned char sk[EF_X25519_BYTES],
 
 /* By the first of its members that is there. One that has none of them is told
  * what a release has, since that is what was asked for last.
+ *
+ *   {"error":"refused"}                   EF_E_POLICY: look into its log
+ *   {"error":"busy"}                      EF_E_FORMAT at /error
+ *   {"done":true,"nonce":"..."}           EF_E_FORMAT: two at once
+ *   {}, [], 7                             EF_E_FORMAT
+ *
+ * Why a refusal says no more: who is refused may be an attacker who tries which
+ * of his changes gets furthest. The operator has the log.
  * UNTRUSTED: json. Fails: EF_E_POLICY, EF_E_FORMAT, EF_E_MEMORY.
  * Fuzz: fuzz/fuzz_release.c. Tests: vectors/release_answers.txt. */
 static ef_status
@@ -30490,6 +30635,9 @@ release_answer(const ef_json *json, ef_err *err)
 /* What an enclave reads, from whoever answers: neither the service nor the way
  * to it is trusted. What is in "documents" are signatures to be verified, in
  * "credentials" what only this enclave's key opens.
+ * That the answer is the one to what was asked is not known here:
+ * cli_enclave_member looks for the member that it needs, and another answer has
+ * not got it. Linear in 8 MiB at most; the documents in it stay where they are.
  * UNTRUSTED: text. Post: ef_json_free, also after failure.
  * Limits: EF_MAX_RELEASE_ANSWER_BYTES. Fuzz: fuzz/fuzz_release.c.
  * Tests: vectors/release_answers.txt. */
@@ -30507,7 +30655,9 @@ ef_release_answer_parse(ef_json *json, ef_slice text, ef_err *err)
     return rc == EF_OK ? release_answer(json, err) : rc;
 }
 
-/* Tests: vectors/release_log.txt. */
+/* "?" is for a value that is none of the four, which no parser gives: it keeps
+ * a message from reading past the table.
+ * Tests: vectors/release_log.txt. */
 const char *
 ef_release_event_name(ef_release_event event)
 {
@@ -30515,7 +30665,8 @@ ef_release_event_name(ef_release_event event)
 }
 
 /* ,"name":"digits"
- * Nothing in a line is secret: it is there to be shown to others. */
+ * Nothing in a line is secret: it is there to be shown to others.
+ * Pre: n <= EF_PCR_BYTES; name is a constant, and needs no escapes. */
 static void
 release_add_hex(ef_buf *out, const char *name, const unsigned char *p, size_t n)
 {
@@ -30529,7 +30680,9 @@ release_add_hex(ef_buf *out, const char *name, const unsigned char *p, size_t n)
 
 /* ,"name":text; nothing for an empty one.
  * Quoted as RFC 8785 does it: whatever is in an application's name, the line
- * stays one line. */
+ * stays one line.
+ * An empty text is no member, as the rules have it: "instance" is missing
+ * rather than empty. */
 static void
 release_add_text(ef_buf *out, const char *name, ef_slice text)
 {
@@ -30544,6 +30697,12 @@ release_add_text(ef_buf *out, const char *name, ef_slice text)
  *     {"appconfig":...,"event":"done","nonce":...,"prev":...,"time":...}
  * Each member is printed with a comma before it; the first one's becomes the
  * brace. That memory ran out shows in out->failed.
+ * What an attacker may have chosen of a line: an application's name, within the
+ * rules for names; the module_id, which Nitro signed; in a refusal's reason,
+ * nothing but our own words and names that err has escaped. A line feed in any
+ * of them would be written as \n, and so never begins a line of its own. Pre:
+ * texts are what a line may have; who writes one asks for its size
+ * (cli_log_add).
  * Tests: vectors/release_log.txt. */
 void
 ef_release_line_print(ef_buf *out, const ef_release_line *line)
@@ -30578,7 +30737,10 @@ ef_release_line_print(ef_buf *out, const ef_release_line *line)
 
 /* Which event the line tells, and that it has that one's members, in their one
  * form. UNTRUSTED: json. Fails: EF_E_FORMAT (err->place), EF_E_MEMORY.
- * Fuzz: fuzz/fuzz_release_log.c. Tests: vectors/release_log.txt. */
+ * Fuzz: fuzz/fuzz_release_log.c. Tests: vectors/release_log.txt.
+ * "event" is looked at before the other members, which are its own to have.
+ * Canonical: {"time":1,"event":...} in another order, a blank, or an escape
+ * that need not be, is refused, so that a line has one text and one hash. */
 static ef_status
 release_line_check(ef_release_event *event, const ef_json *json, ef_err *err)
 {
@@ -30604,6 +30766,9 @@ release_line_check(ef_release_event *event, const ef_json *json, ef_err *err)
 
 /* One of a line's texts into out->texts, which has room for all of them: it
  * does not move, and what views it stays good.
+ * Post: text is a view of out->texts, until ef_release_line_free. Unescaped it
+ * is never longer than it was as JSON, which is why room for the whole line is
+ * enough.
  * UNTRUSTED: json. Fuzz: fuzz/fuzz_release_log.c. */
 static void
 release_line_text(ef_slice *text, ef_release_line *out, const ef_json *json,
@@ -30619,6 +30784,8 @@ release_line_text(ef_slice *text, ef_release_line *out, const ef_json *json,
 }
 
 /* The line's values, each to its place.
+ * Members that an event does not have leave zeros. A time is there by its rule;
+ * "cut" is 0 where it is not.
  * UNTRUSTED: json. Pre: json passed its rules. Fails: EF_E_MEMORY.
  * Fuzz: fuzz/fuzz_release_log.c. Tests: vectors/release_log.txt. */
 static ef_status
@@ -30650,7 +30817,10 @@ release_line_read(ef_release_line *out, const ef_json *json, ef_err *err)
     return buf_status(&out->texts, err);
 }
 
-/* UNTRUSTED: text: a log may come from anybody. Its chain is
+/* Post: after a failure, too, *out can be freed and holds nothing that counts.
+ * Refused: an event that is not known, of a later version perhaps; 4,097 bytes;
+ * a "release" without its pcr0; "cut" of 0.
+ * UNTRUSTED: text: a log may come from anybody. Its chain is
  * ef_release_log_push's to judge. Limits: EF_MAX_RELEASE_LINE_BYTES.
  * Fuzz: fuzz/fuzz_release_log.c. Tests: vectors/release_log.txt. */
 ef_status
@@ -30672,7 +30842,9 @@ ef_release_line_parse(ef_release_line *out, ef_slice text, ef_err *err)
     return rc;
 }
 
-/* Safe on zeros, and again. */
+/* Safe on zeros, and again.
+ * The texts are no secret, but ef_buf_free wipes them all the same. The three
+ * views are set to nothing, so that nobody reads what is gone. */
 void
 ef_release_line_free(ef_release_line *line)
 {
@@ -30683,6 +30855,17 @@ ef_release_line_free(ef_release_line *line)
 /* Each line holds the hash of the one before: who changes, takes out or puts
  * in a line has to write all later ones anew, and then has another head.
  * Taking lines off the end shows only to who has noted a head.
+ *
+ *   line 1   prev 000...000              head = SHA-256(line 1)
+ *   line 2   prev SHA-256(line 1)        head = SHA-256(line 2)
+ *
+ * What the chain does not say: that what is in it happened. The service writes
+ * it, and could leave out what it does not want to be seen, as long as nobody
+ * has a head that came after. A participant who keeps a head, as `release log`
+ * prints it, can tell by --head. Post: on failure log is as it was, and
+ * err->line is the first line that does not fit, from 1. Memory that ran out is
+ * not called a broken chain. Two equal times are in order; a clock that was set
+ * back gives equal ones (cli_log_add).
  * UNTRUSTED: text. Fails: EF_E_AUTH (err->line), EF_E_MEMORY.
  * Fuzz: fuzz/fuzz_release_log.c. Tests: vectors/release_log.txt. */
 ef_status
