@@ -26210,7 +26210,10 @@ eif_crc(uint32_t crc, const unsigned char *p, size_t n)
     return crc;
 }
 
-/* SHA-384 of a text. Source: FIPS 180-4. Tests: vectors/attestations.txt. */
+/* SHA-384 of a text. Source: FIPS 180-4. Tests: vectors/attestations.txt.
+ * Of what a certificate's issuer has signed, before the signature is asked for;
+ * the document's own is hashed piece by piece (att_signed_hash). Nothing that
+ * comes here is secret. */
 static void
 sha384(unsigned char out[EF_SHA384_BYTES], ef_slice in)
 {
@@ -26979,7 +26982,11 @@ static const unsigned char rsa_spki_tail[] = {0x02, 0x03, 0x01, 0x00, 0x01};
 /* x of n bytes to out of cap bytes, zeros before it: a number that may have
  * come out shorter than the others. Secret: x and out; n, which shows that one
  * exponent in 256 is short, is public enough for one that lives a minute.
- * Pre: n <= cap. */
+ * Pre: n <= cap.
+ * Example: 7 bytes into 128 are 121 zeros and the 7. Without the zeros a short
+ * number would be read as a larger one, and the key would decrypt nothing.
+ * BearSSL tells a size for each number; in ef_rsa_key sizes are fixed, so that
+ * its layout is one. */
 static void
 rsa_number(unsigned char *out, size_t cap, const unsigned char *x, size_t n)
 {
@@ -26988,6 +26995,8 @@ rsa_number(unsigned char *out, size_t cap, const unsigned char *x, size_t n)
 }
 
 /* Where BearSSL looks for key's parts.
+ * The modulus is not among them: who has p and q has it. Private operations go
+ * by the Chinese remainder theorem: that is why dp, dq and iq are kept.
  * Secret: they stay where they are. Pre: key outlives what is returned. */
 static br_rsa_private_key
 rsa_private(ef_rsa_key *key)
@@ -27008,6 +27017,11 @@ rsa_private(ef_rsa_key *key)
 /* A generator of random bytes (HMAC-DRBG, SP 800-90A), since that is what
  * BearSSL makes keys from. Its seed is the kernel's, 384 bits: more than an
  * RSA key of this size is worth.
+ * What an attacker gains where this is weak: the primes, hence the data's key,
+ * of all that KMS has encrypted to the document's key. So there is no second
+ * source, nor one that is seeded by the clock. Post: the seed is wiped, also
+ * after a failure; rng can be predicted by whoever reads it, and lives as long
+ * as ef_rsa_new.
  * Secret: rng. Fails: EF_E_IO. */
 static ef_status
 rsa_random(br_hmac_drbg_context *rng, ef_err *err)
@@ -27025,6 +27039,11 @@ rsa_random(br_hmac_drbg_context *rng, ef_err *err)
  * highest bits are set: so p, q and n have exactly their sizes. It says no to
  * sizes and exponents that it cannot do, and 2048 and 65537 are not those. A
  * second or so on a slow machine; a run makes one.
+ * Post: after a failure key is zeros, so that no old key stands where a new one
+ * was asked for. Why a new one for each run: what is encrypted to it can be
+ * opened as long as the key is somewhere. It is never written to a file, and
+ * goes with the enclave. The sizes are BearSSL's own macros, so that its
+ * buffers are as large as it wants them.
  *
  * Secret: key, in ef_secret_alloc memory; s, wiped. Fails: EF_E_IO.
  * Source: FIPS 186-4 B.3. Tests: tests/unit.c (test_rsa),
@@ -27059,6 +27078,12 @@ ef_rsa_new(ef_rsa_key *key, ef_err *err)
 
 /* The public key as KMS wants it in the document: SubjectPublicKeyInfo, whose
  * hash KMS's answer names as its receiver. Only n of key is looked at.
+ *
+ *   30 82 01 22 | 30 0d rsaEncryption NULL | 03 82 01 0f 00
+ *   30 82 01 0a | 02 82 01 01 00 n | 02 03 01 00 01
+ *
+ * Both numbers have their fixed sizes since n's highest bit is set: a shorter n
+ * would need other lengths than those of the table. ef_rsa_new's has it.
  * Source: RFC 5280 4.1, RFC 8017 A.1.1. Tests: vectors/cms.txt. */
 void
 ef_rsa_spki(unsigned char out[EF_RSA_SPKI_BYTES], const ef_rsa_key *key)
@@ -27093,7 +27118,10 @@ static const unsigned char cms_aes[] = {0x30, 0x1d, 0x06, 0x09, 0x60,
 #define CMS_BLOCK_BYTES 16 /* AES's, and the initialization vector's */
 
 /* Where a reader is in a CMS: the next byte, and the end of the innermost
- * value whose length was told before it. */
+ * value whose length was told before it.
+ * Post: at <= end <= in.n always. A value of indefinite length has no end of
+ * its own that is known beforehand: while one is read, end is that of what is
+ * around it, and the two zeros are looked for by cms_leave. */
 struct cms_reader {
     ef_slice in;
     size_t at, end;
@@ -27101,21 +27129,30 @@ struct cms_reader {
 };
 
 /* A value that was entered: the end of what is around it, and whether two
- * zeros end it (an indefinite length). */
+ * zeros end it (an indefinite length).
+ * One of these for each value that is open, on the stack of who entered it:
+ * five at most, since every level is a line of code. There is no recursion that
+ * a CMS could drive. */
 struct cms_level {
     size_t end;
     int open;
 };
 
 /* What a CMS says, taken out of it. text is what came encrypted, its pieces
- * put together: at most as long as the CMS. */
+ * put together: at most as long as the CMS.
+ * Secret: text, once it was decrypted where it stands; key and iv are views of
+ * the CMS, which anybody may have. Six KiB, on ef_cms_open's stack, wiped by
+ * it. */
 struct cms_parts {
     ef_slice key, iv; /* EF_RSA_BYTES, CMS_BLOCK_BYTES */
     size_t n;
     unsigned char text[EF_MAX_CMS_BYTES];
 };
 
-/* Something else stands at the reader's place than KMS sends there. */
+/* Something else stands at the reader's place than KMS sends there.
+ * Where is all that is told: which rule it was does not help who has the bytes,
+ * and of KMS's own answers in the tests none gets here. The same for a CMS that
+ * is cut short. */
 static ef_status
 cms_bad(const struct cms_reader *r)
 {
@@ -27123,7 +27160,9 @@ cms_bad(const struct cms_reader *r)
                   "not a CMS EnvelopedData as KMS sends it");
 }
 
-/* What is left of the innermost value whose end is known. */
+/* What is left of the innermost value whose end is known.
+ * Never past a known end, so that no part reads what stands behind its parent.
+ * Pre: r->at <= r->end. */
 static ef_slice
 cms_rest(const struct cms_reader *r)
 {
@@ -27133,6 +27172,11 @@ cms_rest(const struct cms_reader *r)
 /* Step into a value with this tag. Of the two forms of length 80 says that
  * two zeros end it; the other one is read as DER has it, so that nothing can
  * be written in more ways than KMS has.
+ *
+ *   30 80 ...      entered; two zeros have to end it
+ *   30 82 01 00    entered, where 256 bytes follow
+ *   30 81 20       refused: 20 alone is the shortest form (X.690 10.1)
+ *   30 84 ...      refused: within the limit two length bytes will do
  *
  * UNTRUSTED: r->in. Post: r->at <= r->end <= r->in.n; as before on failure.
  * Fails: EF_E_FORMAT. Source: X.690 8.1.3. Fuzz: fuzz/fuzz_cms.c.
@@ -27160,6 +27204,10 @@ cms_enter(struct cms_reader *r, unsigned tag, struct cms_level *level)
 }
 
 /* Step out of the value that was entered last: nothing of it may be left.
+ * Pre: what was entered in it was left. Of a known length at has to be at end;
+ * else bytes would be in the CMS that nobody has looked at. A value that ends
+ * before its parent does is no error here: the next expectation of the parent
+ * will say no.
  *
  * UNTRUSTED: r->in. Fails: EF_E_FORMAT. Fuzz: fuzz/fuzz_cms.c.
  * Tests: vectors/cms.txt. */
@@ -27177,6 +27225,10 @@ cms_leave(struct cms_reader *r, const struct cms_level *level)
 }
 
 /* Take a value of the given size that has no others in it.
+ * For what is short and told in one piece: the recipient's identifier and the
+ * encrypted key. An indefinite length is refused for these; KMS has none there.
+ * Its size is exact: 31 or 33 bytes are no SHA-256, and 255 or 257 no number of
+ * RSA-2048's (vectors/cms.txt has each).
  *
  * UNTRUSTED: r->in. Post: body lies in r->in. Fails: EF_E_FORMAT.
  * Fuzz: fuzz/fuzz_cms.c. Tests: vectors/cms.txt. */
@@ -27192,6 +27244,11 @@ cms_take(struct cms_reader *r, unsigned tag, size_t n, ef_slice *body)
 }
 
 /* Take exactly the n bytes at p.
+ * An attacker who could choose the algorithm would choose: PKCS#1 v1.5, whose
+ * padding errors can be told apart more easily; MGF1 with another hash;
+ * AES-GCM, which this program would read as CBC. None of them has bytes of its
+ * own here, so that there is nothing to negotiate. Other spellings of the same
+ * algorithm, as one where a default is written out, are refused as well.
  *
  * UNTRUSTED: r->in. Fails: EF_E_FORMAT, at where they should begin: an
  * algorithm is a whole, and no byte of another one is a slip in ours.
@@ -27210,6 +27267,12 @@ cms_expect(struct cms_reader *r, const unsigned char *p, size_t n)
 /* The one recipient: version 2, who it is by the hash of the public key, how
  * the content's key is encrypted, and that key. A second recipient would be
  * somebody who can read along; KMS sends none.
+ * Who it is is compared before the private key is used: what was encrypted for
+ * another enclave, of a run before or on another machine, is told as that, and
+ * not as damage. The identifier is a hash of a public key: memcmp is enough. It
+ * shows for whom the CMS was meant, not by whom it was made. Refused: version
+ * 0, which goes with an issuer and serial number; two recipients; an encrypted
+ * key of another size.
  *
  * UNTRUSTED: r->in. Fails: EF_E_FORMAT; EF_E_AUTH for another recipient.
  * Source: RFC 5652 6.2.1. Fuzz: fuzz/fuzz_cms.c. Tests: vectors/cms.txt. */
@@ -27244,6 +27307,9 @@ cms_recipient(struct cms_reader *r, const ef_rsa_key *key, struct cms_parts *s)
 
 /* Take one piece of the encrypted text, of any size, and put it behind the
  * others. There is room: pieces lie in a CMS that is no larger than s->text.
+ * Pre: s->n and the piece together are at most EF_MAX_CMS_BYTES. They are:
+ * pieces do not overlap in r->in, which ef_cms_open has found to be no larger.
+ * A piece may be empty. Time: its bytes.
  *
  * UNTRUSTED: r->in. Fails: EF_E_FORMAT. Fuzz: fuzz/fuzz_cms.c. */
 static ef_status
@@ -27262,6 +27328,13 @@ cms_piece(struct cms_reader *r, unsigned tag, struct cms_parts *s)
 
 /* The encrypted text: [0] with pieces in it, each an OCTET STRING, or [0] that
  * is itself one. KMS sends both.
+ *
+ *   80 30 <48 bytes>                             one piece
+ *   a0 80 04 20 <32 bytes> 04 10 <16 bytes> 00 00    two
+ *
+ * Refused: pieces that are themselves made of pieces (24), which X.690 allows
+ * and KMS never sends. Blocks may be cut anywhere: pieces are put together
+ * before a block is looked at.
  *
  * UNTRUSTED: r->in. Fails: EF_E_FORMAT, also for what is not whole blocks: the
  * padding always makes it so, and at least one. Source: RFC 5652 6.1.
@@ -27290,6 +27363,10 @@ cms_text(struct cms_reader *r, struct cms_parts *s)
 
 /* The encrypted content: its type, its cipher, its initialization vector, its
  * text. Nothing follows, neither attributes nor another content.
+ * Post: s->iv views r->in, 16 bytes; s->text and s->n are what is to be
+ * decrypted. Attributes behind the text, which the standard has for other uses,
+ * are refused by the last cms_leave: nothing signs them, and nothing here would
+ * read them.
  *
  * UNTRUSTED: r->in. Fails: EF_E_FORMAT. Source: RFC 5652 6.1.
  * Fuzz: fuzz/fuzz_cms.c. Tests: vectors/cms.txt. */
@@ -27314,6 +27391,20 @@ cms_content(struct cms_reader *r, struct cms_parts *s)
 }
 
 /* A whole CMS: ContentInfo, in it [0], in it EnvelopedData of version 2.
+ *
+ *   ContentInfo                30
+ *     contentType              envelopedData
+ *     content                  [0]
+ *       EnvelopedData          30
+ *         version              2
+ *         recipientInfos       cms_recipient
+ *         encryptedContentInfo cms_content
+ *
+ * That the version is 2 follows from the recipient's, which is told by its key
+ * (RFC 5652 6.1): of other versions nothing here is known. Originator's
+ * certificates and unprotected attributes have no place where they would be
+ * taken. Time is linear in the CMS. Not a byte is decrypted before the last one
+ * was seen.
  *
  * UNTRUSTED: r->in. Post: on EF_OK s has all of it. Fails: EF_E_FORMAT,
  * EF_E_AUTH. Source: RFC 5652 3, 6.1. Fuzz: fuzz/fuzz_cms.c.
@@ -27350,6 +27441,10 @@ cms_parse(struct cms_reader *r, const ef_rsa_key *key, struct cms_parts *s)
 /* The content's key, in place: all ones where 32 bytes came out. Where they
  * did not, block holds what it held: a key like any other, so that what
  * follows does the same work.
+ * Why no early return: who can tell "the first byte was not zero" from other
+ * failures has Manger's attack on OAEP (2001), and decrypts by asking some
+ * thousand times. Here all failures come to one mask. The label is empty, as
+ * KMS's is. A key of 31 or 33 bytes is a failure like any other.
  *
  * Secret: key and block: no branch. BearSSL's OAEP looks at all of the padding
  * before it says no. Source: RFC 8017 7.1.2. Tests: vectors/cms.txt. */
@@ -27367,6 +27462,10 @@ cms_unwrap(unsigned char block[EF_RSA_BYTES], ef_rsa_key *key)
 
 /* All ones where the text's last bytes are padding: 1 to 16 bytes, each with
  * their number. *pad becomes that number.
+ * Why all sixteen: a loop that ends at the first wrong byte takes a time which
+ * tells how many were right, and that is the padding oracle of CBC (Vaudenay,
+ * 2002). What is branched on is the answer alone, when there is nothing else
+ * left to tell.
  *
  * Secret: text: all 16 bytes that may be padding are looked at, no branch.
  * Pre: n >= CMS_BLOCK_BYTES. Source: RFC 5652 6.3. Tests: vectors/cms.txt.
@@ -27387,6 +27486,12 @@ cms_padding(uint32_t *pad, const unsigned char *text, size_t n)
 /* The text, in place; *n is its size without padding. Whatever was wrong is
  * one refusal, and takes the same time: who can send many of these learns
  * nothing from the answers but that each was no good.
+ * That bytes of a wrong key's block are decrypted with in the same way costs
+ * nothing and hides which of the two steps failed. AES is BearSSL's
+ * constant-time one (ct64). An attacker without the private key, but with the
+ * public one, can have any text come out of here: the padding is a check of
+ * form. Callers compare the key that comes out with its commitment. Post: after
+ * a failure s->text has rubbish in it, which ef_cms_open wipes.
  *
  * Secret: key, s and k, wiped. Fails: EF_E_AUTH.
  * Source: RFC 5652 6.3, 6.4. Tests: vectors/cms.txt. */
@@ -27419,6 +27524,12 @@ cms_decrypt(struct cms_parts *s, size_t *n, const ef_rsa_key *key, ef_err *err)
 }
 
 /* First the form, all of it; only then is anything decrypted.
+ * Who may have chosen the bytes: KMS; whoever can answer in its place, with a
+ * certificate that TLS takes; and by the document's public key anyone at all.
+ * Memory is fixed: nothing is allocated. Refused for instance: signed data; no
+ * bytes; 6,145; a good one with a byte behind it. That there is too little room
+ * is told as a limit only after decryption succeeded: an answer of another
+ * length than a key or a query can have.
  *
  * UNTRUSTED: cms. Secret: key, out, s (wiped). Limits: EF_MAX_CMS_BYTES.
  * Fails: EF_E_LIMIT, EF_E_FORMAT, EF_E_AUTH. Source: RFC 5652.
@@ -27469,7 +27580,10 @@ ef_cms_open(unsigned char *out, size_t cap, size_t *n, const ef_rsa_key *key,
 /* The head of an item: its major type (RFC 8949 3), and the number that goes
  * with it in the shortest form. Pre: n < 65536: of what is written here the
  * longest has 1024 bytes.
- * Example: (2, 48), before 48 bytes, is 58 30. Tests: vectors/nsm.txt. */
+ * Example: (2, 48), before 48 bytes, is 58 30. Tests: vectors/nsm.txt.
+ * More of them: (3, 11), before "Attestation", is 6b; (0, 16), a register's
+ * number, is 10; (0, 31) is 18 1f; (2, 512) is 59 02 00. A longer form of the
+ * same number is CBOR, too, but not what AWS's library sends. */
 static void
 nsm_head(ef_buf *out, unsigned major, size_t n)
 {
@@ -27483,7 +27597,10 @@ nsm_head(ef_buf *out, unsigned major, size_t n)
     ef_buf_byte(out, (unsigned char)(n & 255));
 }
 
-/* A text of ours: the name of a request or of a parameter. */
+/* A text of ours: the name of a request or of a parameter.
+ * Those are constants of this section, ASCII, shorter than 24 bytes: their head
+ * is one byte. No name comes from outside. Memory that ran out shows in
+ * out->failed, here and in the following ones. */
 static void
 nsm_text(ef_buf *out, const char *s)
 {
@@ -27491,7 +27608,10 @@ nsm_text(ef_buf *out, const char *s)
     ef_buf_str(out, s);
 }
 
-/* The beginning of a request with n parameters: {name: {... */
+/* The beginning of a request with n parameters: {name: {...
+ * Pre: the caller appends exactly n names and values; nothing closes a map of
+ * known size. Example: {"LockPCRs": {"range": ... begins a1 68 "LockPCRs" a1 65
+ * "range". */
 static void
 nsm_begin(ef_buf *out, const char *name, size_t n)
 {
@@ -27501,7 +27621,9 @@ nsm_begin(ef_buf *out, const char *name, size_t n)
 }
 
 /* A parameter that is bytes, or null where p is NULL. Nothing secret goes
- * here: what the NSM is given stands in a document. */
+ * here: what the NSM is given stands in a document.
+ * Null and no bytes are two things: f6 and 40. A document shows the same
+ * difference, and who verifies it may ask for either (att_equal). */
 static void
 nsm_bytes(ef_buf *out, const char *name, ef_slice data)
 {
@@ -27514,7 +27636,8 @@ nsm_bytes(ef_buf *out, const char *name, ef_slice data)
     ef_buf_add(out, data.p, data.n);
 }
 
-/* A parameter that is a number: a register's, or how many of them. */
+/* A parameter that is a number: a register's, or how many of them.
+ * Pre: n is at most EF_PCRS: one byte up to 23, two above. */
 static void
 nsm_number(ef_buf *out, const char *name, size_t n)
 {
@@ -27530,7 +27653,13 @@ _Static_assert(2 * EF_MAX_NSM_DATA_BYTES + EF_MAX_NSM_KEY_BYTES + 64 <=
 /* The limits are AWS's for what a document may carry. The module takes more
  * of the first two; but then other verifiers may refuse the document, and
  * they are not to find that out in production.
- * The three stand in the order of AWS's library. Tests: vectors/nsm.txt. */
+ * The three stand in the order of AWS's library. Tests: vectors/nsm.txt.
+ * Who may have chosen the bytes: user_data is a hash of ours; the nonce is
+ * whatever the release service has sent, or --nonce; the key is ours. Nitro
+ * signs them without a look at them, so that what a document says in these
+ * fields is the enclave's word, and no more. Post: out is as it was where one
+ * of the four was refused. An empty public key is refused: the document's
+ * format has 1 to 1024 bytes, or null. */
 ef_status
 ef_nsm_attest(ef_buf *out, ef_slice user_data, ef_slice nonce,
               ef_slice public_key, ef_err *err)
@@ -27553,7 +27682,9 @@ ef_nsm_attest(ef_buf *out, ef_slice user_data, ef_slice nonce,
     return buf_status(out, err);
 }
 
-/* A register that the module does not have: it has PCR0 to PCR31. */
+/* A register that the module does not have: it has PCR0 to PCR31.
+ * The module would refuse it as well (InvalidIndex); here it is told before the
+ * device is asked, and tests need no device. */
 static ef_status
 nsm_index(uint32_t index, ef_err *err)
 {
@@ -27563,7 +27694,11 @@ nsm_index(uint32_t index, ef_err *err)
 }
 
 /* The register becomes H(what it held | data): ef_pcr_extended is the first
- * time. Tests: vectors/nsm.txt. */
+ * time. Tests: vectors/nsm.txt.
+ * Not idempotent: extending twice with the same data gives a third value. So
+ * nobody sends this again who does not know whether it went through (nsm_call,
+ * nsm_bind). Refused: PCR32; no data, by which a register would change without
+ * anything having been measured; 513 bytes. */
 ef_status
 ef_nsm_extend(ef_buf *out, uint32_t index, ef_slice data, ef_err *err)
 {
@@ -27586,7 +27721,13 @@ ef_nsm_extend(ef_buf *out, uint32_t index, ef_slice data, ef_err *err)
 
 /* Only what is locked gets into a document, and what is locked stays as it is
  * until the enclave ends. Locking again changes nothing, and is no error: of
- * the first 16 the hypervisor has done it. Tests: vectors/nsm.txt. */
+ * the first 16 the hypervisor has done it. Tests: vectors/nsm.txt.
+ *
+ *   n = 32   a1 68 "LockPCRs" a1 65 "range" 18 20    all of them
+ *   n = 33   refused: PCR32 is no register
+ *
+ * An attacker who runs in the enclave after an n of 16 could still extend
+ * PCR16, and make this enclave look like one of another configuration. */
 ef_status
 ef_nsm_lock(ef_buf *out, uint32_t n, ef_err *err)
 {
@@ -27598,6 +27739,8 @@ ef_nsm_lock(ef_buf *out, uint32_t n, ef_err *err)
 }
 
 /* Also of a register that is not locked, which no document has.
+ * What it says is the module's word to this process alone, without a signature:
+ * good for deciding what to do next, and no proof to others.
  * Tests: vectors/nsm.txt. */
 ef_status
 ef_nsm_describe(ef_buf *out, uint32_t index, ef_err *err)
@@ -27613,6 +27756,10 @@ ef_nsm_describe(ef_buf *out, uint32_t index, ef_err *err)
 
 /* The module says no: err gets what its error means. All names are those of
  * AWS's library but "Success", which is no refusal.
+ * The name itself is never shown: it comes from outside, and none of the eight
+ * needs more than its constant text. Which of them a caller can do something
+ * about: ReadOnlyIndex, a register that was locked before it could be bound. It
+ * has a status of its own for that.
  *
  * UNTRUSTED: name. Fails: always, that is what it is for.
  * Fuzz: fuzz/fuzz_nsm.c. Tests: vectors/nsm.txt. */
@@ -27651,6 +27798,13 @@ nsm_refused(ef_slice name, ef_err *err)
 /* A member of an answer, in a: the document, a register's value, or whether
  * it is locked. which counts as nsm_members does.
  *
+ *   0  "document"  a byte string, not empty
+ *   1  "data"      a byte string of 48 bytes
+ *   2  "lock"      false (f4) or true (f5)
+ *
+ * Without the second rule a register of 32 bytes would be compared as one of
+ * 48, sixteen bytes past its end. Post: slices lie in the answer.
+ *
  * UNTRUSTED: c->in. Fails: EF_E_FORMAT: a value of another type or size.
  * Fuzz: fuzz/fuzz_nsm.c. Tests: vectors/nsm.txt. */
 static ef_status
@@ -27682,6 +27836,10 @@ nsm_member(ef_nsm_answer *a, ef_cbor *c, size_t which, ef_err *err)
  *
  *   EF_NSM_ATTEST  document    EF_NSM_EXTEND  data    EF_NSM_DESCRIBE  both
  *                                                     data and lock
+ * A member that is missing would leave a zero in a: a register without an
+ * address, or one that seems not to be locked. That is why all have to be
+ * there, each once, and why order does not count. A third member is refused: of
+ * an answer that says more than is known, it is not known what it says.
  *
  * UNTRUSTED: c->in. Pre: request is not EF_NSM_LOCK, whose answer has none.
  * Fails: EF_E_FORMAT. Fuzz: fuzz/fuzz_nsm.c. Tests: vectors/nsm.txt. */
@@ -27708,6 +27866,14 @@ nsm_members(ef_nsm_answer *a, ef_cbor *c, ef_nsm_request request, ef_err *err)
 
 /* An answer that is a map of one: the request's own name, or "Error". The
  * error is told once all of the answer has been read: *error is set then.
+ *
+ *   {"Attestation": {"document": h'..'}}    to EF_NSM_ATTEST
+ *   {"ExtendPCR": {"data": h'..'}}          to EF_NSM_EXTEND, else refused
+ *   {"Error": "InvalidIndex"}               to any
+ *   {}                                      to none
+ *
+ * A map of two, an answer and an error, is refused by ef_cbor_end in the
+ * caller: which of them to believe would be a choice.
  *
  * UNTRUSTED: c->in. Pre: the map's head was taken, at `at`.
  * Fails: EF_E_FORMAT. Fuzz: fuzz/fuzz_nsm.c. Tests: vectors/nsm.txt. */
@@ -27737,6 +27903,13 @@ nsm_map(ef_nsm_answer *a, ef_slice *error, ef_cbor *c, size_t at,
 
 /* The driver's word for how long the answer is comes first: a longer one than
  * it can give is not read. Nothing may follow the item.
+ *
+ *   "LockPCRs"                       to EF_NSM_LOCK; to others refused
+ *   {"DescribePCR": {"lock": true, "data": h'<48>'}}    to EF_NSM_DESCRIBE
+ *
+ * An answer to another request than was asked is refused by its name: else the
+ * value that an extension gives could pass for what a register holds. Post: on
+ * failure out is as it was. Time: linear in the answer.
  *
  * UNTRUSTED: answer. Limits: EF_MAX_NSM_ANSWER_BYTES.
  * Fuzz: fuzz/fuzz_nsm.c. Tests: vectors/nsm.txt. */
@@ -27798,6 +27971,9 @@ static const unsigned char cert_oid_usage[] = {0x55, 0x1d, 0x0f};
 #define CERT_DAYS_1970 719528
 
 /* Cut off n bytes that must be just these: 1, or 0 and in is as it was.
+ * Which bytes is always a constant of this section: version, algorithm, key. A
+ * certificate that spells the same thing in other bytes is of no kind that
+ * Nitro issues.
  * UNTRUSTED: in. Fuzz: fuzz/fuzz_certificate.c. */
 static int
 cert_const(ef_slice *in, const unsigned char *p, size_t n)
@@ -27810,6 +27986,8 @@ cert_const(ef_slice *in, const unsigned char *p, size_t n)
 
 /* pem_take that also tells the whole value, its head included: what is signed,
  * and names, which are compared as they stand.
+ * Names and what is signed have to be taken with their heads: the signature
+ * covers them, and two names are equal where all of their bytes are.
  *
  * UNTRUSTED: in. Post: whole lies in in, body in whole.
  * Fuzz: fuzz/fuzz_certificate.c. */
@@ -27825,6 +28003,9 @@ cert_whole(ef_slice *in, unsigned tag, ef_slice *whole, ef_slice *body)
 }
 
 /* An INTEGER that is not negative, in its shortest form (X.690 8.3.2).
+ * A certificate has three of these: the serial number, r and s. Readers that
+ * disagree about a number's sign, or about zeros before it, would see two
+ * signatures in one.
  * UNTRUSTED: body. Fuzz: fuzz/fuzz_certificate.c.
  *
  * Refused: "" (no number), 80 (negative), 00 7f (7f is shorter). */
@@ -27837,6 +28018,13 @@ cert_unsigned(ef_slice body)
 
 /* r or s of a signature, right-aligned in 48 bytes. Zero is none: where it is
  * let pass, it may verify anything.
+ *
+ *   02 01 05            47 zeros, and 05
+ *   02 31 00 ff .. (48) the 48 bytes from ff on
+ *   02 01 00            refused: zero
+ *   02 31 01 .. (48)    refused: 49 bytes
+ *
+ * That a number is below the curve's order is BearSSL's to ask (p384_verify).
  *
  * UNTRUSTED: in. Fuzz: fuzz/fuzz_certificate.c.
  * Tests: vectors/attestations.txt. */
@@ -27858,6 +28046,9 @@ cert_scalar(unsigned char out[EF_P384_SCALAR_BYTES], ef_slice *in)
 
 /* The certificate's last part: a BIT STRING with Ecdsa-Sig-Value in it, as
  * r || s into out.
+ * Of a BIT STRING no bit may be unused (00 before the SEQUENCE). A third
+ * number, or bytes behind the two, are refused: they would not be part of what
+ * is verified, and so could be changed by anybody without a trace.
  *
  * UNTRUSTED: in. Source: RFC 5480 Appendix A. Fuzz: fuzz/fuzz_certificate.c.
  * Tests: vectors/attestations.txt. */
@@ -27876,6 +28067,15 @@ cert_signature(unsigned char out[EF_P384_SIGNATURE_BYTES], ef_slice *in)
 
 /* UTCTime with seconds and Z (its years are 1970 to 2049), or GeneralizedTime
  * for what comes after. Both become the one form that ef_time_parse has.
+ *
+ *   17 "260101000000Z"      2026
+ *   17 "700101000000Z"      1970
+ *   18 "20500101000000Z"    2050
+ *   18 "20490101000000Z"    refused: before 2050 it has to be UTCTime
+ *   17 "2601010000Z"        refused: seconds must be there
+ *
+ * An attacker's gain from a time that is read in two ways is a certificate that
+ * is over for one reader and not for the other.
  *
  * UNTRUSTED: in. Source: RFC 5280 4.1.2.5. Fuzz: fuzz/fuzz_certificate.c.
  * Tests: vectors/attestations.txt.
@@ -27907,6 +28107,10 @@ cert_time(int64_t *out, ef_slice *in)
 /* One attribute of a name: its type and a string of whatever kind. A
  * commonName goes to cn, and must be UTF8String or PrintableString; a second
  * one is refused, since readers would differ in which they take.
+ * Example: 30 0a 06 03 55 04 03 0c 03 "abc" is the commonName "abc". As a
+ * SEQUENCE (30) or a SET around the same bytes it is refused; found by fuzzing.
+ * Other attributes (country, unit) are neither kept nor compared here: the
+ * whole name is (att_link).
  *
  * UNTRUSTED: in. Post: cn lies in in. Fuzz: fuzz/fuzz_certificate.c.
  * Tests: vectors/attestations.txt. */
@@ -27933,6 +28137,9 @@ cert_attribute(ef_slice *cn, ef_slice *in)
 
 /* A distinguished name: sets of attributes. The order of its parts differs
  * between Nitro's own certificates, so nothing is found by position.
+ * Post: *cn is set anew by each call, so that an issuer's name never passes for
+ * the subject's. An empty name, 30 00, is let pass: it has no commonName, which
+ * att_cross refuses where one is needed. Linear in the name.
  *
  * UNTRUSTED: in. Post: whole lies in in; cn, too, or has p NULL.
  * Source: RFC 5280 4.1.2.4. Fuzz: fuzz/fuzz_certificate.c.
@@ -27957,6 +28164,7 @@ cert_name(ef_slice *whole, ef_slice *cn, ef_slice *in)
 
 /* BOOLEAN TRUE, where it stands; FALSE is the default and stands nowhere in
  * DER, but is let stay to be refused as what follows.
+ * Example: 01 01 ff. 01 01 01 is TRUE only in BER, and not here.
  * UNTRUSTED: in. Fuzz: fuzz/fuzz_certificate.c. */
 static int
 cert_true(ef_slice *in)
@@ -27968,6 +28176,15 @@ cert_true(ef_slice *in)
 
 /* basicConstraints: whether it is a CA, and how many CAs may follow it.
  * A length without a CA is nothing that RFC 5280 allows.
+ *
+ *   30 03 01 01 ff           a CA, any number of CAs below it
+ *   30 06 01 01 ff 02 01 00  a CA, only a leaf below it
+ *   30 00                    no CA
+ *   30 03 02 01 00           refused: a length without a CA
+ *
+ * One byte of length, 0 to 127, is more than a chain of EF_MAX_CABUNDLE has. A
+ * second extension of the kind is refused: of two the strict and the lax reader
+ * would each take another.
  *
  * UNTRUSTED: in. Source: RFC 5280 4.2.1.9. Fuzz: fuzz/fuzz_certificate.c.
  * Tests: vectors/attestations.txt. */
@@ -27991,6 +28208,10 @@ cert_constraints(ef_cert *out, ef_slice in)
 /* keyUsage: the first eight of its bits, as they stand, highest first:
  * digitalSignature is 0x80, keyCertSign 0x04. The ninth (decipherOnly) is let
  * pass.
+ * Bits that the first byte says are unused have to be zero, as DER wants: else
+ * they are bits that some readers see and others do not. Example: 03 02 07 80
+ * is digitalSignature alone; 03 02 02 84 has keyCertSign as well, which an
+ * issuer must have (att_issuer).
  *
  * UNTRUSTED: in. Source: RFC 5280 4.2.1.3. Fuzz: fuzz/fuzz_certificate.c.
  * Tests: vectors/attestations.txt. */
@@ -28011,6 +28232,9 @@ cert_usage(ef_cert *out, ef_slice in)
 
 /* One extension. Of those that are not known here only whether any is
  * critical is kept: that is for the chain's walk to refuse, by its own name.
+ * The two that are known may be critical or not: they are obeyed in either
+ * case. One that is unknown and not critical may stand here, as RFC 5280 wants
+ * it: the key identifiers of Nitro's certificates are such.
  *
  * UNTRUSTED: in. Source: RFC 5280 4.2. Fuzz: fuzz/fuzz_certificate.c.
  * Tests: vectors/attestations.txt. */
@@ -28035,6 +28259,10 @@ cert_extension(ef_cert *out, ef_slice *in)
 
 /* All of them, to the end of what is signed. There may be none; then it is no
  * CA and good for nothing, which the walk says.
+ * Unique identifiers (tags 81 and 82), which come before these and which RFC
+ * 5280 forbids CAs to write (4.1.2.8), are refused by their tags. Time is
+ * linear in their bytes; at most EF_MAX_CERTIFICATE_BYTES come here from a
+ * document.
  *
  * UNTRUSTED: in. Fuzz: fuzz/fuzz_certificate.c.
  * Tests: vectors/attestations.txt. */
@@ -28056,6 +28284,11 @@ cert_extensions(ef_cert *out, ef_slice in)
 
 /* What is signed, part by part. The name of the part that is wrong comes
  * back, or NULL.
+ * Of the serial number only its form matters: nothing is revoked by it. The
+ * algorithm stands twice in a certificate, here, where it is signed, and in the
+ * frame: both are compared with the same constant, so that they cannot differ.
+ * The public key is a point of 97 bytes that begins with 04; that it lies on
+ * the curve is BearSSL's to say.
  *
  * UNTRUSTED: in. Source: RFC 5280 4.1. Fuzz: fuzz/fuzz_certificate.c.
  * Tests: vectors/attestations.txt. */
@@ -28086,6 +28319,10 @@ cert_tbs(ef_cert *out, ef_slice in)
 }
 
 /* The frame around it: twice the algorithm, and the signature.
+ * What is wrong is told by the part's name and no offset: "frame", "version",
+ * "serial number", "signature algorithm", "issuer", "validity", "subject",
+ * "public key", "extensions", "signature". Bytes behind the certificate are
+ * refused, since a document's hash would cover them and nobody would read them.
  *
  * UNTRUSTED: der. Fuzz: fuzz/fuzz_certificate.c.
  * Tests: vectors/attestations.txt. */
@@ -28108,6 +28345,10 @@ cert_read(ef_cert *out, ef_slice der)
 }
 
 /* No offset: nobody mends a certificate by hand; err->place names the part.
+ * Nothing is verified by it: an issuer's name is what the certificate claims,
+ * and anybody can write one that parses. att_link asks who signed it. Post:
+ * slices lie in der. After a failure they may be set in part. Time: linear. No
+ * allocation, no recursion: the depth is that of the code.
  *
  * UNTRUSTED: der. Fails: EF_E_AUTH: a certificate of another kind is no proof.
  * Source: RFC 5280 4. Fuzz: fuzz/fuzz_certificate.c.
@@ -28133,6 +28374,12 @@ ef_cert_parse(ef_cert *out, ef_slice der, ef_err *err)
 /* 1 where r || s signs the SHA-384. A point that is not on the curve, and
  * numbers at or above the order, BearSSL refuses; zeros are refused here. A
  * large s is as good as the small one: Nitro makes both.
+ * Where a zero r or s is let pass, some libraries verify anything
+ * (CVE-2022-21449). A malleable s does no harm here: no hash is taken of a
+ * signature, and nobody counts them. Pre: q has EF_P384_POINT_BYTES. Cost: one
+ * per certificate and one for the document; the most work that a stranger can
+ * have done with one document is EF_MAX_CABUNDLE + 1 of these, and those of
+ * certificates a second time (att_engine).
  *
  * UNTRUSTED: all three. Nothing is secret. Source: FIPS 186-4 6.4.
  * Fuzz: fuzz/fuzz_certificate.c. Tests: vectors/attestations.txt. */
@@ -28188,7 +28435,11 @@ enum att_field {
 /* {1: -35}: ES384, as all documents have it. */
 static const unsigned char att_es384[] = {0xa1, 0x01, 0x38, 0x22};
 
-/* A payload being read. Offsets in errors are of the whole document. */
+/* A payload being read. Offsets in errors are of the whole document.
+ * seen is a bit for each known field, by its place in att_fields. unknown has
+ * the names of those that are not known, as views: eight at most, so that
+ * looking for a name twice costs no more than the payload's size times eight.
+ */
 struct att_reader {
     ef_cbor c;
     size_t base; /* the payload's offset in the document */
@@ -28198,7 +28449,9 @@ struct att_reader {
 };
 
 /* Name the field, the certificate or the register that err speaks of, unless
- * a level further in has named one. place is our own text. */
+ * a level further in has named one. place is our own text.
+ * The first to name a place is the one furthest in, and knows it best. Post: rc
+ * comes back as it was, so that a refusal can be returned through it. */
 static ef_status
 att_place(ef_err *err, ef_status rc, const char *place)
 {
@@ -28212,6 +28465,12 @@ att_place(ef_err *err, ef_status rc, const char *place)
  * a copy: the caller reads from the same place again, and needs then ask only
  * for types. What is walked here is walked in time that its bytes bound, and
  * without recursion.
+ * An attacker who could nest a million arrays would not get a million stack
+ * frames: there is no recursion, and past the fourth level nothing more is
+ * read. Definite and indefinite lengths may be mixed, as firmware of 2025 does.
+ * Not asked here: whether keys of maps are in order, or are there twice. Known
+ * maps are asked that by those who read them (att_field, att_pcr); in a field
+ * that is not known nobody looks.
  *
  * UNTRUSTED: c->in. Fails: EF_E_FORMAT. Fuzz: fuzz/fuzz_attestation.c.
  * Tests: vectors/attestations.txt. */
@@ -28240,7 +28499,9 @@ att_walk(ef_cbor c, size_t base, ef_err *err)
 }
 
 /* The next item, which must be of this type: 1. Pre: att_walk was content.
- * UNTRUSTED: c->in. Fuzz: fuzz/fuzz_attestation.c. */
+ * UNTRUSTED: c->in. Fuzz: fuzz/fuzz_attestation.c.
+ * Post: on 0 item has what stands there instead, or EF_CBOR_END: callers use
+ * its place and its type in what they refuse. */
 static int
 att_is_next(ef_cbor *c, ef_cbor_item *item, ef_cbor_type type)
 {
@@ -28249,6 +28510,18 @@ att_is_next(ef_cbor *c, ef_cbor_item *item, ef_cbor_type type)
 
 /* COSE_Sign1: protected header, an empty unprotected one, payload, signature.
  * Tag 18 may stand before it, and stands in no document that is known.
+ *
+ *   84                    array of four
+ *     44 a1 01 38 22      {1: -35}, as bytes: ES384
+ *     a0                  {}
+ *     59 LLLL payload
+ *     58 60 signature
+ *
+ * What an attacker gains where the header is his: "alg" of another curve, or
+ * none. So it is not interpreted but compared, all of it: a key identifier or a
+ * content type beside the algorithm is refused, too. An unprotected header is
+ * not covered by the signature: it has to be empty. Detached payloads (null)
+ * are refused.
  *
  * UNTRUSTED: doc. Post: payload and signature lie in doc.
  * Fails:   EF_E_FORMAT; EF_E_AUTH for another algorithm: QEMU's imitation
@@ -28282,7 +28555,9 @@ att_envelope(ef_attestation *out, ef_cbor c, ef_err *err)
 
 /* A field of another type than it has. Null counts as one where the field
  * must be there. The place is the field's name, also for what is inside a list
- * or a map: at tells where in it. */
+ * or a map: at tells where in it.
+ * Example: "pcrs" as an array, or "timestamp" as text. Names are our own
+ * constants, so that what is shown holds no byte of the document. */
 static ef_status
 att_type(const struct att_reader *r, size_t at, enum att_field field,
          ef_err *err)
@@ -28295,6 +28570,7 @@ att_type(const struct att_reader *r, size_t at, enum att_field field,
 }
 
 /* A field whose value no document has: msg says which rule.
+ * The value itself is not shown: it may be a kilobyte of anything.
  * Pre: msg begins with FIELD_RANGE. */
 static ef_status
 att_range(const struct att_reader *r, size_t at, enum att_field field,
@@ -28305,6 +28581,9 @@ att_range(const struct att_reader *r, size_t at, enum att_field field,
 }
 
 /* The next item, a byte or text string of min to max bytes.
+ * A length is told by CBOR before the bytes, and was found to lie within the
+ * payload by att_walk. Strings in pieces (5f, 7f) are no single string, and are
+ * refused by the reader as malformed.
  *
  * UNTRUSTED: r->c. Post: out lies in the payload. Fails: EF_E_FORMAT.
  * Fuzz: fuzz/fuzz_attestation.c. Tests: vectors/attestations.txt. */
@@ -28329,6 +28608,12 @@ att_string(struct att_reader *r, ef_slice *out, enum att_field field,
  * that is missing mean the same; an empty byte string is a value, which the
  * enclave has asked for.
  *
+ *   no field     p NULL      f6 (null)   p NULL
+ *   40 (empty)   n 0, p set  45 "hello"  n 5
+ *
+ * public_key may not be empty (min 1): a key that is no key would have to be
+ * understood by whoever seals to it.
+ *
  * UNTRUSTED: r->c. Post: out lies in the payload, or has p NULL.
  * Fails:   EF_E_FORMAT. Limits: AWS's two texts differ (512, 1024); the larger.
  * Fuzz: fuzz/fuzz_attestation.c. Tests: vectors/attestations.txt. */
@@ -28349,6 +28634,9 @@ att_optional(struct att_reader *r, ef_slice *out, enum att_field field,
 
 /* Milliseconds since 1970, not 0 and not past the year 9999: seconds fit an
  * int64_t, and can be printed.
+ * 253402300799999 is the last. In seconds it fits an int64_t, so that ages are
+ * computed without overflow (att_fresh), and a year has four digits where it is
+ * printed.
  *
  * UNTRUSTED: r->c. Fails: EF_E_FORMAT. Fuzz: fuzz/fuzz_attestation.c.
  * Tests: vectors/attestations.txt. */
@@ -28369,6 +28657,9 @@ att_timestamp(struct att_reader *r, ef_attestation *out, ef_err *err)
 /* Only SHA-384 is known to be used. Then a register has 48 bytes, though
  * the specification allows 32 and 64, for digests that it has, too: of
  * another size it would be a value that no SHA-384 gave.
+ * Whether an attacker could choose it: not in a document of Nitro's. That it is
+ * asked all the same keeps a later firmware's other digest from being taken for
+ * SHA-384 of 48 bytes.
  *
  * UNTRUSTED: r->c. Fails: EF_E_FORMAT. Fuzz: fuzz/fuzz_attestation.c.
  * Tests: vectors/attestations.txt. */
@@ -28386,6 +28677,9 @@ att_digest(struct att_reader *r, ef_err *err)
 }
 
 /* One register: its index and its value; *end where the map ends instead.
+ * Order is free: nothing needs it. Post: the register is 48 bytes in the
+ * payload, and its bit is set; so a register with its bit set never has another
+ * size. An index is compared before it shifts anything.
  *
  * UNTRUSTED: r->c. Fails: EF_E_FORMAT: index 32 (which another verifier took),
  * one that is there twice, a value that is not a SHA-384.
@@ -28418,6 +28712,9 @@ att_pcr(struct att_reader *r, ef_attestation *out, int *end, ef_err *err)
 }
 
 /* All registers that are locked: one at least.
+ * A document shows the registers that were locked when it was made: PCR0 to
+ * PCR15 always, PCR16 only of an enclave that has locked it (nsm_bind). With
+ * none at all every comparison would have nothing to compare.
  *
  * UNTRUSTED: r->c. Fails: EF_E_FORMAT. Fuzz: fuzz/fuzz_attestation.c.
  * Tests: vectors/attestations.txt. */
@@ -28438,6 +28735,10 @@ att_pcrs(struct att_reader *r, ef_attestation *out, ef_err *err)
 }
 
 /* The issuers, from the root down to the leaf's.
+ * The leaf is not among them, but in "certificate". A seventeenth is refused
+ * before it is looked at; the places of out->cabundle cannot run out. At least
+ * one has to be there: it is compared with the root that is trusted. What is in
+ * them is not looked at here: ef_attestation_verify takes them apart.
  *
  * UNTRUSTED: r->c. Fails: EF_E_FORMAT. Limits: EF_MAX_CABUNDLE,
  * EF_MAX_CERTIFICATE_BYTES. Fuzz: fuzz/fuzz_attestation.c.
@@ -28472,6 +28773,9 @@ att_cabundle(struct att_reader *r, ef_attestation *out, ef_err *err)
 }
 
 /* The value of a field that is known.
+ * Sizes: module_id 1 to 255 bytes, certificates 1 to 1,024, public_key 1 to
+ * 1,024, user_data and nonce 0 to 1,024. A document that has both `pcrs` and
+ * `nitrotpm_pcrs` is refused whichever comes first.
  *
  * UNTRUSTED: r->c. Fails: EF_E_FORMAT; EF_E_AUTH for what only a NitroTPM's
  * document has. Fuzz: fuzz/fuzz_attestation.c.
@@ -28509,6 +28813,10 @@ att_value(struct att_reader *r, ef_attestation *out, enum att_field field,
 
 /* A field of a name that is not known: its value is passed over. Twice is
  * once too often also here, so the names are kept.
+ * What an attacker gains: nothing, since all of the payload is signed by the
+ * module; what is let pass is what Nitro itself may add one day. Names are
+ * compared as bytes; there may be no more than eight of them, so that it takes
+ * eight comparisons at most for each.
  *
  * UNTRUSTED: r->c, name. Fails: EF_E_FORMAT. Fuzz: fuzz/fuzz_attestation.c.
  * Tests: vectors/attestations.txt. */
@@ -28530,6 +28838,9 @@ att_unknown(struct att_reader *r, const ef_cbor_item *key, ef_err *err)
 }
 
 /* One field, its name first; *end where the map ends instead.
+ * Refused: {1: ...}, a name that is a number; "pcrs" twice, since the first and
+ * the last would be two sets of registers in one document; "PCRs", which is a
+ * field that is not known, so that `pcrs` is missing.
  *
  * UNTRUSTED: r->c. Fails: EF_E_FORMAT, EF_E_AUTH.
  * Fuzz: fuzz/fuzz_attestation.c. Tests: vectors/attestations.txt. */
@@ -28558,6 +28869,9 @@ att_field(struct att_reader *r, ef_attestation *out, int *end, ef_err *err)
 
 /* Are all fields there that must be, and is it an enclave's? Without `pcrs`
  * it never is; and the module is "i-...-enc...", as no look-alike's.
+ * "module_id" without "-enc" is no enclave's: a NitroTPM's document to which
+ * `pcrs` were added is told by it. The name is no proof of anything yet; that
+ * it is the one in the certificates is asked by att_cross.
  *
  * UNTRUSTED: out. Fails: EF_E_AUTH, EF_E_FORMAT (err->place).
  * Fuzz: fuzz/fuzz_attestation.c. Tests: vectors/attestations.txt. */
@@ -28583,6 +28897,9 @@ att_complete(const struct att_reader *r, const ef_attestation *out, ef_err *err)
 }
 
 /* The payload's fields.
+ * The payload's end is the map's: att_walk has refused bytes behind it. Fields
+ * are taken in one pass; the number of known ones bounds the duplicates, the
+ * number of unknown ones is bounded by att_unknown.
  *
  * UNTRUSTED: out->payload, base bytes into the document. Post: out's slices
  * lie in it. Fails: as its parts do. Fuzz: fuzz/fuzz_attestation.c.
@@ -28609,6 +28926,10 @@ att_payload(ef_attestation *out, size_t base, ef_err *err)
 
 /* Limits first, then well-formed CBOR, then the envelope, then the fields:
  * the order of the reference. After a failure *out holds no fields.
+ * Who may have chosen the bytes: everybody. Nothing was verified; a document
+ * that passes is one whose fields can be spoken of. Refused by size alone:
+ * 16,641 bytes. Tag 18 may stand before the array once. No allocation: all
+ * slices view doc, which has to outlive out. Time: linear in doc.
  *
  * UNTRUSTED: doc. Fuzz: fuzz/fuzz_attestation.c.
  * Tests: vectors/attestations.txt, tests/attest.bats. */
@@ -28693,13 +29014,18 @@ static const unsigned char att_root_g1[] = {
     0xd9, 0x43, 0xbc, 0x61, 0xfc, 0x2b, 0xeb, 0x03, 0xcb, 0x6f, 0xee, 0x8d,
     0x23, 0x02, 0xf3, 0xdf, 0xf6};
 
-/* A document's certificates, from the root to the leaf, n of them. */
+/* A document's certificates, from the root to the leaf, n of them.
+ * Seventeen at most, some kilobytes on the stack of ef_attestation_verify.
+ * Slices of a certificate view the document. */
 struct att_chain {
     ef_cert cert[EF_MAX_CABUNDLE + 1];
     size_t n;
 };
 
-/* Certificate i of the chain, the root being the first (0). */
+/* Certificate i of the chain, the root being the first (0).
+ * Example: "chain[2] subject", where ef_cert_parse had said "subject". With it
+ * one knows whose certificate it is: in Nitro's chains 0 is the root, then
+ * region, zone, instance, enclave. */
 static ef_status
 att_cert_bad(ef_err *err, ef_status rc, size_t i)
 {
@@ -28713,7 +29039,9 @@ att_cert_bad(ef_err *err, ef_status rc, size_t i)
     return rc;
 }
 
-/* A refusal of a certificate: who made the document has not shown who he is. */
+/* A refusal of a certificate: who made the document has not shown who he is.
+ * The text begins with the reason's name and a colon, which programs rely on
+ * (ef_attestation_reason). There is no offset: the bytes are well-formed. */
 static ef_status
 att_auth(ef_err *err, const char *msg)
 {
@@ -28727,6 +29055,10 @@ att_auth(ef_err *err, const char *msg)
  * no CA, the instance above it may have no CA below it, and the leaf may not
  * sign certificates.
  * Example: with path_len 0 only the leaf may follow.
+ * What path_len counts are CAs, not leaves: RFC 5280 4.2.1.9. Nothing below the
+ * root is trusted to have been made with care: each certificate is asked for
+ * all three. Refused: a leaf in an issuer's place (CERT_CA); an instance's CA
+ * that has issued another CA (CERT_PATHLEN); keyUsage left out (CERT_USAGE).
  *
  * UNTRUSTED: c. Fails: EF_E_AUTH. Source: RFC 5280 6.1.4 (k to n).
  * Fuzz: fuzz/fuzz_certificate.c. Tests: vectors/attestations.txt. */
@@ -28751,6 +29083,12 @@ att_issuer(const ef_cert *c, size_t below, ef_err *err)
  * equal names are needed, which readers disagree about. Both ends of a
  * lifetime belong to it (RFC 5280 4.1.2.5). Revocation is not asked: Nitro has
  * none, and says so; a leaf lives three hours.
+ * The signature is asked for before the times: of one that is forged it is not
+ * told whether it would be over. Without the comparison of names an attacker
+ * gains nothing as long as signatures hold; but a chain whose certificates name
+ * others than those who signed them is none by RFC 5280 6.1.3, and other
+ * verifiers would refuse the document. Cost: one verification on P-384 for each
+ * certificate but the root.
  *
  * UNTRUSTED: chain. Fails: EF_E_AUTH. Source: RFC 5280 6.1.3.
  * Fuzz: fuzz/fuzz_certificate.c. Tests: vectors/attestations.txt. */
@@ -28783,6 +29121,10 @@ att_link(const struct att_chain *chain, size_t i, int64_t at, ef_err *err)
 /* The document's certificates, taken apart and each looked at, the root
  * first. The leaf signs documents, and is no CA: a CA's key that signs one
  * is misused.
+ * All are taken apart before the first is judged: a malformed leaf is told as
+ * that also where the root is over. Post: on EF_OK each of chain->cert was
+ * signed by the one before it, and holds at that time. Refused as leaf: a CA,
+ * also one that may sign (digitalSignature); one whose usage is not said.
  *
  * UNTRUSTED: a. Fails: EF_E_AUTH; err->place says which, 0 is the root.
  * Fuzz: fuzz/fuzz_certificate.c. Tests: vectors/attestations.txt. */
@@ -28817,7 +29159,10 @@ att_walk_chain(struct att_chain *chain, const ef_attestation *a, int64_t at,
     return rc;
 }
 
-/* One certificate into BearSSL's engine. */
+/* One certificate into BearSSL's engine.
+ * In one piece, of at most EF_MAX_CERTIFICATE_BYTES. The engine parses while it
+ * is fed and keeps its own account of what went wrong, which end_chain tells.
+ */
 static void
 att_feed(br_x509_minimal_context *x, ef_slice der)
 {
@@ -28833,6 +29178,11 @@ att_feed(br_x509_minimal_context *x, ef_slice der)
  * accepts may be shorter than the one that was walked: never longer. It knows
  * nothing of the root's own lifetime and constraints: those the walk asks.
  * No name of a server is asked for: whose document it is, att_cross looks at.
+ * Why a second one: the walk is new code, and BearSSL's engine has been looked
+ * at by many. An attacker has to find bytes that both of them misread in the
+ * same way. What it costs: each signature is verified twice. To strings in a
+ * name that it does not know it says no where the walk says yes: CHAIN_INVALID,
+ * which no real document of the tests has met.
  *
  * UNTRUSTED: a. Pre: the walk was content. Fails: EF_E_AUTH, with BearSSL's
  * number (32 to 62) where it has one.
@@ -28877,6 +29227,11 @@ att_engine(const struct att_chain *chain, const ef_attestation *a, int64_t at,
 
 /* The signature covers the text "Signature1", the header and the payload, as
  * they came: nothing is encoded again but the payload's length.
+ * Why by hand: nothing that was received is parsed and written anew, where a
+ * second spelling of the same thing could slip in. The header is a constant,
+ * since att_envelope has taken no other; external data is empty (40). A
+ * payload's length takes the shortest form here whatever form it came in: that
+ * is what the signer has hashed (RFC 9052 4.4, RFC 8949 4.2.1).
  *
  * UNTRUSTED: a. Fails: EF_E_AUTH. Source: RFC 9052 4.4.
  * Fuzz: fuzz/fuzz_attestation.c. Tests: vectors/attestations.txt,
@@ -28907,6 +29262,10 @@ att_signed_hash(unsigned char hash[EF_SHA384_BYTES], const ef_attestation *a)
 }
 
 /* 1 where a certificate's common name begins with name and a dot.
+ * Both come from the document, one by way of a certificate's issuer: neither is
+ * secret, and memcmp's time tells nothing that is not printed anyway. Example:
+ * "i-0abc-enc0123.eu-central-1.aws" begins so with "i-0abc-enc0123"; with
+ * "i-0abc-enc012" it does not.
  * UNTRUSTED: both. Fuzz: fuzz/fuzz_attestation.c. */
 static int
 att_named(const ef_cert *c, ef_slice name)
@@ -28921,6 +29280,10 @@ att_named(const ef_cert *c, ef_slice name)
  * instance's CA, that CA's by the zone's. All documents that are known agree;
  * one that does not was put together from parts. The dot after the name keeps
  * "i-0abc" from being taken for "i-0abcd".
+ * An attacker who owns instances has documents of his own enclaves, and the key
+ * of no CA. That his enclave's leaf signs a payload with another enclave's name
+ * is for the module to prevent; here it would be seen. Pre: the chain has two
+ * certificates at least: the root and the leaf.
  *
  * UNTRUSTED: a, chain. Fails: EF_E_AUTH. Fuzz: fuzz/fuzz_attestation.c.
  * Tests: vectors/attestations.txt. */
@@ -28941,6 +29304,9 @@ att_cross(const struct att_chain *chain, const ef_attestation *a, ef_err *err)
 }
 
 /* 1 where PCR0, PCR1 and PCR2 measure nothing: zeros, or not there.
+ * Zeros in one of the three alone are no debug mode: PCR2 of an image without
+ * an application is a hash as well. In debug mode the console can be read by
+ * whoever owns the machine, and with it what the application prints.
  * UNTRUSTED: a. Fuzz: fuzz/fuzz_attestation.c. */
 static int
 att_is_debug(const ef_attestation *a)
@@ -28957,6 +29323,8 @@ att_is_debug(const ef_attestation *a)
 
 /* How many registers are not as set has them; *first is the lowest of those.
  * One that is asked for and not there is not as it should be.
+ * Compared by memcmp: registers are printed in every document. Thirty-two steps
+ * at most.
  * UNTRUSTED: a. Fuzz: fuzz/fuzz_attestation.c. */
 static unsigned
 att_differs(const ef_attestation *a, const ef_pcr_set *set, unsigned *first)
@@ -28978,6 +29346,15 @@ att_differs(const ef_attestation *a, const ef_pcr_set *set, unsigned *first)
  * most often the image which was meant. A mixture of two sets is no image, and
  * does not hold. A set that asks for nothing does not hold either: it was
  * forgotten to be filled.
+ *
+ *   sets {PCR0=a, PCR1=b}, {PCR0=c, PCR1=d}
+ *     a b    holds        c d    holds
+ *     a d    PCR_MISMATCH at PCR1: a mixture
+ *     x y    PCR_MISMATCH at PCR0
+ *
+ * No set at all asks for nothing: `attest verify` says so on its page
+ * (cli_judged), and the release service never comes here without one, since a
+ * configuration has at least one measurement. Cost: sets times 32.
  *
  * UNTRUSTED: a. Fails: EF_E_POLICY. Fuzz: fuzz/fuzz_attestation.c.
  * Tests: vectors/attestations.txt. */
@@ -29009,6 +29386,11 @@ att_registers(const ef_attestation *a, const ef_attestation_policy *policy,
 
 /* 1 where value is what was asked for; the time it takes tells nothing but
  * sizes. Nothing was asked for where want has no address.
+ *
+ *   asked p NULL    anything, also a field that is absent
+ *   asked "" (n 0)  only a field that is there and empty
+ *   asked n bytes   exactly these
+ *
  * UNTRUSTED: value. Fuzz: fuzz/fuzz_attestation.c. */
 static int
 att_equal(ef_slice value, ef_slice want)
@@ -29022,6 +29404,14 @@ att_equal(ef_slice value, ef_slice want)
  * and within max_age an old document is as good as a new one. A minute is let
  * pass for clocks that differ; a document from later than that says that one
  * of the two clocks is wrong, and then no age can be told.
+ *
+ *   max_age 300, now 1000    time 700 is right, 699 is STALE
+ *   now 1000                 time 1060 is right, 1061 is FUTURE
+ *
+ * Replay: with neither a nonce nor max_age a document of last year passes. That
+ * is right for a receipt, which is to be believed for years, and wrong for a
+ * release: there both are asked (cli_release_document). The order of refusals
+ * is the reference's: nonce, age, user_data.
  *
  * UNTRUSTED: a. Fails: EF_E_AUTH, EF_E_POLICY.
  * Fuzz: fuzz/fuzz_attestation.c. Tests: vectors/attestations.txt. */
@@ -29048,6 +29438,9 @@ att_fresh(const ef_attestation *a, const ef_attestation_policy *policy,
 }
 
 /* What is asked beyond a good signature.
+ * Debug mode comes first: with registers of zeros nothing else that a document
+ * says is worth asking. It is refused also where a set asks for zeros, unless
+ * allow_debug says that it is meant.
  *
  * UNTRUSTED: a. Fails: EF_E_AUTH, EF_E_POLICY.
  * Fuzz: fuzz/fuzz_attestation.c. Tests: vectors/attestations.txt. */
@@ -29067,6 +29460,21 @@ att_policy(const ef_attestation *a, const ef_attestation_policy *policy,
 
 /* The chain and the signature first: who has no key of Nitro's hears nothing
  * of what else is wrong.
+ *
+ *   1  the root is the pinned one, byte for byte
+ *   2  each certificate: signed by the one above, valid, allowed to
+ *   3  BearSSL's engine agrees, down to the leaf's key
+ *   4  the leaf's key has signed the payload
+ *   5  certificates and PCR4 are of the enclave that the payload names
+ *   6  debug mode, registers, nonce, age, user_data
+ *
+ * Why the root is compared and not looked for: there is one. A root in a
+ * document that has the same name or key, but other bytes, is another one. Its
+ * own signature is not asked: it is trusted for being known. Pre: a is
+ * ef_attestation_parse's, and the document's bytes are still there. What it
+ * does not say: that the enclave is still running, that its application is
+ * honest, or that whoever sent the document is in it. The last is what
+ * public_key is for: only the enclave opens what is sealed to it.
  *
  * UNTRUSTED: a. Fuzz: fuzz/fuzz_attestation.c, fuzz/fuzz_certificate.c.
  * Tests: vectors/attestations.txt, tests/attest.bats. */
@@ -29100,6 +29508,12 @@ ef_attestation_verify(const ef_attestation *a,
 
 /* Up to the colon, where all before it are capitals, digits and low lines:
  * other messages ("out of memory") have none.
+ *
+ *   "PCR_MISMATCH: not a value that..."    PCR_MISMATCH
+ *   "out of memory"                        empty: no colon behind capitals
+ *
+ * The release service's log and `attest verify --json` have these names; so
+ * they are not changed once they are there.
  * Tests: vectors/attestations.txt. */
 ef_slice
 ef_attestation_reason(const ef_err *err)
@@ -29115,7 +29529,9 @@ ef_attestation_reason(const ef_err *err)
 
 /* --- attestation documents: printed --- */
 
-/* What a register measures, for the page: those that AWS fills, and ours. */
+/* What a register measures, for the page: those that AWS fills, and ours.
+ * Of others AWS says nothing, or they are the enclave's own to use (16 to 31);
+ * only of those encflow fills PCR16. */
 struct att_meaning {
     unsigned pcr;
     const char *text;
@@ -29131,7 +29547,9 @@ static const struct att_meaning att_meanings[] = {
 
 /* Hex digits of s, two for each byte, lower-case: registers, and fields of
  * bytes. A piece at a time, since fields may have 1024 bytes: no buffer of
- * twice that size stands on the stack. */
+ * twice that size stands on the stack.
+ * Never of a secret: ef_hex_encode takes constant time, but what is printed
+ * here everybody may read. */
 static void
 att_hex(ef_buf *out, ef_slice s)
 {
@@ -29148,6 +29566,9 @@ att_hex(ef_buf *out, ef_slice s)
  * certificates are whatever their issuer has written, also escape sequences and
  * characters that turn a line around.
  * Example: "i-1\x1b[2J" is shown as i-1\x1b[2J, in twelve characters.
+ * Who has chosen the bytes: for a document that was verified, Nitro's CAs. What
+ * is printed before or without it could be anybody's. A backslash stays as it
+ * is: the page is for people, and the JSON for programs.
  * UNTRUSTED: s. Fuzz: fuzz/fuzz_attestation.c. */
 static void
 att_text(ef_buf *out, ef_slice s)
@@ -29165,6 +29586,8 @@ att_text(ef_buf *out, ef_slice s)
 
 /* Text behind a label, which is filled up to eleven columns so that values
  * stand below one another. The line's end is the caller's.
+ * A label longer than eleven columns would only move its own value: chain[16]
+ * has nine.
  * Pre: label is our own text. */
 static void
 att_line(ef_buf *out, const char *label, const char *text)
@@ -29181,6 +29604,11 @@ att_line(ef_buf *out, const char *label, const char *text)
  * printable, as in a hex dump: what services put there is often text. A dot
  * stands for all else. A field that is absent has no line, one that is empty
  * says so: they are two answers.
+ * Example, of a nonce of eight bytes:
+ *
+ *   nonce      00112233445566ff  .."3DUf.
+ *
+ * At most 32 rows: 1,024 bytes.
  * UNTRUSTED: s. Fuzz: fuzz/fuzz_attestation.c. */
 static void
 att_dump(ef_buf *out, const char *label, ef_slice s)
@@ -29208,6 +29636,8 @@ att_dump(ef_buf *out, const char *label, ef_slice s)
  * enclave the rest (5 to 7, 9 to 15) was never extended, and is left out.
  * Ninety-six zeros are said in a word, so that nobody has to count them: in
  * PCR0 they mean debug mode, in PCR8 an image without a signature.
+ * Which image that is, the page does not say: it has no list of images. Whoever
+ * reads it compares the digits, or gives --pcrs.
  * UNTRUSTED: a. Fuzz: fuzz/fuzz_attestation.c. */
 static void
 att_page_pcrs(ef_buf *out, const ef_attestation *a)
@@ -29239,6 +29669,8 @@ att_page_pcrs(ef_buf *out, const ef_attestation *a)
 }
 
 /* Certificate i of a document: 0 is the root, the last the leaf.
+ * Pre: i is at most a->cabundle_n. One numbering for errors, page and JSON:
+ * "chain[0]" is the root in each of them.
  * UNTRUSTED: a. Fuzz: fuzz/fuzz_attestation.c. */
 static ef_slice
 att_certificate(const ef_attestation *a, size_t i)
@@ -29248,6 +29680,8 @@ att_certificate(const ef_attestation *a, size_t i)
 
 /* The chain: who, from when, to when. A certificate that cannot be read says
  * so; after ef_attestation_verify there is none.
+ * Times are those of the certificates, in UTC: a leaf's are three hours apart,
+ * the root's thirty years.
  * UNTRUSTED: a. Fuzz: fuzz/fuzz_attestation.c. */
 static void
 att_page_chain(ef_buf *out, const ef_attestation *a)
@@ -29277,6 +29711,9 @@ att_page_chain(ef_buf *out, const ef_attestation *a)
 /* The page for people: who, when, which image, by whose word, and what the
  * enclave itself has put in. A person compares PCR0 with what was built, so it
  * stands whole.
+ * The document's own time is the NSM's host's, by its word. user_data, nonce
+ * and public_key are what the enclave has put in: their meaning is the
+ * application's.
  * UNTRUSTED: a. Fuzz: fuzz/fuzz_attestation.c. */
 static void
 att_page(ef_buf *out, const ef_attestation *a)
@@ -29298,6 +29735,7 @@ att_page(ef_buf *out, const ef_attestation *a)
 
 /* A member of bytes as base64, where they are there. Absent and empty are told
  * apart: no member, or "".
+ * Pre: s.n <= ATT_MAX_BYTES, which att_optional has asked: text is that large.
  * UNTRUSTED: s, of ATT_MAX_BYTES at most. Fuzz: fuzz/fuzz_attestation.c. */
 static void
 att_json_bytes(ef_buf *out, const char *name, ef_slice s)
@@ -29316,6 +29754,9 @@ att_json_bytes(ef_buf *out, const char *name, ef_slice s)
 
 /* The registers as an object, its names in RFC 8785's order: "10" comes
  * before "2".
+ * Thirty-two names in the order of their digits: 0, 1, 10 to 19, 2, 20 to 29,
+ * 3, 30, 31, 4 to 9. So there is one JSON for a document, whichever program
+ * prints it, and its hash can be compared.
  * UNTRUSTED: a. Fuzz: fuzz/fuzz_attestation.c. */
 static void
 att_json_pcrs(ef_buf *out, const ef_attestation *a)
@@ -29340,6 +29781,9 @@ att_json_pcrs(ef_buf *out, const ef_attestation *a)
 }
 
 /* The chain as an array; a certificate that cannot be read is {}.
+ * The names are canonical, too: not_after, not_before, subject. A subject's
+ * bytes are quoted as JSON wants it; what is no UTF-8 in them is
+ * ef_json_quote's to mend.
  * UNTRUSTED: a. Fuzz: fuzz/fuzz_attestation.c. */
 static void
 att_json_chain(ef_buf *out, const ef_attestation *a)
@@ -29367,6 +29811,10 @@ att_json_chain(ef_buf *out, const ef_attestation *a)
 
 /* Nothing here says that the document was verified: who prints it knows. That
  * memory ran out shows in out->failed.
+ * Members in RFC 8785's order: certificates, digest, module_id, nonce, pcrs,
+ * public_key, timestamp, user_data. timestamp is in milliseconds, below 2^53,
+ * so that every reader of JSON gets the same number. Nothing in a document is
+ * secret: it is made to be shown.
  *
  * UNTRUSTED: a: a terminal gets printable ASCII alone.
  * Source: RFC 8785. Fuzz: fuzz/fuzz_attestation.c.
@@ -29398,7 +29846,11 @@ ef_attestation_print(ef_buf *out, const ef_attestation *a, int json)
 /* --- what a configuration asks of an enclave --- */
 
 /* One of the configuration's measurements as registers: PCR0, PCR1, PCR2, and
- * PCR8 where it is there. The configuration was parsed: each is 96 digits. */
+ * PCR8 where it is there. The configuration was parsed: each is 96 digits.
+ * Post: set->mask has bits 0, 1 and 2, and 8 where the configuration has PCR8;
+ * set->pcr of other bits is not looked at by anybody. Pre: *set is zeros. What
+ * would be wrong with a value is not told here: ef_appconfig_parse has told it,
+ * and a register that were not decoded would not be in the mask. */
 static void
 pcrs_of(ef_pcr_set *set, const ef_json *json, uint32_t node)
 {
@@ -29421,6 +29873,18 @@ pcrs_of(ef_pcr_set *set, const ef_json *json, uint32_t node)
 /* Any of the approved measurements, whole, and in each of them PCR16: an
  * enclave of the right image that was started for another configuration has
  * another one, and can't change it any more.
+ *
+ *   measurements [{PCR0,PCR1,PCR2}, {PCR0,PCR1,PCR2,PCR8}]
+ *   set 0  PCR0 PCR1 PCR2 PCR16        set 1  PCR0 PCR1 PCR2 PCR8 PCR16
+ *
+ * One function for all who ask: the release service, who verifies a receipt,
+ * and who writes a KMS key's policy. If they differed, an enclave could be let
+ * in by one door only. Without PCR16 any enclave of an approved image would do,
+ * also one that was started for another configuration, with other outputs and
+ * other files for the application. A set for each measurement: registers of two
+ * builds never count together. Pre: id is the SHA-256 of config's own text;
+ * PCR16 is as good as that. Limits: 64 measurements, by the configuration's
+ * rules.
  * Post:    *sets is the caller's to free, also after failure.
  * Fails:   EF_E_MEMORY. Tests: tests/unit.c (test_appconfig_pcrs). */
 ef_status
@@ -29453,6 +29917,13 @@ ef_appconfig_pcrs(ef_pcr_set **sets, size_t *n, const ef_json *config,
  * PCR2, and for which configuration that image was started, by PCR16. */
 
 /* The hash of the three members' values, as they stand in the receipt's JSON.
+ * The three values come as JSON texts and are put together before they are
+ * parsed: so that who makes a receipt and who checks one come to the same
+ * bytes, whatever blanks or order of members the receipt was written with. What
+ * an attacker gains where a member were left out of it: he could exchange it
+ * under a document that is good. Output without inputs would be an answer from
+ * any data; without the configuration, one for any question. Memory is linear
+ * in the inputs' text; nothing of it is secret.
  * Fails:   as ef_json_parse and ef_json_canonical. */
 static ef_status
 receipt_hash(unsigned char out[EF_SHA256_BYTES], ef_slice appconfig,
@@ -29484,8 +29955,17 @@ receipt_hash(unsigned char out[EF_SHA256_BYTES], ef_slice appconfig,
 
 /* Begin a receipt, {"appconfig":ID,"inputs":{...},"output":HASH, and tell the
  * hash that the document has to carry. inputs is a JSON object.
+ *
+ *   {"appconfig":"<64>","inputs":{"conditions":"<64>"},"output":"<64>"
+ *
+ * Who may have chosen the bytes: names of inputs are the configuration's, which
+ * all participants have approved; hashes are worked out in the enclave, of what
+ * it has read and written. Nothing of them is secret. The document comes last
+ * since it says the hash of what is before it.
  * Post:    on EF_OK the caller appends the document and the end.
- * Fails:   EF_E_MEMORY, and as ef_json_parse does of inputs. */
+ * Fails:   EF_E_MEMORY, and as ef_json_parse does of inputs.
+ * Tests: tests/enclave.bats ("attested, released, run, delivered, verified;
+ * both logs say so"). */
 ef_status
 ef_receipt_begin(ef_buf *out, unsigned char user_data[EF_SHA256_BYTES],
                  const unsigned char id[EF_SHA256_BYTES], ef_slice inputs,
@@ -29513,7 +29993,9 @@ ef_receipt_begin(ef_buf *out, unsigned char user_data[EF_SHA256_BYTES],
 }
 
 /* A document's bytes, of a size that one may have. UNTRUSTED: text.
- * Fuzz: fuzz/fuzz_receipt.c. */
+ * Fuzz: fuzz/fuzz_receipt.c.
+ * What is in it is no matter here: ef_attestation_parse is next, and takes it
+ * for hostile. Its size is asked before it is decoded. */
 static ef_status
 receipt_document(ef_slice text, ef_err *err)
 {
@@ -29524,6 +30006,9 @@ receipt_document(ef_slice text, ef_err *err)
     return doc_base64(text, err);
 }
 
+/* What a receipt has, each once, and nothing else: a member that is not known
+ * could say something to a reader that no hash covers. An array's task has the
+ * inputs of its share alone, so that there may be none. */
 static const struct doc_rule receipt_rule_document =
     DOC_RULE_TEXT(receipt_document);
 static const struct doc_rule receipt_rule_inputs =
@@ -29535,7 +30020,15 @@ static const struct doc_field receipt_fields[] = {
     {"/output", &doc_rule_hash, 0},
     {NULL, NULL, 0}};
 
-/* UNTRUSTED: text, a result's receipt. Its document is decoded into doc.
+/* Who may have chosen the bytes: whoever could write the result, that is, has
+ * the output dataset's key and its place, or gave the receiver a file. With the
+ * output's key it is sealed like the rest of the result. Whether the document
+ * is good, carries that user_data, and is of an enclave that was approved,
+ * nobody has asked yet: cli_receipt_verify does. Nor whether "output" is the
+ * hash of the result beside it. Refused: a hash in capitals; an input's name
+ * with a slash; a document of 22,189 characters, which is more than
+ * EF_MAX_ATTESTATION_BYTES in base64.
+ * UNTRUSTED: text, a result's receipt. Its document is decoded into doc.
  * Post:    ef_json_free, ef_buf_free, also after failure; user_data is what
  * the document must say.
  * Fails:   EF_E_FORMAT, EF_E_LIMIT (err->place), EF_E_MEMORY.
@@ -29601,6 +30094,10 @@ ef_receipt_parse(ef_json *json, ef_buf *doc,
  * an answer that it keeps opens with a key that only the enclave has. */
 
 /* Text in base64url, of any length; decoded where it is used.
+ * Refused: "AA==" (padding), "A" (no whole byte), "AB" (bits that are left over
+ * and not zero). So bytes have one spelling, and a hash of the text would do
+ * for one of the bytes. The memory is bounded by what it is a part of: a
+ * request of 64 KiB, an answer of 8 MiB.
  * UNTRUSTED: text. Fails: EF_E_FORMAT, EF_E_MEMORY.
  * Fuzz: fuzz/fuzz_release.c. Tests: vectors/release_requests.txt. */
 static ef_status
@@ -29614,6 +30111,8 @@ release_base64url(ef_slice text, ef_err *err)
 }
 
 /* A nonce's form: EF_RELEASE_NONCE_BYTES. Whose it is, its MAC says.
+ * 75 characters. Decoded here for its form alone; release_bytes does it again
+ * where the bytes are wanted.
  * UNTRUSTED: text. Fuzz: fuzz/fuzz_release.c, fuzz/fuzz_release_log.c. */
 static ef_status
 release_nonce(ef_slice text, ef_err *err)
@@ -29624,7 +30123,9 @@ release_nonce(ef_slice text, ef_err *err)
 }
 
 /* A signed document in an answer: its size alone. Who takes it in verifies it
- * (ef_workspace_add). UNTRUSTED: text. Fuzz: fuzz/fuzz_release.c. */
+ * (ef_workspace_add). UNTRUSTED: text. Fuzz: fuzz/fuzz_release.c.
+ * Who may have chosen the bytes: the service, or whoever sits between. A forged
+ * one does no more harm than one that is missing: it does not verify. */
 static ef_status
 release_jws(ef_slice text, ef_err *err)
 {
@@ -29645,7 +30146,15 @@ static const struct doc_rule release_rule_documents =
 static const struct doc_rule release_rule_cut =
     DOC_RULE_INTEGER(1, (int64_t)EF_MAX_RELEASE_LOG_BYTES);
 
-/* The requests, in the order of enum ef_release_kind. */
+/* The requests, in the order of enum ef_release_kind.
+ *
+ *   {"request":"nonce","version":1}
+ *   {"appconfig":HEX,"document":B64U,"request":"release","version":1}
+ *   {"appconfig":HEX,"nonce":B64U,"request":"done","token":B64U,"version":1}
+ *
+ * No request says to which key is to be sealed, of which instance it comes, or
+ * which datasets it wants: that is all in the document or follows from the
+ * configuration. So there is nothing that could contradict it. */
 static const struct doc_field release_ask_nonce_fields[] = {
     {"/request", &doc_rule_line, 0},
     {"/version", &wf_rule_one, 0},
@@ -29674,7 +30183,13 @@ static const struct {
 };
 #define RELEASE_ASKS (sizeof release_asks / sizeof release_asks[0])
 
-/* The answers: the first member of each tells it from the others. */
+/* The answers: the first member of each tells it from the others.
+ *
+ *   {"nonce":B64U}    {"done":true}    {"error":"refused"}
+ *   {"credentials":{"ct":B64U,"enc":B64U},"documents":[JWS,...],"version":1}
+ *
+ * A nonce, "done" and a refusal have no version: they say nothing that could
+ * come to mean something else. */
 static const struct doc_field release_sealed_fields[] = {
     {"/ct", &release_rule_base64url, 0},
     {"/enc", &doc_rule_enc, 0},
@@ -29697,7 +30212,12 @@ static const struct doc_field *const release_answers[] = {
     release_error_fields};
 #define RELEASE_ANSWERS (sizeof release_answers / sizeof release_answers[0])
 
-/* The lines of the log, in the order of enum ef_release_event. */
+/* The lines of the log, in the order of enum ef_release_event.
+ * Required or not (1: may be missing). A refusal has no "appconfig" where the
+ * request could not be read, and no "instance" before the document was
+ * verified: what a stranger claims is not written down as if it were so. Only
+ * "repaired" has no reason to name a configuration. No line has a key, a token
+ * or a query: the log may be given to all participants. */
 static const struct doc_field release_line_release_fields[] = {
     {"/app", &doc_rule_name, 0},        {"/appconfig", &doc_rule_hash, 0},
     {"/event", &doc_rule_line, 0},      {"/instance", &doc_rule_line, 0},
@@ -29736,6 +30256,9 @@ static const struct {
 /* The text that member name of the document is, escapes resolved, or an empty
  * one: what tells which rules hold. It lives in tmp or in the document; that
  * memory ran out shows in tmp.
+ * What it is not: a check. A member of another type gives an empty text, which
+ * no table here has as a name, and the rules then say what is wrong. Pre: tmp
+ * is empty; it is the caller's to free after the text was used.
  * UNTRUSTED: doc, before its rules. Fuzz: fuzz/fuzz_release.c,
  * fuzz/fuzz_release_log.c. */
 static ef_slice
@@ -29751,6 +30274,8 @@ release_text(const ef_json *doc, const char *name, ef_buf *tmp)
 
 /* Member name's base64url, n bytes, to out; nothing where it is not there.
  * Its rule has asked the same; here the bytes are kept.
+ * Post: out is untouched where the member is not there: callers have zeroed it.
+ * That n is right was asked by the rule (release_nonce, doc_rule_kid).
  * UNTRUSTED: doc. Pre: doc passed its rules. Fails: EF_E_MEMORY.
  * Fuzz: fuzz/fuzz_release.c, fuzz/fuzz_release_log.c. */
 static ef_status
@@ -29768,6 +30293,7 @@ release_bytes(unsigned char *out, size_t n, const ef_json *doc,
 }
 
 /* The same of n bytes as hex digits. *found (or NULL): it is there.
+ * The rules take lower-case digits alone; ef_hex_decode would take either.
  * UNTRUSTED: doc. Pre: doc passed its rules. Fails: EF_E_MEMORY.
  * Fuzz: fuzz/fuzz_release.c, fuzz/fuzz_release_log.c. */
 static ef_status
@@ -29789,6 +30315,14 @@ release_hex(unsigned char *out, size_t n, int *found, const ef_json *doc,
 /* Which request json is, and that it has that one's members.
  * "request" is looked at first, so that a request of a later version is told
  * as such and not by a member that this one does not have.
+ *
+ *   {"request":"nonce","version":2}            at /version
+ *   {"request":"keys","version":1}             at /request
+ *   {"request":"nonce","version":1,"more":1}   a member that it has not
+ *   []                                         at /request: no such member
+ *
+ * A member of another request counts as unknown: a "nonce" with a document
+ * would be a request that two readers understand in two ways.
  * UNTRUSTED: json. Fails: EF_E_FORMAT (err->place), EF_E_MEMORY.
  * Fuzz: fuzz/fuzz_release.c. Tests: vectors/release_requests.txt. */
 static ef_status
@@ -29817,6 +30351,10 @@ release_ask(ef_release_kind *kind, const ef_json *json, ef_err *err)
  * document is decoded, and ef_attestation_parse is next.
  * Blanks and the order of members are the sender's choice: a request is
  * neither signed nor hashed.
+ * Who may have chosen the bytes: anybody who reaches the service; before the
+ * document was verified it may be a port scanner. So nothing is looked up, read
+ * or written for it here. All members of *out that the request does not have
+ * are zeros. Time and memory are linear in 64 KiB.
  * UNTRUSTED: json. Limits: EF_MAX_RELEASE_REQUEST_BYTES.
  * Fuzz: fuzz/fuzz_release.c. Tests: vectors/release_requests.txt. */
 ef_status
@@ -29853,6 +30391,11 @@ ef_release_request_parse(ef_release_request *out, ef_slice json, ef_err *err)
 
 /* Of the key that opens credentials, one that MACs nonces is derived: neither
  * use can be turned against the other, and there is no second file to keep.
+ * What an attacker gains with k alone: he makes nonces that the service takes
+ * for fresh, but no document of an enclave's that carries them; and tokens, by
+ * which he could have a run logged as over. Credentials he cannot open: HMAC
+ * does not lead back to sk. After a change of the release key old nonces are
+ * foreign: an enclave that was between the two asks again.
  * Secret: sk, k. Tests: vectors/release_nonces.txt. */
 void
 ef_release_key(unsigned char k[EF_SHA256_BYTES],
@@ -29866,6 +30409,15 @@ ef_release_key(unsigned char k[EF_SHA256_BYTES],
 
 /* The time stands in front in the open: how long a nonce is good is no secret,
  * and the log is searched no further back than to it.
+ *
+ *   0   time     8 bytes, seconds since 1970, highest byte first
+ *   8   random  16 bytes
+ *   24  MAC     32 bytes over the 24 before it
+ *
+ * Random bytes are there so that two enclaves that ask in one second get two
+ * nonces; the MAC is why nobody else can make one. That the service keeps none
+ * of them means that nobody can fill its memory by asking. Limits:
+ * EF_MAX_NSM_DATA_BYTES, what a document carries: 56 fit.
  * Secret: k. Tests: vectors/release_nonces.txt. */
 void
 ef_release_nonce_make(unsigned char nonce[EF_RELEASE_NONCE_BYTES],
@@ -29885,6 +30437,15 @@ ef_release_nonce_make(unsigned char nonce[EF_RELEASE_NONCE_BYTES],
 /* The MAC first: of a nonce that is not ours the time says nothing. One of the
  * future is refused without any tolerance, since the log is searched back to a
  * nonce's own time, and no line of its use may stand before that.
+ *
+ *   made 1000    at 1000 to 1300 good, at 1301 NONCE_STALE, at 999, too
+ *   55 bytes, or one bit of another value        NONCE_FOREIGN
+ *   the document has none, or an empty one       NONCE_MISSING
+ *
+ * Without the MAC anybody could make up a nonce of now, and get a document for
+ * it without the service; without the time the log would have to be searched to
+ * its beginning for each (cli_log_find). The MAC is compared in constant time,
+ * since it is of k; how the sizes compare everybody may see.
  * UNTRUSTED: nonce. Secret: k. Pre: now is not negative.
  * Fuzz: fuzz/fuzz_release.c. Tests: vectors/release_nonces.txt. */
 ef_status
@@ -29915,7 +30476,12 @@ ef_release_nonce_check(const unsigned char k[EF_SHA256_BYTES], ef_slice nonce,
 }
 
 /* Only who could open the answer has it: the parent instance cannot say that a
- * run is over. Secret: k, token. Tests: vectors/release_nonces.txt. */
+ * run is over. Secret: k, token. Tests: vectors/release_nonces.txt.
+ * Why it cannot be a nonce's MAC, though it has the same key: that is over 24
+ * bytes, this over 60. So no nonce that the service hands out gives away a
+ * token. What an attacker gains with one: a "done" in the log for a run that is
+ * still going on, and the enclave's own is then refused (DONE_TWICE). No data.
+ */
 void
 ef_release_token(unsigned char token[EF_SHA256_BYTES],
                  const unsigned char k[EF_SHA256_BYTES],
@@ -29929,7 +30495,14 @@ ef_release_token(unsigned char token[EF_SHA256_BYTES],
 }
 
 /* HPKE's info, and its AAD "id:nonce": what was sealed for one request opens
- * as the answer to no other. Memory that ran out shows in aad->failed. */
+ * as the answer to no other. Memory that ran out shows in aad->failed.
+ *
+ *   <64 hex digits>:<75 characters of base64url>
+ *
+ * Both parts have a fixed size, so that two pairs never give one text. An
+ * answer that the parent instance kept from another request, of the same
+ * enclave or of another configuration, does not open (tests/enclave.bats,
+ * "credentials that are others'": id, nonce). */
 static const char release_seal_info[] = "encflow release 1";
 static void
 release_seal_aad(ef_buf *aad, const unsigned char id[EF_SHA256_BYTES],
@@ -29942,6 +30515,13 @@ release_seal_aad(ef_buf *aad, const unsigned char id[EF_SHA256_BYTES],
 
 /* In three parts: a place for the ciphertext, HPKE, and its text. The limit is
  * what an answer may have: an answer that nobody would read is not made.
+ * Base mode: it does not say who has sealed. Anybody who sees the document's
+ * public key could seal something to it, and the enclave therefore believes the
+ * commitments in signed documents and not the seal (ef_credentials_check). Pre:
+ * pk comes out of a document that was verified, with PCRs that were compared:
+ * this is the line that hands the data's keys to somebody. A key of small
+ * order, for which the secret would be known to all, is refused by HPKE. plain
+ * may have 6 MiB: three quarters of an answer.
  * Secret: plain; only ciphertext is in out. Limits:
  * EF_MAX_RELEASE_ANSWER_BYTES. Tests: tests/unit.c (test_release_answers). */
 ef_status
@@ -29979,6 +30559,11 @@ ef_release_seal(ef_buf *out, const unsigned char pk[EF_X25519_BYTES],
 
 /* The ciphertext is decoded into plain and opened there: there is no second
  * copy. Where it fails, plain has no byte of it: ef_hpke_open wipes.
+ * Refused: an answer to another nonce or configuration, one bit of ct or enc
+ * that was changed, an answer for another enclave: all of them "authentication
+ * failed". A ct shorter than a tag is told by that. Post: on EF_OK plain is
+ * what somebody sealed to this enclave's key for this request; by whom is not
+ * known. sk is of no use afterwards: one key for one request.
  * UNTRUSTED: answer. Secret: sk, plain. Pre: answer passed
  * ef_release_answer_parse; plain is empty, without a drain.
  * Fails: EF_E_AUTH, EF_E_FORMAT, EF_E_MEMORY.
@@ -30021,6 +30606,14 @@ ef_release_open(ef_buf *plain, const unsigned char sk[EF_X25519_BYTES],
 
 /* By the first of its members that is there. One that has none of them is told
  * what a release has, since that is what was asked for last.
+ *
+ *   {"error":"refused"}                   EF_E_POLICY: look into its log
+ *   {"error":"busy"}                      EF_E_FORMAT at /error
+ *   {"done":true,"nonce":"..."}           EF_E_FORMAT: two at once
+ *   {}, [], 7                             EF_E_FORMAT
+ *
+ * Why a refusal says no more: who is refused may be an attacker who tries which
+ * of his changes gets furthest. The operator has the log.
  * UNTRUSTED: json. Fails: EF_E_POLICY, EF_E_FORMAT, EF_E_MEMORY.
  * Fuzz: fuzz/fuzz_release.c. Tests: vectors/release_answers.txt. */
 static ef_status
@@ -30056,6 +30649,9 @@ release_answer(const ef_json *json, ef_err *err)
 /* What an enclave reads, from whoever answers: neither the service nor the way
  * to it is trusted. What is in "documents" are signatures to be verified, in
  * "credentials" what only this enclave's key opens.
+ * That the answer is the one to what was asked is not known here:
+ * cli_enclave_member looks for the member that it needs, and another answer has
+ * not got it. Linear in 8 MiB at most; the documents in it stay where they are.
  * UNTRUSTED: text. Post: ef_json_free, also after failure.
  * Limits: EF_MAX_RELEASE_ANSWER_BYTES. Fuzz: fuzz/fuzz_release.c.
  * Tests: vectors/release_answers.txt. */
@@ -30073,7 +30669,9 @@ ef_release_answer_parse(ef_json *json, ef_slice text, ef_err *err)
     return rc == EF_OK ? release_answer(json, err) : rc;
 }
 
-/* Tests: vectors/release_log.txt. */
+/* "?" is for a value that is none of the four, which no parser gives: it keeps
+ * a message from reading past the table.
+ * Tests: vectors/release_log.txt. */
 const char *
 ef_release_event_name(ef_release_event event)
 {
@@ -30081,7 +30679,8 @@ ef_release_event_name(ef_release_event event)
 }
 
 /* ,"name":"digits"
- * Nothing in a line is secret: it is there to be shown to others. */
+ * Nothing in a line is secret: it is there to be shown to others.
+ * Pre: n <= EF_PCR_BYTES; name is a constant, and needs no escapes. */
 static void
 release_add_hex(ef_buf *out, const char *name, const unsigned char *p, size_t n)
 {
@@ -30095,7 +30694,9 @@ release_add_hex(ef_buf *out, const char *name, const unsigned char *p, size_t n)
 
 /* ,"name":text; nothing for an empty one.
  * Quoted as RFC 8785 does it: whatever is in an application's name, the line
- * stays one line. */
+ * stays one line.
+ * An empty text is no member, as the rules have it: "instance" is missing
+ * rather than empty. */
 static void
 release_add_text(ef_buf *out, const char *name, ef_slice text)
 {
@@ -30110,6 +30711,12 @@ release_add_text(ef_buf *out, const char *name, ef_slice text)
  *     {"appconfig":...,"event":"done","nonce":...,"prev":...,"time":...}
  * Each member is printed with a comma before it; the first one's becomes the
  * brace. That memory ran out shows in out->failed.
+ * What an attacker may have chosen of a line: an application's name, within the
+ * rules for names; the module_id, which Nitro signed; in a refusal's reason,
+ * nothing but our own words and names that err has escaped. A line feed in any
+ * of them would be written as \n, and so never begins a line of its own. Pre:
+ * texts are what a line may have; who writes one asks for its size
+ * (cli_log_add).
  * Tests: vectors/release_log.txt. */
 void
 ef_release_line_print(ef_buf *out, const ef_release_line *line)
@@ -30144,7 +30751,10 @@ ef_release_line_print(ef_buf *out, const ef_release_line *line)
 
 /* Which event the line tells, and that it has that one's members, in their one
  * form. UNTRUSTED: json. Fails: EF_E_FORMAT (err->place), EF_E_MEMORY.
- * Fuzz: fuzz/fuzz_release_log.c. Tests: vectors/release_log.txt. */
+ * Fuzz: fuzz/fuzz_release_log.c. Tests: vectors/release_log.txt.
+ * "event" is looked at before the other members, which are its own to have.
+ * Canonical: {"time":1,"event":...} in another order, a blank, or an escape
+ * that need not be, is refused, so that a line has one text and one hash. */
 static ef_status
 release_line_check(ef_release_event *event, const ef_json *json, ef_err *err)
 {
@@ -30170,6 +30780,9 @@ release_line_check(ef_release_event *event, const ef_json *json, ef_err *err)
 
 /* One of a line's texts into out->texts, which has room for all of them: it
  * does not move, and what views it stays good.
+ * Post: text is a view of out->texts, until ef_release_line_free. Unescaped it
+ * is never longer than it was as JSON, which is why room for the whole line is
+ * enough.
  * UNTRUSTED: json. Fuzz: fuzz/fuzz_release_log.c. */
 static void
 release_line_text(ef_slice *text, ef_release_line *out, const ef_json *json,
@@ -30185,6 +30798,8 @@ release_line_text(ef_slice *text, ef_release_line *out, const ef_json *json,
 }
 
 /* The line's values, each to its place.
+ * Members that an event does not have leave zeros. A time is there by its rule;
+ * "cut" is 0 where it is not.
  * UNTRUSTED: json. Pre: json passed its rules. Fails: EF_E_MEMORY.
  * Fuzz: fuzz/fuzz_release_log.c. Tests: vectors/release_log.txt. */
 static ef_status
@@ -30216,7 +30831,10 @@ release_line_read(ef_release_line *out, const ef_json *json, ef_err *err)
     return buf_status(&out->texts, err);
 }
 
-/* UNTRUSTED: text: a log may come from anybody. Its chain is
+/* Post: after a failure, too, *out can be freed and holds nothing that counts.
+ * Refused: an event that is not known, of a later version perhaps; 4,097 bytes;
+ * a "release" without its pcr0; "cut" of 0.
+ * UNTRUSTED: text: a log may come from anybody. Its chain is
  * ef_release_log_push's to judge. Limits: EF_MAX_RELEASE_LINE_BYTES.
  * Fuzz: fuzz/fuzz_release_log.c. Tests: vectors/release_log.txt. */
 ef_status
@@ -30238,7 +30856,9 @@ ef_release_line_parse(ef_release_line *out, ef_slice text, ef_err *err)
     return rc;
 }
 
-/* Safe on zeros, and again. */
+/* Safe on zeros, and again.
+ * The texts are no secret, but ef_buf_free wipes them all the same. The three
+ * views are set to nothing, so that nobody reads what is gone. */
 void
 ef_release_line_free(ef_release_line *line)
 {
@@ -30249,6 +30869,17 @@ ef_release_line_free(ef_release_line *line)
 /* Each line holds the hash of the one before: who changes, takes out or puts
  * in a line has to write all later ones anew, and then has another head.
  * Taking lines off the end shows only to who has noted a head.
+ *
+ *   line 1   prev 000...000              head = SHA-256(line 1)
+ *   line 2   prev SHA-256(line 1)        head = SHA-256(line 2)
+ *
+ * What the chain does not say: that what is in it happened. The service writes
+ * it, and could leave out what it does not want to be seen, as long as nobody
+ * has a head that came after. A participant who keeps a head, as `release log`
+ * prints it, can tell by --head. Post: on failure log is as it was, and
+ * err->line is the first line that does not fit, from 1. Memory that ran out is
+ * not called a broken chain. Two equal times are in order; a clock that was set
+ * back gives equal ones (cli_log_add).
  * UNTRUSTED: text. Fails: EF_E_AUTH (err->line), EF_E_MEMORY.
  * Fuzz: fuzz/fuzz_release_log.c. Tests: vectors/release_log.txt. */
 ef_status
@@ -30349,7 +30980,9 @@ eif_measure_file(ef_measurement *out, const char *path, ef_err *err)
 /* The register that says which configuration an enclave runs. */
 #define NSM_BOUND_PCR 16
 
-/* What the driver takes: addresses and sizes, in the caller's memory. */
+/* What the driver takes: addresses and sizes, in the caller's memory.
+ * As aws-nitro-enclaves' driver has it: two pairs of address and size, 32
+ * bytes. */
 struct nsm_raw {
     uint64_t request, request_n;
     uint64_t answer, answer_n; /* room; afterwards, what there is of it */
@@ -30357,8 +30990,13 @@ struct nsm_raw {
 
 /* Open the module's device. The caller closes it. Any process of an enclave
  * may ask the module, so that is no secret of ours.
+ * Without O_CLOEXEC the application would inherit the descriptor; that its cage
+ * refuses the ioctl as well is the second hold (cage_refuse_nsm). Example: on
+ * any other machine it says "cannot open", ENOENT, and the hint. EACCES has no
+ * hint: the device is there.
  * Fails:   EF_E_IO where there is none, which is told from others, since it
- * is what happens everywhere but in an enclave. *fd is -1 then. */
+ * is what happens everywhere but in an enclave. *fd is -1 then.
+ * Tests: vectors/commands.txt. */
 static ef_status
 nsm_open(int *fd, ef_err *err)
 {
@@ -30377,7 +31015,14 @@ nsm_open(int *fd, ef_err *err)
 }
 
 /* Why the driver did not ask the module, from errno. The module's own errors
- * come in answers. Pre: errno is ioctl's. Fails: always. */
+ * come in answers. Pre: errno is ioctl's. Fails: always.
+ *
+ *   ENOTTY, EINVAL  some other device, or a driver of another interface
+ *   ETIMEDOUT       others are asking at the same time
+ *   EPERM           our own cage's answer (CAGE_REFUSE)
+ *
+ * The rest is told by its own name alone.
+ * Fuzz: fuzz/fuzz_nsm.c. Tests: vectors/commands.txt. */
 static ef_status
 nsm_failed(ef_err *err)
 {
@@ -30401,6 +31046,11 @@ nsm_failed(ef_err *err)
  * when a signal ends it: extending twice is another value.
  * More than EF_MAX_NSM_ANSWER_BYTES of answer cannot be in space: the driver
  * is not believed, and the parser refuses before it looks.
+ * What the driver says of the answer's size is 64 bits of its own choosing: the
+ * parser's limit is exactly the size of space, so that no slice is looked at
+ * that is longer than what it views. Pre: *a is used no longer than space
+ * lives. A driver that writes past the size that it was told could write
+ * anywhere, as any driver can: the kernel is trusted.
  *
  * UNTRUSTED: the answer. Fails: EF_E_IO, and as ef_nsm_answer_parse does;
  * err->where is the device. Fuzz: fuzz/fuzz_nsm.c. Tests: tests/nsm.bats. */
@@ -30420,7 +31070,8 @@ nsm_call(int fd, ef_nsm_answer *a, unsigned char space[EF_MAX_NSM_ANSWER_BYTES],
     return with_file(err, rc, NSM_PATH);
 }
 
-/* What PCR16 holds, and whether it is locked. Fails: as nsm_call. */
+/* What PCR16 holds, and whether it is locked. Fails: as nsm_call.
+ * Post: on EF_OK 48 bytes are in pcr: the parser has seen to the size. */
 static ef_status
 nsm_bound(int fd, unsigned char pcr[EF_PCR_BYTES], int *locked, ef_err *err)
 {
@@ -30439,7 +31090,11 @@ nsm_bound(int fd, unsigned char pcr[EF_PCR_BYTES], int *locked, ef_err *err)
     return rc;
 }
 
-/* Extend PCR16 with the configuration's hash. Fails: as nsm_call. */
+/* Extend PCR16 with the configuration's hash. Fails: as nsm_call.
+ * Pre: the register is zeros and not locked, by nsm_bound: whoever else could
+ * extend it in between is a process of this enclave, and nsm_bind looks again
+ * afterwards. What the register has become, which the answer tells, is not
+ * kept: nsm_bind asks anew. */
 static ef_status
 nsm_extend(int fd, const unsigned char id[EF_SHA256_BYTES], ef_err *err)
 {
@@ -30456,7 +31111,9 @@ nsm_extend(int fd, const unsigned char id[EF_SHA256_BYTES], ef_err *err)
 }
 
 /* Lock all registers: nobody in this enclave, the application included, can
- * extend one any more, and a document shows them all. Fails: as nsm_call. */
+ * extend one any more, and a document shows them all. Fails: as nsm_call.
+ * With n = EF_PCRS in one request: there is no moment at which some of the last
+ * sixteen are locked and others are not. */
 static ef_status
 nsm_lock(int fd, ef_err *err)
 {
@@ -30472,7 +31129,11 @@ nsm_lock(int fd, ef_err *err)
 }
 
 /* The register is not what this configuration makes it. The enclave has to
- * be started anew: a register never goes back. */
+ * be started anew: a register never goes back.
+ * Not EF_E_AUTH: nobody has forged anything. It is the normal answer to a
+ * second `run --appconfig` of another ID in one enclave.
+ * Tests: tests/enclave.bats ("an enclave is bound to one configuration, for
+ * ever"). */
 static ef_status
 nsm_other(ef_err *err)
 {
@@ -30491,6 +31152,17 @@ nsm_other(ef_err *err)
  * What is extended already with something else is refused before anything is
  * locked. In the end the register is read: whatever others did meanwhile, it
  * has that value and is locked, or this fails.
+ *
+ *   PCR16 found     locked  what is done
+ *   zeros           no      extend, lock, look
+ *   this ID's       either  lock, look
+ *   zeros           yes     refused
+ *   anything else   either  refused; nothing is locked
+ *
+ * What an attacker gains without it: the release service tells enclaves apart
+ * by PCR16. An enclave that was not bound could be given the credentials of one
+ * configuration and be asked to run another. Crash: ended after extending, the
+ * next run finds its own value; ended before, zeros.
  *
  * Post:    on EF_OK PCR16 is ef_pcr_extended(id) until the enclave ends.
  * Fails:   EF_E_POLICY for another value, and as nsm_call does.
@@ -30520,6 +31192,11 @@ nsm_bind(int fd, const unsigned char id[EF_SHA256_BYTES], ef_err *err)
 /* Ask for an attestation document with these three (p NULL: without), and
  * append it to doc. It is not verified: that is for who reads it, who has a
  * reason to doubt it.
+ * Appended, so that a caller can have put something before it. Up to
+ * EF_MAX_NSM_ANSWER_BYTES are read; whether it is within
+ * EF_MAX_ATTESTATION_BYTES is asked by those who parse it. Nobody who runs this
+ * can choose PCRs, instance, time or certificates: those are the module's. That
+ * is what the three parameters get their worth from.
  *
  * UNTRUSTED: the answer. Fails: as ef_nsm_attest and nsm_call; EF_E_MEMORY.
  * Fuzz: fuzz/fuzz_nsm.c. Tests: tests/nsm.bats. */
