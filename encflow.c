@@ -38038,10 +38038,12 @@ cli_release_keygen(struct cli *c)
  *     the log, under its lock  the nonce is new; the line is on the disk
  * Only then is the answer written: what left is in the log. */
 
-/* A caller may take this long to send a request, and a request this long in
- * all: a minute is far more than a release takes behind a queue. */
+/* A caller may take this long to send a request; a process may live this long,
+ * which is as long as the nonce that it was asked with. A release takes some
+ * fifty milliseconds of work: all else is waiting for the log, or for a caller
+ * who does not take his answer. */
 #define CLI_RELEASE_READ_MS 10000
-#define CLI_RELEASE_RUN_SEC 60
+#define CLI_RELEASE_RUN_SEC EF_RELEASE_NONCE_SEC
 /* All that a caller hears of any refusal. */
 #define RELEASE_REFUSED "{\"error\":\"refused\"}"
 /* What is looked at of the log at a time: some lines of the longest. */

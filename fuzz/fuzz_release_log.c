@@ -6,13 +6,14 @@
  *          object of jansson's with its event's members; a log is accepted up
  *          to the first line whose prev is not OpenSSL's hash of the line
  *          before or whose time goes back, and that line is named; read from
- *          a file in pieces it is judged alike; its end and a nonce are found
- *          where a plain search finds them.
+ *          a file in pieces it is judged alike; its end, a nonce and a
+ *          workflow's runs are found where a plain search finds them.
  * Covers   ef_release_line_* ef_release_log_push ef_release_event_name
  *          release_add_hex release_add_text release_line_check
  *          release_line_text release_line_read release_nonce release_text
  *          release_bytes release_hex cli_log_line cli_log_read cli_log_tail
- *          cli_log_find cli_log_look cli_log_window
+ *          cli_log_find cli_log_look cli_log_window cli_log_collect
+ *          cli_log_note cli_log_begun cli_log_ended cli_log_run_at
  * Seeds    vectors/release_log.txt    Dict  fuzz/dict/release.dict
  */
 #include <jansson.h>
@@ -192,6 +193,57 @@ ending(ef_slice all, int fd, const unsigned char *head, size_t stop)
     }
 }
 
+/* The runs of the first release's workflow: as many as a count of lines finds,
+ * and over where a "done" with the nonce stands behind them. */
+static void
+runs(ef_slice all, int fd, int whole)
+{
+    struct cli_log_runs l = {.head = {0}};
+    ef_release_line lines[64];
+    size_t n = 0, at = 0, want = 0, i, k;
+    char path[32];
+    ef_status rc;
+
+    while (at < all.n && n < 64) {
+        const unsigned char *p = all.p + at;
+        const unsigned char *feed = memchr(p, '\n', all.n - at);
+        size_t size = feed != NULL ? (size_t)(feed - p) : all.n - at;
+
+        if (ef_release_line_parse(&lines[n++], twin_slice(p, size), NULL) !=
+            EF_OK)
+            lines[n - 1].event = EF_REFUSED;
+        at += size + 1;
+    }
+    for (i = n; i-- > 0;)
+        if (lines[i].event == EF_RELEASED)
+            memcpy(l.workflow, lines[i].workflow, 32);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    rc = cli_log_collect(&l, path, NULL);
+    FUZZ_ASSERT((rc == EF_OK) == whole);
+    for (i = 0; rc == EF_OK && at >= all.n && i < n; i++) {
+        struct cli_log_run run;
+        int over = 0;
+
+        if (lines[i].event != EF_RELEASED ||
+            memcmp(lines[i].workflow, l.workflow, 32) != 0)
+            continue;
+        run = cli_log_run_at(&l, want++);
+        for (k = i + 1; k < n; k++)
+            over |= lines[k].event == EF_ENDED && lines[k].time != 0 &&
+                    memcmp(lines[k].nonce, run.nonce, 56) == 0 &&
+                    memcmp(lines[k].appconfig, run.appconfig, 32) == 0;
+        FUZZ_ASSERT(run.begun == lines[i].time);
+        FUZZ_ASSERT(run.ended == 0 || over);
+        FUZZ_ASSERT(twin_same(lines[i].app, l.texts.p + run.app_at, run.app_n));
+    }
+    FUZZ_ASSERT(rc != EF_OK || at < all.n ||
+                l.runs.n == want * sizeof(struct cli_log_run));
+    while (n-- > 0)
+        ef_release_line_free(&lines[n]);
+    ef_buf_free(&l.runs);
+    ef_buf_free(&l.texts);
+}
+
 static void
 whole_log(ef_slice all)
 {
@@ -204,6 +256,7 @@ whole_log(ef_slice all)
                 lseek(fd, 0, SEEK_SET) == 0);
     chain(all, fd, want, head, stop);
     ending(all, fd, head, stop);
+    runs(all, fd, stop == all.n);
     close(fd);
 }
 
