@@ -62,6 +62,40 @@ s3() { # put or get with these keys at $URL
 nsm() { # encflow where there is a security module, whose folder is ./nsm
     NSM_DIR=$DIR/nsm LD_PRELOAD=$NSM "$encflow" "$@"
 }
+story() { # an approved workflow of d's for the enclave of ./nsm, APPCONFIG_ID id
+    "/usr/bin/python3" "$TESTS/nsm.py" nsm
+    "$program" id new -q d >/dev/null
+    "$program" id show --format pem >d.pem
+    "$program" release keygen -o r >p
+    echo x >c
+    key
+    "$program" dataset add -q --release-key p -K key --from c \
+        --to "file://$DIR/e" --allow-file D >/dev/null
+    "$program" dataset add -q --release-key p --direction output -K key \
+        --to "file://$DIR/f" --allow-file O >/dev/null
+    "$program" app add -q --image i --pcr "$(
+        sed -n 's/^pcr \([012]\) /PCR\1=/p' nsm/state | paste -sd ,)" A >h
+    "$program" approve -q "$(sed -n 's/build //p' h)"
+    "$program" config add -q --app A C -- /bin/true >/dev/null
+    "$program" workflow new -q W >/dev/null
+    "$program" workflow add-app -q --build A --config C W a >/dev/null
+    "$program" workflow connect -q W D a:input >/dev/null
+    "$program" workflow connect -q W a:output O >/dev/null
+    "$program" approve -q "$("$program" workflow submit -q W)"
+    "$program" workflow hashes W | cut -d " " -f 1 >id
+}
+service() { # LIE: rogue.py's release service on ./sock, until the end
+    printf %s "$1" >lie
+    "/usr/bin/python3" "$TESTS/rogue.py" unix sock lie asked "$program" \
+        release serve-one --release-key r --log log --root nsm/root.pem \
+        >/dev/null 2>&1 </dev/null &
+    trap "kill $!" EXIT
+    while [ ! -S sock ]; do sleep 0.02; done
+}
+attested() { # by that service
+    nsm run -q --appconfig "$(cat id)" --release "unix://$DIR/sock" \
+        --work "$DIR/work" --allow-file --trust d.pem "$@"
+}
 config() { # lines of the configuration file, for the default profile
     mkdir .aws
     printf '%s\n' '[default]' "$@" >.aws/config
@@ -267,7 +301,8 @@ class Run:
             URL="http://127.0.0.1:%d" % self.servers[0].port,
             HOST="127.0.0.1:%d" % self.servers[0].port,
             TLS="https://localhost:%d" % self.servers[1].port, CA=ca,
-            small=SMALL, NSM=NSM, program=ENCFLOW, encflow=self.folder + ".program")
+            small=SMALL, NSM=NSM, TESTS=os.path.abspath("tests"),
+            program=ENCFLOW, encflow=self.folder + ".program")
         self.ca = ca
         self.tty = None
         if record.get("tty"):
@@ -276,7 +311,7 @@ class Run:
             threading.Thread(target=self.watch, daemon=True).start()
         if record.get("fault") is not None and SANITIZED:
             self.env["ASAN_OPTIONS"] = "detect_leaks=0"
-        if SANITIZED and b"nsm " in record["run"]:
+        if SANITIZED and uses_nsm(record):
             self.env["ASAN_OPTIONS"] = "verify_asan_link_order=0:" + \
                 self.env.get("ASAN_OPTIONS", "")
 
@@ -384,6 +419,12 @@ class Run:
             raise Failed("stdout is %r" % out)
 
 
+def uses_nsm(record):
+    return any(b"nsm " in record.get(name, b"") or
+               b"attested" in record.get(name, b"")
+               for name in ("setup", "run"))
+
+
 def why_not(record):
     """Why the record can't run here, or None."""
     if SANITIZED and record.get("plain"):
@@ -413,7 +454,7 @@ def main():
             print("vectors/commands.txt: %s: not run: %s" % (
                 r["id"], why_not(r)))
             chosen.remove(r)
-    if any(b"nsm " in r["run"] for r in chosen):
+    if any(uses_nsm(r) for r in chosen):
         subprocess.run(["make", "-s", "build/nsm_preload.so"], check=True)
     failed = []
     with tempfile.TemporaryDirectory(prefix="encflow-tls-") as folder:

@@ -76,14 +76,14 @@ UNSTATED = {
         "it takes 280 datasets: tests/unit.c, test_appconfig_large",
     ("ef_credentials_open", "a sealed key of another size"):
         "no command seals one: tests/unit.c, test_credentials_open",
-    ("ef_credentials_open", "the key is not the one that was approved"):
-        "the same",
     ("ef_credentials_kms", "the workspace has no credentials of its owner's "
                            "under a KMS key"):
         "it takes an enclave: tests/kms.bats",
     ("ef_credentials_kms", "its owner makes them with: encflow dataset renew "
                            "--kms-key ARN"):
         "the same",
+    ("ef_workspace_closure", "the workflow is not of this workspace"):
+        "callers have it from there; tests/unit.c, test_workspace_closure",
     ("kms_body", "a request larger than KMS takes"):
         "the limits of a document and of what is sealed are far below",
 }

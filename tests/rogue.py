@@ -7,7 +7,8 @@
 Each request goes to COMMAND, as by socat (standard input) or as by a web
 server (CGI/1.1), and what it answers is edited as the file LIE says, a word
 or two; with none there nothing is. Each request's kind is a line of ASKED.
-The edits, of the answer to a release unless they begin with "nonce-":
+The edits, of the answer to a release unless "nonce-" or "done-" is before
+the word, which then is one that comes instead of an answer:
 
   forge            one document's signature is another
   unparsed         one document is none
@@ -19,8 +20,9 @@ The edits, of the answer to a release unless they begin with "nonce-":
   id, nonce        sealed for another configuration, for another nonce
   flip             a bit of what is sealed
   withhold         credentials of no dataset
-  no-documents, no-credentials, nonce-again      members that are missing
+  no-documents, no-credentials                   members that are missing
   refuse, nonsense, nothing, much, hang, hangup  instead of an answer
+  again            the answer to another question: a nonce, of zeros
   slow             the answer, byte by byte, a second each
   status           HTTP status 500
 """
@@ -75,7 +77,7 @@ def seal(request, answer, lie):
     """Credentials of our own making, for each dataset of the documents."""
     pk, nonce = attested(request)
     config = request["appconfig"]
-    one = {"query_string": "", "encryption": {"key": "00" * 32}}
+    one = {"query_string": "", "encryption": {"key": "5a" * 32}}
     if lie == "query":
         one["query_string"] = base64.b64encode(b"a b\n").decode()
     sets = {}
@@ -151,8 +153,10 @@ def answer_to(data):
     if os.path.exists(LIE):
         with open(LIE, encoding="utf-8") as f:
             lie, _, what = f.read().strip().partition(" ")
-    at, lie = ("nonce", lie[6:]) if lie.startswith("nonce-") else (
-        "release", lie)
+    at = "release"
+    for other in ("nonce", "done"):
+        if lie.startswith(other + "-"):
+            at, lie = other, lie[len(other) + 1:]
     if kind != at or lie == "":
         return real(data), 0
     if lie == "again":

@@ -5891,6 +5891,23 @@ test_receipts(void **state)
     done();
 }
 
+/* A document that is none of the workspace's is a caller's mistake. */
+static void
+test_workspace_closure(void **state)
+{
+    ef_workspace ws = {0};
+    ef_err err = {0};
+    unsigned char marks[1] = {1};
+    ef_doc doc;
+
+    (void)state;
+    memset(&doc, 0, sizeof doc);
+    CHECK_STATUS(ef_workspace_closure(marks, &ws, &doc, &err), EF_E_INTERNAL,
+                 &err);
+    ef_workspace_free(&ws);
+    done();
+}
+
 /* Each approved measurement with the PCR16 of this very configuration. */
 static void
 test_appconfig_pcrs(void **state)
@@ -6320,6 +6337,7 @@ main(void)
         cmocka_unit_test(test_states),
         cmocka_unit_test(test_appconfigs),
         cmocka_unit_test(test_receipts),
+        cmocka_unit_test(test_workspace_closure),
         cmocka_unit_test(test_appconfig_pcrs),
         cmocka_unit_test(test_workspace_full),
         cmocka_unit_test(test_appconfig_large),

@@ -178,7 +178,9 @@ def make_receipt():
             text = json.dumps(dict(reversed(of.items())), indent=1).encode()
         if n > MAX_DOCUMENT + 2:
             yield dict(source="Python json", expect="EF_E_LIMIT", text=text,
-                       place=b"$.document (JSON pointer /document)")
+                       place=b"$.document (JSON pointer /document)",
+                       msg=b"a document larger than EF_MAX_ATTESTATION_BYTES "
+                           b"(%d)" % MAX_DOCUMENT)
             continue
         user_data, document = receipt(text)
         yield dict(source="Python json", expect="ok", text=text,
