@@ -9186,6 +9186,9 @@ ef_sign_request(ef_buf *url, ef_buf *headers, ef_sign_stages *stages,
 /* --- requests to KMS --- */
 
 /* The part of text before the next ':', which is cut off with it.
+ * Where there is no ':' more, all that is left is the part, and what follows is
+ * empty: a text with too few parts gives empty ones, which the rules refuse. No
+ * part is copied.
  * UNTRUSTED: text. Example: "arn:aws" gives "arn" and leaves "aws".
  * Fuzz: fuzz/fuzz_kms.c. */
 static ef_slice
@@ -9198,6 +9201,9 @@ sig_arn_part(ef_slice *text)
 }
 
 /* What the hosts of a partition end in. NULL: none that is known.
+ * The list is closed: what a partition's hosts end in is where a request with a
+ * secret in it goes. A partition that AWS adds has to be added here, and is
+ * refused until then.
  * Source: botocore's endpoints.json. UNTRUSTED: partition.
  * Fuzz: fuzz/fuzz_kms.c. */
 static const char *
@@ -9217,6 +9223,9 @@ sig_partition_suffix(ef_slice partition)
 }
 
 /* 1 where text is n bytes, at most 128, of letters, digits and '-'.
+ * A region and a key's id become a part of a host name and of JSON: without
+ * '.', '/', '"' and '@' they can be neither another host nor the end of a
+ * string.
  * UNTRUSTED: text. Fuzz: fuzz/fuzz_kms.c. */
 static int
 sig_is_word(ef_slice text)
@@ -9231,6 +9240,18 @@ sig_is_word(ef_slice text)
 /* The name of one key, and of nothing that could come to mean another one: an
  * alias can be pointed elsewhere by whoever may do that, and KMS answers with
  * this name, so that it can be compared.
+ *
+ *   arn:aws:kms:eu-central-1:111122223333:key/1234abcd-..    taken
+ *   arn:aws:kms:eu-central-1:111122223333:key/mrk-1234..     taken
+ *   arn:aws:kms:eu-central-1:111122223333:alias/data         an alias
+ *   1234abcd-.., alias/data                                  no ARN
+ *   arn:aws:s3:::bucket                                      not of KMS
+ *
+ * Who may have chosen the text: a dataset's owner, in a signed document; the
+ * enclave asks KMS by it. An ARN of an attacker's own account leads to his key,
+ * which decrypts nothing that was encrypted under another; what he gets by it
+ * is an attestation document, which is no secret.
+ * Post: on EF_OK region views text; the host is kms.REGION.SUFFIX.
  *
  * UNTRUSTED: text. Fails: EF_E_FORMAT. Fuzz: fuzz/fuzz_kms.c.
  * Tests: vectors/kms_arns.txt. */
@@ -9266,6 +9287,17 @@ ef_kms_arn_parse(ef_kms_arn *out, ef_slice text, ef_err *err)
 /* The canonical request of a POST to "/" with a JSON body, which is signed: it
  * is small, and known before. The lines of the headers stand in the order of
  * their names; all but the host's are also sent.
+ *
+ *   POST
+ *   /
+ *   (no query)
+ *   content-type:application/x-amz-json-1.1
+ *   host:kms.eu-central-1.amazonaws.com
+ *   x-amz-content-sha256:<64>    x-amz-date:...    x-amz-target:...
+ *
+ * That the body's hash is signed keeps whoever sits behind TLS's end from
+ * exchanging the attestation document or the key's name under a good signature.
+ * Secret: the session token goes through w->canonical, which sig_end wipes.
  * Source: AWS Signature Version 4. Tests: vectors/sigv4_json.txt. */
 static void
 sig_json_canonical(struct sig_work *w, const ef_sign_json *p, const char *date,
@@ -9295,6 +9327,11 @@ sig_json_canonical(struct sig_work *w, const ef_sign_json *p, const char *date,
 
 /* The lines to send: those of the canonical request but its host's, which the
  * HTTP library writes, and the signature.
+ * They are taken from the text that was signed, so that what is sent cannot
+ * differ from it. The line ends are line feeds: http_add_lines makes headers of
+ * them.
+ * Post: each line of headers ends in one; nothing of the secret key is in them,
+ * but the access key's id and the session token are.
  * Secret: headers: who has them may send this request for some minutes. */
 static void
 sig_json_headers(const struct sig_work *w, const ef_sign_json *p,
@@ -9321,6 +9358,11 @@ sig_json_headers(const struct sig_work *w, const ef_sign_json *p,
 
 /* Nothing in *p comes from a stranger: hosts and regions passed the rules of
  * an ARN or of a location. The keys are the user's, and looked at.
+ * A blank or a line feed in an access key's id would begin another header: it
+ * is refused, and of the token as well (kms.bats, "A B").
+ * The region and the service are part of what is signed: a signature for
+ * eu-central-1 is good nowhere else, and for some minutes, by AWS's clock.
+ * Each attempt is signed anew, with its own time (http_sign_json).
  * Secret: headers, w. Fails: EF_E_FORMAT, EF_E_MEMORY.
  * Tests: vectors/sigv4_json.txt. */
 ef_status
@@ -10994,7 +11036,9 @@ http_answer_error(struct store_job *job)
 }
 
 /* UNTRUSTED: doc. A member that is a text, fit to be shown, into out; "" where
- * there is none. Fuzz: fuzz/fuzz_kms.c. */
+ * there is none. Fuzz: fuzz/fuzz_kms.c.
+ * Pre: out is "". It stays so where the member is not there or not a text; what
+ * http_show finds unfit (part of a signature) is left out whole. */
 static void
 kms_show(const ef_json *doc, const char *name, char *out, size_t cap)
 {
@@ -11047,7 +11091,10 @@ static const struct http_known kms_known[] = {
 };
 
 /* The row of a type; NULL: nothing is known of it. UNTRUSTED: type, already
- * fit to be shown. Fuzz: fuzz/fuzz_kms.c. */
+ * fit to be shown. Fuzz: fuzz/fuzz_kms.c.
+ * Types are compared whole and as they stand. One that is not in the table is
+ * shown by its name alone, with HTTP's number: "StrangeException" in
+ * tests/kms.bats. */
 static const struct http_known *
 kms_find(const char *type)
 {
@@ -11062,6 +11109,10 @@ kms_find(const char *type)
 /* EF_E_NETWORK for an answer of KMS's that is no success, with its own words:
  * {"__type":"AccessDeniedException","message":"..."}, or "Message". Those who
  * only tell the number (400) leave people without a clue.
+ * Nothing is decided by what KMS says here but whether to try again, and what
+ * people read. An attacker who can answer in KMS's place can make a request be
+ * repeated (within the attempts that AWS's settings allow), or end it; no more.
+ * A text that is no JSON, or one with no type, gives HTTP's number.
  *
  * UNTRUSTED: job->answer. Pre: job->head is complete.
  * Fuzz: fuzz/fuzz_kms.c. Tests: tests/kms.bats. */
@@ -11293,6 +11344,10 @@ http_add_header(struct store_job *job, const char *line)
 }
 
 /* The lines of a signature become headers.
+ * libcurl keeps copies of its own. What it has there is good for one request,
+ * for some minutes; the session token for as long as that lasts.
+ * Pre: each line ends in a line feed. It is overwritten, so that signed_lines
+ * is no text of lines afterwards; a retry fills it anew (http_sign_json).
  * Secret:  job->signed_lines. Fails: EF_E_MEMORY. */
 static ef_status
 http_add_lines(struct store_job *job)
@@ -11314,6 +11369,8 @@ http_add_lines(struct store_job *job)
 }
 
 /* A request to KMS is signed as it goes out, with its payload.
+ * The clock is the machine's; an enclave has its own, and a wrong one is told
+ * by AWS ("the signature does not match") and hinted at by http_is_skewed.
  * Secret:  signed_lines, wiped with the job. Fails: as ef_sign_json_request. */
 static ef_status
 http_sign_json(struct store_job *job)
@@ -14839,7 +14896,11 @@ aws_load(struct aws_profile *p, const struct aws_choice *choice,
  * comes is sealed or signed where it matters. */
 
 /* The failure of a socket's call, by errno. A signal that ends the command is
- * the only one that interrupts a call; EAGAIN is a time limit's end. */
+ * the only one that interrupts a call; EAGAIN is a time limit's end.
+ * EINPROGRESS is what connect gives when SO_SNDTIMEO ends it. "In time" is what
+ * the options say: --connect-timeout, --stall.
+ * Tests: tests/enclave.bats ("a service that hangs, at once or byte by byte, or
+ * is not there"). */
 static ef_status
 svc_failed(const struct store_opts *o, const char *what, ef_err *err)
 {
@@ -14852,6 +14913,10 @@ svc_failed(const struct store_opts *o, const char *what, ef_err *err)
 }
 
 /* A connected socket whose calls end after the command's own time limits.
+ * Who is at the other end is not asked: no key of the service's is known here,
+ * and none is needed. It cannot open what it relays, and what it makes up does
+ * not verify.
+ * Pre: to is http_proxy_parse's for unix: or vsock:.
  * Post:    *fd is -1, or the caller's to close. Fails: EF_E_NETWORK. */
 static ef_status
 svc_connect(int *fd, const struct http_proxy *to, const struct store_opts *o,
@@ -14869,7 +14934,9 @@ svc_connect(int *fd, const struct http_proxy *to, const struct store_opts *o,
 }
 
 /* All of the request and its line feed. MSG_NOSIGNAL: a service that hangs up
- * is a failure, not SIGPIPE. */
+ * is a failure, not SIGPIPE.
+ * A service that reads slowly is given up when one call waits for longer than
+ * --connect-timeout. */
 static ef_status
 svc_send(int fd, ef_slice text, const struct store_opts *o, ef_err *err)
 {
@@ -14886,6 +14953,13 @@ svc_send(int fd, ef_slice text, const struct store_opts *o, ef_err *err)
 
 /* UNTRUSTED: one line, or what comes before the end. It may trickle, but not
  * for longer than the command's deadline.
+ * What comes behind the line feed in the same piece is kept, and refused by the
+ * JSON's reader as text after the value: an answer is one line.
+ * Post: after a failure answer has what came, which nobody reads. The 8 MiB are
+ * asked for before a piece is added.
+ * Without the deadline a service that sends a byte a minute could hold an
+ * enclave for ever: --stall counts from the last byte (tests/enclave.bats,
+ * "slow").
  * Limits:  EF_MAX_RELEASE_ANSWER_BYTES. */
 static ef_status
 svc_receive(ef_buf *answer, int fd, const struct store_opts *o, ef_err *err)
@@ -14912,7 +14986,8 @@ svc_receive(ef_buf *answer, int fd, const struct store_opts *o, ef_err *err)
     }
 }
 
-/* The request over a socket, raw. */
+/* The request over a socket, raw.
+ * One connection for one question, closed before the answer is looked at. */
 static ef_status
 svc_ask_raw(ef_buf *answer, const struct http_proxy *to, ef_slice request,
             const struct store_opts *o, ef_err *err)
@@ -14930,7 +15005,9 @@ svc_ask_raw(ef_buf *answer, const struct http_proxy *to, ef_slice request,
     return rc;
 }
 
-/* n bytes of a POST's body, from ctx's text: the source of a job. */
+/* n bytes of a POST's body, from ctx's text: the source of a job.
+ * Pre: at + n is within the text, which http_on_read sees to. It never fails.
+ * Nothing in a request is secret but the token of "done". */
 static ef_status
 svc_source(void *ctx, uint64_t at, unsigned char *buf, size_t n, ef_err *err)
 {
@@ -14943,7 +15020,10 @@ svc_source(void *ctx, uint64_t at, unsigned char *buf, size_t n, ef_err *err)
 
 /* The request as a POST. No redirect is followed. A refusal (403) is an answer
  * as well; which one, its text tells.
- * attempts: 1 where a request must not be sent twice. */
+ * A release that went out twice is answered once: its nonce was used by the
+ * first (NONCE_USED), and the run ends with a refusal that the log explains.
+ * Post: answer is what a status of success came with; of others nothing is
+ * kept. */
 static ef_status
 svc_ask_http(ef_buf *answer, const char *url, ef_slice request,
              const struct store_opts *opts, ef_err *err)
@@ -14983,7 +15063,17 @@ svc_ask_http(ef_buf *answer, const char *url, ef_slice request,
  * end. UNTRUSTED: url, answer.
  * Fails:   EF_E_USAGE for a URL of no kind that is known, EF_E_POLICY (plain
  * http, a refusal by HTTP), EF_E_NETWORK, EF_E_LIMIT, EF_E_IO.
- * Tests: tests/enclave.bats, tests/release.bats. */
+ * Tests: tests/enclave.bats, tests/release.bats.
+ *
+ *   https://keys.example/release     by HTTP, TLS verified
+ *   http://127.0.0.1:8080/release    only with --allow-http
+ *   unix:///run/release.sock         a line each way
+ *   vsock://3:8000                   the same, from an enclave
+ *   file:///tmp/x                    refused: not a release service
+ *
+ * Nothing secret goes unsealed but the token of "done": whoever listens to
+ * plain http can send it first, and sees which configuration is run, and when.
+ * The URL is the command line's. */
 static ef_status
 svc_ask(ef_buf *answer, const char *url, ef_slice request,
         const struct store_opts *o, ef_err *err)
@@ -15028,7 +15118,10 @@ svc_ask(ef_buf *answer, const char *url, ef_slice request,
  * what is around them. */
 #define KMS_BODY_BYTES ((size_t)64 << 10)
 
-/* One request to KMS. In ef_secret_alloc memory: keys and body are secret. */
+/* One request to KMS. In ef_secret_alloc memory: keys and body are secret.
+ * host is what stands in Host and is signed; url is where the request goes:
+ * they are made together (kms_endpoint). The body never moves, so that no copy
+ * of a secret is left behind by growing. */
 struct kms_call {
     struct aws_profile keys;
     char region[64], host[300], url[320];
@@ -15037,7 +15130,8 @@ struct kms_call {
     unsigned char body[KMS_BODY_BYTES];
 };
 
-/* A job's source: the body. Pre: at + n is within it (http_on_read). */
+/* A job's source: the body. Pre: at + n is within it (http_on_read).
+ * Secret: buf, which is libcurl's own. It never fails. */
 static ef_status
 kms_source(void *ctx, uint64_t at, unsigned char *buf, size_t n, ef_err *err)
 {
@@ -15048,7 +15142,9 @@ kms_source(void *ctx, uint64_t at, unsigned char *buf, size_t n, ef_err *err)
     return EF_OK;
 }
 
-/* Append in as base64, in place: nothing of a secret is copied elsewhere. */
+/* Append in as base64, in place: nothing of a secret is copied elsewhere.
+ * A body that is full fails as a whole: half of a plaintext is never encrypted
+ * as if it were all (kms_body). */
 static void
 kms_add_base64(ef_buf *out, ef_slice in)
 {
@@ -15064,7 +15160,20 @@ kms_add_base64(ef_buf *out, ef_slice in)
  * first; else the region's own host. The ARN says which region, so that no
  * setting can lead elsewhere.
  *
- * Fails: EF_E_FORMAT, EF_E_POLICY for http:// that is not allowed. */
+ *   nothing set                     https://kms.eu-central-1.amazonaws.com/
+ *   AWS_ENDPOINT_URL_KMS=http://127.0.0.1:4566    with --allow-http
+ *   http://127.0.0.1:4566/x, file:///x    refused
+ *   AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true      as if nothing were set
+ *
+ * What an attacker gains who sets these: he sees data's keys of `dataset add`,
+ * as any KMS does that is trusted with them; from an enclave he gets a document
+ * and a ciphertext, and what he answers is compared with the commitment. In an
+ * enclave the environment is part of what was started, not of what comes in.
+ * The port is signed, unless it is the default one: HTTP's Host has the same
+ * rule.
+ *
+ * Fails: EF_E_FORMAT, EF_E_POLICY for http:// that is not allowed.
+ * Tests: tests/kms.bats ("what KMS and its settings can say"). */
 static ef_status
 kms_endpoint(struct kms_call *call, const ef_kms_arn *arn,
              const struct store_opts *o, ef_err *err)
@@ -15114,6 +15223,15 @@ kms_endpoint(struct kms_call *call, const ef_kms_arn *arn,
  * the answer names the key that was asked for is looked at first: a key of
  * somebody else's would give a text of his.
  *
+ *   {"KeyId":ARN,"CiphertextBlob":B64,...}           Encrypt
+ *   {"KeyId":ARN,"CiphertextForRecipient":B64,...}   Decrypt
+ *
+ * Members beside these two are let pass: KMS has others, and may add some.
+ * Without the look at KeyId somebody in KMS's place could hand out a ciphertext
+ * under a key of his own, which the enclave's KMS would then refuse; or, to an
+ * enclave, a text of his own, which the commitment would refuse. So it is the
+ * first hold of two, and says why.
+ *
  * Fails: EF_E_FORMAT with err->place, EF_E_AUTH for another key, EF_E_LIMIT.
  * Fuzz: fuzz/fuzz_kms.c. Tests: tests/kms.bats. */
 static ef_status
@@ -15159,6 +15277,8 @@ kms_answer(ef_buf *out, const char *member, const char *place, const char *arn,
 
 /* Send call's body, and take member of the answer. Keys are looked for as for
  * S3; retries are AWS's standard mode, as there.
+ * What is sent again is signed again; the body is the same. Encrypting twice
+ * does no harm: the later ciphertext is the one that is kept.
  *
  * Secret: call. Fails: as aws_load, http_finish and kms_answer. */
 static ef_status
@@ -15183,7 +15303,11 @@ kms_send(ef_buf *out, struct kms_call *call, const char *member,
 }
 
 /* A call with keys and place, its body not yet made. NULL: err says why; else
- * kms_free. */
+ * ef_secret_free.
+ * Keys are looked for before a body is made, so that who has none is told so
+ * and not that KMS refuses. The ARN is parsed once more, though documents and
+ * the command line have that rule: region and host are made of its parts.
+ * Secret: the whole call, in memory that is locked and wiped; sign views it. */
 static struct kms_call *
 kms_new(const char *arn, const char *target, const struct store_opts *o,
         const struct aws_choice *choice, ef_err *err)
@@ -15222,7 +15346,8 @@ kms_new(const char *arn, const char *target, const struct store_opts *o,
 }
 
 /* The body is complete, or has no room. Pre: body is a buffer over call->body.
- */
+ * What does not fit is refused before anything is sent: EF_E_LIMIT. By their
+ * own limits a document, a ciphertext and a context do fit. */
 static ef_status
 kms_body(struct kms_call *call, const ef_buf *body, ef_err *err)
 {
@@ -15233,7 +15358,9 @@ kms_body(struct kms_call *call, const ef_buf *body, ef_err *err)
                         : EF_OK;
 }
 
-/* A buffer over call->body, which never moves: it may grow to max alone. */
+/* A buffer over call->body, which never moves: it may grow to max alone.
+ * Growing would copy a plaintext to memory that is not ours to wipe; with cap
+ * equal to max, buf_room never allocates. */
 static ef_buf
 kms_buf(struct kms_call *call)
 {
@@ -15244,7 +15371,16 @@ kms_buf(struct kms_call *call)
 /* plaintext, encrypted by KMS under the key arn, for the context, a JSON
  * object; ct is appended. Secret: plaintext.
  * Limits: EF_MAX_KMS_PLAINTEXT_BYTES, KMS's own. Fails: as kms_send.
- * Tests: tests/kms.bats. */
+ * Tests: tests/kms.bats.
+ *
+ *   {"EncryptionContext":{...},"KeyId":ARN,"Plaintext":B64}
+ *
+ * What it is asked with: a dataset's key (32 bytes), or a query. KMS sees them:
+ * that is what trusting it means. The context is not encrypted, but
+ * authenticated: without the same one KMS does not decrypt.
+ * Pre: arn passed ef_kms_arn_parse, so that it needs no escapes; context_json
+ * is ef_credentials_context's. One byte at least: KMS takes no empty text
+ * (cli_seal_part). */
 static ef_status
 kms_encrypt(ef_buf *ct, const char *arn, ef_slice context_json,
             ef_slice plaintext, const struct store_opts *o,
@@ -15280,6 +15416,19 @@ kms_encrypt(ef_buf *ct, const char *arn, ef_slice context_json,
 /* ct, decrypted by KMS for the enclave whose attestation document this is;
  * cms is appended: CiphertextForRecipient, to be opened with the document's
  * key. A Plaintext in the answer is not looked at.
+ *
+ *   {"CiphertextBlob":B64,"EncryptionContext":{...},"KeyId":ARN,
+ *    "Recipient":{"AttestationDocument":B64,
+ *    "KeyEncryptionAlgorithm":"RSAES_OAEP_SHA_256"}}
+ *
+ * Who may have chosen the bytes: arn and ct are a dataset owner's, in his
+ * signed document; context and document are ours. With KeyId in it, KMS
+ * decrypts with that key or refuses: it does not pick the key by what the
+ * ciphertext says.
+ * Whoever has the AWS keys can send the same request, also from outside: but of
+ * documents with these PCRs he has at most those of enclaves, whose private
+ * keys he has not. A key policy that allows Decrypt without a condition lets
+ * him in without one; `workflow kms-policy` prints one that does not.
  *
  * Fails: as kms_send. Tests: tests/kms.bats. */
 static ef_status
@@ -17382,7 +17531,19 @@ cage_refuse_trunc(struct cage *c, long nr, unsigned arg)
  * that it does not matter how the device was opened. The kernel takes an
  * ioctl's number as 32 bits: the high word does not count.
  * Example: 0xc0200a00, which is its only one; 0x5401, a terminal's, is not
- * of that type. Tests: tests/run.bats ("may not ask the security module"). */
+ * of that type. Tests: tests/run.bats ("may not ask the security module").
+ * What an attacker gains where it is missing: an application that its data have
+ * taken over could ask for a document with a key of its own, and have KMS or
+ * the release service encrypt to it; PCR16 and the image would be right.
+ *
+ *   nr == ioctl?  no: to the end
+ *   low word of its second argument & 0xff00, the type
+ *   == 0x0a << 8?  refuse with EPERM
+ *   load nr again, for the rules that follow
+ *
+ * It needs no Landlock: also on kernels without it the answer is EPERM
+ * (tests/run.bats). Registers are unchanged for the rules that follow: the
+ * accumulator has the call's number again. */
 static void
 cage_refuse_nsm(struct cage *c)
 {
@@ -18113,6 +18274,12 @@ run_middle(struct run_app *app, const struct run_job *job,
 
 /* A receipt for the result, where one is wanted: the enclave's word for which
  * inputs this answer was made from.
+ * The hash is of the result without its receipt, as a run without one would
+ * deliver it: so the receipt can be in the result itself.
+ * An attestation that fails ends the run before anything is delivered, since
+ * who asked for a receipt would not notice one that is missing
+ * (tests/enclave.bats, "a security module that fails: nothing is asked, or
+ * delivered").
  * Post:    receipt has its JSON, and result shows it.
  * Fails:   as job->attest. Tests: tests/enclave.bats. */
 static ef_status
@@ -18131,6 +18298,11 @@ run_receipt(const struct run_job *job, const struct run_port *in,
 }
 
 /* What the application left goes to every output.
+ * One receipt for all outputs: they get the same result. Without inputs (a
+ * share of an array that has none) there was no application, and its result is
+ * empty with the status 0.
+ * Secret: the result's texts, views of the application's buffers; the receipt
+ * is public, but goes nowhere else than into what is sealed.
  * Fails:   as run_deliver. */
 static ef_status
 run_result(const struct run_job *job, const struct run_port *in,
@@ -18597,7 +18769,9 @@ doc_ciphertext(ef_slice text, ef_err *err)
 }
 
 /* The KMS key that something is encrypted under. UNTRUSTED: text.
- * Fuzz: fuzz/fuzz_document.c. */
+ * Fuzz: fuzz/fuzz_document.c.
+ * Asked when the document is taken in, by everybody: an alias never gets into a
+ * workspace. */
 static ef_status
 doc_kms(ef_slice text, ef_err *err)
 {
@@ -19363,6 +19537,14 @@ doc_kid_of(unsigned char kid[EF_KID_BYTES], const ef_json *doc, uint32_t node,
 
 /* Credentials are for a release key ("to") or for a KMS key ("kms"), and each
  * part is of the form that goes with it: so that none is taken for the other.
+ *
+ *   {"to":KID,"key":{"ct":..,"enc":..},...}    for a release key
+ *   {"kms":ARN,"key":{"ct":..},...}            for a KMS key
+ *   both, neither, a part of the other form    refused
+ *
+ * What could be gained by a mixture: a reader who looks at "to" first and one
+ * who looks at "kms" first would take different keys' ciphertexts for one
+ * document's.
  * UNTRUSTED: doc. Fails: EF_E_FORMAT. Fuzz: fuzz/fuzz_document.c.
  * Tests: vectors/documents.txt. */
 static ef_status
@@ -21496,6 +21678,12 @@ ef_appconfig(ef_buf *out, const ef_workspace *ws, const ef_doc *workflow,
  * reference (a commitment, somebody's label) marks nothing, or one document
  * too many, which changes no answer.
  * Drafts are not followed: a submitted workflow repeats what counts of its.
+ * Why by form and not by member: a kind of document that gets another reference
+ * one day is followed without a line here, and one that was forgotten would
+ * leave out what decides.
+ * Who may have chosen the text: its author. With labels full of hashes he can
+ * have more documents marked that are there anyway; he cannot have fewer.
+ * Cost: the text's bytes, and a binary search for each text of that form.
  * Post:    returns how many were marked that had not been. */
 static size_t
 wf_mark_named(unsigned char *marks, const ef_workspace *ws, ef_slice text)
@@ -21522,7 +21710,11 @@ wf_mark_named(unsigned char *marks, const ef_workspace *ws, ef_slice text)
 
 /* Is d an answer to a marked document, or a later version of a marked
  * workflow? Then it decides, too: what would end an approval must not be left
- * out. Credentials speak of datasets and decide nothing. */
+ * out. Credentials speak of datasets and decide nothing.
+ * Left out of the kinds: drafts, which nobody is bound by; builds,
+ * configurations and the like, which are found forwards, by name.
+ * Cost: a binary search; for all documents in each round
+ * (ef_workspace_closure). */
 static int
 wf_speaks_of(const unsigned char *marks, const ef_workspace *ws,
              const ef_doc *d)
@@ -21545,6 +21737,17 @@ wf_speaks_of(const unsigned char *marks, const ef_workspace *ws,
  * What this is for: whoever has to judge a workflow elsewhere gets these and
  * no others. The enclave then needs not trust who chose them, beyond what no
  * choice can prove: that a decline was not withheld.
+ *
+ *   workflow -> its datasets, builds, configurations -> applications
+ *   approval, decline, cancel -> what they answer (backwards)
+ *   newer workflow -> workflow (backwards), and what it names
+ *
+ * Not in it: credentials, and workflows that have nothing to do with it. So an
+ * enclave that reads only these can come to the same APPCONFIG_ID and the same
+ * state, and hears nothing of others' business.
+ * Pre: marks has ws->n bytes. Post: each is 1 or 0; on EF_E_INTERNAL 0.
+ * Cost: rounds times documents, and each text once. A round that is not the
+ * last marks a document, or reads one.
  * Fails:   none yet; the status is for callers, who need not change.
  * Tests: tests/merge.c (the state by the marked documents alone is the state),
  * tests/release.bats. */
@@ -21579,6 +21782,11 @@ ef_workspace_closure(unsigned char *marks, const ef_workspace *ws,
 
 /* Does one of the workflow's applications come to id? *app is which; g->app_n
  * where none does. What is not whole comes to nothing.
+ * Pre: g was loaded whole. Cost: each application's configuration is put
+ * together and hashed, until one fits.
+ * A configuration that is too large, or lacks something, is passed over: it has
+ * no id. Memory that ran out is no such reason, since then the right one could
+ * have been passed over.
  * Post:    text has that configuration, or what it had. Fails: EF_E_MEMORY. */
 static ef_status
 wf_config_by_id(ef_buf *text, size_t *app, const ef_graph *g,
@@ -21607,6 +21815,16 @@ wf_config_by_id(ef_buf *text, size_t *app, const ef_graph *g,
 /* The workflows are asked in the order of their hashes; which is approved is
  * asked of the one that fits alone, since that costs most. No two come to one
  * id: the configuration names its workflow.
+ * Why not by a table: a table would have to be kept right by somebody. The id
+ * is worked out from the documents each time, so that what is found is what
+ * they say now.
+ * What an attacker can choose is 32 bytes. He can look for no collision that is
+ * of use to him: what has the id is a configuration in documents whose
+ * signatures were verified.
+ * Three callers, one answer: the release service, the enclave, and who verifies
+ * a receipt.
+ * Post: on EF_OK text is the configuration, whose SHA-256 id is; node is the
+ * application's name in the workflow. After EF_E_POLICY they may have it, too.
  * UNTRUSTED: id, which an enclave's document says. Linear in the workflows,
  * each of which is loaded.
  * Fails:   EF_E_POLICY with *workflow set where it is not approved, and NULL
@@ -21763,6 +21981,9 @@ wf_unseal(unsigned char *out, size_t cap, size_t *n, const ef_json *json,
 }
 
 /* Is this credentials document for kid, or, where kid is NULL, for a KMS key?
+ * A document has one of the two members (doc_check_credentials). So one for KMS
+ * is never given to who opens by a release key, nor the other way round
+ * (tests/kms.bats, "credentials that are not under a KMS key are not there").
  * Pre: json passed its rules. Fails: 0, err says why where memory ran out. */
 static int
 ws_credentials_for(const ef_json *json, const unsigned char *kid, ef_err *err)
@@ -21856,6 +22077,10 @@ ws_credentials_part(const ef_workspace *ws, const ef_doc *dataset,
 /* Is it the key that the dataset's document commits to? Whoever hands keys
  * over is not believed: that the participants approved this key is what their
  * signatures say. Compared in constant time: one of the hashes is of a secret.
+ * What an attacker gains without it: a service, or whoever answers in KMS's
+ * place, could hand out a key of his own. An input he could not use it for,
+ * whose hash is fixed; but an output would be sealed to a key that he has, and
+ * put where he reads it.
  * Secret:  c. Fails: EF_E_AUTH, EF_E_MEMORY. */
 static ef_status
 credentials_key_check(const ef_credentials *c, const ef_doc *dataset,
@@ -21877,6 +22102,9 @@ credentials_key_check(const ef_credentials *c, const ef_doc *dataset,
 }
 
 /* The key, and that the query is one.
+ * The query is not committed to: presigned URLs expire and are made anew. A
+ * wrong one leads to no object, or to one that is compared with its hash and
+ * opened by the right key.
  * Tests: tests/enclave.bats, tests/kms.bats ("another key"). */
 ef_status
 ef_credentials_check(const ef_credentials *c, const ef_doc *dataset,
@@ -21926,6 +22154,10 @@ ef_credentials_open(ef_credentials *c, const ef_workspace *ws,
 /* What its owner encrypted last under a KMS key, for who may ask KMS: an
  * enclave. The ARN is the owner's word, as the ciphertext is; KMS decrypts the
  * one with the other, for this dataset and part, or not at all.
+ * Of several the latest of its owner's: ws_credentials_find. Nothing is
+ * decrypted here, and no secret is in it: who has the workspace may read it.
+ * Pre: part is "key", "download" or "upload". Post: arn has no NUL at its end;
+ * ct is at most what a document may hold.
  *
  * Fails: EF_E_POLICY where there is none, EF_E_MEMORY.
  * Tests: tests/kms.bats. */
@@ -21965,7 +22197,14 @@ ef_credentials_kms(ef_buf *arn, ef_buf *ct, const ef_workspace *ws,
 }
 
 /* The encryption context of a part: KMS decrypts with the same one alone, and
- * a key's policy can ask for it. Appended, as JSON. */
+ * a key's policy can ask for it. Appended, as JSON.
+ *
+ *   {"encflow:dataset":"<64>","encflow:part":"key"}
+ *
+ * What an attacker gains without it: ciphertexts of one KMS key could be
+ * exchanged, the key of one dataset for that of another, or a query for a key.
+ * It is no secret: KMS writes it to its owner's logs.
+ * Memory that ran out shows in out->failed. Pre: part needs no escapes. */
 void
 ef_credentials_context(ef_buf *out,
                        const unsigned char dataset[EF_SHA256_BYTES],
