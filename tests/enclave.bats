@@ -176,7 +176,7 @@ appears() {
 # service: the real one, on a unix socket; liar: the one that lies
 service() {
     host socat "UNIX-LISTEN:$PWD/rel.sock,fork,max-children=8" \
-        EXEC:"${SERVE[*]}"
+        EXEC:"${SERVE[*]}",nofork
     appears rel.sock
     URL=unix://$PWD/rel.sock
 }

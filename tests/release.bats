@@ -166,7 +166,7 @@ PY
 }
 
 @test "socat on a unix socket" {
-    host socat UNIX-LISTEN:sock,fork,max-children=4 EXEC:"$SERVE"
+    host socat UNIX-LISTEN:sock,fork,max-children=4 EXEC:"$SERVE",nofork
     appears sock
     whole "unix:$PWD/sock"
 }
@@ -398,7 +398,7 @@ PY
 
 @test "1,000 requests at once: none lost, few processes, the chain is whole" {
     host socat "UNIX-LISTEN:sock,fork,max-children=8,backlog=1024" \
-        EXEC:"$SERVE"
+        EXEC:"$SERVE",nofork
     appears sock
     enclave crowd "unix:$PWD/sock" "$ID" 1000 "${HOSTS[0]}" >said
     cat said
