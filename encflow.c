@@ -14960,7 +14960,8 @@ svc_send(int fd, ef_slice text, const struct store_opts *o, ef_err *err)
  * Without the deadline a service that sends a byte a minute could hold an
  * enclave for ever: --stall counts from the last byte (tests/enclave.bats,
  * "slow").
- * Limits:  EF_MAX_RELEASE_ANSWER_BYTES. */
+ * Limits:  EF_MAX_RELEASE_ANSWER_BYTES.
+ * Fuzz: fuzz/fuzz_enclave.c. */
 static ef_status
 svc_receive(ef_buf *answer, int fd, const struct store_opts *o, ef_err *err)
 {
@@ -15060,7 +15061,8 @@ svc_ask_http(ef_buf *answer, const char *url, ef_slice request,
 }
 
 /* Ask the service at url; its answer is appended, without white space at its
- * end. UNTRUSTED: url, answer.
+ * end. The URL is the command line's; the answer may be anything at all, and is
+ * bounded here: who parses it, judges it.
  * Fails:   EF_E_USAGE for a URL of no kind that is known, EF_E_POLICY (plain
  * http, a refusal by HTTP), EF_E_NETWORK, EF_E_LIMIT, EF_E_IO.
  * Tests: tests/enclave.bats, tests/release.bats.
@@ -15073,7 +15075,7 @@ svc_ask_http(ef_buf *answer, const char *url, ef_slice request,
  *
  * Nothing secret goes unsealed but the token of "done": whoever listens to
  * plain http can send it first, and sees which configuration is run, and when.
- * The URL is the command line's. */
+ */
 static ef_status
 svc_ask(ef_buf *answer, const char *url, ef_slice request,
         const struct store_opts *o, ef_err *err)
@@ -26368,7 +26370,7 @@ out:
  *   Fuzz     fuzz/fuzz_eif.c fuzz/fuzz_measurement.c fuzz/fuzz_nsm.c      *
  *            fuzz/fuzz_attestation.c fuzz/fuzz_certificate.c              *
  *            fuzz/fuzz_cms.c fuzz/fuzz_release.c fuzz/fuzz_release_log.c  *
- *            fuzz/fuzz_receipt.c                                          *
+ *            fuzz/fuzz_receipt.c fuzz/fuzz_kms.c                          *
  * ======================================================================= */
 
 /* An image is a header of 548 bytes, then sections, each after a head of
@@ -40259,9 +40261,9 @@ cli_enclave_nonce(struct cli_enclave *e, ef_err *err)
     return rc;
 }
 
-/* UNTRUSTED: jws, one document that the service sends. A service that sends
+/* UNTRUSTED: text, one document that the service sends. A service that sends
  * what is no document is no such service: nothing is passed over.
- * Fails:   as ef_workspace_add. Fuzz: fuzz/fuzz_workspace.c. */
+ * Fails:   as ef_workspace_add. Fuzz: fuzz/fuzz_enclave.c. */
 static ef_status
 cli_enclave_take(struct cli_enclave *e, ef_slice text, ef_err *err)
 {
@@ -40371,7 +40373,8 @@ cli_enclave_trusted(const struct cli_enclave *e, ef_err *err)
 
 /* A dataset's credentials, of those that were released.
  * UNTRUSTED: e->released, and secret. What the documents commit to decides.
- * Fails:   EF_E_AUTH for another key than the approved one; EF_E_FORMAT. */
+ * Fails:   EF_E_AUTH for another key than the approved one; EF_E_FORMAT.
+ * Fuzz: fuzz/fuzz_enclave.c. */
 static ef_status
 cli_enclave_credentials(struct cli_appconfig *a, ef_credentials *c,
                         const ef_doc *dataset, int upload, ef_err *err)
@@ -40974,7 +40977,8 @@ cli_receipt_free(struct cli_receipt *v)
 }
 
 /* UNTRUSTED: the result's receipt. Is it this result's?
- * Fails:   EF_E_AUTH for another one's, or where there is none. */
+ * Fails:   EF_E_AUTH for another one's, or where there is none.
+ * Fuzz: fuzz/fuzz_enclave.c. */
 static ef_status
 cli_receipt_begin(struct cli_receipt *v, const ef_result *r, ef_err *err)
 {
@@ -41096,7 +41100,7 @@ cli_receipt_verify(const struct cli *c, struct cli_receipt *v,
 }
 
 /* What was verified, on stderr beside the answer; nothing with -q.
- * UNTRUSTED: names. ef_view's way of showing them keeps a terminal safe. */
+ * Names are others' texts: shown as ef_view shows them, a terminal is safe. */
 static void
 cli_receipt_print(const struct cli_receipt *v)
 {

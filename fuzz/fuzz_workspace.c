@@ -7,11 +7,14 @@
  *          approved was approved by every owner of data and declined by none,
  *          and is not cancelled; a workflow that is approved has a runtime
  *          configuration for its applications, which is read back, and no
- *          other has one; every view can be printed in every format.
+ *          other has one; the documents that decide about it say the same
+ *          alone, and its configuration's hash leads back to it; every view
+ *          can be printed in every format.
  * Covers   wf_people_ask wf_people_state wf_load* wf_connect wf_check_*
  *          wf_case_open wf_was_approved wf_has_successor wf_after
  *          wf_decide wf_state wf_draft_state wf_review wf_reviewed wf_owners
- *          ef_doc_state_of ef_appconfig wf_config* ef_draft_edit
+ *          ef_doc_state_of ef_appconfig ef_appconfig_find wf_config*
+ *          ef_workspace_closure wf_mark_named wf_speaks_of ef_draft_edit
  *          ef_draft_submit wf_before wf_view* ws_place ws_insert ws_direction
  * Seeds    programs in fuzz/seeds.py
  */
@@ -286,6 +289,37 @@ was_approved(const struct fuzz_set *s, const ef_workspace *ws, int at)
     }
 }
 
+/* What decides about a workflow decides without the rest; and by the hash of
+ * its configuration it is found, approved or not at all. */
+static void
+alone(const ef_workspace *ws, const ef_doc *doc, ef_doc_state whole,
+      ef_slice config)
+{
+    const ef_doc *docs[FUZZ_DOCS], *found;
+    ef_workspace few = {(ef_doc **)(uintptr_t)docs, 0, 0, 0};
+    unsigned char marks[FUZZ_DOCS], id[EF_SHA256_BYTES];
+    ef_buf text = {0}, node = {0};
+    ef_doc_state state;
+    ef_err why;
+    ef_status rc;
+    size_t i;
+
+    FUZZ_ASSERT(ef_workspace_closure(marks, ws, doc, NULL) == EF_OK);
+    for (i = 0; i < ws->n; i++)
+        if (marks[i])
+            docs[few.n++] = ws->docs[i];
+    FUZZ_ASSERT(ef_doc_state_of(&few, doc, &state, &why, NULL) == EF_OK &&
+                state == whole);
+    ef_sha256(id, config.p, config.n);
+    rc = ef_appconfig_find(&text, &found, &node, &few, id, NULL);
+    FUZZ_ASSERT((rc == EF_OK) == (whole == EF_STATE_APPROVED));
+    if (rc == EF_OK)
+        FUZZ_ASSERT(found == doc && slice_is(buf_slice(&node), "a") &&
+                    wf_same(buf_slice(&text), config));
+    ef_buf_free(&text);
+    ef_buf_free(&node);
+}
+
 static void
 look(const struct fuzz_set *s, const ef_workspace ws[2], int at)
 {
@@ -314,6 +348,8 @@ look(const struct fuzz_set *s, const ef_workspace ws[2], int at)
         FUZZ_ASSERT(ef_appconfig_parse(&json, buf_slice(&out), NULL) == EF_OK);
         ef_json_free(&json);
     }
+    alone(&ws[0], ef_workspace_find(&ws[0], s->docs[at].hash), state[0],
+          buf_slice(&out));
     ef_buf_free(&out);
 }
 

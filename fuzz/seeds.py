@@ -255,6 +255,27 @@ def receipt_seeds():
             yield "result-" + r["id"], r["receipt"]
 
 
+def enclave_seeds():
+    for r in records("release_answers.txt"):
+        if len(r["json"]) < 8192:
+            yield "answer-" + r["id"], seed(r["json"], 0, 0)
+    for r in records("jws.txt"):
+        if "jws" in r and len(r["jws"]) < 8192:
+            yield "jws-" + r["id"], seed(
+                b'{"documents":["' + r["jws"] + b'"]}', 0, 0)
+    for key in (b"0" * 64, b"1" * 64, b"x"):
+        for way in (b"download", b"upload"):
+            yield "key-%s-%s" % (key[:1].decode(), way.decode()), seed(
+                b'{"datasets":{"' + b"0" * 64 + b":" + way +
+                b'":{"query_string":"YT1i","encryption":{"key":"' + key +
+                b'"}}},"token":"t"}', 0, 1)
+    for r in records("result.txt"):
+        if len(r["json"]) < 8192:
+            yield "result-" + r["id"], seed(r["json"], 0, 2)
+    for i, text in enumerate((b"", b"{}\n", b"a" * 70 + b"\n" + b"b" * 200)):
+        yield "line-%d" % i, seed(text, i, 3)
+
+
 def location_seeds():
     for r in records("locations.txt"):
         yield r["id"], r["url"]
@@ -1100,6 +1121,7 @@ TARGETS = {
     "eif": eif_seeds,
     "measurement": measurement_seeds,
     "receipt": receipt_seeds,
+    "enclave": enclave_seeds,
     "release": release_seeds,
     "release_log": release_log_seeds,
     "markdown": markdown_seeds,
