@@ -40094,6 +40094,9 @@ cli_appconfig_free(struct cli_appconfig *a)
 /* A configuration's text, indexed and checked; and that it has not expired.
  * The clock is this machine's. Who can set it back can run longer than was
  * approved, with credentials that their store refuses by its own clock.
+ * For an enclave the service asks the same by its own clock (WORKFLOW_EXPIRED),
+ * before it releases anything.
+ * Without "expires" a configuration never ends.
  * Fails:   EF_E_POLICY from the second on that "expires" names; as
  * ef_appconfig_parse. */
 static ef_status
@@ -40135,7 +40138,11 @@ cli_appconfig_read(struct cli_appconfig *a, const char *path, ef_err *err)
 }
 
 /* A dataset's credentials by the release key itself: for tests, on one's own
- * machine. Secret: c. Fails: as ef_credentials_open. */
+ * machine. Secret: c. Fails: as ef_credentials_open.
+ * One of three ways to a dataset's credentials, which a->credentials chooses:
+ * this one, what a service released (cli_enclave_credentials), KMS
+ * (cli_kms_credentials). All three end in the comparison with the commitment.
+ */
 static ef_status
 cli_appconfig_unseal(struct cli_appconfig *a, ef_credentials *c,
                      const ef_doc *dataset, int upload, ef_err *err)
@@ -40397,6 +40404,15 @@ cli_appconfig_open(const struct cli *c, struct cli_appconfig *a,
  * documents, who approved, every credential. Only then something is fetched.
  */
 
+/* What is in it, by how far it is believed:
+ *
+ *   believed      id, trust
+ *   of this run   nsm, sk or rsa, nonce
+ *   judged        ws, workflow, text, node
+ *   secret        sk, rsa, plain, released's text
+ *
+ * released is an index of plain's bytes, so plain lives as long. Whoever can
+ * read this process has all; there are no core dumps of it. */
 struct cli_enclave {
     int nsm;       /* the device; -1: not open */
     char path[32]; /* by what name the application's cage hides it */
@@ -40418,7 +40434,9 @@ struct cli_enclave {
     struct aws_choice keys;
 };
 
-/* Safe on zeros but for nsm. Wipes what is secret. */
+/* Safe on zeros but for nsm. Wipes what is secret.
+ * Once: trust is freed, and still points there. The device is closed when the
+ * run is over: a receipt needs it until then. */
 static void
 cli_enclave_free(struct cli_enclave *e)
 {
@@ -40437,7 +40455,11 @@ cli_enclave_free(struct cli_enclave *e)
     e->nsm = -1;
 }
 
-/* One key of --trust: a thumbprint, or the file of a public key. */
+/* One key of --trust: a thumbprint, or the file of a public key.
+ * A thumbprint is looked for first: a file of 43 characters of base64url as its
+ * name would have to be given with a "./" before it.
+ * Example: --trust 9Gm0..., or --trust dana.pub. A private key's file is
+ * refused (cli_read_public). */
 static ef_status
 cli_enclave_trust(unsigned char kid[EF_KID_BYTES], const char *text,
                   ef_err *err)
@@ -40458,6 +40480,10 @@ cli_enclave_trust(unsigned char kid[EF_KID_BYTES], const char *text,
 }
 
 /* The ID and the keys, from the command line.
+ * Post: e->trust has e->trust_n thumbprints; one at least, by
+ * cli_enclave_usage. The same one twice does no harm.
+ * Who can choose these arguments chooses what is believed: in an enclave they
+ * come with the image, which is measured, or with its environment.
  * Fails:   EF_E_USAGE, EF_E_FORMAT, EF_E_IO, EF_E_MEMORY. */
 static ef_status
 cli_enclave_begin(const struct cli *c, struct cli_enclave *e, ef_err *err)
@@ -40483,6 +40509,10 @@ cli_enclave_begin(const struct cli *c, struct cli_enclave *e, ef_err *err)
 }
 
 /* The device, and PCR16: from here on this enclave can run one configuration.
+ * Done before anything is asked or read from outside: what comes in can no
+ * longer change which configuration this enclave is of.
+ * Post: e->path is the name that the application's cage hides; on failure it
+ * names a descriptor that is not there.
  * Fails:   as nsm_open and nsm_bind. */
 static ef_status
 cli_enclave_bind(struct cli_enclave *e, ef_err *err)
@@ -40493,7 +40523,11 @@ cli_enclave_bind(struct cli_enclave *e, ef_err *err)
     return rc == EF_OK ? nsm_bind(e->nsm, e->id, err) : rc;
 }
 
-/* Ask the service, and index its answer, which stays in e->answer. */
+/* Ask the service, and index its answer, which stays in e->answer.
+ * Pre: json is zeros, and e->answer is not in use: the answer before is
+ * overwritten, and an index of it is good no longer.
+ * Fails: as svc_ask and ef_release_answer_parse: EF_E_POLICY for a refusal,
+ * naming the service. */
 static ef_status
 cli_enclave_ask(struct cli_enclave *e, ef_json *json, const ef_buf *request,
                 ef_err *err)
@@ -40509,7 +40543,11 @@ cli_enclave_ask(struct cli_enclave *e, ef_json *json, const ef_buf *request,
     return rc;
 }
 
-/* A member of an answer that is there, or the answer is another one's. */
+/* A member of an answer that is there, or the answer is another one's.
+ * An answer of another kind is well-formed, and was let pass by the parser:
+ * "done" to a question for a nonce.
+ * Tests: tests/enclave.bats ("a service that refuses, says something else, or
+ * nothing"). */
 static ef_status
 cli_enclave_member(uint32_t *node, const ef_json *json, const char *name,
                    ef_err *err)
@@ -40522,7 +40560,10 @@ cli_enclave_member(uint32_t *node, const ef_json *json, const char *name,
                         "was asked");
 }
 
-/* The service's nonce: so that it knows the document to be fresh. */
+/* The service's nonce: so that it knows the document to be fresh.
+ * The enclave has no use for it: it is for the service to recognize its own.
+ * One that is replayed by the way gives a document that the service refuses.
+ * Post: e->nonce has EF_RELEASE_NONCE_BYTES, by the answer's rule. */
 static ef_status
 cli_enclave_nonce(struct cli_enclave *e, ef_err *err)
 {
@@ -40544,6 +40585,10 @@ cli_enclave_nonce(struct cli_enclave *e, ef_err *err)
 
 /* UNTRUSTED: jws, one document that the service sends. A service that sends
  * what is no document is no such service: nothing is passed over.
+ * The name that a document should have is worked out from its payload;
+ * ef_workspace_add verifies the signature, and that the author is who "by"
+ * names. So the service can only send what people have signed.
+ * One that is sent twice counts once.
  * Fails:   as ef_workspace_add. Fuzz: fuzz/fuzz_workspace.c. */
 static ef_status
 cli_enclave_take(struct cli_enclave *e, ef_slice text, ef_err *err)
@@ -40564,7 +40609,13 @@ cli_enclave_take(struct cli_enclave *e, ef_slice text, ef_err *err)
 }
 
 /* All documents of an answer.
- * Fails:   EF_E_AUTH for a forged one. */
+ * Fails:   EF_E_AUTH for a forged one.
+ * Limits: EF_MAX_DOCUMENTS, by the answer's rule, of EF_MAX_JWS_BYTES each;
+ * together EF_MAX_RELEASE_ANSWER_BYTES.
+ * A document with escapes in its text would not be a JWS: base64url and dots
+ * need none.
+ * Tests: tests/enclave.bats ("documents that are forged, another workflow's, or
+ * not all"). */
 static ef_status
 cli_enclave_documents(struct cli_enclave *e, const ef_json *json, ef_err *err)
 {
@@ -40578,6 +40629,17 @@ cli_enclave_documents(struct cli_enclave *e, const ef_json *json, ef_err *err)
 }
 
 /* Attest with a fresh key; take what is released to it.
+ *
+ *   -> nonce                  <- N
+ *   NSM: public_key pk, user_data id, nonce N
+ *   -> release, document      <- documents, credentials sealed to pk
+ *
+ * Why a fresh key: an answer can be opened only in this run, and what was
+ * recorded on the way is of no use once the enclave has ended.
+ * What the parent instance gains by keeping or changing what passes: a run that
+ * fails. It cannot put its own key into the document, nor have another document
+ * signed with it.
+ * In order: the documents are verified before anything is opened.
  * Secret:  e->sk, e->plain.
  * Post:    e->ws has the service's documents, each verified; e->released what
  * it sealed to us. Nothing of either is believed yet. */
@@ -40622,6 +40684,12 @@ cli_enclave_release(struct cli_enclave *e, ef_err *err)
 /* Are all participants among the keys that were given at start? An approval by
  * anybody else is worth nothing here: who hands us documents could have made a
  * workflow of people of his own.
+ * What an attacker gains without it: he makes identities, a workflow of their
+ * datasets and outputs, and approves it himself; all signatures verify. The
+ * APPCONFIG_ID would be another one: so this is the second hold, for whoever
+ * was talked into starting an enclave with that ID.
+ * Participants times keys, of which there are few. Nothing of it is secret:
+ * memcmp will do.
  * Fails:   EF_E_POLICY naming the key that is missing. */
 static ef_status
 cli_enclave_trusted(const struct cli_enclave *e, ef_err *err)
@@ -40653,8 +40721,19 @@ cli_enclave_trusted(const struct cli_enclave *e, ef_err *err)
 }
 
 /* A dataset's credentials, of those that were released.
+ *
+ *   sealed by another, right key      taken: only the key counts
+ *   another key                       EF_E_AUTH
+ *   the dataset is not there          EF_E_POLICY
+ *   a query with a blank in it        EF_E_FORMAT
+ *
+ * A query that leads elsewhere: an input from there has another hash, or does
+ * not open with its key; an output is put there, and only who has the dataset's
+ * key can read it.
+ * Secret: c, e->released.
  * UNTRUSTED: e->released, and secret. What the documents commit to decides.
- * Fails:   EF_E_AUTH for another key than the approved one; EF_E_FORMAT. */
+ * Fails:   EF_E_AUTH for another key than the approved one; EF_E_FORMAT.
+ * Tests: tests/enclave.bats ("credentials that are others'"). */
 static ef_status
 cli_enclave_credentials(struct cli_appconfig *a, ef_credentials *c,
                         const ef_doc *dataset, int upload, ef_err *err)
@@ -40690,7 +40769,14 @@ cli_enclave_credentials(struct cli_appconfig *a, ef_credentials *c,
  * nothing that opens with it. */
 
 /* The folder's documents, and one attestation of a fresh RSA key for all
- * requests: making it is slow, and KMS takes no nonce. */
+ * requests: making it is slow, and KMS takes no nonce.
+ * The folder was filled by somebody whom nobody trusts; each document is
+ * verified when it is read, as everywhere.
+ * No nonce: KMS takes none, and looks at the document's age by itself. The
+ * document carries the RSA key, and user_data the id, which KMS's policy cannot
+ * ask for: PCR16 is what it asks.
+ * Post: e->ws is the folder's, also after a failure; cli_enclave_free frees it.
+ */
 static ef_status
 cli_enclave_folder(const struct cli *c, struct cli_enclave *e, ef_err *err)
 {
@@ -40713,7 +40799,14 @@ cli_enclave_folder(const struct cli *c, struct cli_enclave *e, ef_err *err)
 }
 
 /* One part of a dataset's credentials, decrypted by KMS: *n bytes to out.
- * Secret:  out, cap bytes. Fails: as kms_decrypt and ef_cms_open. */
+ *
+ *   workspace -> ARN, ciphertext    KMS -> CMS    e->rsa -> key or query
+ *
+ * What comes out is anybody's word until the commitment was compared. A query
+ * of one line feed is one of no bytes.
+ * Secret:  out, cap bytes. Fails: as kms_decrypt and ef_cms_open.
+ * Fails: also as ef_credentials_kms: EF_E_POLICY where the owner has made none
+ * for KMS. */
 static ef_status
 cli_kms_part(const struct cli_enclave *e, unsigned char *out, size_t cap,
              size_t *n, const ef_doc *dataset, const char *part, ef_err *err)
@@ -40741,6 +40834,11 @@ cli_kms_part(const struct cli_enclave *e, unsigned char *out, size_t cap,
 
 /* A dataset's credentials by KMS. The key is compared with its commitment
  * before the query is asked for.
+ * Why twice: ef_credentials_check asks for the key and the query. After the
+ * first call the query is still empty, and the key is known to be right before
+ * its object's URL is asked for.
+ * Two requests to KMS for each dataset, each in KMS's own log, with the dataset
+ * and the part: the owner sees who has asked.
  * Secret:  c. Fails: EF_E_AUTH for another key than the approved one. */
 static ef_status
 cli_kms_credentials(struct cli_appconfig *a, ef_credentials *c,
@@ -40768,7 +40866,8 @@ cli_kms_credentials(struct cli_appconfig *a, ef_credentials *c,
     return rc;
 }
 
-/* Append in as base64. Memory that ran out shows in out->failed. */
+/* Append in as base64. Memory that ran out shows in out->failed.
+ * As kms_add_base64, for what is no secret: out may grow here. */
 static void
 cli_add_base64(ef_buf *out, ef_slice in)
 {
@@ -40780,7 +40879,10 @@ cli_add_base64(ef_buf *out, ef_slice in)
     out->n += n;
 }
 
-/* The inputs of a receipt: {"NAME":"HASH",...}. */
+/* The inputs of a receipt: {"NAME":"HASH",...}.
+ * Hashes are those of the encrypted files as they were fetched (run_dataset's
+ * sha256), which the dataset's document has, too: a receiver compares them
+ * without having a key to an input. */
 static void
 cli_receipt_inputs(ef_buf *out, const struct run_port *in)
 {
@@ -40797,6 +40899,10 @@ cli_receipt_inputs(ef_buf *out, const struct run_port *in)
 }
 
 /* The enclave's word for an answer, by the device: run_job's attest.
+ * Without a nonce: nobody asks for it, it is made once, with the result. What
+ * it is fresh for is the configuration and the hashes that it names.
+ * Post: out has the receipt, or on failure a part of one that nobody uses. No
+ * key is attested: nothing is to be sealed to it.
  * Fails:   as nsm_document: then nothing is delivered. */
 static ef_status
 cli_enclave_receipt(void *ctx, ef_buf *out, const struct run_port *in,
@@ -40825,6 +40931,11 @@ cli_enclave_receipt(void *ctx, ef_buf *out, const struct run_port *in,
 
 /* Tell the service that the run is over, so that its log says so. What it
  * answers changes nothing: the result is delivered.
+ * Whether this arrives nobody can make sure: the parent instance can keep it.
+ * Then the log has a run that has begun and not ended, which is what
+ * participants should see.
+ * The token's text is taken as it was released; it is base64url, so that it
+ * needs no escapes.
  * Secret:  the token, which shows that it is we who say so. */
 static void
 cli_enclave_done(struct cli_enclave *e)
@@ -40860,6 +40971,11 @@ cli_enclave_done(struct cli_enclave *e)
 
 /* What `run --appconfig` needs, into e, a and job: everything is verified and
  * in secret memory; nothing was fetched or written but the items.
+ * Ended at any point, nothing was fetched and nothing has run; PCR16 stays
+ * bound, and the next run of the same ID goes on from there.
+ * Why the configuration is worked out here, and not taken from the service: the
+ * text that is run is the one whose hash is in PCR16, by construction
+ * (ef_appconfig_find).
  * Fails:   as its parts. */
 static ef_status
 cli_enclave_open(const struct cli *c, struct cli_enclave *e,
@@ -40923,7 +41039,9 @@ cli_configured_usage(const struct cli *c)
 }
 
 /* Is it one of the options that need a configuration's approval? They are
- * nothing without it. */
+ * nothing without it.
+ * --trust can be given several times, so it is among the listed options; one
+ * look is enough, since none is the only mistake. */
 static int
 cli_has_trust(const struct cli *c)
 {
@@ -40935,7 +41053,15 @@ cli_has_trust(const struct cli *c)
     return 0;
 }
 
-/* The options of an attested run. 0, or 2 after a message. */
+/* The options of an attested run. 0, or 2 after a message.
+ *
+ *   --appconfig ID --release URL --trust K...                    right
+ *   --appconfig ID --kms --trust K... [--workspace] [--profile]  right
+ *   --release and --kms, or neither                              refused
+ *   no --trust                                                   refused
+ *   -- COMMAND                                                   refused
+ *
+ * Tests: vectors/commands.txt. */
 static int
 cli_enclave_usage(const struct cli *c)
 {
@@ -41232,6 +41358,8 @@ cli_result_print(const struct cli *c, const ef_result *r)
  * answer. The certificates are judged at the document's own time: they lived
  * three hours. */
 
+/* Nothing of it is secret: the receipt stands inside of a sealed result, but
+ * says only hashes, names and what Nitro signed. */
 struct cli_receipt {
     ef_json json, config; /* the receipt's, the configuration's index */
     ef_buf document, text, node, root;
@@ -41242,7 +41370,8 @@ struct cli_receipt {
     ef_attestation attestation; /* views of document */
 };
 
-/* Safe on zeros but for the book, which has no lock then: -1. */
+/* Safe on zeros but for the book, which has no lock then: -1.
+ * Pre: nobody uses attestation any more, which views document. */
 static void
 cli_receipt_free(struct cli_receipt *v)
 {
@@ -41257,6 +41386,11 @@ cli_receipt_free(struct cli_receipt *v)
 }
 
 /* UNTRUSTED: the result's receipt. Is it this result's?
+ * Post: v->id and v->user_data are what the receipt says; that somebody has
+ * attested to it is not known yet.
+ * The result's hash is worked out anew from what was opened: a receipt that was
+ * cut out of one result and put into another is refused here, before its
+ * document is looked at.
  * Fails:   EF_E_AUTH for another one's, or where there is none. */
 static ef_status
 cli_receipt_begin(struct cli_receipt *v, const ef_result *r, ef_err *err)
@@ -41283,6 +41417,17 @@ cli_receipt_begin(struct cli_receipt *v, const ef_result *r, ef_err *err)
 }
 
 /* The attestation, against what the configuration asks for.
+ *
+ *   root         AWS's, or --root
+ *   at           the document's own time: leaves lived three hours
+ *   registers    those of the configuration, PCR16 with its id
+ *   user_data    the hash of configuration, inputs and output
+ *   nonce, age   not asked
+ *
+ * What an attacker gains without PCR16: a document of an approved image that
+ * was started for another configuration. With it, and with the application kept
+ * from the device (cage_refuse_nsm), only the runner of this configuration can
+ * have asked.
  * Fails:   as ef_attestation_parse and _verify. */
 static ef_status
 cli_receipt_attested(const struct cli *c, struct cli_receipt *v, ef_err *err)
@@ -41303,7 +41448,10 @@ cli_receipt_attested(const struct cli *c, struct cli_receipt *v, ef_err *err)
 }
 
 /* The configuration's node for an input of this name; EF_JSON_NONE where it
- * has none. */
+ * has none.
+ * Pre: config is ef_appconfig_parse's. Ports that are outputs are stepped over:
+ * an output's name is no input's.
+ * Linear in ports; where two have the name the last counts. */
 static uint32_t
 cli_receipt_input(const ef_json *config, ef_slice name)
 {
@@ -41327,6 +41475,12 @@ cli_receipt_input(const ef_json *config, ef_slice name)
 /* Each input that the enclave names is one of the configuration's, and where
  * its file was approved (an input of an owner's, not of another application),
  * it is that file. A task of an array names its share alone.
+ * An input without a "sha256" in the configuration is another application's
+ * output, of which nobody knew the hash when the workflow was approved. That it
+ * is the right one follows from its key: only who has that could have sealed
+ * it.
+ * What is not asked: whether all inputs are named. A receipt that leaves one
+ * out was made by a run that had not read it.
  * Fails:   EF_E_AUTH naming the input. */
 static ef_status
 cli_receipt_inputs_fit(const struct cli_receipt *v, ef_err *err)
@@ -41356,6 +41510,13 @@ cli_receipt_inputs_fit(const struct cli_receipt *v, ef_err *err)
 }
 
 /* Everything, before a byte of the answer is shown.
+ *
+ *   receipt is this result's -> workspace -> approved workflow
+ *   -> configuration -> document -> inputs
+ *
+ * Approved now, by the receiver's own workspace: after a decline or a cancel an
+ * old receipt is refused, too.
+ * Whom the receiver trusts is shown by his workspace: there is no --trust here.
  * Fails:   EF_E_AUTH, EF_E_POLICY (not approved, another image), EF_E_FORMAT.
  * Tests: tests/enclave.bats. */
 static ef_status
@@ -41379,6 +41540,9 @@ cli_receipt_verify(const struct cli *c, struct cli_receipt *v,
 }
 
 /* What was verified, on stderr beside the answer; nothing with -q.
+ * On stderr, so that the answer can go on through a pipe. PCR0's first digits
+ * are for comparing with the build by eye; whoever has to be sure reads the
+ * whole in the configuration.
  * UNTRUSTED: names. ef_view's way of showing them keeps a terminal safe. */
 static void
 cli_receipt_print(const struct cli_receipt *v)
@@ -41420,7 +41584,10 @@ cli_receipt_print(const struct cli_receipt *v)
     ef_buf_free(&name);
 }
 
-/* The options of --verify. 0, or 2 after a message. */
+/* The options of --verify. 0, or 2 after a message.
+ * --json prints the result as it stands, receipt included, without having
+ * looked at it: together with --verify it would be read as verified.
+ * Tests: vectors/commands.txt. */
 static int
 cli_verify_usage(const struct cli *c)
 {
