@@ -33538,7 +33538,10 @@ cli_object_key(struct cli_object *t, const char *arg, const char *file,
 }
 
 /* Whose AWS keys: --profile, else what the environment names, else the
- * default, which need not exist. */
+ * default, which need not exist.
+ * Which of the two is chosen decides whether keys in the environment count
+ * (aws_find_keys): a profile that was named on purpose goes before them.
+ * Tests: tests/presign.bats, tests/kms.bats. */
 static struct aws_choice
 cli_whose_keys(const struct cli *c)
 {
@@ -35446,6 +35449,9 @@ cli_release_key(const struct cli *c, unsigned char pk[EF_X25519_BYTES],
 
 /* To whom the credentials go: the release service's key, or a KMS key, which
  * is asked when they are sealed.
+ * An alias is refused before anything is encrypted or put. Whether KMS knows
+ * the key is seen when it is asked, which is before the document is signed;
+ * nothing is signed where KMS refuses (tests/kms.bats).
  * Fails: EF_E_USAGE for both or none, EF_E_FORMAT, EF_E_IO. */
 static ef_status
 cli_dataset_receiver(const struct cli *c, struct cli_dataset *d, ef_err *err)
@@ -35840,6 +35846,10 @@ cli_dataset_members(ef_buf *m, const struct cli_dataset *d)
 }
 
 /* Append ,"part":{"ct":...}: text, encrypted by KMS for this dataset and part.
+ * What an attacker gains who answers in KMS's place: the key. So that is TLS's
+ * to prevent, as with any use of KMS; an answer with another key's name is
+ * refused all the same (kms_answer).
+ * Nothing of text is kept: ct is KMS's.
  * Secret: text. Fails: as kms_encrypt. Tests: tests/kms.bats. */
 static ef_status
 cli_seal_kms(ef_buf *m, const char *part, const struct cli_dataset *d,
@@ -35869,6 +35879,12 @@ cli_seal_kms(ef_buf *m, const char *part, const struct cli_dataset *d,
 /* One part of the credentials, sealed to whom they are for.
  * KMS has no empty plaintext: a query of no bytes is a line feed there, which
  * no query can be (cred_query_check).
+ *
+ *   release key   {"ct":..,"enc":..}    sealed here, offline
+ *   KMS           {"ct":..}             one request for each part
+ *
+ * "\n" cannot be a query's text by accident: a line end may not stand in a URL.
+ * cli_kms_part turns it back.
  * Secret: text. Fails: as ef_credentials_seal or kms_encrypt. */
 static ef_status
 cli_seal_part(ef_buf *m, const char *part, const struct cli_dataset *d,
@@ -37443,7 +37459,15 @@ cli_workflow_hashes(struct cli *c)
 /* One statement of a key policy: an enclave of this one measurement, bound to
  * this configuration, may have what was encrypted for its datasets decrypted,
  * and nobody else by this statement. PCR0, PCR1 and PCR2 stand together in it,
- * so that no two measurements can be mixed. */
+ * so that no two measurements can be mixed.
+ *
+ *   kms:RecipientAttestation:PCR0..PCR2, PCR8, PCR16    all of them
+ *   kms:EncryptionContext:encflow:dataset               one of these
+ *
+ * Why "Resource" is "*": in a key's own policy that is the key. PCR16 among the
+ * conditions keeps an enclave of the same image out that was started for
+ * another configuration. Without the context the enclave could have parts of
+ * datasets decrypted that are another workflow's under the same key. */
 static void
 cli_policy_statement(ef_buf *out, const ef_pcr_set *set, ef_slice sid,
                      unsigned k, const ef_buf *datasets)
@@ -37476,6 +37500,10 @@ cli_policy_statement(ef_buf *out, const ef_pcr_set *set, ef_slice sid,
 }
 
 /* The hashes of a configuration's datasets, of all ports: "HASH","HASH".
+ * Example: "1c0f..","93ab..": inputs and outputs alike, since an enclave opens
+ * the credentials of both.
+ * A port or dataset that somebody has called "dataset" is an object, not a
+ * text, and is stepped into like others.
  * Pre: json is ef_appconfig's. */
 static void
 cli_policy_datasets(ef_buf *out, const ef_json *json)
@@ -37498,6 +37526,10 @@ cli_policy_datasets(ef_buf *out, const ef_json *json)
 
 /* One application's statements: one for each set of registers that an enclave
  * of it may have, PCR16 with the APPCONFIG_ID in each.
+ * The same function that the release service asks says which registers
+ * (ef_appconfig_pcrs): so both doors let the same enclaves in.
+ * Post: statements are appended, a comma before each but the first. A Sid has
+ * letters and digits alone: "encflow", 16 digits of the id, "n1".
  * Fails: as ef_appconfig: EF_E_POLICY where the workflow is not approved. */
 static ef_status
 cli_policy_app(ef_buf *out, const struct cli_book *b, const ef_doc *doc,
@@ -37540,6 +37572,11 @@ cli_policy_app(ef_buf *out, const struct cli_book *b, const ef_doc *doc,
  * that it can't be forgotten.
  * What the policy says holds for as long as nobody changes it: whoever may
  * PutKeyPolicy (an account's root, for one) can. That is the owner's to watch.
+ * Who merges it into a key's policy should know what it does not say: it
+ * allows, and takes nothing back. Another statement of that policy that allows
+ * kms:Decrypt to somebody without a condition stays as it is.
+ * Post: parsed as JSON before it is printed, so that no name in it could have
+ * ended a string.
  * Fails: 5 where it is not approved. Tests: tests/kms.bats. */
 static int
 cli_workflow_kms_policy(struct cli *c)
@@ -37868,7 +37905,9 @@ cli_workflow_cancel(struct cli *c)
 
 /* --- attest get --- */
 
-/* What a document is to carry, as the options say; p NULL: nothing. */
+/* What a document is to carry, as the options say; p NULL: nothing.
+ * Nothing of it is secret: it will stand in a document. key_space has one byte
+ * more than is allowed, so that a file that is too large is seen to be. */
 struct cli_carried {
     unsigned char nonce_space[EF_MAX_NSM_DATA_BYTES],
         user_data_space[EF_MAX_NSM_DATA_BYTES],
@@ -37878,6 +37917,14 @@ struct cli_carried {
 
 /* The bytes that an option gives as hex, of either case, into space; p NULL
  * where it was not given. "" is no bytes, which is not the same.
+ *
+ *   --nonce 00fF         two bytes
+ *   --nonce ''           none, but there
+ *   --nonce 0, zz        refused
+ *   1,026 digits         refused: 513 bytes
+ *
+ * `attest get` and `attest verify` read them alike: what one has asked for the
+ * other compares.
  * Fails:   EF_E_FORMAT, EF_E_LIMIT; err->where is the option. */
 static ef_status
 cli_carried_hex(ef_slice *out, unsigned char space[EF_MAX_NSM_DATA_BYTES],
@@ -37899,7 +37946,9 @@ cli_carried_hex(ef_slice *out, unsigned char space[EF_MAX_NSM_DATA_BYTES],
 }
 
 /* All three, before the NSM is asked. A public key is a file's bytes as they
- * are: DER, 32 raw ones, or PEM, whatever who reads the document expects. */
+ * are: DER, 32 raw ones, or PEM, whatever who reads the document expects.
+ * An empty file as the public key is refused by ef_nsm_attest. The key is not
+ * looked into: whether somebody has its private half only he can show. */
 static ef_status
 cli_carried(struct cli_carried *carried, const struct cli *c, ef_err *err)
 {
@@ -37922,6 +37971,11 @@ cli_carried(struct cli_carried *carried, const struct cli *c, ef_err *err)
 
 /* Ask this enclave's NSM for a document and write it as it came: `attest
  * verify` judges it. Nothing in it is secret.
+ * Options are judged before the device is opened, so that mistakes show on any
+ * machine. A failure leaves FILE as it was (tests/nsm.bats): the document is
+ * complete before it is written.
+ * The terminal is guarded because the document is binary, not because it is
+ * secret; --force overrules.
  * Fails: 1 where there is no NSM, or it fails; 2 for a terminal; 4 for what a
  * document cannot carry. Tests: tests/nsm.bats, vectors/commands.txt. */
 static int
@@ -37952,7 +38006,9 @@ cli_attest_get(struct cli *c)
 /* --- attest --- */
 
 /* What `attest verify` works on: the document, and what is asked of it. All
- * of it is public. */
+ * of it is public.
+ * attestation has views of doc; policy has views of nonce, user_data, root and
+ * sets: all of them live until the command ends. */
 struct cli_judge {
     unsigned char doc[EF_MAX_ATTESTATION_BYTES + 1];
     ef_buf root;
@@ -37966,6 +38022,12 @@ struct cli_judge {
 /* --root's certificate as DER, decoded where its text stands. Who gives the
  * file trusts it; that it is a certificate of the right kind is asked when a
  * chain is walked, since it is the first of one.
+ *
+ *   one PEM certificate, white space around it    taken
+ *   two of them, text before it, DER              refused
+ *
+ * What an attacker gains who can choose this file: everything. It says by whom
+ * documents are believed. Without it the root is AWS's, which is compiled in.
  * Fails: EF_E_FORMAT, EF_E_LIMIT, EF_E_IO; err->where is the file. Tests:
  * tests/attest.bats, vectors/commands.txt. */
 static ef_status
@@ -37991,6 +38053,13 @@ cli_root(ef_slice *der, ef_buf *pem, const char *path, ef_err *err)
 /* --pcr's N=HEX into a set. The same register twice would leave it open which
  * counts: "1" and "01" are one.
  * Example: --pcr 8=00..00 asks for an image that nobody has signed.
+ *
+ *   16=<96 digits>     taken, of either case
+ *   PCR16=<96>, =<96>  refused: N is a number
+ *   32=<96>            refused
+ *   8=00               refused: of another size
+ *   8=<96> 08=<96>     refused: one register twice
+ *
  * Fails: EF_E_USAGE, EF_E_FORMAT; err->where is the option. Tests:
  * vectors/commands.txt. */
 static ef_status
@@ -38015,7 +38084,9 @@ cli_pcr_is(ef_pcr_set *set, const char *text, ef_err *err)
 }
 
 /* A measurement as a set of registers, with those of --pcr beside them; where
- * both give one, --pcr's is meant. */
+ * both give one, --pcr's is meant.
+ * 0x107 is PCR0, PCR1, PCR2 and PCR8. Post: of a measurement without PCR8 the
+ * register is not asked for, unless --pcr has it. */
 static void
 cli_pcr_set(ef_pcr_set *out, const ef_measurement *m, const ef_pcr_set *more)
 {
@@ -38035,6 +38106,14 @@ cli_pcr_set(ef_pcr_set *out, const ef_measurement *m, const ef_pcr_set *more)
 /* All --pcr, and with them each --pcrs: one of the sets must hold. So an image
  * (by its file) and an instance's role (PCR3, by hand) can be asked for
  * together; without --pcrs those of --pcr are the only set.
+ *
+ *   --pcr 3=a --pcrs v1.json --pcrs v2.json
+ *       {PCR0..2 of v1, PCR3=a} or {PCR0..2 of v2, PCR3=a}
+ *   --pcr 0=a --pcr 1=b
+ *       {PCR0=a, PCR1=b}
+ *
+ * All of --pcr are read first, wherever they stand: their order and that of
+ * --pcrs mean nothing. Limits: as many sets as options were given.
  * Fails: EF_E_MEMORY, and as its parts. Tests: tests/attest.bats. */
 static ef_status
 cli_pcr_sets(struct cli_judge *j, const struct cli *c, ef_err *err)
@@ -38066,6 +38145,9 @@ cli_pcr_sets(struct cli_judge *j, const struct cli *c, ef_err *err)
  * judged as of the document's own time, since a leaf lives for three hours and
  * most documents are looked at later; whether it is of today, --max-age and
  * --nonce ask, and the page says where neither was given.
+ * Post: j->policy views j and the command line. Without --max-age now matters
+ * for FUTURE alone: a document of a time to come is refused in either case.
+ * --at together with --max-age tells the age at that time.
  * Fails: EF_E_USAGE and as its parts. Tests: vectors/commands.txt. */
 static ef_status
 cli_judge_options(struct cli_judge *j, const struct cli *c, ef_err *err)
@@ -38094,6 +38176,8 @@ cli_judge_options(struct cli_judge *j, const struct cli *c, ef_err *err)
 /* Read the document, and judge it. It comes from wherever it comes from: the
  * two functions that look into it take it for hostile. All of it is read, so
  * that a pipe will do.
+ * Post: on EF_OK everything that the policy asks for holds; j->attestation
+ * views j->doc. 16,641 bytes are read at most.
  * Fails: EF_E_AUTH, EF_E_POLICY, EF_E_FORMAT, EF_E_LIMIT
  * with a reason; EF_E_IO, EF_E_MEMORY. Tests: tests/attest.bats. */
 static ef_status
@@ -38117,7 +38201,8 @@ cli_judge(struct cli_judge *j, const char *path, ef_err *err)
  * (a document of last year is then as good as one of today), and what was not
  * asked at all. A page that only said "verified" would be read as more than was
  * shown. Tests: tests/attest.bats ("what it says, also of what was not asked").
- */
+ * What is said and when: no --nonce and no --max-age; no --pcr and no --pcrs;
+ * debug mode, which gets here by --allow-debug alone. */
 static void
 cli_judged(ef_buf *out, const struct cli_judge *j, const struct cli *c)
 {
@@ -38148,6 +38233,12 @@ cli_judged(ef_buf *out, const struct cli_judge *j, const struct cli *c)
  * claims is worth nothing, and a page of it might be taken for an answer. With
  * --json the reason is on standard output, for programs, and on stderr, too.
  * Failures that are no verdict (a file that is missing) print no JSON.
+ *
+ *   {"attestation":{...},"verified":true}
+ *   {"reason":"CERT_EXPIRED","verified":false}
+ *
+ * A program that looks at the exit status alone is right, too: 0 is verified
+ * and nothing else is. Output that could not be written is a failure even then.
  * Fails: 3, 4 or 5 by its reason; 1, 2.
  * Tests: tests/attest.bats, vectors/commands.txt. */
 static int
@@ -38187,6 +38278,9 @@ cli_attest_verify(struct cli *c)
 /* What an image measures. With --json as `app add --pcrs` takes it; a page for
  * people names each register's meaning. Nothing of Nitro's is needed, nor is
  * the image kept in memory. PCR8 only where the image is signed.
+ * Who may have chosen the image: whoever is asked what it measures. It is read
+ * as it comes, checked as strictly as when it is added (eif_measure_file), and
+ * nothing of it is run.
  * Fails: 1, 4: as eif_measure_file. Tests: tests/eif.py,
  * tests/attest.bats. */
 static int
@@ -38290,13 +38384,25 @@ cli_release_keygen(struct cli *c)
 /* What is looked at of the log at a time: some lines of the longest. */
 #define CLI_LOG_WINDOW ((size_t)64 << 10)
 
-/* Two keys of the service's. Secret: both, in ef_secret_alloc memory. */
+/* Two keys of the service's. Secret: both, in ef_secret_alloc memory.
+ * k is worked out from sk for each request and not stored: a file with it would
+ * be one more to guard. */
 struct cli_release_keys {
     unsigned char sk[EF_X25519_BYTES]; /* opens credentials */
     unsigned char k[EF_SHA256_BYTES];  /* makes nonces and tokens */
 };
 
-/* One request, on its way to an answer. Secret: keys, plain. */
+/* One request, on its way to an answer. Secret: keys, plain.
+ *
+ *   caller      in, out, cgi, request, ask
+ *   evidence    doc, a view of ask.document; root
+ *   approved    b, workflow, text, node, config
+ *   answer      plain (secret), answer (sealed)
+ *   account     line, line_text, step, log
+ *
+ * The line is filled in as facts become known: instance once the document was
+ * verified, nonce once its MAC was. So a refusal says what is known;
+ * "appconfig" alone is what the request claims. */
 struct cli_release {
     const struct cli *c;
     struct cli_book b;
@@ -38318,7 +38424,9 @@ struct cli_release {
     int log;              /* its file */
 };
 
-/* Free all, wipe what is secret. */
+/* Free all, wipe what is secret.
+ * The caller's descriptor is closed last; a standard stream stays open
+ * (file_close). plain is wiped by ef_buf_free, keys by ef_secret_free. */
 static void
 cli_release_free(struct cli_release *r)
 {
@@ -38338,6 +38446,10 @@ cli_release_free(struct cli_release *r)
 }
 
 /* The service's private key, and what is derived of it.
+ * What an attacker gains with the file: all credentials that were ever sealed
+ * to it, and with the datasets' ciphertexts all data. It is read once, into
+ * locked memory, and the derived key beside it.
+ * Refused: a public key; a key for signatures: of another kind.
  * Secret: r->keys. Fails: EF_E_IO, EF_E_FORMAT, naming the file. */
 static ef_status
 cli_release_secret(struct cli_release *r, ef_err *err)
@@ -38365,7 +38477,17 @@ cli_release_secret(struct cli_release *r, ef_err *err)
 /* Who asks: a web server by CGI/1.1 (RFC 3875), a socket that systemd has
  * handed over (sd_listen_fds(3)), accepted or to be accepted from, or whoever
  * is at standard input. A LISTEN_PID of another process's is not for us.
- * Fails: EF_E_IO. */
+ *
+ *   GATEWAY_INTERFACE set       CGI: body on standard input
+ *   LISTEN_FDS=1, our pid       descriptor 3: accepted, or to accept from
+ *   anything else               standard input and output
+ *
+ * Who may have set them: whoever starts the service, never its caller; CGI
+ * hands a caller's headers over by other names (HTTP_...). Of several sockets
+ * (LISTEN_FDS=2) none is taken: it would not be known which.
+ * Fails: EF_E_IO.
+ * Tests: tests/release.bats (socat, systemd's two ways, nginx with fcgiwrap).
+ */
 static ef_status
 cli_release_host(struct cli_release *r, ef_err *err)
 {
@@ -38391,6 +38513,11 @@ cli_release_host(struct cli_release *r, ef_err *err)
 
 /* Bytes of the request, until want of them are there, a line feed where raw,
  * or the end. At most one byte more than a request may have is kept.
+ * The ten seconds are for all of the request: who sends a byte now and then has
+ * no more of them. A process waits in poll and costs nothing else meanwhile;
+ * how many there may be is for the host to limit.
+ * Post: at most want bytes are in r->request. Bytes that come after are not
+ * read; that the caller sends on does not hold this process.
  * UNTRUSTED: what comes, and how fast. Fails: EF_E_POLICY (REQUEST_SLOW),
  * EF_E_IO. Fuzz: fuzz/fuzz_release.c. Tests: tests/release.bats. */
 static ef_status
@@ -38427,6 +38554,15 @@ cli_release_take(struct cli_release *r, size_t want, ef_err *err)
 
 /* The request's text. By CGI its size is told beforehand, and one that is too
  * large is not read at all.
+ *
+ *   stdin    {"request":"nonce","version":1}\n
+ *   CGI      REQUEST_METHOD=POST CONTENT_LENGTH=31, the same 31 bytes
+ *   GET      REQUEST_METHOD
+ *   -1, "", 1e3 as a length        REQUEST_MALFORMED
+ *   CONTENT_LENGTH=104857600       REQUEST_TOO_LARGE, unread
+ *
+ * Fewer bytes than CONTENT_LENGTH says are what came: JSON that was cut is
+ * refused as such.
  * UNTRUSTED: CONTENT_LENGTH and what comes. Fails: EF_E_LIMIT, EF_E_FORMAT,
  * EF_E_POLICY, EF_E_IO. Fuzz: fuzz/fuzz_release.c.
  * Tests: tests/release.bats. */
@@ -38465,6 +38601,20 @@ cli_release_read(struct cli_release *r, ef_err *err)
  * time; then the nonce, and whom it speaks for.
  * From here on the log names the instance: before, anybody could have named
  * it. The bytes that came go to section 15's parsers alone.
+ *
+ *   form, chain, signature, debug mode    ef_attestation_parse, _verify
+ *   age                                   300 seconds, FUTURE 60
+ *   nonce                                 ours, and fresh; not yet whether used
+ *   user_data                             is the APPCONFIG_ID of the request
+ *   public_key                            32 bytes
+ *
+ * Why judged as of now: a certificate that is over is one whose key may have
+ * leaked since. For a receipt it is the other way round (cli_receipt_attested).
+ * PCRs are not compared yet: which ones are right follows from the workflow.
+ * Why the id is in user_data and in PCR16: the first says which request the
+ * document is for, the second which configuration the enclave was bound to
+ * before its application began. The request's own "appconfig" is compared with
+ * both.
  * Fails: by the reasons of section 15, NONCE_*, APPCONFIG_MISMATCH, KEY_SHAPE.
  * Fuzz: fuzz/fuzz_attestation.c. Tests: tests/release.bats. */
 static ef_status
@@ -38506,7 +38656,14 @@ cli_release_document(struct cli_release *r, ef_err *err)
  * that the folder has now, and not over.
  * A forged file in the folder ends it: who cannot trust his folder releases
  * nothing. Fails: WORKSPACE_FORGED, WORKSPACE_UNREADABLE, APPCONFIG_UNKNOWN,
- * WORKFLOW_NOT_APPROVED, WORKFLOW_EXPIRED. Tests: tests/release.bats. */
+ * WORKFLOW_NOT_APPROVED, WORKFLOW_EXPIRED. Tests: tests/release.bats.
+ * Read anew for each request, so that a decline or a cancel counts from the
+ * moment on when its file is there.
+ * What an attacker gains who can write to the folder: he can take documents
+ * away, and have things refused; a file of his own needs an author's signature.
+ * What he can hide is a decline.
+ * The state is judged by the same function as everywhere: ef_appconfig asks
+ * ef_doc_state_of. */
 static ef_status
 cli_release_workflow(struct cli_release *r, ef_err *err)
 {
@@ -38529,7 +38686,9 @@ cli_release_workflow(struct cli_release *r, ef_err *err)
 }
 
 /* Is it the image that was approved, and was it started for this
- * configuration (PCR16)? Fails: PCR_MISMATCH, naming the register. */
+ * configuration (PCR16)? Fails: PCR_MISMATCH, naming the register.
+ * One comparison for all: att_registers. Debug mode was refused before, by the
+ * document's own policy; so zeros cannot be a match here. */
 static ef_status
 cli_release_measured(const struct cli_release *r, ef_err *err)
 {
@@ -38548,6 +38707,12 @@ cli_release_measured(const struct cli_release *r, ef_err *err)
 /* One dataset's credentials, once for reading and once for writing, appended
  * to the plaintext: opened by the service's key, compared with what its
  * document commits to.
+ * Pre: node is one of the configuration's datasets, whose document is in the
+ * workspace: else the configuration would not have come out.
+ * Each is looked for among those that were done already: quadratic in the
+ * number of datasets of one application, of 33 bytes each.
+ * What is not released: credentials of datasets that the workflow has, but this
+ * application has not.
  * Secret: cred, r->plain. Fails: CREDENTIALS_MISSING, CREDENTIALS_WRONG, naming
  * the dataset. */
 static ef_status
@@ -38589,6 +38754,12 @@ cli_release_dataset(struct cli_release *r, uint32_t node, int upload,
 
 /* What the enclave needs, as JSON: every dataset of every port, and the token
  * by which it says later that it is done.
+ *
+ *   {"datasets":{"<64>:download":{...},"<64>:upload":{...}},"token":"<43>"}
+ *
+ * Which way is which the approved configuration says: an input's upload URL,
+ * though its owner may have made one, is not among them.
+ * Post: on failure r->plain has a part, wiped when it is freed.
  * Secret: r->plain. Fails: as cli_release_dataset. */
 static ef_status
 cli_release_plain(struct cli_release *r, ef_err *err)
@@ -38625,6 +38796,10 @@ cli_release_plain(struct cli_release *r, ef_err *err)
 /* The signed documents that decide about the workflow, as their files are:
  * the enclave judges them by itself. Each was verified when the folder was
  * read; a file that was exchanged since does not help anybody there.
+ * Pre: the workspace is the one that was judged. The files are read once more
+ * since a workspace keeps payloads, not signatures.
+ * Cost: the closure's files, in the order of their hashes;
+ * EF_MAX_RELEASE_ANSWER_BYTES is asked for by the caller.
  * Fails: EF_E_IO, EF_E_LIMIT, EF_E_MEMORY. */
 static ef_status
 cli_release_documents(struct cli_release *r, ef_err *err)
@@ -38666,6 +38841,8 @@ cli_release_documents(struct cli_release *r, ef_err *err)
 
 /* The file, made where there is none. What is in it may be known by anybody
  * who may read it; no secret is.
+ * O_NOFOLLOW: where the folder is writable for others, a link of theirs could
+ * lead the service's lines into another file. Mode 0644: participants may read.
  * Fails: EF_E_IO: without a log nothing is released. */
 static ef_status
 cli_log_open(int *fd, const char *path, ef_err *err)
@@ -38678,7 +38855,11 @@ cli_log_open(int *fd, const char *path, ef_err *err)
 
 /* The lock on it, of this process until its end. Of a thousand that wait each
  * holds it for as long as a line takes; who has waited half a minute gives up,
- * and its caller is refused. Fails: EF_E_IO. */
+ * and its caller is refused. Fails: EF_E_IO.
+ * An open file's lock (F_OFD_SETLK) goes with the descriptor: a process that is
+ * killed leaves none. It is asked for every 5 ms rather than waited for, so
+ * that the half minute can end.
+ * On a file system without locks it fails, and nothing is released. */
 static ef_status
 cli_log_lock(int fd, ef_err *err)
 {
@@ -38696,7 +38877,9 @@ cli_log_lock(int fd, ef_err *err)
     return EF_OK;
 }
 
-/* The n bytes before end into window, all of them. Fails: EF_E_IO. */
+/* The n bytes before end into window, all of them. Fails: EF_E_IO.
+ * Pre: n <= end, n <= CLI_LOG_WINDOW. A file that was cut meanwhile, by
+ * somebody without the lock, is an error and not a short line. */
 static ef_status
 cli_log_window(int fd, unsigned char *window, size_t n, uint64_t end,
                ef_err *err)
@@ -38709,7 +38892,10 @@ cli_log_window(int fd, unsigned char *window, size_t n, uint64_t end,
 }
 
 /* A log whose own lines are not what this program writes. Nothing is added to
- * it, and nothing released: somebody has to look. */
+ * it, and nothing released: somebody has to look.
+ * What an attacker gains where lines were added behind such a tail: the chain
+ * would begin anew in the middle, and `release log` would show the gap only
+ * later. So it stops at once. */
 static ef_status
 cli_log_broken(ef_err *err)
 {
@@ -38722,6 +38908,14 @@ cli_log_broken(ef_err *err)
 
 /* Where the last whole line ends (*end, behind its line feed) and what it
  * says: its hash and time. A crash may have left half of a line behind it.
+ *
+ *   "...line\n"          *end == *size
+ *   "...line\nhal"       *end is behind "line\n"; *size - *end is 3
+ *   empty                *end 0; the head is zeros
+ *
+ * Pre: a line has at most 4,096 bytes, so that a window of 64 KiB without a
+ * line feed is none of ours. Only the last line is parsed: the whole chain is
+ * for `release log` to verify, and would cost more with each release.
  * Pre: the lock, or a reader's patience. Fails: EF_E_IO, EF_E_AUTH. */
 static ef_status
 cli_log_tail(int fd, ef_release_log *tail, uint64_t *end, uint64_t *size,
@@ -38760,14 +38954,21 @@ cli_log_tail(int fd, ef_release_log *tail, uint64_t *end, uint64_t *size,
     return rc;
 }
 
-/* What the log says of one nonce. */
+/* What the log says of one nonce.
+ * released: credentials went out. done: the run was said to be over. Both are
+ * of one nonce; a refused request leaves no trace here, though its line is in
+ * the log: a nonce is used up by a release alone. */
 struct cli_log_use {
     int released, done;
     unsigned char appconfig[EF_SHA256_BYTES]; /* of its release */
 };
 
 /* One line, in a search for a nonce that was made at `made`. *over: no earlier
- * line can speak of it, since times do not go back. Fails: EF_E_AUTH. */
+ * line can speak of it, since times do not go back. Fails: EF_E_AUTH.
+ * The first release found, going backwards, ends the search: there is at most
+ * one. "done" comes after its release, so it has been seen by then.
+ * A line that does not parse stops everything: else a nonce could hide behind
+ * it. */
 static ef_status
 cli_log_look(struct cli_log_use *use, int *over, ef_slice text,
              const unsigned char *nonce, int64_t made, ef_err *err)
@@ -38792,7 +38993,12 @@ cli_log_look(struct cli_log_use *use, int *over, ef_slice text,
 
 /* Was the nonce used? Backwards from end, a window at a time, to the first
  * line that is older than the nonce: bounded by what was written since, not by
- * the log. Fails: EF_E_IO, EF_E_AUTH, EF_E_MEMORY. */
+ * the log. Fails: EF_E_IO, EF_E_AUTH, EF_E_MEMORY.
+ * Whose choice is how far it goes: a nonce's time is under our MAC, so nobody
+ * else can make us read far back. It is 300 seconds for a release
+ * (ef_release_nonce_check); "done" has no age: as far back as the run is long.
+ * A line that stands across the edge of two windows is read with the earlier
+ * one: end stops behind the line feed before it. */
 static ef_status
 cli_log_find(struct cli_log_use *use, int fd, uint64_t end,
              const unsigned char nonce[EF_RELEASE_NONCE_BYTES], ef_err *err)
@@ -38827,7 +39033,14 @@ cli_log_find(struct cli_log_use *use, int fd, uint64_t end,
 
 /* Is this nonce, by the log, one to release for, or one whose run may be said
  * to be over? Fails: NONCE_USED, NONCE_UNUSED, DONE_TWICE, APPCONFIG_MISMATCH;
- * as cli_log_find. Tests: tests/release.bats. */
+ * as cli_log_find. Tests: tests/release.bats.
+ *
+ *   release   released before       NONCE_USED
+ *   done      never released        NONCE_UNUSED
+ *             for another ID        APPCONFIG_MISMATCH
+ *             done before           DONE_TWICE
+ *
+ * Pre: r->line.nonce has our MAC or its token: who asks is not a stranger. */
 static ef_status
 cli_log_nonce(const struct cli_release *r, uint64_t end, ef_err *err)
 {
@@ -38854,6 +39067,11 @@ cli_log_nonce(const struct cli_release *r, uint64_t end, ef_err *err)
 }
 
 /* One line behind the tail, at *end; all move on. It is not yet on the disk.
+ * A clock that was set back does not turn times around: the line gets its
+ * predecessor's. LINE_TOO_LONG keeps the log readable: no line is written that
+ * no reader would take.
+ * Pre: the lock. Post: on failure what stands behind *end is not to be relied
+ * on: cli_log_append cuts it off.
  * Fails: EF_E_IO; EF_E_LIMIT (LOG_FULL). */
 static ef_status
 cli_log_add(int fd, ef_release_log *tail, uint64_t *end, ef_release_line *line,
@@ -38896,6 +39114,15 @@ cli_log_add(int fd, ef_release_log *tail, uint64_t *end, ef_release_line *line,
  * nonce it is looked for once more: of two who race for it one is first. Half
  * of a line that a crash left is cut off, and that is said by a line of its
  * own. What could not be written whole is taken back.
+ * Why the answer waits for fsync: credentials that left before their line is on
+ * the disk could be gone from the log after a crash, and the nonce be good once
+ * more.
+ * Why the nonce is asked for twice: without the first time an attacker's
+ * replays would cost as much as a release; without the second, of two at once
+ * both would be answered (tests/release.bats, "two releases race for one
+ * nonce").
+ * A line whose answer the caller never received stays: the log says what left,
+ * or may have.
  * Fails: EF_E_IO, EF_E_LIMIT, EF_E_AUTH (NONCE_USED, LOG_BROKEN).
  * Tests: tests/release.bats. */
 static ef_status
@@ -38932,6 +39159,8 @@ cli_log_append(struct cli_release *r, int nonce, ef_err *err)
 
 /* The nonce before everything that costs, for the order of reasons alone:
  * without the lock, so that cli_log_append has to ask again.
+ * Without the lock the last line may be half written by another process:
+ * cli_log_tail takes what is whole.
  * Fails: as cli_log_nonce. */
 static ef_status
 cli_log_before(const struct cli_release *r, ef_err *err)
@@ -38946,7 +39175,15 @@ cli_log_before(const struct cli_release *r, ef_err *err)
 /* --- serving --- */
 
 /* A release, up to its line in the log. Fails: every reason there is.
- * Secret: r->plain. Tests: tests/release.bats. */
+ * Secret: r->plain. Tests: tests/release.bats.
+ *
+ *   document -> nonce -> workflow -> PCRs -> credentials -> seal
+ *            -> documents -> log (lock, nonce, line, fsync)
+ *
+ * Cheap questions first, secrets last: no credentials are opened for who has no
+ * right to them. Whatever fails, r->answer is thrown away by
+ * cli_release_refuse, and with it what was sealed.
+ * Pre: PCR0 is there: cli_release_measured has compared it. */
 static ef_status
 cli_release_keys_for(struct cli_release *r, ef_err *err)
 {
@@ -38987,6 +39224,8 @@ cli_release_keys_for(struct cli_release *r, ef_err *err)
 }
 
 /* "done": the token shows that it comes from where the credentials went.
+ * No document is asked for: the enclave may be about to end, and who has the
+ * token has opened the answer. Its own time is not limited: runs may be long.
  * Fails: TOKEN_WRONG, and as cli_log_nonce. Tests: tests/release.bats. */
 static ef_status
 cli_release_done(struct cli_release *r, ef_err *err)
@@ -39009,7 +39248,10 @@ cli_release_done(struct cli_release *r, ef_err *err)
     return cli_log_append(r, 1, err);
 }
 
-/* A nonce: nothing is kept of it, and nothing logged. Fails: EF_E_IO. */
+/* A nonce: nothing is kept of it, and nothing logged. Fails: EF_E_IO.
+ * Answered to anybody: it costs a MAC and 16 random bytes, and gives away the
+ * service's clock. That there is a nonce says nothing about who may have what.
+ */
 static ef_status
 cli_release_nonce(struct cli_release *r, ef_err *err)
 {
@@ -39028,7 +39270,13 @@ cli_release_nonce(struct cli_release *r, ef_err *err)
 
 /* Why, in one line: the reason's name, the words, and where. Names come from
  * err, which has them escaped; nothing of the request's own text.
- * That memory ran out shows in out->failed. */
+ * That memory ran out shows in out->failed.
+ *
+ *   PCR_MISMATCH: not a value that is approved at PCR0
+ *   APPCONFIG_UNKNOWN: no workflow comes to this APPCONFIG_ID
+ *
+ * Those from below section 15 have no reason's name: step, the part of the work
+ * at which it happened, stands for it. */
 static void
 cli_release_reason(ef_buf *out, const struct cli_release *r, const ef_err *err)
 {
@@ -39052,7 +39300,12 @@ cli_release_reason(ef_buf *out, const struct cli_release *r, const ef_err *err)
 }
 
 /* A refusal's line. That it cannot be written changes nothing for the caller,
- * who is refused; it is told on standard error. Fails: as cli_log_append. */
+ * who is refused; it is told on standard error. Fails: as cli_log_append.
+ * A refusal uses up nothing: neither the nonce nor the document. Post:
+ * r->answer is the one text that every refusal has, r->line_text the reason's.
+ * That a stranger can fill the log with refusals is so: a line of some hundred
+ * bytes for each request; EF_MAX_RELEASE_LOG_BYTES ends it, and then releases,
+ * too. */
 static ef_status
 cli_release_refuse(struct cli_release *r, const ef_err *why, ef_err *err)
 {
@@ -39071,7 +39324,9 @@ cli_release_refuse(struct cli_release *r, const ef_err *why, ef_err *err)
     return with_file(err, cli_log_append(r, 0, err), r->c->value[CLI_LOG]);
 }
 
-/* The answer, as its host wants it. Fails: EF_E_IO: the caller has left. */
+/* The answer, as its host wants it. Fails: EF_E_IO: the caller has left.
+ * By CGI the status tells a refusal as well: 403. Nothing is retried: the line
+ * is in the log, and a caller who has left asks with a new nonce. */
 static ef_status
 cli_release_send(const struct cli_release *r, int refused, ef_err *err)
 {
@@ -39094,7 +39349,9 @@ cli_release_send(const struct cli_release *r, int refused, ef_err *err)
     return rc;
 }
 
-/* Read, judge. Fails: every reason there is. */
+/* Read, judge. Fails: every reason there is.
+ * The clock is read once, after the request is whole, so that all questions of
+ * one request have one answer to "now". */
 static ef_status
 cli_release_judge(struct cli_release *r, ef_err *err)
 {
@@ -39120,6 +39377,9 @@ cli_release_judge(struct cli_release *r, ef_err *err)
  * anything but a refusal.
  * Standard error is silent about refusals, which are the log's to tell, unless
  * -v; what is wrong with the service itself is said.
+ * Why alarm: whatever waits (a disk, a lock, a caller who does not read), the
+ * process ends after a minute, and what it had in memory with it.
+ * A refusal's exit status is for tests and hosts; callers have the text alone.
  * Secret: r. Fails: 2 usage; 1 the machine; 3, 4, 5 as the reason.
  * Limits: CLI_RELEASE_READ_MS, CLI_RELEASE_RUN_SEC. Tests:
  * tests/release.bats, tests/secrets.bats. */
@@ -39241,7 +39501,9 @@ cli_log_note(struct cli_log_runs *l, const ef_release_line *line)
         cli_log_ended(l, line);
 }
 
-/* What goes through a log, line by line. */
+/* What goes through a log, line by line.
+ * The memory is one window, whatever the log's size; runs alone grows, with the
+ * number of runs of one workflow. */
 struct cli_log_reader {
     ef_release_log log;
     ef_buf *out; /* NULL: only verify */
@@ -39253,7 +39515,9 @@ struct cli_log_reader {
     struct cli_log_runs *runs; /* NULL: they are not collected */
 };
 
-/* The first digits of a hash, as people compare them; "-" for none. */
+/* The first digits of a hash, as people compare them; "-" for none.
+ * Sixteen digits: enough to tell configurations apart in one's own log, and not
+ * enough to prove anything. */
 static void
 cli_log_short(ef_buf *out, const unsigned char *hash, int there)
 {
@@ -39263,7 +39527,10 @@ cli_log_short(ef_buf *out, const unsigned char *hash, int there)
     ef_buf_add(out, there ? hex : "-", there ? sizeof hex : 1);
 }
 
-/* A line for people: when, what, of which configuration, where, why. */
+/* A line for people: when, what, of which configuration, where, why.
+ * Pre: the line was parsed: an application's and an instance's name are one
+ * line each by their rules. A reason is one line as the service writes it; a
+ * row is for reading, and --json for who has to be sure. */
 static void
 cli_log_row(ef_buf *out, const ef_release_line *line)
 {
@@ -39293,7 +39560,10 @@ cli_log_row(ef_buf *out, const ef_release_line *line)
 }
 
 /* One line of the log. UNTRUSTED: text. Fails: as ef_release_log_push.
- * Fuzz: fuzz/fuzz_release_log.c. */
+ * Fuzz: fuzz/fuzz_release_log.c.
+ * The head is compared after each line, so that any earlier head of this log is
+ * found, not only the last.
+ * Post: the line's texts are freed. */
 static ef_status
 cli_log_line(struct cli_log_reader *l, ef_slice text, ef_err *err)
 {
@@ -39317,6 +39587,9 @@ cli_log_line(struct cli_log_reader *l, ef_slice text, ef_err *err)
 
 /* All lines of the open file, from its beginning. Half of a line at the end is
  * what a crash leaves; the service cuts it off when it writes next.
+ * A line of 65,536 bytes without an end is given to the parser, which refuses
+ * it by its size. Post: l->log is at the last line that was good. Time: linear
+ * in the file.
  * UNTRUSTED: the file. Fails: EF_E_AUTH (err->line), EF_E_IO, EF_E_MEMORY.
  * Fuzz: fuzz/fuzz_release_log.c. Tests: tests/release.bats. */
 static ef_status
@@ -39355,7 +39628,14 @@ cli_log_read(struct cli_log_reader *l, int fd, ef_err *err)
 }
 
 /* Is the chain whole, and, where --head says what it once was, is that still
- * in it? Fails: EF_E_AUTH, EF_E_IO. */
+ * in it? Fails: EF_E_AUTH, EF_E_IO.
+ *
+ *   no --head        is the chain whole?
+ *   --head H         is it whole, and was H once its head?
+ *
+ * Without a head that was noted before, a log that somebody has written anew
+ * from its first line on is as good as the right one. Post: fd stands at the
+ * beginning. */
 static ef_status
 cli_log_verify(struct cli_log_reader *l, int fd, ef_err *err)
 {
@@ -39372,6 +39652,9 @@ cli_log_verify(struct cli_log_reader *l, int fd, ef_err *err)
 
 /* Verified first, printed then, so that nothing of a log that is not whole is
  * on standard output; what is added in between is left for the next time.
+ * It is read twice, which is why FILE cannot be a pipe. The second time stops
+ * at the line where the first had stopped; a log that was exchanged in between
+ * is verified as it is read, too.
  * Fails: 3 naming the first bad line; 2 for a --head that is no hash; 1.
  * Tests: tests/release.bats. */
 static int
@@ -39813,6 +40096,9 @@ cli_appconfig_free(struct cli_appconfig *a)
 /* A configuration's text, indexed and checked; and that it has not expired.
  * The clock is this machine's. Who can set it back can run longer than was
  * approved, with credentials that their store refuses by its own clock.
+ * For an enclave the service asks the same by its own clock (WORKFLOW_EXPIRED),
+ * before it releases anything.
+ * Without "expires" a configuration never ends.
  * Fails:   EF_E_POLICY from the second on that "expires" names; as
  * ef_appconfig_parse. */
 static ef_status
@@ -39854,7 +40140,11 @@ cli_appconfig_read(struct cli_appconfig *a, const char *path, ef_err *err)
 }
 
 /* A dataset's credentials by the release key itself: for tests, on one's own
- * machine. Secret: c. Fails: as ef_credentials_open. */
+ * machine. Secret: c. Fails: as ef_credentials_open.
+ * One of three ways to a dataset's credentials, which a->credentials chooses:
+ * this one, what a service released (cli_enclave_credentials), KMS
+ * (cli_kms_credentials). All three end in the comparison with the commitment.
+ */
 static ef_status
 cli_appconfig_unseal(struct cli_appconfig *a, ef_credentials *c,
                      const ef_doc *dataset, int upload, ef_err *err)
@@ -40116,6 +40406,15 @@ cli_appconfig_open(const struct cli *c, struct cli_appconfig *a,
  * documents, who approved, every credential. Only then something is fetched.
  */
 
+/* What is in it, by how far it is believed:
+ *
+ *   believed      id, trust
+ *   of this run   nsm, sk or rsa, nonce
+ *   judged        ws, workflow, text, node
+ *   secret        sk, rsa, plain, released's text
+ *
+ * released is an index of plain's bytes, so plain lives as long. Whoever can
+ * read this process has all; there are no core dumps of it. */
 struct cli_enclave {
     int nsm;       /* the device; -1: not open */
     char path[32]; /* by what name the application's cage hides it */
@@ -40137,7 +40436,9 @@ struct cli_enclave {
     struct aws_choice keys;
 };
 
-/* Safe on zeros but for nsm. Wipes what is secret. */
+/* Safe on zeros but for nsm. Wipes what is secret.
+ * Once: trust is freed, and still points there. The device is closed when the
+ * run is over: a receipt needs it until then. */
 static void
 cli_enclave_free(struct cli_enclave *e)
 {
@@ -40156,7 +40457,11 @@ cli_enclave_free(struct cli_enclave *e)
     e->nsm = -1;
 }
 
-/* One key of --trust: a thumbprint, or the file of a public key. */
+/* One key of --trust: a thumbprint, or the file of a public key.
+ * A thumbprint is looked for first: a file of 43 characters of base64url as its
+ * name would have to be given with a "./" before it.
+ * Example: --trust 9Gm0..., or --trust dana.pub. A private key's file is
+ * refused (cli_read_public). */
 static ef_status
 cli_enclave_trust(unsigned char kid[EF_KID_BYTES], const char *text,
                   ef_err *err)
@@ -40177,6 +40482,10 @@ cli_enclave_trust(unsigned char kid[EF_KID_BYTES], const char *text,
 }
 
 /* The ID and the keys, from the command line.
+ * Post: e->trust has e->trust_n thumbprints; one at least, by
+ * cli_enclave_usage. The same one twice does no harm.
+ * Who can choose these arguments chooses what is believed: in an enclave they
+ * come with the image, which is measured, or with its environment.
  * Fails:   EF_E_USAGE, EF_E_FORMAT, EF_E_IO, EF_E_MEMORY. */
 static ef_status
 cli_enclave_begin(const struct cli *c, struct cli_enclave *e, ef_err *err)
@@ -40202,6 +40511,10 @@ cli_enclave_begin(const struct cli *c, struct cli_enclave *e, ef_err *err)
 }
 
 /* The device, and PCR16: from here on this enclave can run one configuration.
+ * Done before anything is asked or read from outside: what comes in can no
+ * longer change which configuration this enclave is of.
+ * Post: e->path is the name that the application's cage hides; on failure it
+ * names a descriptor that is not there.
  * Fails:   as nsm_open and nsm_bind. */
 static ef_status
 cli_enclave_bind(struct cli_enclave *e, ef_err *err)
@@ -40212,7 +40525,11 @@ cli_enclave_bind(struct cli_enclave *e, ef_err *err)
     return rc == EF_OK ? nsm_bind(e->nsm, e->id, err) : rc;
 }
 
-/* Ask the service, and index its answer, which stays in e->answer. */
+/* Ask the service, and index its answer, which stays in e->answer.
+ * Pre: json is zeros, and e->answer is not in use: the answer before is
+ * overwritten, and an index of it is good no longer.
+ * Fails: as svc_ask and ef_release_answer_parse: EF_E_POLICY for a refusal,
+ * naming the service. */
 static ef_status
 cli_enclave_ask(struct cli_enclave *e, ef_json *json, const ef_buf *request,
                 ef_err *err)
@@ -40228,7 +40545,11 @@ cli_enclave_ask(struct cli_enclave *e, ef_json *json, const ef_buf *request,
     return rc;
 }
 
-/* A member of an answer that is there, or the answer is another one's. */
+/* A member of an answer that is there, or the answer is another one's.
+ * An answer of another kind is well-formed, and was let pass by the parser:
+ * "done" to a question for a nonce.
+ * Tests: tests/enclave.bats ("a service that refuses, says something else, or
+ * nothing"). */
 static ef_status
 cli_enclave_member(uint32_t *node, const ef_json *json, const char *name,
                    ef_err *err)
@@ -40241,7 +40562,10 @@ cli_enclave_member(uint32_t *node, const ef_json *json, const char *name,
                         "was asked");
 }
 
-/* The service's nonce: so that it knows the document to be fresh. */
+/* The service's nonce: so that it knows the document to be fresh.
+ * The enclave has no use for it: it is for the service to recognize its own.
+ * One that is replayed by the way gives a document that the service refuses.
+ * Post: e->nonce has EF_RELEASE_NONCE_BYTES, by the answer's rule. */
 static ef_status
 cli_enclave_nonce(struct cli_enclave *e, ef_err *err)
 {
@@ -40263,6 +40587,10 @@ cli_enclave_nonce(struct cli_enclave *e, ef_err *err)
 
 /* UNTRUSTED: text, one document that the service sends. A service that sends
  * what is no document is no such service: nothing is passed over.
+ * The name that a document should have is worked out from its payload;
+ * ef_workspace_add verifies the signature, and that the author is who "by"
+ * names. So the service can only send what people have signed.
+ * One that is sent twice counts once.
  * Fails:   as ef_workspace_add. Fuzz: fuzz/fuzz_enclave.c. */
 static ef_status
 cli_enclave_take(struct cli_enclave *e, ef_slice text, ef_err *err)
@@ -40283,7 +40611,13 @@ cli_enclave_take(struct cli_enclave *e, ef_slice text, ef_err *err)
 }
 
 /* All documents of an answer.
- * Fails:   EF_E_AUTH for a forged one. */
+ * Fails:   EF_E_AUTH for a forged one.
+ * Limits: EF_MAX_DOCUMENTS, by the answer's rule, of EF_MAX_JWS_BYTES each;
+ * together EF_MAX_RELEASE_ANSWER_BYTES.
+ * A document with escapes in its text would not be a JWS: base64url and dots
+ * need none.
+ * Tests: tests/enclave.bats ("documents that are forged, another workflow's, or
+ * not all"). */
 static ef_status
 cli_enclave_documents(struct cli_enclave *e, const ef_json *json, ef_err *err)
 {
@@ -40297,6 +40631,17 @@ cli_enclave_documents(struct cli_enclave *e, const ef_json *json, ef_err *err)
 }
 
 /* Attest with a fresh key; take what is released to it.
+ *
+ *   -> nonce                  <- N
+ *   NSM: public_key pk, user_data id, nonce N
+ *   -> release, document      <- documents, credentials sealed to pk
+ *
+ * Why a fresh key: an answer can be opened only in this run, and what was
+ * recorded on the way is of no use once the enclave has ended.
+ * What the parent instance gains by keeping or changing what passes: a run that
+ * fails. It cannot put its own key into the document, nor have another document
+ * signed with it.
+ * In order: the documents are verified before anything is opened.
  * Secret:  e->sk, e->plain.
  * Post:    e->ws has the service's documents, each verified; e->released what
  * it sealed to us. Nothing of either is believed yet. */
@@ -40341,6 +40686,12 @@ cli_enclave_release(struct cli_enclave *e, ef_err *err)
 /* Are all participants among the keys that were given at start? An approval by
  * anybody else is worth nothing here: who hands us documents could have made a
  * workflow of people of his own.
+ * What an attacker gains without it: he makes identities, a workflow of their
+ * datasets and outputs, and approves it himself; all signatures verify. The
+ * APPCONFIG_ID would be another one: so this is the second hold, for whoever
+ * was talked into starting an enclave with that ID.
+ * Participants times keys, of which there are few. Nothing of it is secret:
+ * memcmp will do.
  * Fails:   EF_E_POLICY naming the key that is missing. */
 static ef_status
 cli_enclave_trusted(const struct cli_enclave *e, ef_err *err)
@@ -40372,8 +40723,19 @@ cli_enclave_trusted(const struct cli_enclave *e, ef_err *err)
 }
 
 /* A dataset's credentials, of those that were released.
+ *
+ *   sealed by another, right key      taken: only the key counts
+ *   another key                       EF_E_AUTH
+ *   the dataset is not there          EF_E_POLICY
+ *   a query with a blank in it        EF_E_FORMAT
+ *
+ * A query that leads elsewhere: an input from there has another hash, or does
+ * not open with its key; an output is put there, and only who has the dataset's
+ * key can read it.
+ * Secret: c, e->released.
  * UNTRUSTED: e->released, and secret. What the documents commit to decides.
  * Fails:   EF_E_AUTH for another key than the approved one; EF_E_FORMAT.
+ * Tests: tests/enclave.bats ("credentials that are others'").
  * Fuzz: fuzz/fuzz_enclave.c. */
 static ef_status
 cli_enclave_credentials(struct cli_appconfig *a, ef_credentials *c,
@@ -40410,7 +40772,14 @@ cli_enclave_credentials(struct cli_appconfig *a, ef_credentials *c,
  * nothing that opens with it. */
 
 /* The folder's documents, and one attestation of a fresh RSA key for all
- * requests: making it is slow, and KMS takes no nonce. */
+ * requests: making it is slow, and KMS takes no nonce.
+ * The folder was filled by somebody whom nobody trusts; each document is
+ * verified when it is read, as everywhere.
+ * No nonce: KMS takes none, and looks at the document's age by itself. The
+ * document carries the RSA key, and user_data the id, which KMS's policy cannot
+ * ask for: PCR16 is what it asks.
+ * Post: e->ws is the folder's, also after a failure; cli_enclave_free frees it.
+ */
 static ef_status
 cli_enclave_folder(const struct cli *c, struct cli_enclave *e, ef_err *err)
 {
@@ -40433,7 +40802,14 @@ cli_enclave_folder(const struct cli *c, struct cli_enclave *e, ef_err *err)
 }
 
 /* One part of a dataset's credentials, decrypted by KMS: *n bytes to out.
- * Secret:  out, cap bytes. Fails: as kms_decrypt and ef_cms_open. */
+ *
+ *   workspace -> ARN, ciphertext    KMS -> CMS    e->rsa -> key or query
+ *
+ * What comes out is anybody's word until the commitment was compared. A query
+ * of one line feed is one of no bytes.
+ * Secret:  out, cap bytes. Fails: as kms_decrypt and ef_cms_open.
+ * Fails: also as ef_credentials_kms: EF_E_POLICY where the owner has made none
+ * for KMS. */
 static ef_status
 cli_kms_part(const struct cli_enclave *e, unsigned char *out, size_t cap,
              size_t *n, const ef_doc *dataset, const char *part, ef_err *err)
@@ -40461,6 +40837,11 @@ cli_kms_part(const struct cli_enclave *e, unsigned char *out, size_t cap,
 
 /* A dataset's credentials by KMS. The key is compared with its commitment
  * before the query is asked for.
+ * Why twice: ef_credentials_check asks for the key and the query. After the
+ * first call the query is still empty, and the key is known to be right before
+ * its object's URL is asked for.
+ * Two requests to KMS for each dataset, each in KMS's own log, with the dataset
+ * and the part: the owner sees who has asked.
  * Secret:  c. Fails: EF_E_AUTH for another key than the approved one. */
 static ef_status
 cli_kms_credentials(struct cli_appconfig *a, ef_credentials *c,
@@ -40488,7 +40869,8 @@ cli_kms_credentials(struct cli_appconfig *a, ef_credentials *c,
     return rc;
 }
 
-/* Append in as base64. Memory that ran out shows in out->failed. */
+/* Append in as base64. Memory that ran out shows in out->failed.
+ * As kms_add_base64, for what is no secret: out may grow here. */
 static void
 cli_add_base64(ef_buf *out, ef_slice in)
 {
@@ -40500,7 +40882,10 @@ cli_add_base64(ef_buf *out, ef_slice in)
     out->n += n;
 }
 
-/* The inputs of a receipt: {"NAME":"HASH",...}. */
+/* The inputs of a receipt: {"NAME":"HASH",...}.
+ * Hashes are those of the encrypted files as they were fetched (run_dataset's
+ * sha256), which the dataset's document has, too: a receiver compares them
+ * without having a key to an input. */
 static void
 cli_receipt_inputs(ef_buf *out, const struct run_port *in)
 {
@@ -40517,6 +40902,10 @@ cli_receipt_inputs(ef_buf *out, const struct run_port *in)
 }
 
 /* The enclave's word for an answer, by the device: run_job's attest.
+ * Without a nonce: nobody asks for it, it is made once, with the result. What
+ * it is fresh for is the configuration and the hashes that it names.
+ * Post: out has the receipt, or on failure a part of one that nobody uses. No
+ * key is attested: nothing is to be sealed to it.
  * Fails:   as nsm_document: then nothing is delivered. */
 static ef_status
 cli_enclave_receipt(void *ctx, ef_buf *out, const struct run_port *in,
@@ -40545,6 +40934,11 @@ cli_enclave_receipt(void *ctx, ef_buf *out, const struct run_port *in,
 
 /* Tell the service that the run is over, so that its log says so. What it
  * answers changes nothing: the result is delivered.
+ * Whether this arrives nobody can make sure: the parent instance can keep it.
+ * Then the log has a run that has begun and not ended, which is what
+ * participants should see.
+ * The token's text is taken as it was released; it is base64url, so that it
+ * needs no escapes.
  * Secret:  the token, which shows that it is we who say so. */
 static void
 cli_enclave_done(struct cli_enclave *e)
@@ -40580,6 +40974,11 @@ cli_enclave_done(struct cli_enclave *e)
 
 /* What `run --appconfig` needs, into e, a and job: everything is verified and
  * in secret memory; nothing was fetched or written but the items.
+ * Ended at any point, nothing was fetched and nothing has run; PCR16 stays
+ * bound, and the next run of the same ID goes on from there.
+ * Why the configuration is worked out here, and not taken from the service: the
+ * text that is run is the one whose hash is in PCR16, by construction
+ * (ef_appconfig_find).
  * Fails:   as its parts. */
 static ef_status
 cli_enclave_open(const struct cli *c, struct cli_enclave *e,
@@ -40643,7 +41042,9 @@ cli_configured_usage(const struct cli *c)
 }
 
 /* Is it one of the options that need a configuration's approval? They are
- * nothing without it. */
+ * nothing without it.
+ * --trust can be given several times, so it is among the listed options; one
+ * look is enough, since none is the only mistake. */
 static int
 cli_has_trust(const struct cli *c)
 {
@@ -40655,7 +41056,15 @@ cli_has_trust(const struct cli *c)
     return 0;
 }
 
-/* The options of an attested run. 0, or 2 after a message. */
+/* The options of an attested run. 0, or 2 after a message.
+ *
+ *   --appconfig ID --release URL --trust K...                    right
+ *   --appconfig ID --kms --trust K... [--workspace] [--profile]  right
+ *   --release and --kms, or neither                              refused
+ *   no --trust                                                   refused
+ *   -- COMMAND                                                   refused
+ *
+ * Tests: vectors/commands.txt. */
 static int
 cli_enclave_usage(const struct cli *c)
 {
@@ -40952,6 +41361,8 @@ cli_result_print(const struct cli *c, const ef_result *r)
  * answer. The certificates are judged at the document's own time: they lived
  * three hours. */
 
+/* Nothing of it is secret: the receipt stands inside of a sealed result, but
+ * says only hashes, names and what Nitro signed. */
 struct cli_receipt {
     ef_json json, config; /* the receipt's, the configuration's index */
     ef_buf document, text, node, root;
@@ -40962,7 +41373,8 @@ struct cli_receipt {
     ef_attestation attestation; /* views of document */
 };
 
-/* Safe on zeros but for the book, which has no lock then: -1. */
+/* Safe on zeros but for the book, which has no lock then: -1.
+ * Pre: nobody uses attestation any more, which views document. */
 static void
 cli_receipt_free(struct cli_receipt *v)
 {
@@ -40977,6 +41389,11 @@ cli_receipt_free(struct cli_receipt *v)
 }
 
 /* UNTRUSTED: the result's receipt. Is it this result's?
+ * Post: v->id and v->user_data are what the receipt says; that somebody has
+ * attested to it is not known yet.
+ * The result's hash is worked out anew from what was opened: a receipt that was
+ * cut out of one result and put into another is refused here, before its
+ * document is looked at.
  * Fails:   EF_E_AUTH for another one's, or where there is none.
  * Fuzz: fuzz/fuzz_enclave.c. */
 static ef_status
@@ -41004,6 +41421,17 @@ cli_receipt_begin(struct cli_receipt *v, const ef_result *r, ef_err *err)
 }
 
 /* The attestation, against what the configuration asks for.
+ *
+ *   root         AWS's, or --root
+ *   at           the document's own time: leaves lived three hours
+ *   registers    those of the configuration, PCR16 with its id
+ *   user_data    the hash of configuration, inputs and output
+ *   nonce, age   not asked
+ *
+ * What an attacker gains without PCR16: a document of an approved image that
+ * was started for another configuration. With it, and with the application kept
+ * from the device (cage_refuse_nsm), only the runner of this configuration can
+ * have asked.
  * Fails:   as ef_attestation_parse and _verify. */
 static ef_status
 cli_receipt_attested(const struct cli *c, struct cli_receipt *v, ef_err *err)
@@ -41024,7 +41452,10 @@ cli_receipt_attested(const struct cli *c, struct cli_receipt *v, ef_err *err)
 }
 
 /* The configuration's node for an input of this name; EF_JSON_NONE where it
- * has none. */
+ * has none.
+ * Pre: config is ef_appconfig_parse's. Ports that are outputs are stepped over:
+ * an output's name is no input's.
+ * Linear in ports; where two have the name the last counts. */
 static uint32_t
 cli_receipt_input(const ef_json *config, ef_slice name)
 {
@@ -41048,6 +41479,12 @@ cli_receipt_input(const ef_json *config, ef_slice name)
 /* Each input that the enclave names is one of the configuration's, and where
  * its file was approved (an input of an owner's, not of another application),
  * it is that file. A task of an array names its share alone.
+ * An input without a "sha256" in the configuration is another application's
+ * output, of which nobody knew the hash when the workflow was approved. That it
+ * is the right one follows from its key: only who has that could have sealed
+ * it.
+ * What is not asked: whether all inputs are named. A receipt that leaves one
+ * out was made by a run that had not read it.
  * Fails:   EF_E_AUTH naming the input. */
 static ef_status
 cli_receipt_inputs_fit(const struct cli_receipt *v, ef_err *err)
@@ -41077,6 +41514,13 @@ cli_receipt_inputs_fit(const struct cli_receipt *v, ef_err *err)
 }
 
 /* Everything, before a byte of the answer is shown.
+ *
+ *   receipt is this result's -> workspace -> approved workflow
+ *   -> configuration -> document -> inputs
+ *
+ * Approved now, by the receiver's own workspace: after a decline or a cancel an
+ * old receipt is refused, too.
+ * Whom the receiver trusts is shown by his workspace: there is no --trust here.
  * Fails:   EF_E_AUTH, EF_E_POLICY (not approved, another image), EF_E_FORMAT.
  * Tests: tests/enclave.bats. */
 static ef_status
@@ -41100,6 +41544,9 @@ cli_receipt_verify(const struct cli *c, struct cli_receipt *v,
 }
 
 /* What was verified, on stderr beside the answer; nothing with -q.
+ * On stderr, so that the answer can go on through a pipe. PCR0's first digits
+ * are for comparing with the build by eye; whoever has to be sure reads the
+ * whole in the configuration.
  * Names are others' texts: shown as ef_view shows them, a terminal is safe. */
 static void
 cli_receipt_print(const struct cli_receipt *v)
@@ -41141,7 +41588,10 @@ cli_receipt_print(const struct cli_receipt *v)
     ef_buf_free(&name);
 }
 
-/* The options of --verify. 0, or 2 after a message. */
+/* The options of --verify. 0, or 2 after a message.
+ * --json prints the result as it stands, receipt included, without having
+ * looked at it: together with --verify it would be read as verified.
+ * Tests: vectors/commands.txt. */
 static int
 cli_verify_usage(const struct cli *c)
 {
