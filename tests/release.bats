@@ -255,6 +255,15 @@ CONF
     run -0 $SERVE <done
     run -3 $SERVE <done
     why DONE_TWICE
+    sed "s/$ID/$(<flow)/" done >other
+    run -3 $SERVE <other
+    why APPCONFIG_MISMATCH
+    sed 's/"token": "./"token": "_/' done >other
+    run -3 $SERVE <other
+    why TOKEN_WRONG
+    rm log # as if the service had another one
+    run -3 $SERVE <done
+    why NONCE_UNUSED
 }
 
 @test "nonces: none, another service's, an old one" {
