@@ -58,6 +58,33 @@ FOREIGN = {"curl_easy_strerror"}
 # What no test can state or reach, and why. (function, message or
 # hint): reason.
 UNSTATED = {
+    ("cli_release_document", "INSTANCE_NAME: a module_id that is no line of "
+                             "text"):
+        "Nitro's own names are",
+    ("cli_release_document", "APPCONFIG_MISMATCH: the document is for another "
+                             "configuration"):
+        "it takes an enclave: tests/release.bats",
+    ("cli_release_document", "KEY_SHAPE: the document's public_key is not 32 "
+                             "bytes"):
+        "the same",
+    ("cli_release_workflow", "WORKFLOW_EXPIRED: what was approved has "
+                             "expired"):
+        "the same",
+    ("cli_log_nonce", "NONCE_USED: credentials were released for this nonce"):
+        "the same",
+    ("cli_log_nonce", "NONCE_UNUSED: nothing was released for this nonce"):
+        "the same",
+    ("cli_log_nonce", "APPCONFIG_MISMATCH: released for another "
+                      "configuration"):
+        "the same",
+    ("cli_log_nonce", "DONE_TWICE: this run was said to be over before"):
+        "the same",
+    ("cli_log_add", "LINE_TOO_LONG: a line longer than "
+                    "EF_MAX_RELEASE_LINE_BYTES (4096)"):
+        "the limits of what is in a line are far below",
+    ("cli_release_keys_for", "ANSWER_TOO_LARGE: larger than "
+                             "EF_MAX_RELEASE_ANSWER_BYTES (8388608)"):
+        "it takes 8 MiB of documents that one workflow hangs on",
     ("store_run", "not tried, because of the other failure"):
         "stays in a job whose run ended before its turn; the failure that "
         "ended it is what is told",
@@ -88,6 +115,33 @@ UNSTATED = {
         "the limits of a document and of what is sealed are far below",
 }
 UNREACHED = {
+    ("cli_release_document", "INSTANCE_NAME: a module_id that is no line of "
+                             "text"):
+        "Nitro's own names are",
+    ("cli_release_document", "APPCONFIG_MISMATCH: the document is for another "
+                             "configuration"):
+        "it takes an enclave: tests/release.bats",
+    ("cli_release_document", "KEY_SHAPE: the document's public_key is not 32 "
+                             "bytes"):
+        "the same",
+    ("cli_release_workflow", "WORKFLOW_EXPIRED: what was approved has "
+                             "expired"):
+        "the same",
+    ("cli_log_nonce", "NONCE_USED: credentials were released for this nonce"):
+        "the same",
+    ("cli_log_nonce", "NONCE_UNUSED: nothing was released for this nonce"):
+        "the same",
+    ("cli_log_nonce", "APPCONFIG_MISMATCH: released for another "
+                      "configuration"):
+        "the same",
+    ("cli_log_nonce", "DONE_TWICE: this run was said to be over before"):
+        "the same",
+    ("cli_log_add", "LINE_TOO_LONG: a line longer than "
+                    "EF_MAX_RELEASE_LINE_BYTES (4096)"):
+        "the limits of what is in a line are far below",
+    ("cli_release_keys_for", "ANSWER_TOO_LARGE: larger than "
+                             "EF_MAX_RELEASE_ANSWER_BYTES (8388608)"):
+        "it takes 8 MiB of documents that one workflow hangs on",
     ("kms_body", "a request larger than KMS takes"):
         "the limits of a document and of what is sealed are far below",
     ("ef_credentials_kms", "the workspace has no credentials of its owner's "

@@ -255,6 +255,15 @@ CONF
     run -0 $SERVE <done
     run -3 $SERVE <done
     why DONE_TWICE
+    sed "s/$ID/$(<flow)/" done >other
+    run -3 $SERVE <other
+    why APPCONFIG_MISMATCH
+    sed 's/"token": "./"token": "_/' done >other
+    run -3 $SERVE <other
+    why TOKEN_WRONG
+    rm log # as if the service had another one
+    run -3 $SERVE <done
+    why NONCE_UNUSED
 }
 
 @test "nonces: none, another service's, an old one" {
@@ -301,6 +310,8 @@ PY
     grep -qF 'at PCR16' shown
     no ROOT_MISMATCH --fault self-made-root
     no CERT_EXPIRED --fault expired
+    # good when it was made, but not any more
+    no CERT_EXPIRED --time -100 --leaf-lasts 50
     no CERT_NOT_YET_VALID --fault not-yet-valid
     no CERT_PATHLEN --fault leaf-as-ca
     no COSE_SIGNATURE --fault bad-signature
@@ -394,6 +405,44 @@ PY
     "$ENCFLOW" release log log >shown
     [ "$(grep -c '  release  ' shown)" -eq 1 ]
     [ "$(grep -c 'NONCE_USED' shown)" -eq 11 ]
+}
+
+@test "the log has a lock: a release waits for who holds it" {
+    local begun
+    enclave story "exec:$SERVE" "$ID" --save request --only-save
+    : >>log
+    "$PYTHON" - <<'PY' &
+import fcntl, struct, time
+with open("log", "r+") as f:
+    fcntl.fcntl(f, fcntl.F_OFD_SETLK, struct.pack(
+        "hhqqixxxx", fcntl.F_WRLCK, 0, 0, 0, 0))
+    open("held", "w").close()
+    time.sleep(3)
+    assert f.read() == ""
+    open("gone", "w").close()
+PY
+    HOSTS+=("$!")
+    appears held
+    $SERVE <request >answer
+    [ -e gone ]
+    grep -q '^{"credentials":' answer
+}
+
+@test "a workflow that is over" {
+    local p flow end=$(($(date +%s) + 6))
+    export ENCFLOW_ID=$PWD/dana.pem
+    e workflow new --until "$end" brief
+    e workflow add-app --build describe --config default brief app
+    e workflow connect brief Conditions app:input
+    e workflow connect brief app:output Result
+    flow=$(e workflow submit brief)
+    for p in dana olga arno; do
+        ENCFLOW_ID=$PWD/$p.pem e approve "$flow"
+    done
+    ID=$(e workflow hashes brief | cut -d ' ' -f 1)
+    whole "exec:$SERVE"
+    while [ "$(date +%s)" -lt "$end" ]; do sleep 0.2; done
+    no WORKFLOW_EXPIRED
 }
 
 @test "1,000 requests at once: none lost, few processes, the chain is whole" {

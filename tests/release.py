@@ -119,11 +119,17 @@ def story(g):
     config = bytes.fromhex(g.id)
     key = x25519.X25519PrivateKey.generate()
     n = g.nonce if g.nonce is not None else nonce(g.via)
-    doc = nitro.document(
-        int(time.time()) + g.time, pcrs=registers(config, g.pcr),
-        nonce=n if n else None, fault=g.fault,
+    at = int(time.time()) + g.time
+    given = dict(
+        pcrs=registers(config, g.pcr), nonce=n if n else None,
         user_data=config if g.user_data is None else g.user_data,
         public_key=public(key) if g.public_key is None else g.public_key)
+    if g.leaf_lasts is None:
+        doc = nitro.document(at, fault=g.fault, **given)
+    else:
+        specs = nitro.chain(at, links={4: {"not_after": at + g.leaf_lasts}})
+        doc = nitro.cose(nitro.cbor(nitro.fields(specs, at, **given)),
+                         nitro.key(specs[-1]["key"]))
     text = request(config, doc)
     if g.save:
         with open(g.save, "w", encoding="ascii") as f:
@@ -245,6 +251,8 @@ def main():
     v.add_argument("--pcr", action="append", default=[])
     v.add_argument("--fault", choices=sorted(nitro.FAULTS))
     v.add_argument("--time", type=int, default=0)
+    v.add_argument("--leaf-lasts", type=int, metavar="SECONDS",
+                   help="how long after the document's time")
     v.add_argument("--nonce", type=bytes.fromhex)
     v.add_argument("--user-data", type=bytes.fromhex)
     v.add_argument("--public-key", type=bytes.fromhex)
