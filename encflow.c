@@ -38161,6 +38161,8 @@ cli_judge_options(struct cli_judge *j, const struct cli *c, ef_err *err)
         rc = with_where(
             err, ef_time_parse(&p->at, slice_str(c->value[CLI_JUDGE_AT]), err),
             slice_str("--at"));
+        /* 0 stands for the document's own time, and no certificate is so old */
+        p->at = p->at > 0 ? p->at : 1;
         p->now = p->at;
     }
     if (rc == EF_OK)
@@ -40406,6 +40408,12 @@ cli_appconfig_open(const struct cli *c, struct cli_appconfig *a,
  * documents, who approved, every credential. Only then something is fetched.
  */
 
+/* Keys that are believed: --trust, given at start. */
+struct cli_trust {
+    unsigned char *kids; /* n thumbprints; free() */
+    size_t n;
+};
+
 /* What is in it, by how far it is believed:
  *
  *   believed      id, trust
@@ -40419,8 +40427,7 @@ struct cli_enclave {
     int nsm;       /* the device; -1: not open */
     char path[32]; /* by what name the application's cage hides it */
     unsigned char id[EF_SHA256_BYTES]; /* APPCONFIG_ID */
-    unsigned char *trust;              /* trust_n thumbprints */
-    size_t trust_n;
+    struct cli_trust trust;
     ef_workspace ws;
     const ef_doc *workflow;
     ef_buf text, node; /* the configuration; its application's name */
@@ -40443,7 +40450,7 @@ static void
 cli_enclave_free(struct cli_enclave *e)
 {
     file_close(e->nsm);
-    free(e->trust);
+    free(e->trust.kids);
     ef_workspace_free(&e->ws);
     ef_buf_free(&e->text);
     ef_buf_free(&e->node);
@@ -40481,6 +40488,23 @@ cli_enclave_trust(unsigned char kid[EF_KID_BYTES], const char *text,
     return rc;
 }
 
+/* All keys of --trust. Post: trust->kids is the caller's to free, also after
+ * failure. Fails: EF_E_FORMAT, EF_E_IO, EF_E_MEMORY. */
+static ef_status
+cli_trust_read(const struct cli *c, struct cli_trust *trust, ef_err *err)
+{
+    ef_status rc;
+    size_t i;
+
+    trust->kids = calloc(c->listed_n + 1, EF_KID_BYTES);
+    rc = trust->kids != NULL ? EF_OK : reject_memory(err);
+    for (i = 0; rc == EF_OK && i < c->listed_n; i++)
+        if (c->listed_as[i] == CLI_TRUST)
+            rc = cli_enclave_trust(trust->kids + EF_KID_BYTES * trust->n++,
+                                   c->listed[i], err);
+    return rc;
+}
+
 /* The ID and the keys, from the command line.
  * Post: e->trust has e->trust_n thumbprints; one at least, by
  * cli_enclave_usage. The same one twice does no harm.
@@ -40490,7 +40514,6 @@ cli_enclave_trust(unsigned char kid[EF_KID_BYTES], const char *text,
 static ef_status
 cli_enclave_begin(const struct cli *c, struct cli_enclave *e, ef_err *err)
 {
-    size_t i;
     ef_status rc = ef_hex_decode(e->id, sizeof e->id,
                                  slice_str(c->value[CLI_APPCONFIG_ID]), NULL);
 
@@ -40500,14 +40523,7 @@ cli_enclave_begin(const struct cli *c, struct cli_enclave *e, ef_err *err)
                                  "--appconfig takes 64 hex digits, as "
                                  "encflow workflow hashes prints them"),
                           slice_str(c->value[CLI_APPCONFIG_ID]));
-    e->trust = calloc(c->listed_n + 1, EF_KID_BYTES);
-    if (e->trust == NULL)
-        return reject_memory(err);
-    for (i = 0; rc == EF_OK && i < c->listed_n; i++)
-        if (c->listed_as[i] == CLI_TRUST)
-            rc = cli_enclave_trust(e->trust + EF_KID_BYTES * e->trust_n++,
-                                   c->listed[i], err);
-    return rc;
+    return cli_trust_read(c, &e->trust, err);
 }
 
 /* The device, and PCR16: from here on this enclave can run one configuration.
@@ -40694,21 +40710,22 @@ cli_enclave_release(struct cli_enclave *e, ef_err *err)
  * memcmp will do.
  * Fails:   EF_E_POLICY naming the key that is missing. */
 static ef_status
-cli_enclave_trusted(const struct cli_enclave *e, ef_err *err)
+cli_trusted(const struct cli_trust *trust, const ef_workspace *ws,
+            const ef_doc *workflow, ef_err *err)
 {
     struct wf_people people = {.kids = NULL};
     ef_buf name = {0};
-    ef_status rc = wf_people_of(&people, &e->ws, e->workflow, "participants",
-                                e->workflow, err);
+    ef_status rc =
+        wf_people_of(&people, ws, workflow, "participants", workflow, err);
     size_t i, k;
 
     for (i = 0; rc == EF_OK && i < people.n; i++) {
         const unsigned char *kid = people.kids + i * EF_KID_BYTES;
 
-        for (k = 0; k < e->trust_n; k++)
-            if (memcmp(e->trust + k * EF_KID_BYTES, kid, EF_KID_BYTES) == 0)
+        for (k = 0; k < trust->n; k++)
+            if (memcmp(trust->kids + k * EF_KID_BYTES, kid, EF_KID_BYTES) == 0)
                 break;
-        if (k < e->trust_n)
+        if (k < trust->n)
             continue;
         doc_add_kid(&name, kid);
         rc = with_hint(err,
@@ -41003,7 +41020,7 @@ cli_enclave_open(const struct cli *c, struct cli_enclave *e,
         rc = ef_appconfig_find(&e->text, &e->workflow, &e->node, &e->ws, e->id,
                                err);
     if (rc == EF_OK)
-        rc = cli_enclave_trusted(e, err);
+        rc = cli_trusted(&e->trust, &e->ws, e->workflow, err);
     if (rc == EF_OK)
         rc = cli_appconfig_index(a, buf_slice(&e->text), err);
     if (rc == EF_OK)
@@ -41367,7 +41384,9 @@ struct cli_receipt {
     ef_json json, config; /* the receipt's, the configuration's index */
     ef_buf document, text, node, root;
     struct cli_book book;
+    struct cli_trust trust;
     const ef_doc *workflow;
+    ef_err state; /* why the workflow is not approved now; or nothing */
     unsigned char id[EF_SHA256_BYTES], user_data[EF_SHA256_BYTES];
     ef_pcr_set *sets;
     ef_attestation attestation; /* views of document */
@@ -41385,6 +41404,7 @@ cli_receipt_free(struct cli_receipt *v)
     ef_buf_free(&v->node);
     ef_buf_free(&v->root);
     free(v->sets);
+    free(v->trust.kids);
     cli_book_close(&v->book);
 }
 
@@ -41447,8 +41467,19 @@ cli_receipt_attested(const struct cli *c, struct cli_receipt *v, ef_err *err)
     if (rc == EF_OK)
         rc =
             ef_attestation_parse(&v->attestation, buf_slice(&v->document), err);
-    return rc == EF_OK ? ef_attestation_verify(&v->attestation, &policy, err)
-                       : rc;
+    if (rc == EF_OK)
+        rc = ef_attestation_verify(&v->attestation, &policy, err);
+    if (rc == EF_OK &&
+        (v->attestation.nonce.p != NULL || v->attestation.public_key.p != NULL))
+        rc = reject(err, EF_E_AUTH, EF_NOWHERE,
+                    "the receipt's document was made for something else: it "
+                    "has a nonce or a key");
+    if (rc == EF_OK &&
+        doc_integer(&v->config, doc_at(&v->config, "expires"), INT64_MAX) <=
+            (int64_t)(v->attestation.timestamp / 1000))
+        rc = reject(err, EF_E_POLICY, EF_NOWHERE,
+                    "made after what was approved had expired");
+    return rc;
 }
 
 /* The configuration's node for an input of this name; EF_JSON_NONE where it
@@ -41497,6 +41528,11 @@ cli_receipt_inputs_fit(const struct cli_receipt *v, ef_err *err)
         ef_buf name = {0};
 
         doc_name(&v->json, i, &name);
+        rc = buf_status(&name, err);
+        if (rc != EF_OK) {
+            ef_buf_free(&name);
+            return rc;
+        }
         node = cli_receipt_input(&v->config, buf_slice(&name));
         pinned = node == EF_JSON_NONE
                      ? EF_JSON_NONE
@@ -41506,21 +41542,80 @@ cli_receipt_inputs_fit(const struct cli_receipt *v, ef_err *err)
                                                 json_inside(&v->json, i))))
             rc = reject(err, EF_E_AUTH, EF_NOWHERE,
                         "an input that was not approved");
-        rc = rc == EF_OK ? buf_status(&name, err) : rc;
         with_where(err, rc, buf_slice(&name));
         ef_buf_free(&name);
     }
     return rc;
 }
 
-/* Everything, before a byte of the answer is shown.
- *
- *   receipt is this result's -> workspace -> approved workflow
- *   -> configuration -> document -> inputs
- *
- * Approved now, by the receiver's own workspace: after a decline or a cancel an
- * old receipt is refused, too.
- * Whom the receiver trusts is shown by his workspace: there is no --trust here.
+/* Is every approved input in the receipt? An answer from some of them is none
+ * that anybody has approved: the difference of two could tell what neither
+ * does.
+ * Fails:   EF_E_AUTH naming the first that is missing. */
+static ef_status
+cli_receipt_inputs_whole(const struct cli_receipt *v, ef_err *err)
+{
+    const ef_json *config = &v->config;
+    uint32_t ports = doc_at(config, "ports"), i, k, sets;
+    uint32_t map = doc_at(&v->json, "inputs");
+    ef_status rc = EF_OK;
+
+    for (i = ports + 1; i < config->nodes[ports].end;
+         i = config->nodes[i].end) {
+        if (!slice_is(
+                json_inside(config,
+                            ef_json_member(config, i, slice_str("direction"))),
+                "input"))
+            continue;
+        sets = ef_json_member(config, i, slice_str("datasets"));
+        for (k = sets + 1; rc == EF_OK && k < config->nodes[sets].end;
+             k = config->nodes[k].end) {
+            ef_buf name = {0};
+
+            doc_name(config, k, &name);
+            rc = buf_status(&name, err);
+            if (rc == EF_OK &&
+                ef_json_member(&v->json, map, buf_slice(&name)) == EF_JSON_NONE)
+                rc = reject(err, EF_E_AUTH, EF_NOWHERE,
+                            "an input that was approved is not in it");
+            with_where(err, rc, buf_slice(&name));
+            ef_buf_free(&name);
+        }
+    }
+    return rc;
+}
+
+/* Which configuration it is, whose workflow, and whether that is approved now.
+ * A workflow that is there but not approved (any more) is looked at to the
+ * end: v->state keeps why.
+ * Fails:   EF_E_POLICY where no document comes to it, or somebody took part
+ * who is not trusted: else whoever may write to the folder could make a
+ * workflow of his own, of the same names, and an answer with a receipt. */
+static ef_status
+cli_receipt_workflow(const struct cli *c, struct cli_receipt *v, ef_err *err)
+{
+    ef_status rc = cli_trust_read(c, &v->trust, err);
+
+    if (rc == EF_OK)
+        rc = cli_book_open(c, &v->book, CLI_NOBODY, err);
+    if (rc != EF_OK)
+        return rc;
+    rc = ef_appconfig_find(&v->text, &v->workflow, &v->node, &v->book.ws, v->id,
+                           &v->state);
+    if (rc == EF_E_POLICY && v->workflow != NULL)
+        rc = EF_OK;
+    else if (rc != EF_OK)
+        *err = v->state;
+    if (rc == EF_OK)
+        rc = cli_trusted(&v->trust, &v->book.ws, v->workflow, err);
+    return rc == EF_OK
+               ? ef_appconfig_parse(&v->config, buf_slice(&v->text), err)
+               : rc;
+}
+
+/* Everything, before a byte of the answer is shown. That the workflow is not
+ * approved any more is told last, so that it is known to be the only thing:
+ * the answer was made when it was, or by whoever had an older copy.
  * Fails:   EF_E_AUTH, EF_E_POLICY (not approved, another image), EF_E_FORMAT.
  * Tests: tests/enclave.bats. */
 static ef_status
@@ -41530,16 +41625,19 @@ cli_receipt_verify(const struct cli *c, struct cli_receipt *v,
     ef_status rc = cli_receipt_begin(v, r, err);
 
     if (rc == EF_OK)
-        rc = cli_book_open(c, &v->book, CLI_NOBODY, err);
-    if (rc == EF_OK)
-        rc = ef_appconfig_find(&v->text, &v->workflow, &v->node, &v->book.ws,
-                               v->id, err);
-    if (rc == EF_OK)
-        rc = ef_appconfig_parse(&v->config, buf_slice(&v->text), err);
+        rc = cli_receipt_workflow(c, v, err);
     if (rc == EF_OK)
         rc = cli_receipt_attested(c, v, err);
     if (rc == EF_OK)
         rc = cli_receipt_inputs_fit(v, err);
+    if (rc == EF_OK)
+        rc = cli_receipt_inputs_whole(v, err);
+    if (rc == EF_OK && v->state.code != EF_OK) {
+        *err = v->state;
+        rc = with_hint(err, v->state.code,
+                       "everything else of the receipt holds: it is the "
+                       "workflow that is not approved, or not any more");
+    }
     return with_where(err, rc, slice_str("the receipt"));
 }
 
@@ -41548,17 +41646,17 @@ cli_receipt_verify(const struct cli *c, struct cli_receipt *v,
  * are for comparing with the build by eye; whoever has to be sure reads the
  * whole in the configuration.
  * Names are others' texts: shown as ef_view shows them, a terminal is safe. */
-static void
-cli_receipt_print(const struct cli_receipt *v)
+static ef_status
+cli_receipt_print(const struct cli_receipt *v, ef_err *err)
 {
     const ef_json *json = &v->json;
     uint32_t map = doc_at(json, "inputs"), i;
     char time[EF_TIME_BYTES], pcr0[16];
     ef_buf out = {0}, image = {0}, name = {0};
-    ef_err err = {0};
     struct cli_book b = v->book;
+    int good;
 
-    b.err = &err;
+    b.err = err;
     ef_time_format(time, (int64_t)(v->attestation.timestamp / 1000), 0);
     ef_hex_encode(pcr0, v->attestation.pcr[0].p, sizeof pcr0 / 2, 0);
     ef_json_string(&v->config, doc_at(&v->config, "image"), &image);
@@ -41581,11 +41679,13 @@ cli_receipt_print(const struct cli_receipt *v)
         view_plain(&out, json_inside(json, i));
     }
     ef_buf_byte(&out, '\n');
-    if (!out.failed && !cli_quiet)
+    good = !out.failed && !image.failed && !name.failed;
+    if (good && !cli_quiet)
         fprintf(stderr, "%.*s", (int)out.n, (const char *)out.p);
     ef_buf_free(&out);
     ef_buf_free(&image);
     ef_buf_free(&name);
+    return good ? EF_OK : reject_memory(err);
 }
 
 /* The options of --verify. 0, or 2 after a message.
@@ -41597,9 +41697,13 @@ cli_verify_usage(const struct cli *c)
 {
     int verify = c->value[CLI_VERIFY] != NULL;
 
-    if (!verify &&
-        (c->value[CLI_ROOT_CERT] != NULL || c->value[CLI_WORKSPACE] != NULL))
-        return cli_usage("--root and --workspace need --verify", NULL);
+    if (!verify && (c->value[CLI_ROOT_CERT] != NULL ||
+                    c->value[CLI_WORKSPACE] != NULL || cli_has_trust(c)))
+        return cli_usage("--root, --workspace and --trust need --verify", NULL);
+    if (verify && !cli_has_trust(c))
+        return cli_usage("--verify needs --trust KEY for each participant of "
+                         "the workflow",
+                         NULL);
     if (verify && c->value[CLI_JSON] != NULL)
         return cli_usage("--verify and --json do not go together: verify "
                          "first",
@@ -41664,7 +41768,7 @@ cli_result(struct cli *c)
     /* of a URL only the public part: with_where cuts it */
     with_file(&err, rc, from);
     if (rc == EF_OK && verify)
-        cli_receipt_print(&v);
+        rc = cli_receipt_print(&v, &err);
     cli_receipt_free(&v);
     if (rc != EF_OK)
         status = cli_fail(&err);
@@ -42328,9 +42432,9 @@ static const struct cli_command cli_commands[] = {
      cli_result,
      0,
      1,
-     {CLI_KEY, CLI_VERIFY, CLI_WORKSPACE, CLI_ROOT_CERT, CLI_CACERT, CLI_PROXY,
-      CLI_STALL, CLI_CONNECT, CLI_MAX_TIME, CLI_ALLOW_HTTP, CLI_ALLOW_FILE,
-      CLI_JSON, CLI_FORCE}},
+     {CLI_KEY, CLI_VERIFY, CLI_TRUST, CLI_WORKSPACE, CLI_ROOT_CERT, CLI_CACERT,
+      CLI_PROXY, CLI_STALL, CLI_CONNECT, CLI_MAX_TIME, CLI_ALLOW_HTTP,
+      CLI_ALLOW_FILE, CLI_JSON, CLI_FORCE}},
     /* no input at all */
     {"selftest",
      "",

@@ -62,7 +62,8 @@ s3() { # put or get with these keys at $URL
 nsm() { # encflow where there is a security module, whose folder is ./nsm
     NSM_DIR=$DIR/nsm LD_PRELOAD=$NSM "$encflow" "$@"
 }
-story() { # an approved workflow of d's for the enclave of ./nsm, APPCONFIG_ID id
+story() { # an approved workflow of d's for the enclave of ./nsm, APPCONFIG_ID id;
+    # OPTION...: of workflow new
     "/usr/bin/python3" "$TESTS/nsm.py" nsm
     "$program" id new -q d >/dev/null
     "$program" id show --format pem >d.pem
@@ -77,7 +78,7 @@ story() { # an approved workflow of d's for the enclave of ./nsm, APPCONFIG_ID i
         sed -n 's/^pcr \([012]\) /PCR\1=/p' nsm/state | paste -sd ,)" A >h
     "$program" approve -q "$(sed -n 's/build //p' h)"
     "$program" config add -q --app A C -- /bin/true >/dev/null
-    "$program" workflow new -q W >/dev/null
+    "$program" workflow new -q "$@" W >/dev/null
     "$program" workflow add-app -q --build A --config C W a >/dev/null
     "$program" workflow connect -q W D a:input >/dev/null
     "$program" workflow connect -q W a:output O >/dev/null
@@ -95,6 +96,22 @@ service() { # LIE: rogue.py's release service on ./sock, until the end
 attested() { # by that service
     nsm run -q --appconfig "$(cat id)" --release "unix://$DIR/sock" \
         --work "$DIR/work" --allow-file --trust d.pem "$@"
+}
+receipt() { # INPUTS [OPTION...]: x, a result whose receipt names these inputs
+    "/usr/bin/python3" - "$@" <<'E'
+import base64, hashlib, json, os, subprocess, sys
+head = '{"returncode": 0, "stdout": "", "stderr": ""'
+a = {"appconfig": open("id").read().strip(), "inputs": json.loads(sys.argv[1]),
+     "output": hashlib.sha256((head + "}").encode()).hexdigest()}
+text = json.dumps(a, sort_keys=True, separators=(",", ":"))
+subprocess.run([os.environ["program"], "attest", "get", "-out", "doc",
+                "--user-data", hashlib.sha256(text.encode()).hexdigest(),
+                *sys.argv[2:]], check=True,
+               env=dict(os.environ, NSM_DIR="nsm",
+                        LD_PRELOAD=os.environ["NSM"]))
+a["document"] = base64.b64encode(open("doc", "rb").read()).decode()
+open("x", "w").write(head + ', "attestation": ' + json.dumps(a) + "}")
+E
 }
 config() { # lines of the configuration file, for the default profile
     mkdir .aws

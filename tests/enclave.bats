@@ -271,7 +271,7 @@ answer() { works result -K key.hex "$@" "$STORE/answer.enc"; }
     grep -F 'A finding that only its owner' out
     cp out plainly
     status=0
-    "$ENCFLOW" result --verify --root nsm/root.pem -K key.hex \
+    "$ENCFLOW" result --verify "${TRUST[@]}" --root nsm/root.pem -K key.hex \
         "$STORE/answer.enc" >out 2>err
     same plainly out
     grep -F "verified: made by image reg/app:1 (PCR0 $(
@@ -298,7 +298,7 @@ print(hashlib.sha384(bytes(48) + bytes.fromhex(sys.argv[1])).hexdigest())' \
     appears port
     URL=http://127.0.0.1:$(<port)/release
     runs
-    works result -q --verify --root nsm/root.pem -K key.hex \
+    works result -q --verify "${TRUST[@]}" --root nsm/root.pem -K key.hex \
         "$STORE/answer.enc"
     is $'nonce\nrelease\ndone' cat asked
     rm "$STORE/answer.enc"
@@ -317,7 +317,7 @@ print(hashlib.sha384(bytes(48) + bytes.fromhex(sys.argv[1])).hexdigest())' \
     enclave works "${RUN[@]}"
     answer --json
     fails 0
-    refused 3 "the result has no receipt" "--receipt" -- result --verify \
+    refused 3 "the result has no receipt" "--receipt" -- result --verify "${TRUST[@]}" \
         --root nsm/root.pem -K key.hex "$STORE/answer.enc"
 }
 
@@ -325,14 +325,14 @@ print(hashlib.sha384(bytes(48) + bytes.fromhex(sys.argv[1])).hexdigest())' \
     service
     ID=$(<failing.id)
     runs
-    try result --verify --root nsm/root.pem -K key.hex "$STORE/answer.enc"
+    try result --verify "${TRUST[@]}" --root nsm/root.pem -K key.hex "$STORE/answer.enc"
     [ "$status" -eq 7 ]
     is out cat out
     grep -x no err
     grep -F 'application app of workflow failing' err
     ID=$(<hanging.id)
     runs --timeout 1
-    try result --verify --root nsm/root.pem -K key.hex "$STORE/answer.enc"
+    try result --verify "${TRUST[@]}" --root nsm/root.pem -K key.hex "$STORE/answer.enc"
     fails 137
     grep -F 'application app of workflow hanging' err
     works release log log
@@ -351,7 +351,7 @@ print(hashlib.sha384(bytes(48) + bytes.fromhex(sys.argv[1])).hexdigest())' \
     [ -e "$SERVERS/middle.enc" ]
     ID=$two
     runs --allow-file
-    works result -q --verify --root nsm/root.pem -K key.hex \
+    works result -q --verify "${TRUST[@]}" --root nsm/root.pem -K key.hex \
         "$STORE/answer.enc"
 }
 
@@ -364,7 +364,7 @@ print(hashlib.sha384(bytes(48) + bytes.fromhex(sys.argv[1])).hexdigest())' \
     row nonsense lies nonsense 4 "$is"
     row array lies array 4 "$is"
     row nothing lies nothing 4 "$is"
-    row much lies much 4 "larger than EF_MAX_RELEASE_ANSWER_BYTES (16777216)"
+    row much lies much 4 "larger than EF_MAX_RELEASE_ANSWER_BYTES (8388608)"
     row hangup lies hangup 4 "$is"
     row first-refuse lies nonce-refuse 5 "the release service refused"
     row first-nonsense lies nonce-nonsense 4 "$is"
@@ -558,7 +558,7 @@ delivered() {
     service
     runs
     "$ENCFLOW" dec -q -K key.hex -in "$STORE/answer.enc" -out answer.json
-    works result -q --verify --root nsm/root.pem answer.json
+    works result -q --verify "${TRUST[@]}" --root nsm/root.pem answer.json
 }
 
 # edited PYTHON: edited.json is answer.json with r, the result, or a, its
@@ -594,13 +594,13 @@ believed() {
         shift
     done
     edited "$2" || return 1
-    refused "${want[@]}" -- result --verify --root nsm/root.pem edited.json
+    refused "${want[@]}" -- result --verify "${TRUST[@]}" --root nsm/root.pem edited.json
 }
 
 @test "a receipt that was edited, or is another result's" {
     delivered
     edited pass
-    works result -q --verify --root nsm/root.pem edited.json
+    works result -q --verify "${TRUST[@]}" --root nsm/root.pem edited.json
     row none believed 3 "the result has no receipt" -- 'del r["attestation"]'
     row stdout believed 3 "the receipt is another result's" -- \
         'r["stdout"] = base64.b64encode(b"all is well\n").decode()'
@@ -642,13 +642,13 @@ a["document"] = base64.b64encode(d).decode()'
     }
     by nsm
     edited 'document("doc")'
-    works result -q --verify --root nsm/root.pem edited.json
+    works result -q --verify "${TRUST[@]}" --root nsm/root.pem edited.json
     # the world's root, and another's
-    row root refused 3 ROOT_MISMATCH -- result --verify answer.json
+    row root refused 3 ROOT_MISMATCH -- result --verify "${TRUST[@]}" answer.json
     "$PYTHON" "$ROOT/tests/nsm.py" elsewhere
     by elsewhere
     row elsewhere believed 3 ROOT_MISMATCH -- 'document("doc")'
-    row both refused 3 ROOT_MISMATCH -- result --verify \
+    row both refused 3 ROOT_MISMATCH -- result --verify "${TRUST[@]}" \
         --root elsewhere/root.pem answer.json
     # one that was bound to nothing, or is another image, or can be read
     cp -r nsm unbound
@@ -669,7 +669,7 @@ a["document"] = base64.b64encode(d).decode()'
 
 @test "a receipt for a workflow that was not approved here" {
     delivered
-    local v=(result --verify --root nsm/root.pem answer.json --workspace)
+    local v=(result --verify "${TRUST[@]}" --root nsm/root.pem answer.json --workspace)
     row declined refused 5 "a participant has declined" -- \
         "${v[@]}" ws.declined
     row others refused 5 "no workflow comes to this APPCONFIG_ID" -- \
