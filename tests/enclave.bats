@@ -364,7 +364,7 @@ print(hashlib.sha384(bytes(48) + bytes.fromhex(sys.argv[1])).hexdigest())' \
     row nonsense lies nonsense 4 "$is"
     row array lies array 4 "$is"
     row nothing lies nothing 4 "$is"
-    row much lies much 4 "larger than EF_MAX_RELEASE_ANSWER_BYTES (16777216)"
+    row much lies much 4 "larger than EF_MAX_RELEASE_ANSWER_BYTES (8388608)"
     row hangup lies hangup 4 "$is"
     row first-refuse lies nonce-refuse 5 "the release service refused"
     row first-nonsense lies nonce-nonsense 4 "$is"
