@@ -14895,8 +14895,8 @@ aws_load(struct aws_profile *p, const struct aws_choice *choice,
  * be such a service. Neither is trusted with anything: what goes and what
  * comes is sealed or signed where it matters. */
 
-/* The failure of a socket's call, by errno. A signal that ends the command is
- * the only one that interrupts a call; EAGAIN is a time limit's end.
+/* The failure of a socket's call, by errno. EINTR is one
+ * of a signal that ends the command (svc_again); EAGAIN is a time limit's end.
  * EINPROGRESS is what connect gives when SO_SNDTIMEO ends it. "In time" is what
  * the options say: --connect-timeout, --stall.
  * Tests: tests/enclave.bats ("a service that hangs, at once or byte by byte, or
@@ -14933,6 +14933,15 @@ svc_connect(int *fd, const struct http_proxy *to, const struct store_opts *o,
     return EF_OK;
 }
 
+/* Was a call interrupted by no signal that ends the command? A socket with a
+ * time limit is, by a stop and a continue, too, whatever SA_RESTART says
+ * (signal(7)). */
+static int
+svc_again(const struct store_opts *o)
+{
+    return errno == EINTR && (o->stop == NULL || !*o->stop);
+}
+
 /* All of the request and its line feed. MSG_NOSIGNAL: a service that hangs up
  * is a failure, not SIGPIPE.
  * A service that reads slowly is given up when one call waits for longer than
@@ -14944,6 +14953,8 @@ svc_send(int fd, ef_slice text, const struct store_opts *o, ef_err *err)
 
     while (text.n > 0) {
         n = send(fd, text.p, text.n, MSG_NOSIGNAL);
+        if (n < 0 && svc_again(o))
+            continue;
         if (n < 0)
             return svc_failed(o, "cannot send", err);
         text = slice_from(text, (size_t)n);
@@ -14970,6 +14981,8 @@ svc_receive(ef_buf *answer, int fd, const struct store_opts *o, ef_err *err)
 
     for (;;) {
         n = recv(fd, piece, sizeof piece, 0);
+        if (n < 0 && svc_again(o))
+            continue;
         if (n < 0)
             return svc_failed(o, "cannot receive", err);
         if (n == 0)

@@ -148,6 +148,24 @@ __wrap_read(int fd, void *p, size_t n)
     return k < 0 ? -1 : __real_read(fd, p, (size_t)k);
 }
 
+DECLARE(ssize_t, send, (int fd, const void *p, size_t n, int flags));
+ssize_t
+__wrap_send(int fd, const void *p, size_t n, int flags)
+{
+    ssize_t k = part("send", n);
+
+    return k < 0 ? -1 : __real_send(fd, p, (size_t)k, flags);
+}
+
+DECLARE(ssize_t, recv, (int fd, void *p, size_t n, int flags));
+ssize_t
+__wrap_recv(int fd, void *p, size_t n, int flags)
+{
+    ssize_t k = part("recv", n);
+
+    return k < 0 ? -1 : __real_recv(fd, p, (size_t)k, flags);
+}
+
 DECLARE(ssize_t, write, (int fd, const void *p, size_t n));
 ssize_t
 __wrap_write(int fd, const void *p, size_t n)
@@ -209,6 +227,11 @@ WRAP(int, -1, accept4, (int fd, struct sockaddr *a, socklen_t *n, int flags),
      (fd, a, n, flags))
 WRAP(int, -1, getsockopt, (int fd, int level, int name, void *p, socklen_t *n),
      (fd, level, name, p, n))
+WRAP(int, -1, setsockopt,
+     (int fd, int level, int name, const void *p, socklen_t n),
+     (fd, level, name, p, n))
+WRAP(int, -1, connect, (int fd, const struct sockaddr *a, socklen_t n),
+     (fd, a, n))
 WRAP(off_t, -1, lseek, (int fd, off_t at, int whence), (fd, at, whence))
 WRAP(int, -1, ftruncate, (int fd, off_t n), (fd, n))
 WRAP(int, -1, fsync, (int fd), (fd))
