@@ -508,14 +508,13 @@ attested_run(void)
                   "/store/story-result.enc", NULL) &&
               same("/story/want", "/out"));
     check("result --verify: its receipt",
-          encflow(0, NULL, "result", "-K", "/keys/out", "--verify",
-                  "--trust", "/story/owner.pem",
-                  "--workspace", "/story/ws", "--root", "/nsm/root.pem",
-                  "/store/story-result.enc", NULL));
+          encflow(0, NULL, "result", "-K", "/keys/out", "--verify", "--trust",
+                  "/story/owner.pem", "--workspace", "/story/ws", "--root",
+                  "/nsm/root.pem", "/store/story-result.enc", NULL));
     check("result --verify: by Nitro's own root",
           encflow(3, "ROOT_MISMATCH", "result", "-K", "/keys/out", "--verify",
-                  "--trust", "/story/owner.pem",
-                  "--workspace", "/story/ws", "/store/story-result.enc", NULL));
+                  "--trust", "/story/owner.pem", "--workspace", "/story/ws",
+                  "/store/story-result.enc", NULL));
     check("release log: released once, and done",
           encflow(0, NULL, "release", "log", "/story/log", NULL) &&
               said("release ", 1) && said("done ", 1));
