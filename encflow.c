@@ -38373,12 +38373,14 @@ cli_release_keygen(struct cli *c)
  *     the log, under its lock  the nonce is new; the line is on the disk
  * Only then is the answer written: what left is in the log. */
 
-/* A caller may take this long to send a request; a process may live this long,
- * which is as long as the nonce that it was asked with. A release takes some
- * fifty milliseconds of work: all else is waiting for the log, or for a caller
- * who does not take his answer. */
+/* A caller may take this long to send a request, the log's lock this long to
+ * be had, and a process may live this long. A release takes some fifty
+ * milliseconds of work: all else is waiting for the log, or for a caller who
+ * does not take his answer, and who waited longest for the first two still has
+ * twenty seconds for that. */
 #define CLI_RELEASE_READ_MS 10000
-#define CLI_RELEASE_RUN_SEC EF_RELEASE_NONCE_SEC
+#define CLI_RELEASE_LOCK_MS 30000
+#define CLI_RELEASE_RUN_SEC 60
 /* All that a caller hears of any refusal. */
 #define RELEASE_REFUSED "{\"error\":\"refused\"}"
 /* What is looked at of the log at a time: some lines of the longest. */
@@ -38401,8 +38403,9 @@ struct cli_release_keys {
  *   account     line, line_text, step, log
  *
  * The line is filled in as facts become known: instance once the document was
- * verified, nonce once its MAC was. So a refusal says what is known;
- * "appconfig" alone is what the request claims. */
+ * verified, nonce once its MAC was, known once the document or the token spoke
+ * for the appconfig. So a refusal says what is known, and nothing that a
+ * stranger only claims. */
 struct cli_release {
     const struct cli *c;
     struct cli_book b;
@@ -38421,7 +38424,9 @@ struct cli_release {
     ef_json config;
     ef_buf plain, answer;
     ef_release_line line; /* what the log will say */
+    int known;            /* appconfig is the document's, or the token's */
     int log;              /* its file */
+    int64_t patience;     /* ms that its lock is waited for */
 };
 
 /* Free all, wipe what is secret.
@@ -38646,6 +38651,7 @@ cli_release_document(struct cli_release *r, ef_err *err)
         return reject(err, EF_E_AUTH, EF_NOWHERE,
                       "APPCONFIG_MISMATCH: the document is for another "
                       "configuration");
+    r->known = 1;
     if (a->public_key.n != EF_X25519_BYTES)
         return reject(err, EF_E_AUTH, EF_NOWHERE,
                       "KEY_SHAPE: the document's public_key is not 32 bytes");
@@ -38853,18 +38859,20 @@ cli_log_open(int *fd, const char *path, ef_err *err)
     return EF_OK;
 }
 
-/* The lock on it, of this process until its end. Of a thousand that wait each
- * holds it for as long as a line takes; who has waited half a minute gives up,
- * and its caller is refused. Fails: EF_E_IO.
+/* The lock on it, until the descriptor is closed, which is before the answer
+ * is sent. Of a thousand that wait each holds it for as long as a line takes;
+ * who has waited patience milliseconds gives up, and its caller is refused.
+ * With 0 it is asked for once. Fails: EF_E_IO.
  * An open file's lock (F_OFD_SETLK) goes with the descriptor: a process that is
  * killed leaves none. It is asked for every 5 ms rather than waited for, so
  * that the half minute can end.
- * On a file system without locks it fails, and nothing is released. */
+ * On a file system without locks it fails, and nothing is released.
+ * Tests: tests/release.bats ("a log that stays locked"). */
 static ef_status
-cli_log_lock(int fd, ef_err *err)
+cli_log_lock(int fd, int64_t patience, ef_err *err)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    int64_t end = clock_ms() + 30000;
+    int64_t end = clock_ms() + patience;
 
     while (fcntl(fd, F_OFD_SETLK, &lock) != 0) {
         int taken = errno == EAGAIN || errno == EACCES;
@@ -39069,7 +39077,8 @@ cli_log_nonce(const struct cli_release *r, uint64_t end, ef_err *err)
 /* One line behind the tail, at *end; all move on. It is not yet on the disk.
  * A clock that was set back does not turn times around: the line gets its
  * predecessor's. LINE_TOO_LONG keeps the log readable: no line is written that
- * no reader would take.
+ * no reader would take. Anybody can be refused, and so fill the log: refusals
+ * have its first half alone, so that they cannot keep a release out.
  * Pre: the lock. Post: on failure what stands behind *end is not to be relied
  * on: cli_log_append cuts it off.
  * Fails: EF_E_IO; EF_E_LIMIT (LOG_FULL). */
@@ -39077,6 +39086,8 @@ static ef_status
 cli_log_add(int fd, ef_release_log *tail, uint64_t *end, ef_release_line *line,
             int64_t now, ef_err *err)
 {
+    uint64_t most = line->event == EF_REFUSED ? EF_MAX_RELEASE_LOG_BYTES / 2
+                                              : EF_MAX_RELEASE_LOG_BYTES;
     ef_buf text = {0};
     ef_status rc;
 
@@ -39088,11 +39099,12 @@ cli_log_add(int fd, ef_release_log *tail, uint64_t *end, ef_release_line *line,
         rc = reject(err, EF_E_LIMIT, EF_NOWHERE,
                     "LINE_TOO_LONG: a line longer than "
                     "EF_MAX_RELEASE_LINE_BYTES (4096)");
-    if (rc == EF_OK && *end + text.n + 1 > EF_MAX_RELEASE_LOG_BYTES)
+    if (rc == EF_OK && *end + text.n + 1 > most)
         rc = with_hint(err,
                        reject(err, EF_E_LIMIT, EF_NOWHERE,
                               "LOG_FULL: larger than EF_MAX_RELEASE_LOG_BYTES "
-                              "(1073741824)"),
+                              "(1073741824), or than half of it for a "
+                              "refusal"),
                        "put it away, and begin a new one");
     if (rc == EF_OK) {
         ef_sha256(tail->head, text.p, text.n);
@@ -39107,6 +39119,32 @@ cli_log_add(int fd, ef_release_log *tail, uint64_t *end, ef_release_line *line,
     if (rc == EF_OK)
         *end += text.n;
     ef_buf_free(&text);
+    return rc;
+}
+
+/* A new log's name onto the disk, as its first line is: else a crash could
+ * take the file away, and a nonce that was used be good once more. Asked for
+ * with the first line, under the lock, and not where the file is made: who
+ * makes it may not be who writes to it first.
+ * Fails: EF_E_IO, EF_E_MEMORY. Tests: vectors/commands.txt
+ * (release-log-folder). */
+static ef_status
+cli_log_folder(const char *path, ef_err *err)
+{
+    const char *slash = strrchr(path, '/');
+    ef_buf dir = {0};
+    int fd = -1;
+    ef_status rc;
+
+    ef_buf_add(&dir, path, slash != NULL ? (size_t)(slash - path) + 1 : 0);
+    ef_buf_byte(&dir, '.');
+    rc = file_end_name(&dir, err);
+    if (rc == EF_OK)
+        fd = open(buf_cstr(&dir), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (rc == EF_OK && (fd < 0 || fsync(fd) != 0))
+        rc = reject_sys(err, EF_E_IO, "cannot write the release log's folder");
+    file_close(fd);
+    ef_buf_free(&dir);
     return rc;
 }
 
@@ -39131,8 +39169,9 @@ cli_log_append(struct cli_release *r, int nonce, ef_err *err)
     ef_release_line repair = {.event = EF_REPAIRED};
     ef_release_log tail;
     uint64_t end, size, was;
-    ef_status rc = cli_log_lock(r->log, err);
+    ef_status rc = cli_log_lock(r->log, r->patience, err);
 
+    r->patience = 0; /* a refusal's line does not wait for it again */
     if (rc == EF_OK)
         rc = cli_log_tail(r->log, &tail, &end, &size, err);
     if (rc == EF_OK && nonce)
@@ -39150,6 +39189,8 @@ cli_log_append(struct cli_release *r, int nonce, ef_err *err)
         rc = cli_log_add(r->log, &tail, &end, &r->line, r->now, err);
     if (rc == EF_OK && fsync(r->log) != 0)
         rc = reject_sys(err, EF_E_IO, "cannot write the release log");
+    if (rc == EF_OK && was == 0)
+        rc = cli_log_folder(r->c->value[CLI_LOG], err);
     if (rc != EF_OK)
         /* or the next one repairs it. NOLINTNEXTLINE(bugprone-unused-*) */
         if (ftruncate(r->log, (off_t)was) != 0)
@@ -39242,6 +39283,7 @@ cli_release_done(struct cli_release *r, ef_err *err)
     if (!good)
         return reject(err, EF_E_AUTH, EF_NOWHERE,
                       "TOKEN_WRONG: not the token of this nonce");
+    r->known = 1;
     memcpy(r->line.nonce, r->ask.nonce, EF_RELEASE_NONCE_BYTES);
     r->line.event = EF_ENDED;
     ef_buf_str(&r->answer, "{\"done\":true}");
@@ -39303,9 +39345,9 @@ cli_release_reason(ef_buf *out, const struct cli_release *r, const ef_err *err)
  * who is refused; it is told on standard error. Fails: as cli_log_append.
  * A refusal uses up nothing: neither the nonce nor the document. Post:
  * r->answer is the one text that every refusal has, r->line_text the reason's.
- * That a stranger can fill the log with refusals is so: a line of some hundred
- * bytes for each request; EF_MAX_RELEASE_LOG_BYTES ends it, and then releases,
- * too. */
+ * A stranger's refusals, a line of some hundred bytes each, fill half of
+ * EF_MAX_RELEASE_LOG_BYTES; after that they are told on standard error alone,
+ * and releases go on. */
 static ef_status
 cli_release_refuse(struct cli_release *r, const ef_err *why, ef_err *err)
 {
@@ -39314,8 +39356,7 @@ cli_release_refuse(struct cli_release *r, const ef_err *why, ef_err *err)
     cli_release_reason(&r->line_text, r, why);
     r->line =
         (ef_release_line){.event = EF_REFUSED,
-                          .has_appconfig = r->ask.kind == EF_RELEASE_KEYS ||
-                                           r->ask.kind == EF_RELEASE_DONE,
+                          .has_appconfig = r->known,
                           .instance = instance,
                           .reason = buf_slice(&r->line_text)};
     memcpy(r->line.appconfig, r->ask.appconfig, EF_SHA256_BYTES);
@@ -39373,6 +39414,21 @@ cli_release_judge(struct cli_release *r, ef_err *err)
     return cli_release_nonce(r, err);
 }
 
+/* The process ends after a minute, whatever its host had set: a signal that is
+ * ignored or blocked stays so across exec, and the alarm would ring unheard.
+ * Tests: tests/release.bats ("all is over after a minute"). */
+static void
+cli_release_alarm(void)
+{
+    sigset_t ring;
+
+    sigemptyset(&ring);
+    sigaddset(&ring, SIGALRM);
+    (void)signal(SIGALRM, SIG_DFL);
+    (void)sigprocmask(SIG_UNBLOCK, &ring, NULL);
+    (void)alarm(CLI_RELEASE_RUN_SEC);
+}
+
 /* One request, one answer. Without a key, a root or a log nobody is answered
  * anything but a refusal.
  * Standard error is silent about refusals, which are the log's to tell, unless
@@ -39380,20 +39436,26 @@ cli_release_judge(struct cli_release *r, ef_err *err)
  * Why alarm: whatever waits (a disk, a lock, a caller who does not read), the
  * process ends after a minute, and what it had in memory with it.
  * A refusal's exit status is for tests and hosts; callers have the text alone.
- * Secret: r. Fails: 2 usage; 1 the machine; 3, 4, 5 as the reason.
+ * Before the answer the log is closed, and with it its lock is gone: a caller
+ * who does not read holds up nobody else.
+ * Secret: r. Fails: 2 usage; 1 the machine, or a log that could not be written;
+ * 3, 4, 5 as the reason.
  * Limits: CLI_RELEASE_READ_MS, CLI_RELEASE_RUN_SEC. Tests:
  * tests/release.bats, tests/secrets.bats. */
 static int
 cli_release_serve_one(struct cli *c)
 {
-    struct cli_release r = {.c = c, .b = {.lock = -1}, .log = -1};
+    struct cli_release r = {.c = c,
+                            .b = {.lock = -1},
+                            .log = -1,
+                            .patience = CLI_RELEASE_LOCK_MS};
     ef_err err = {0}, logged = {0};
     ef_status rc;
     int called, ready;
 
     if (c->value[CLI_RELEASE_KEY] == NULL || c->value[CLI_LOG] == NULL)
         return cli_usage("--release-key FILE and --log FILE are needed", NULL);
-    (void)alarm(CLI_RELEASE_RUN_SEC);
+    cli_release_alarm();
     cli_quiet = c->value[CLI_VERBOSE] == NULL;
     r.step = "SERVICE";
     rc = cli_release_host(&r, &err);
@@ -39411,13 +39473,15 @@ cli_release_serve_one(struct cli *c)
         ef_buf_str(&r.answer, RELEASE_REFUSED);
     if (ready && rc != EF_OK)
         (void)cli_release_refuse(&r, &err, &logged);
+    file_close(r.log);
+    r.log = -1;
     if (called && cli_release_send(&r, rc != EF_OK, &logged) != EF_OK &&
         rc == EF_OK)
         rc = logged.code;
     cli_release_free(&r);
     if (logged.code != EF_OK) {
         (void)cli_fail(&logged);
-        return rc != EF_OK ? ef_exit_status(rc) : 1;
+        return 1;
     }
     if (rc != EF_OK &&
         (!ready || ef_exit_status(rc) == 1 || c->value[CLI_VERBOSE] != NULL))
@@ -39528,9 +39592,10 @@ cli_log_short(ef_buf *out, const unsigned char *hash, int there)
 }
 
 /* A line for people: when, what, of which configuration, where, why.
- * Pre: the line was parsed: an application's and an instance's name are one
- * line each by their rules. A reason is one line as the service writes it; a
- * row is for reading, and --json for who has to be sure. */
+ * Pre: the line was parsed. All texts are shown by view_plain: a line feed in
+ * one of them could otherwise make up a row that the log does not have.
+ * UNTRUSTED: line's texts. Fuzz: fuzz/fuzz_release_log.c.
+ * Tests: tests/release.bats ("a reason makes up no row"). */
 static void
 cli_log_row(ef_buf *out, const ef_release_line *line)
 {
@@ -39541,17 +39606,17 @@ cli_log_row(ef_buf *out, const ef_release_line *line)
     cli_log_short(out, line->appconfig, line->has_appconfig);
     if (line->event == EF_RELEASED) {
         ef_buf_str(out, "  ");
-        ef_buf_add(out, line->app.p, line->app.n);
+        view_plain(out, line->app);
         ef_buf_str(out, "  workflow ");
         cli_log_short(out, line->workflow, 1);
     }
     if (line->instance.n > 0) {
         ef_buf_str(out, "  on ");
-        ef_buf_add(out, line->instance.p, line->instance.n);
+        view_plain(out, line->instance);
     }
     if (line->reason.n > 0) {
         ef_buf_str(out, "  ");
-        ef_buf_add(out, line->reason.p, line->reason.n);
+        view_plain(out, line->reason);
     }
     if (line->event == EF_REPAIRED)
         buf_printf(out, "  %llu bytes of a line cut off",
@@ -39639,8 +39704,11 @@ cli_log_read(struct cli_log_reader *l, int fd, ef_err *err)
 static ef_status
 cli_log_verify(struct cli_log_reader *l, int fd, ef_err *err)
 {
-    ef_status rc = cli_log_read(l, fd, err);
+    ef_status rc;
 
+    /* before its first line every log's head is zeros */
+    l->head_met = memcmp(l->log.head, l->head, sizeof l->head) == 0;
+    rc = cli_log_read(l, fd, err);
     if (rc == EF_OK && l->has_head && !l->head_met)
         rc = reject(err, EF_E_AUTH, EF_NOWHERE,
                     "the head that was seen before is not in it: lines were "
@@ -39672,6 +39740,8 @@ cli_release_log(struct cli *c)
     if (head != NULL &&
         ef_hex_decode(l.head, sizeof l.head, slice_str(head), NULL) != EF_OK)
         return cli_usage("--head takes a hash of 64 hex digits", NULL);
+    if (file_is_std(c->args[0]))
+        return cli_usage("the log must be a file: it is read twice", NULL);
     rc = file_open(&fd, c->args[0], &err);
     if (rc == EF_OK)
         rc = cli_log_verify(&l, fd, &err);

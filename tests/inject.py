@@ -150,8 +150,8 @@ LEFT_OUT = {
         pthread_cond_destroy pthread_cond_init pthread_cond_signal
         pthread_cond_wait pthread_join pthread_mutex_destroy
         pthread_mutex_init pthread_mutex_lock pthread_mutex_unlock
-        pthread_once pthread_sigmask raise sigaction sigemptyset sigfillset
-        signal sigprocmask unsetenv""",
+        pthread_once pthread_sigmask raise sigaction sigaddset sigemptyset
+        sigfillset signal sigprocmask unsetenv""",
     "failing is an answer that other scenarios have": """closedir
         curl_multi_info_read curl_multi_remove_handle isatty""",
 }
