@@ -38394,6 +38394,15 @@ struct cli_release_keys {
     unsigned char k[EF_SHA256_BYTES];  /* makes nonces and tokens */
 };
 
+/* What the log says of one nonce.
+ * released: credentials went out. done: the run was said to be over. Both are
+ * of one nonce; a refused request leaves no trace here, though its line is in
+ * the log: a nonce is used up by a release alone. */
+struct cli_log_use {
+    int released, done;
+    unsigned char appconfig[EF_SHA256_BYTES]; /* of its release */
+};
+
 /* One request, on its way to an answer. Secret: keys, plain.
  *
  *   caller      in, out, cgi, request, ask
@@ -38427,6 +38436,11 @@ struct cli_release {
     int known;            /* appconfig is the document's, or the token's */
     int log;              /* its file */
     int64_t patience;     /* ms that its lock is waited for */
+    /* what it said of the nonce before the lock was there, up to where; and
+     * the head it had there */
+    struct cli_log_use use;
+    uint64_t seen;
+    unsigned char seen_head[EF_SHA256_BYTES];
 };
 
 /* Free all, wipe what is secret.
@@ -38924,33 +38938,32 @@ cli_log_broken(ef_err *err)
  * Pre: a line has at most 4,096 bytes, so that a window of 64 KiB without a
  * line feed is none of ours. Only the last line is parsed: the whole chain is
  * for `release log` to verify, and would cost more with each release.
+ * size is the file's, or what it was: then this is where the log was once
+ * (cli_log_since).
  * Pre: the lock, or a reader's patience. Fails: EF_E_IO, EF_E_AUTH. */
 static ef_status
-cli_log_tail(int fd, ef_release_log *tail, uint64_t *end, uint64_t *size,
-             ef_err *err)
+cli_log_tail_at(int fd, ef_release_log *tail, uint64_t *end, uint64_t size,
+                ef_err *err)
 {
     unsigned char *w = calloc(1, CLI_LOG_WINDOW);
     ef_release_line line = {.event = EF_REFUSED};
-    struct stat st;
-    size_t n, last, first;
+    size_t n = size < CLI_LOG_WINDOW ? (size_t)size : CLI_LOG_WINDOW;
+    size_t last, first;
     ef_status rc = w == NULL ? reject_memory(err) : EF_OK;
 
     *tail = (ef_release_log){.lines = 0};
-    if (rc == EF_OK && fstat(fd, &st) != 0)
-        rc = reject_sys(err, EF_E_IO, "cannot look at the release log");
-    *end = *size = rc == EF_OK ? (uint64_t)st.st_size : 0;
-    n = *size < CLI_LOG_WINDOW ? (size_t)*size : CLI_LOG_WINDOW;
+    *end = size;
     if (rc == EF_OK)
-        rc = cli_log_window(fd, w, n, *size, err);
+        rc = cli_log_window(fd, w, n, size, err);
     for (last = n; rc == EF_OK && last > 0 && w[last - 1] != '\n';)
         last--;
-    if (rc == EF_OK && last == 0 && n < *size)
+    if (rc == EF_OK && last == 0 && n < size)
         rc = cli_log_broken(err);
     *end -= rc == EF_OK ? n - last : 0;
     if (rc == EF_OK && last > 0) {
         for (first = last - 1; first > 0 && w[first - 1] != '\n';)
             first--;
-        if ((first == 0 && n < *size) ||
+        if ((first == 0 && n < size) ||
             ef_release_line_parse(&line, slice(w + first, last - 1 - first),
                                   NULL) != EF_OK)
             rc = cli_log_broken(err);
@@ -38962,67 +38975,106 @@ cli_log_tail(int fd, ef_release_log *tail, uint64_t *end, uint64_t *size,
     return rc;
 }
 
-/* What the log says of one nonce.
- * released: credentials went out. done: the run was said to be over. Both are
- * of one nonce; a refused request leaves no trace here, though its line is in
- * the log: a nonce is used up by a release alone. */
-struct cli_log_use {
-    int released, done;
-    unsigned char appconfig[EF_SHA256_BYTES]; /* of its release */
-};
-
-/* One line, in a search for a nonce that was made at `made`. *over: no earlier
- * line can speak of it, since times do not go back. Fails: EF_E_AUTH.
- * The first release found, going backwards, ends the search: there is at most
- * one. "done" comes after its release, so it has been seen by then.
- * A line that does not parse stops everything: else a nonce could hide behind
- * it. */
+/* As cli_log_tail_at, of the file as it is now; *size is its size.
+ * Fails: EF_E_IO, EF_E_AUTH. */
 static ef_status
-cli_log_look(struct cli_log_use *use, int *over, ef_slice text,
-             const unsigned char *nonce, int64_t made, ef_err *err)
+cli_log_tail(int fd, ef_release_log *tail, uint64_t *end, uint64_t *size,
+             ef_err *err)
 {
-    ef_release_line line;
-    ef_status rc = ef_release_line_parse(&line, text, NULL);
+    struct stat st;
 
-    if (rc == EF_OK) {
-        int same = (line.event == EF_RELEASED || line.event == EF_ENDED) &&
-                   memcmp(line.nonce, nonce, EF_RELEASE_NONCE_BYTES) == 0;
-
-        if (same && line.event == EF_RELEASED) {
-            use->released = *over = 1;
-            memcpy(use->appconfig, line.appconfig, EF_SHA256_BYTES);
-        }
-        use->done |= same && line.event == EF_ENDED;
-        *over |= line.time < made;
-    }
-    ef_release_line_free(&line);
-    return rc == EF_OK ? EF_OK : cli_log_broken(err);
+    *tail = (ef_release_log){.lines = 0};
+    *end = *size = 0;
+    if (fstat(fd, &st) != 0)
+        return reject_sys(err, EF_E_IO, "cannot look at the release log");
+    *size = (uint64_t)st.st_size;
+    return cli_log_tail_at(fd, tail, end, *size, err);
 }
 
-/* Was the nonce used? Backwards from end, a window at a time, to the first
- * line that is older than the nonce: bounded by what was written since, not by
- * the log. Fails: EF_E_IO, EF_E_AUTH, EF_E_MEMORY.
+/* When a line was written, without parsing it: the service writes each in
+ * canonical JSON, where a quote inside a text has a backslash before it, so
+ * that these eight characters are the member's name and nothing else.
+ * -1 where there is none. */
+static int64_t
+cli_log_time(ef_slice text)
+{
+    static const char name[] = "\"time\":";
+    const unsigned char *at = memmem(text.p, text.n, name, sizeof name - 1);
+    ef_slice rest;
+    size_t n;
+
+    if (at == NULL)
+        return -1;
+    rest = slice_from(text, (size_t)(at - text.p) + sizeof name - 1);
+    for (n = 0; n < rest.n && rest.p[n] >= '0' && rest.p[n] <= '9';)
+        n++;
+    return slice_number(slice(rest.p, n));
+}
+
+/* One line, in a search for a nonce that was made at its first eight bytes.
+ * *over: no earlier line can speak of it, since times do not go back.
+ * Fails: EF_E_AUTH.
+ * Parsed is a line that has the nonce's text, which few have: all others are
+ * asked for their time alone. A line without one, or one with the nonce that
+ * does not parse, stops everything.
+ * The first release found, going backwards, ends the search: there is at most
+ * one. "done" comes after its release, so it has been seen by then. */
+static ef_status
+cli_log_look(struct cli_log_use *use, int *over, ef_slice text,
+             const unsigned char *nonce, ef_slice spelled, ef_err *err)
+{
+    ef_release_line line;
+    int64_t time = cli_log_time(text);
+    int same;
+
+    if (time < 0)
+        return cli_log_broken(err);
+    *over |= time < (int64_t)get_be(nonce, 8);
+    if (memmem(text.p, text.n, spelled.p, spelled.n) == NULL)
+        return EF_OK;
+    if (ef_release_line_parse(&line, text, NULL) != EF_OK) {
+        ef_release_line_free(&line);
+        return cli_log_broken(err);
+    }
+    same = (line.event == EF_RELEASED || line.event == EF_ENDED) &&
+           memcmp(line.nonce, nonce, EF_RELEASE_NONCE_BYTES) == 0;
+    if (same && line.event == EF_RELEASED) {
+        use->released = *over = 1;
+        memcpy(use->appconfig, line.appconfig, EF_SHA256_BYTES);
+    }
+    use->done |= same && line.event == EF_ENDED;
+    ef_release_line_free(&line);
+    return EF_OK;
+}
+
+/* Was the nonce used? Backwards from end, a window at a time, to from or to
+ * the first line that is older than the nonce: bounded by what was written
+ * since, not by the log. What is found is added to *use.
+ * Pre: end and from are ends of lines, or 0.
+ * Fails: EF_E_IO, EF_E_AUTH, EF_E_MEMORY.
  * Whose choice is how far it goes: a nonce's time is under our MAC, so nobody
  * else can make us read far back. It is 300 seconds for a release
  * (ef_release_nonce_check); "done" has no age: as far back as the run is long.
  * A line that stands across the edge of two windows is read with the earlier
  * one: end stops behind the line feed before it. */
 static ef_status
-cli_log_find(struct cli_log_use *use, int fd, uint64_t end,
+cli_log_find(struct cli_log_use *use, int fd, uint64_t end, uint64_t from,
              const unsigned char nonce[EF_RELEASE_NONCE_BYTES], ef_err *err)
 {
     unsigned char *w = malloc(CLI_LOG_WINDOW);
-    int64_t made = (int64_t)get_be(nonce, 8);
+    ef_buf spelled = {0};
     int over = 0;
-    ef_status rc = w == NULL ? reject_memory(err) : EF_OK;
+    ef_status rc;
 
-    *use = (struct cli_log_use){.released = 0};
-    while (rc == EF_OK && end > 0 && !over) {
-        size_t n = end < CLI_LOG_WINDOW ? (size_t)end : CLI_LOG_WINDOW;
+    ef_base64url_encode(&spelled, slice(nonce, EF_RELEASE_NONCE_BYTES));
+    rc = w == NULL ? reject_memory(err) : buf_status(&spelled, err);
+    while (rc == EF_OK && end > from && !over) {
+        size_t n = end - from < CLI_LOG_WINDOW ? (size_t)(end - from)
+                                               : CLI_LOG_WINDOW;
         size_t first = 0, at, stop = n;
 
         rc = cli_log_window(fd, w, n, end, err);
-        if (rc == EF_OK && n < end) /* the first line may be cut off */
+        if (rc == EF_OK && n < end - from) /* the first line may be cut off */
             first = slice_find(slice(w, n), '\n') + 1;
         if (rc == EF_OK && (first >= n || w[n - 1] != '\n'))
             rc = cli_log_broken(err);
@@ -39030,11 +39082,12 @@ cli_log_find(struct cli_log_use *use, int fd, uint64_t end,
             for (at = stop - 1; at > first && w[at - 1] != '\n';)
                 at--;
             rc = cli_log_look(use, &over, slice(w + at, stop - 1 - at), nonce,
-                              made, err);
+                              buf_slice(&spelled), err);
             stop = at;
         }
         end -= n - first;
     }
+    ef_buf_free(&spelled);
     free(w);
     return rc;
 }
@@ -39050,10 +39103,11 @@ cli_log_find(struct cli_log_use *use, int fd, uint64_t end,
  *
  * Pre: r->line.nonce has our MAC or its token: who asks is not a stranger. */
 static ef_status
-cli_log_nonce(const struct cli_release *r, uint64_t end, ef_err *err)
+cli_log_nonce(const struct cli_release *r, uint64_t end, uint64_t from,
+              ef_err *err)
 {
-    struct cli_log_use use;
-    ef_status rc = cli_log_find(&use, r->log, end, r->line.nonce, err);
+    struct cli_log_use use = from > 0 ? r->use : (struct cli_log_use){0};
+    ef_status rc = cli_log_find(&use, r->log, end, from, r->line.nonce, err);
 
     if (rc != EF_OK)
         return rc;
@@ -39072,6 +39126,27 @@ cli_log_nonce(const struct cli_release *r, uint64_t end, ef_err *err)
         return reject(err, EF_E_AUTH, EF_NOWHERE,
                       "DONE_TWICE: this run was said to be over before");
     return EF_OK;
+}
+
+/* Up to where the log need not be searched again: where cli_log_before had
+ * ended, if what stands before that is still what it was, or 0. A line that was
+ * there without the lock may have been taken back since (cli_log_append), and
+ * others be in its place; the last line's hash shows that, which all before
+ * went into. Pre: the lock. Tests: tests/release.bats ("a line that was taken
+ * back"). */
+static uint64_t
+cli_log_since(const struct cli_release *r, uint64_t end)
+{
+    ef_release_log then;
+    uint64_t at = 0;
+
+    return r->seen > 0 && r->seen <= end &&
+                   cli_log_tail_at(r->log, &then, &at, r->seen, NULL) ==
+                       EF_OK &&
+                   at == r->seen &&
+                   memcmp(then.head, r->seen_head, sizeof then.head) == 0
+               ? r->seen
+               : 0;
 }
 
 /* One line behind the tail, at *end; all move on. It is not yet on the disk.
@@ -39175,7 +39250,7 @@ cli_log_append(struct cli_release *r, int nonce, ef_err *err)
     if (rc == EF_OK)
         rc = cli_log_tail(r->log, &tail, &end, &size, err);
     if (rc == EF_OK && nonce)
-        rc = cli_log_nonce(r, end, err);
+        rc = cli_log_nonce(r, end, cli_log_since(r, end), err);
     if (rc != EF_OK)
         return rc;
     was = end;
@@ -39198,19 +39273,26 @@ cli_log_append(struct cli_release *r, int nonce, ef_err *err)
     return rc;
 }
 
-/* The nonce before everything that costs, for the order of reasons alone:
- * without the lock, so that cli_log_append has to ask again.
+/* The nonce before everything that costs, and without the lock: how much was
+ * written since the nonce was made holds up this process alone. cli_log_append
+ * asks again, of what was added meanwhile.
  * Without the lock the last line may be half written by another process:
- * cli_log_tail takes what is whole.
+ * cli_log_tail takes what is whole. Post: r->use, r->seen.
  * Fails: as cli_log_nonce. */
 static ef_status
-cli_log_before(const struct cli_release *r, ef_err *err)
+cli_log_before(struct cli_release *r, ef_err *err)
 {
     ef_release_log tail;
     uint64_t end, size;
     ef_status rc = cli_log_tail(r->log, &tail, &end, &size, err);
 
-    return rc == EF_OK ? cli_log_nonce(r, end, err) : rc;
+    if (rc == EF_OK)
+        rc = cli_log_find(&r->use, r->log, end, 0, r->line.nonce, err);
+    if (rc != EF_OK)
+        return rc;
+    r->seen = end;
+    memcpy(r->seen_head, tail.head, sizeof r->seen_head);
+    return cli_log_nonce(r, end, end, err);
 }
 
 /* --- serving --- */
@@ -39274,6 +39356,7 @@ cli_release_done(struct cli_release *r, ef_err *err)
     struct {
         unsigned char token[EF_SHA256_BYTES];
     } s;
+    ef_status rc;
     int good;
 
     r->step = "LOG";
@@ -39287,7 +39370,8 @@ cli_release_done(struct cli_release *r, ef_err *err)
     memcpy(r->line.nonce, r->ask.nonce, EF_RELEASE_NONCE_BYTES);
     r->line.event = EF_ENDED;
     ef_buf_str(&r->answer, "{\"done\":true}");
-    return cli_log_append(r, 1, err);
+    rc = cli_log_before(r, err);
+    return rc == EF_OK ? cli_log_append(r, 1, err) : rc;
 }
 
 /* A nonce: nothing is kept of it, and nothing logged. Fails: EF_E_IO.

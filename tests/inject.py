@@ -139,7 +139,8 @@ LEFT_OUT = {
         malloc_usable_size
         curl_version_info dirfd environ ferror free getenv getpid getppid
         localeconv rewinddir stderr stdout strerror time umask""",
-    "pure: memory in, memory out": """memchr memcmp memcpy memmove memset
+    "pure: memory in, memory out": """memchr memcmp memcpy memmem memmove
+        memset
         qsort snprintf sprintf strcasecmp strchr strcmp strcspn strlen
         strncat
         strncasecmp strncmp strpbrk strrchr strspn strstr strtod strtok_r
