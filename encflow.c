@@ -38385,6 +38385,10 @@ cli_release_keygen(struct cli *c)
 #define RELEASE_REFUSED "{\"error\":\"refused\"}"
 /* What is looked at of the log at a time: some lines of the longest. */
 #define CLI_LOG_WINDOW ((size_t)64 << 10)
+/* Half of a line at the end of a log is looked at again so often, and after so
+ * many milliseconds each: longer than it takes to write one. */
+#define CLI_LOG_TRIES 10
+#define CLI_LOG_AGAIN_MS 50
 
 /* Two keys of the service's. Secret: both, in ef_secret_alloc memory.
  * k is worked out from sk for each request and not stored: a file with it would
@@ -39583,13 +39587,20 @@ struct cli_log_run {
     size_t app_at, app_n, on_at, on_n;
 };
 
-/* The runs of one workflow. */
+/* The runs of one workflow: at most twice EF_MAX_SHOWN_RUNS while the log is
+ * read, the last EF_MAX_SHOWN_RUNS then, however long the log is. */
 struct cli_log_runs {
     unsigned char workflow[EF_SHA256_BYTES];
-    ef_buf runs;  /* struct cli_log_run, one behind the other */
-    ef_buf texts; /* names of applications and instances */
+    ef_buf runs;   /* struct cli_log_run, one behind the other */
+    ef_buf texts;  /* names of applications and instances */
+    uint64_t left; /* earlier ones, which are not kept */
+    ef_buf ids;    /* their configurations, once each, up to CLI_LOG_IDS */
+    unsigned tries;
     unsigned char head[EF_SHA256_BYTES];
 };
+
+/* Configurations that are told apart; with more, each "done" is looked for. */
+#define CLI_LOG_IDS 64
 
 /* The i-th of them, of its own: a buffer is not aligned. */
 static struct cli_log_run
@@ -39599,6 +39610,43 @@ cli_log_run_at(const struct cli_log_runs *l, size_t i)
 
     memcpy(&run, l->runs.p + i * sizeof run, sizeof run);
     return run;
+}
+
+/* All runs but the last EF_MAX_SHOWN_RUNS are left out, with their texts. */
+static void
+cli_log_trim(struct cli_log_runs *l)
+{
+    size_t n = l->runs.n / sizeof(struct cli_log_run), i, cut;
+    struct cli_log_run run;
+
+    if (n <= EF_MAX_SHOWN_RUNS)
+        return;
+    n -= EF_MAX_SHOWN_RUNS;
+    cut = cli_log_run_at(l, n).app_at;
+    l->left += n;
+    l->runs.n -= n * sizeof run;
+    memmove(l->runs.p, l->runs.p + n * sizeof run, l->runs.n);
+    l->texts.n -= cut;
+    memmove(l->texts.p, l->texts.p + cut, l->texts.n);
+    for (i = 0; i < EF_MAX_SHOWN_RUNS; i++) {
+        run = cli_log_run_at(l, i);
+        run.app_at -= cut;
+        run.on_at -= cut;
+        memcpy(l->runs.p + i * sizeof run, &run, sizeof run);
+    }
+}
+
+/* Is this configuration one of the workflow's, as far as its runs say? With
+ * more than CLI_LOG_IDS it is not known, and said to be. */
+static int
+cli_log_ours(const struct cli_log_runs *l, const unsigned char *appconfig)
+{
+    size_t i;
+
+    for (i = 0; i < l->ids.n; i += EF_SHA256_BYTES)
+        if (memcmp(l->ids.p + i, appconfig, EF_SHA256_BYTES) == 0)
+            return 1;
+    return l->ids.n >= (size_t)CLI_LOG_IDS * EF_SHA256_BYTES;
 }
 
 /* A run begins: its line names this workflow. Memory that ran out shows in
@@ -39617,16 +39665,22 @@ cli_log_begun(struct cli_log_runs *l, const ef_release_line *line)
     ef_buf_add(&l->texts, line->app.p, line->app.n);
     ef_buf_add(&l->texts, line->instance.p, line->instance.n);
     ef_buf_add(&l->runs, &run, sizeof run);
+    if (!cli_log_ours(l, line->appconfig))
+        ef_buf_add(&l->ids, line->appconfig, EF_SHA256_BYTES);
+    if (!l->runs.failed && !l->texts.failed &&
+        l->runs.n / sizeof run >= (size_t)2 * EF_MAX_SHOWN_RUNS)
+        cli_log_trim(l);
 }
 
 /* A run ends: the one that has its nonce, looked for from the latest on, among
- * those of its configuration. Another workflow's is not here. */
+ * those of its configuration. Another workflow's is not here, and not looked
+ * for, so that a busy service's log costs no more than its length. */
 static void
 cli_log_ended(struct cli_log_runs *l, const ef_release_line *line)
 {
     size_t i = l->runs.n / sizeof(struct cli_log_run);
 
-    while (i-- > 0) {
+    while (cli_log_ours(l, line->appconfig) && i-- > 0) {
         struct cli_log_run run = cli_log_run_at(l, i);
 
         if (memcmp(run.appconfig, line->appconfig, sizeof run.appconfig) != 0 ||
@@ -39650,8 +39704,8 @@ cli_log_note(struct cli_log_runs *l, const ef_release_line *line)
 }
 
 /* What goes through a log, line by line.
- * The memory is one window, whatever the log's size; runs alone grows, with the
- * number of runs of one workflow. */
+ * The memory is one window and at most twice EF_MAX_SHOWN_RUNS runs, whatever
+ * the log's size. */
 struct cli_log_reader {
     ef_release_log log;
     ef_buf *out; /* NULL: only verify */
@@ -39660,6 +39714,7 @@ struct cli_log_reader {
     int head_met; /* this head was met */
     unsigned char head[EF_SHA256_BYTES];
     uint64_t stop;             /* lines to read; what was added since is left */
+    unsigned tries;            /* how often half of a line is read again */
     struct cli_log_runs *runs; /* NULL: they are not collected */
 };
 
@@ -39734,8 +39789,24 @@ cli_log_line(struct cli_log_reader *l, ef_slice text, ef_err *err)
     return rc;
 }
 
+/* Is what w begins with half of a line, which is to be read once more? Then fd
+ * is where it begins, some time later. What cannot be read again is what it
+ * is. */
+static int
+cli_log_again(struct cli_log_reader *l, int fd, const unsigned char *w,
+              size_t have)
+{
+    if (have == 0 || have == CLI_LOG_WINDOW || l->tries == 0 ||
+        slice_find(slice(w, have), '\n') < have)
+        return 0;
+    l->tries--;
+    (void)poll(NULL, 0, CLI_LOG_AGAIN_MS);
+    return lseek(fd, -(off_t)have, SEEK_CUR) >= 0;
+}
+
 /* All lines of the open file, from its beginning. Half of a line at the end is
- * what a crash leaves; the service cuts it off when it writes next.
+ * what a crash leaves, which the service cuts off when it writes next, or what
+ * the service is writing now: it is read again l->tries times, every 50 ms.
  * A line of 65,536 bytes without an end is given to the parser, which refuses
  * it by its size. Post: l->log is at the last line that was good. Time: linear
  * in the file.
@@ -39754,6 +39825,11 @@ cli_log_read(struct cli_log_reader *l, int fd, ef_err *err)
         if (got < 0)
             rc = reject_sys(err, EF_E_IO, "cannot read");
         have += got > 0 ? (size_t)got : 0;
+        if (rc == EF_OK && cli_log_again(l, fd, w, have)) {
+            have = 0; /* from its beginning: it may be another line by then */
+            got = 1;
+            continue;
+        }
         for (at = 0; rc == EF_OK && l->log.lines < l->stop; at += n + 1) {
             n = slice_find(slice(w + at, have - at), '\n');
             if (n == have - at)
@@ -39812,7 +39888,7 @@ cli_log_verify(struct cli_log_reader *l, int fd, ef_err *err)
 static int
 cli_release_log(struct cli *c)
 {
-    struct cli_log_reader l = {.stop = UINT64_MAX};
+    struct cli_log_reader l = {.stop = UINT64_MAX, .tries = CLI_LOG_TRIES};
     const char *head = c->value[CLI_HEAD];
     ef_buf out = cli_stdout(c);
     ef_err err = {0};
@@ -39860,14 +39936,18 @@ cli_release_log(struct cli *c)
 static ef_status
 cli_log_collect(struct cli_log_runs *l, const char *path, ef_err *err)
 {
-    struct cli_log_reader reader = {.stop = UINT64_MAX, .runs = l};
+    struct cli_log_reader reader = {
+        .stop = UINT64_MAX, .tries = l->tries, .runs = l};
     int fd = -1;
     ef_status rc = file_open(&fd, path, err);
 
     if (rc == EF_OK)
         rc = with_file(err, cli_log_read(&reader, fd, err), path);
-    if (rc == EF_OK && (l->runs.failed || l->texts.failed))
+    if (rc == EF_OK && (l->runs.failed || l->texts.failed || l->ids.failed))
         rc = reject_memory(err);
+    if (rc == EF_OK)
+        cli_log_trim(l);
+    ef_buf_free(&l->ids);
     memcpy(l->head, reader.log.head, sizeof l->head);
     file_close(fd);
     return rc;
@@ -39886,16 +39966,19 @@ cli_log_runs_text(ef_buf *out, const struct cli_log_runs *l)
     ef_buf_str(out, "\nRuns, by the release log with the head ");
     doc_add_hash(out, l->head);
     ef_buf_str(out, n == 0 ? ":\n  none yet\n" : ":\n");
+    if (l->left > 0)
+        buf_printf(out, "  and %llu earlier ones, which are not shown\n",
+                   (unsigned long long)l->left);
     for (i = 0; i < n; i++) {
         struct cli_log_run run = cli_log_run_at(l, i);
 
         ef_buf_str(out, "  ");
-        ef_buf_add(out, l->texts.p + run.app_at, run.app_n);
+        view_plain(out, slice(l->texts.p + run.app_at, run.app_n));
         ef_time_format(when, run.begun, 0);
         buf_printf(out,
                    run.ended != 0 ? ": ran %s on " : ": running since %s on ",
                    when);
-        ef_buf_add(out, l->texts.p + run.on_at, run.on_n);
+        view_plain(out, slice(l->texts.p + run.on_at, run.on_n));
         ef_time_format(when, run.ended, 0);
         if (run.ended != 0)
             buf_printf(out, ", ended %s", when);
@@ -39903,29 +39986,64 @@ cli_log_runs_text(ef_buf *out, const struct cli_log_runs *l)
     }
 }
 
-/* ,"head":"...","runs":[{"app":...,"begun":...,"ended":...,"instance":...}]
- * "ended" is left out of one that nobody has said to be over. */
+/* , "head": "...", "runs": [{"app": ..., "begun": ..., "ended": ...,
+ * "instance": ...}], spaced as ef_json_print spaces what stands before it.
+ * "ended" is left out of one that nobody has said to be over; "left" counts the
+ * earlier runs that are not among these, where there are some. */
 static void
 cli_log_runs_json(ef_buf *out, const struct cli_log_runs *l)
 {
     size_t i, n = l->runs.n / sizeof(struct cli_log_run);
 
-    ef_buf_str(out, ",\"head\":\"");
+    ef_buf_str(out, ", \"head\": \"");
     doc_add_hash(out, l->head);
-    ef_buf_str(out, "\",\"runs\":[");
+    ef_buf_str(out, "\"");
+    if (l->left > 0)
+        buf_printf(out, ", \"left\": %llu", (unsigned long long)l->left);
+    ef_buf_str(out, ", \"runs\": [");
     for (i = 0; i < n; i++) {
         struct cli_log_run run = cli_log_run_at(l, i);
 
-        ef_buf_str(out, i > 0 ? ",{\"app\":" : "{\"app\":");
+        ef_buf_str(out, i > 0 ? ", {\"app\": " : "{\"app\": ");
         ef_json_quote(out, slice(l->texts.p + run.app_at, run.app_n));
-        buf_printf(out, ",\"begun\":%lld", (long long)run.begun);
+        buf_printf(out, ", \"begun\": %lld", (long long)run.begun);
         if (run.ended != 0)
-            buf_printf(out, ",\"ended\":%lld", (long long)run.ended);
-        ef_buf_str(out, ",\"instance\":");
+            buf_printf(out, ", \"ended\": %lld", (long long)run.ended);
+        ef_buf_str(out, ", \"instance\": ");
         ef_json_quote(out, slice(l->texts.p + run.on_at, run.on_n));
         ef_buf_byte(out, '}');
     }
-    ef_buf_byte(out, ']');
+    ef_buf_str(out, "]");
+}
+
+/* The workflow's document in JSON, one line, with its runs as further members
+ * of the object. The runs are printed as they are, so that the limits of a
+ * parser are not theirs. Fails: EF_E_MEMORY. */
+static ef_status
+cli_show_runs_json(ef_buf *out, const struct cli_book *b, const ef_doc *doc,
+                   const struct cli_log_runs *l, ef_err *err)
+{
+    ef_buf all = {0}, text = {0};
+    ef_json json = {.nodes = NULL};
+    ef_status rc;
+
+    cli_json_doc(&all, b, doc);
+    rc = buf_status(&all, err);
+    if (rc == EF_OK)
+        rc = ef_json_parse(&json, buf_slice(&all), err);
+    if (rc == EF_OK) {
+        ef_json_print(&json, 0, 0, &text);
+        rc = buf_status(&text, err);
+    }
+    if (rc == EF_OK) {
+        ef_buf_add(out, text.p, text.n - 1); /* the brace: more follows */
+        cli_log_runs_json(out, l);
+        ef_buf_str(out, "}\n");
+    }
+    ef_json_free(&json);
+    ef_buf_free(&all);
+    ef_buf_free(&text);
+    return rc;
 }
 
 /* The workflow as `workflow show` has it, with its runs behind it.
@@ -39934,11 +40052,9 @@ cli_log_runs_json(ef_buf *out, const struct cli_log_runs *l)
 static ef_status
 cli_show_runs(const struct cli *c, ef_buf *out, ef_err *err)
 {
-    struct cli_log_runs l = {.head = {0}};
+    struct cli_log_runs l = {.tries = CLI_LOG_TRIES};
     struct cli_book b = {.lock = -1};
     const ef_doc *doc = NULL;
-    ef_buf all = {0};
-    ef_json json = {.nodes = NULL};
     ef_status rc = cli_book_open(c, &b, 0, err);
 
     if (rc == EF_OK)
@@ -39951,19 +40067,8 @@ cli_show_runs(const struct cli *c, ef_buf *out, ef_err *err)
         rc = cli_draw(c, out, EF_VIEW_TEXT, err);
         cli_log_runs_text(out, &l);
     } else if (rc == EF_OK) {
-        cli_json_doc(&all, &b, doc);
-        all.n -= all.n > 0; /* the brace: more members follow */
-        cli_log_runs_json(&all, &l);
-        ef_buf_byte(&all, '}');
-        rc = buf_status(&all, err);
-        if (rc == EF_OK)
-            rc = ef_json_parse(&json, buf_slice(&all), err);
-        if (rc == EF_OK)
-            ef_json_print(&json, 0, 0, out);
-        ef_buf_byte(out, '\n');
+        rc = cli_show_runs_json(out, &b, doc, &l, err);
     }
-    ef_json_free(&json);
-    ef_buf_free(&all);
     ef_buf_free(&l.runs);
     ef_buf_free(&l.texts);
     cli_book_close(&b);

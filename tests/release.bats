@@ -538,10 +538,85 @@ fill() {
 
 @test "a reason makes up no row" {
     printf '{"event":"refused","prev":"%064d","reason":"%s","time":0}\n' 0 \
-        'x\n1970-01-01T00:00:00Z  release   app\u001b[2J' >log
+        'x\n1970-01-01T00:00:00Z  release   app' >log
     "$ENCFLOW" release log log >shown
     [ "$(wc -l <shown)" -eq 2 ]
-    ! grep -q $'\e' shown
+}
+
+@test "a line that was taken back: what is in its place is read" {
+    enclave story "exec:$SERVE" "$ID" --save request >said
+    "$PYTHON" - "$PWD/request" $SERVE <<'PY'
+import fcntl, hashlib, json, struct, subprocess, sys, time
+used = json.loads(open("log").read())
+def line(prev, **more):
+    more.update(prev=hashlib.sha256(prev).hexdigest() if prev else "0" * 64,
+                time=used["time"])
+    return json.dumps(more, sort_keys=True, separators=(",", ":")).encode()
+def refused(prev, n):
+    return line(prev, event="refused", reason="x" * n)
+first = refused(b"", 1)
+again = line(first, **{k: used[k] for k in used if k not in ("prev", "time")})
+second = refused(first, 1 + len(again) - len(refused(first, 1)))
+assert len(second) == len(again)
+log = open("log", "r+b", buffering=0)
+log.truncate(0)
+log.write(first + b"\n" + second + b"\n")
+fcntl.fcntl(log, fcntl.F_OFD_SETLK, struct.pack(
+    "hhqqixxxx", fcntl.F_WRLCK, 0, 0, 0, 0))
+p = subprocess.Popen(sys.argv[2:], stdin=open(sys.argv[1]),
+                     stdout=subprocess.PIPE)
+time.sleep(2)
+assert p.poll() is None
+log.seek(len(first) + 1)
+log.write(again + b"\n" + refused(again, 1) + b"\n")
+log.close()
+assert p.communicate()[0] == b'{"error":"refused"}\n'
+PY
+    why NONCE_USED
+}
+
+@test "half of a line that is being written is waited for" {
+    printf '{"event":"refused","prev":"%064d",' 0 >log
+    (sleep 0.2; printf '"reason":"x","time":0}\n' >>log) &
+    "$ENCFLOW" release log log >shown
+    [ "$(wc -l <shown)" -eq 2 ]
+    wait
+}
+
+@test "workflow show: of very many runs the last" {
+    "$PYTHON" - "$(<flow)" "$ID" 2105 <<'PY'
+import base64, hashlib, json, sys
+prev, at = "0" * 64, 1000
+with open("log", "w") as log:
+    def add(**more):
+        global prev, at
+        more.update(prev=prev, time=at)
+        text = json.dumps(more, sort_keys=True, separators=(",", ":"))
+        prev = hashlib.sha256(text.encode()).hexdigest()
+        log.write(text + "\n")
+        at += 1
+    for n in range(int(sys.argv[3])):
+        nonce = base64.urlsafe_b64encode(n.to_bytes(56, "big"))
+        more = dict(appconfig=sys.argv[2], nonce=nonce.decode().rstrip("="))
+        add(event="release", app="app", instance="i-%d" % n, pcr0="1" * 96,
+            workflow=sys.argv[1], **more)
+        if n != 2000:
+            add(event="done", **more)
+PY
+    "$ENCFLOW" workflow show --log log study >shown
+    [ "$(grep -c '^  app: ran' shown)" -eq 999 ]
+    grep -qF 'app: running since 1970-01-01T01:23:20Z on i-2000' shown
+    grep -qxF '  and 1105 earlier ones, which are not shown' shown
+    "$ENCFLOW" workflow show --json --log log study >one.json
+    [ "$(wc -l <one.json)" -eq 1 ]
+    "$PYTHON" - "$(<flow)" <<'PY'
+import json, sys
+shown = json.load(open("one.json"))
+assert shown["hash"] == sys.argv[1] and shown["left"] == 1105
+runs = shown["runs"]
+assert [r["instance"] for r in runs] == ["i-%d" % n for n in range(1105, 2105)]
+assert [n for n, r in enumerate(runs) if "ended" not in r] == [2000 - 1105]
+PY
 }
 
 @test "a workflow that is over" {
