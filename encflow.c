@@ -38388,16 +38388,22 @@ cli_release_keygen(struct cli *c)
  *     the log, under its lock  the nonce is new; the line is on the disk
  * Only then is the answer written: what left is in the log. */
 
-/* A caller may take this long to send a request; a process may live this long,
- * which is as long as the nonce that it was asked with. A release takes some
- * fifty milliseconds of work: all else is waiting for the log, or for a caller
- * who does not take his answer. */
+/* A caller may take this long to send a request, the log's lock this long to
+ * be had, and a process may live this long. A release takes some fifty
+ * milliseconds of work: all else is waiting for the log, or for a caller who
+ * does not take his answer, and who waited longest for the first two still has
+ * twenty seconds for that. */
 #define CLI_RELEASE_READ_MS 10000
-#define CLI_RELEASE_RUN_SEC EF_RELEASE_NONCE_SEC
+#define CLI_RELEASE_LOCK_MS 30000
+#define CLI_RELEASE_RUN_SEC 60
 /* All that a caller hears of any refusal. */
 #define RELEASE_REFUSED "{\"error\":\"refused\"}"
 /* What is looked at of the log at a time: some lines of the longest. */
 #define CLI_LOG_WINDOW ((size_t)64 << 10)
+/* Half of a line at the end of a log is looked at again so often, and after so
+ * many milliseconds each: longer than it takes to write one. */
+#define CLI_LOG_TRIES 10
+#define CLI_LOG_AGAIN_MS 50
 
 /* Two keys of the service's. Secret: both, in ef_secret_alloc memory.
  * k is worked out from sk for each request and not stored: a file with it would
@@ -38405,6 +38411,15 @@ cli_release_keygen(struct cli *c)
 struct cli_release_keys {
     unsigned char sk[EF_X25519_BYTES]; /* opens credentials */
     unsigned char k[EF_SHA256_BYTES];  /* makes nonces and tokens */
+};
+
+/* What the log says of one nonce.
+ * released: credentials went out. done: the run was said to be over. Both are
+ * of one nonce; a refused request leaves no trace here, though its line is in
+ * the log: a nonce is used up by a release alone. */
+struct cli_log_use {
+    int released, done;
+    unsigned char appconfig[EF_SHA256_BYTES]; /* of its release */
 };
 
 /* One request, on its way to an answer. Secret: keys, plain.
@@ -38416,8 +38431,9 @@ struct cli_release_keys {
  *   account     line, line_text, step, log
  *
  * The line is filled in as facts become known: instance once the document was
- * verified, nonce once its MAC was. So a refusal says what is known;
- * "appconfig" alone is what the request claims. */
+ * verified, nonce once its MAC was, known once the document or the token spoke
+ * for the appconfig. So a refusal says what is known, and nothing that a
+ * stranger only claims. */
 struct cli_release {
     const struct cli *c;
     struct cli_book b;
@@ -38436,7 +38452,14 @@ struct cli_release {
     ef_json config;
     ef_buf plain, answer;
     ef_release_line line; /* what the log will say */
+    int known;            /* appconfig is the document's, or the token's */
     int log;              /* its file */
+    int64_t patience;     /* ms that its lock is waited for */
+    /* what it said of the nonce before the lock was there, up to where; and
+     * the head it had there */
+    struct cli_log_use use;
+    uint64_t seen;
+    unsigned char seen_head[EF_SHA256_BYTES];
 };
 
 /* Free all, wipe what is secret.
@@ -38661,6 +38684,7 @@ cli_release_document(struct cli_release *r, ef_err *err)
         return reject(err, EF_E_AUTH, EF_NOWHERE,
                       "APPCONFIG_MISMATCH: the document is for another "
                       "configuration");
+    r->known = 1;
     if (a->public_key.n != EF_X25519_BYTES)
         return reject(err, EF_E_AUTH, EF_NOWHERE,
                       "KEY_SHAPE: the document's public_key is not 32 bytes");
@@ -38868,18 +38892,20 @@ cli_log_open(int *fd, const char *path, ef_err *err)
     return EF_OK;
 }
 
-/* The lock on it, of this process until its end. Of a thousand that wait each
- * holds it for as long as a line takes; who has waited half a minute gives up,
- * and its caller is refused. Fails: EF_E_IO.
+/* The lock on it, until the descriptor is closed, which is before the answer
+ * is sent. Of a thousand that wait each holds it for as long as a line takes;
+ * who has waited patience milliseconds gives up, and its caller is refused.
+ * With 0 it is asked for once. Fails: EF_E_IO.
  * An open file's lock (F_OFD_SETLK) goes with the descriptor: a process that is
  * killed leaves none. It is asked for every 5 ms rather than waited for, so
  * that the half minute can end.
- * On a file system without locks it fails, and nothing is released. */
+ * On a file system without locks it fails, and nothing is released.
+ * Tests: tests/release.bats ("a log that stays locked"). */
 static ef_status
-cli_log_lock(int fd, ef_err *err)
+cli_log_lock(int fd, int64_t patience, ef_err *err)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    int64_t end = clock_ms() + 30000;
+    int64_t end = clock_ms() + patience;
 
     while (fcntl(fd, F_OFD_SETLK, &lock) != 0) {
         int taken = errno == EAGAIN || errno == EACCES;
@@ -38931,33 +38957,32 @@ cli_log_broken(ef_err *err)
  * Pre: a line has at most 4,096 bytes, so that a window of 64 KiB without a
  * line feed is none of ours. Only the last line is parsed: the whole chain is
  * for `release log` to verify, and would cost more with each release.
+ * size is the file's, or what it was: then this is where the log was once
+ * (cli_log_since).
  * Pre: the lock, or a reader's patience. Fails: EF_E_IO, EF_E_AUTH. */
 static ef_status
-cli_log_tail(int fd, ef_release_log *tail, uint64_t *end, uint64_t *size,
-             ef_err *err)
+cli_log_tail_at(int fd, ef_release_log *tail, uint64_t *end, uint64_t size,
+                ef_err *err)
 {
     unsigned char *w = calloc(1, CLI_LOG_WINDOW);
     ef_release_line line = {.event = EF_REFUSED};
-    struct stat st;
-    size_t n, last, first;
+    size_t n = size < CLI_LOG_WINDOW ? (size_t)size : CLI_LOG_WINDOW;
+    size_t last, first;
     ef_status rc = w == NULL ? reject_memory(err) : EF_OK;
 
     *tail = (ef_release_log){.lines = 0};
-    if (rc == EF_OK && fstat(fd, &st) != 0)
-        rc = reject_sys(err, EF_E_IO, "cannot look at the release log");
-    *end = *size = rc == EF_OK ? (uint64_t)st.st_size : 0;
-    n = *size < CLI_LOG_WINDOW ? (size_t)*size : CLI_LOG_WINDOW;
+    *end = size;
     if (rc == EF_OK)
-        rc = cli_log_window(fd, w, n, *size, err);
+        rc = cli_log_window(fd, w, n, size, err);
     for (last = n; rc == EF_OK && last > 0 && w[last - 1] != '\n';)
         last--;
-    if (rc == EF_OK && last == 0 && n < *size)
+    if (rc == EF_OK && last == 0 && n < size)
         rc = cli_log_broken(err);
     *end -= rc == EF_OK ? n - last : 0;
     if (rc == EF_OK && last > 0) {
         for (first = last - 1; first > 0 && w[first - 1] != '\n';)
             first--;
-        if ((first == 0 && n < *size) ||
+        if ((first == 0 && n < size) ||
             ef_release_line_parse(&line, slice(w + first, last - 1 - first),
                                   NULL) != EF_OK)
             rc = cli_log_broken(err);
@@ -38969,67 +38994,106 @@ cli_log_tail(int fd, ef_release_log *tail, uint64_t *end, uint64_t *size,
     return rc;
 }
 
-/* What the log says of one nonce.
- * released: credentials went out. done: the run was said to be over. Both are
- * of one nonce; a refused request leaves no trace here, though its line is in
- * the log: a nonce is used up by a release alone. */
-struct cli_log_use {
-    int released, done;
-    unsigned char appconfig[EF_SHA256_BYTES]; /* of its release */
-};
-
-/* One line, in a search for a nonce that was made at `made`. *over: no earlier
- * line can speak of it, since times do not go back. Fails: EF_E_AUTH.
- * The first release found, going backwards, ends the search: there is at most
- * one. "done" comes after its release, so it has been seen by then.
- * A line that does not parse stops everything: else a nonce could hide behind
- * it. */
+/* As cli_log_tail_at, of the file as it is now; *size is its size.
+ * Fails: EF_E_IO, EF_E_AUTH. */
 static ef_status
-cli_log_look(struct cli_log_use *use, int *over, ef_slice text,
-             const unsigned char *nonce, int64_t made, ef_err *err)
+cli_log_tail(int fd, ef_release_log *tail, uint64_t *end, uint64_t *size,
+             ef_err *err)
 {
-    ef_release_line line;
-    ef_status rc = ef_release_line_parse(&line, text, NULL);
+    struct stat st;
 
-    if (rc == EF_OK) {
-        int same = (line.event == EF_RELEASED || line.event == EF_ENDED) &&
-                   memcmp(line.nonce, nonce, EF_RELEASE_NONCE_BYTES) == 0;
-
-        if (same && line.event == EF_RELEASED) {
-            use->released = *over = 1;
-            memcpy(use->appconfig, line.appconfig, EF_SHA256_BYTES);
-        }
-        use->done |= same && line.event == EF_ENDED;
-        *over |= line.time < made;
-    }
-    ef_release_line_free(&line);
-    return rc == EF_OK ? EF_OK : cli_log_broken(err);
+    *tail = (ef_release_log){.lines = 0};
+    *end = *size = 0;
+    if (fstat(fd, &st) != 0)
+        return reject_sys(err, EF_E_IO, "cannot look at the release log");
+    *size = (uint64_t)st.st_size;
+    return cli_log_tail_at(fd, tail, end, *size, err);
 }
 
-/* Was the nonce used? Backwards from end, a window at a time, to the first
- * line that is older than the nonce: bounded by what was written since, not by
- * the log. Fails: EF_E_IO, EF_E_AUTH, EF_E_MEMORY.
+/* When a line was written, without parsing it: the service writes each in
+ * canonical JSON, where a quote inside a text has a backslash before it, so
+ * that these eight characters are the member's name and nothing else.
+ * -1 where there is none. */
+static int64_t
+cli_log_time(ef_slice text)
+{
+    static const char name[] = "\"time\":";
+    const unsigned char *at = memmem(text.p, text.n, name, sizeof name - 1);
+    ef_slice rest;
+    size_t n;
+
+    if (at == NULL)
+        return -1;
+    rest = slice_from(text, (size_t)(at - text.p) + sizeof name - 1);
+    for (n = 0; n < rest.n && rest.p[n] >= '0' && rest.p[n] <= '9';)
+        n++;
+    return slice_number(slice(rest.p, n));
+}
+
+/* One line, in a search for a nonce that was made at its first eight bytes.
+ * *over: no earlier line can speak of it, since times do not go back.
+ * Fails: EF_E_AUTH.
+ * Parsed is a line that has the nonce's text, which few have: all others are
+ * asked for their time alone. A line without one, or one with the nonce that
+ * does not parse, stops everything.
+ * The first release found, going backwards, ends the search: there is at most
+ * one. "done" comes after its release, so it has been seen by then. */
+static ef_status
+cli_log_look(struct cli_log_use *use, int *over, ef_slice text,
+             const unsigned char *nonce, ef_slice spelled, ef_err *err)
+{
+    ef_release_line line;
+    int64_t time = cli_log_time(text);
+    int same;
+
+    if (time < 0)
+        return cli_log_broken(err);
+    *over |= time < (int64_t)get_be(nonce, 8);
+    if (memmem(text.p, text.n, spelled.p, spelled.n) == NULL)
+        return EF_OK;
+    if (ef_release_line_parse(&line, text, NULL) != EF_OK) {
+        ef_release_line_free(&line);
+        return cli_log_broken(err);
+    }
+    same = (line.event == EF_RELEASED || line.event == EF_ENDED) &&
+           memcmp(line.nonce, nonce, EF_RELEASE_NONCE_BYTES) == 0;
+    if (same && line.event == EF_RELEASED) {
+        use->released = *over = 1;
+        memcpy(use->appconfig, line.appconfig, EF_SHA256_BYTES);
+    }
+    use->done |= same && line.event == EF_ENDED;
+    ef_release_line_free(&line);
+    return EF_OK;
+}
+
+/* Was the nonce used? Backwards from end, a window at a time, to from or to
+ * the first line that is older than the nonce: bounded by what was written
+ * since, not by the log. What is found is added to *use.
+ * Pre: end and from are ends of lines, or 0.
+ * Fails: EF_E_IO, EF_E_AUTH, EF_E_MEMORY.
  * Whose choice is how far it goes: a nonce's time is under our MAC, so nobody
  * else can make us read far back. It is 300 seconds for a release
  * (ef_release_nonce_check); "done" has no age: as far back as the run is long.
  * A line that stands across the edge of two windows is read with the earlier
  * one: end stops behind the line feed before it. */
 static ef_status
-cli_log_find(struct cli_log_use *use, int fd, uint64_t end,
+cli_log_find(struct cli_log_use *use, int fd, uint64_t end, uint64_t from,
              const unsigned char nonce[EF_RELEASE_NONCE_BYTES], ef_err *err)
 {
     unsigned char *w = malloc(CLI_LOG_WINDOW);
-    int64_t made = (int64_t)get_be(nonce, 8);
+    ef_buf spelled = {0};
     int over = 0;
-    ef_status rc = w == NULL ? reject_memory(err) : EF_OK;
+    ef_status rc;
 
-    *use = (struct cli_log_use){.released = 0};
-    while (rc == EF_OK && end > 0 && !over) {
-        size_t n = end < CLI_LOG_WINDOW ? (size_t)end : CLI_LOG_WINDOW;
+    ef_base64url_encode(&spelled, slice(nonce, EF_RELEASE_NONCE_BYTES));
+    rc = w == NULL ? reject_memory(err) : buf_status(&spelled, err);
+    while (rc == EF_OK && end > from && !over) {
+        size_t n = end - from < CLI_LOG_WINDOW ? (size_t)(end - from)
+                                               : CLI_LOG_WINDOW;
         size_t first = 0, at, stop = n;
 
         rc = cli_log_window(fd, w, n, end, err);
-        if (rc == EF_OK && n < end) /* the first line may be cut off */
+        if (rc == EF_OK && n < end - from) /* the first line may be cut off */
             first = slice_find(slice(w, n), '\n') + 1;
         if (rc == EF_OK && (first >= n || w[n - 1] != '\n'))
             rc = cli_log_broken(err);
@@ -39037,11 +39101,12 @@ cli_log_find(struct cli_log_use *use, int fd, uint64_t end,
             for (at = stop - 1; at > first && w[at - 1] != '\n';)
                 at--;
             rc = cli_log_look(use, &over, slice(w + at, stop - 1 - at), nonce,
-                              made, err);
+                              buf_slice(&spelled), err);
             stop = at;
         }
         end -= n - first;
     }
+    ef_buf_free(&spelled);
     free(w);
     return rc;
 }
@@ -39057,10 +39122,11 @@ cli_log_find(struct cli_log_use *use, int fd, uint64_t end,
  *
  * Pre: r->line.nonce has our MAC or its token: who asks is not a stranger. */
 static ef_status
-cli_log_nonce(const struct cli_release *r, uint64_t end, ef_err *err)
+cli_log_nonce(const struct cli_release *r, uint64_t end, uint64_t from,
+              ef_err *err)
 {
-    struct cli_log_use use;
-    ef_status rc = cli_log_find(&use, r->log, end, r->line.nonce, err);
+    struct cli_log_use use = from > 0 ? r->use : (struct cli_log_use){0};
+    ef_status rc = cli_log_find(&use, r->log, end, from, r->line.nonce, err);
 
     if (rc != EF_OK)
         return rc;
@@ -39081,10 +39147,32 @@ cli_log_nonce(const struct cli_release *r, uint64_t end, ef_err *err)
     return EF_OK;
 }
 
+/* Up to where the log need not be searched again: where cli_log_before had
+ * ended, if what stands before that is still what it was, or 0. A line that was
+ * there without the lock may have been taken back since (cli_log_append), and
+ * others be in its place; the last line's hash shows that, which all before
+ * went into. Pre: the lock. Tests: tests/release.bats ("a line that was taken
+ * back"). */
+static uint64_t
+cli_log_since(const struct cli_release *r, uint64_t end)
+{
+    ef_release_log then;
+    uint64_t at = 0;
+
+    return r->seen > 0 && r->seen <= end &&
+                   cli_log_tail_at(r->log, &then, &at, r->seen, NULL) ==
+                       EF_OK &&
+                   at == r->seen &&
+                   memcmp(then.head, r->seen_head, sizeof then.head) == 0
+               ? r->seen
+               : 0;
+}
+
 /* One line behind the tail, at *end; all move on. It is not yet on the disk.
  * A clock that was set back does not turn times around: the line gets its
  * predecessor's. LINE_TOO_LONG keeps the log readable: no line is written that
- * no reader would take.
+ * no reader would take. Anybody can be refused, and so fill the log: refusals
+ * have its first half alone, so that they cannot keep a release out.
  * Pre: the lock. Post: on failure what stands behind *end is not to be relied
  * on: cli_log_append cuts it off.
  * Fails: EF_E_IO; EF_E_LIMIT (LOG_FULL). */
@@ -39092,6 +39180,8 @@ static ef_status
 cli_log_add(int fd, ef_release_log *tail, uint64_t *end, ef_release_line *line,
             int64_t now, ef_err *err)
 {
+    uint64_t most = line->event == EF_REFUSED ? EF_MAX_RELEASE_LOG_BYTES / 2
+                                              : EF_MAX_RELEASE_LOG_BYTES;
     ef_buf text = {0};
     ef_status rc;
 
@@ -39103,11 +39193,12 @@ cli_log_add(int fd, ef_release_log *tail, uint64_t *end, ef_release_line *line,
         rc = reject(err, EF_E_LIMIT, EF_NOWHERE,
                     "LINE_TOO_LONG: a line longer than "
                     "EF_MAX_RELEASE_LINE_BYTES (4096)");
-    if (rc == EF_OK && *end + text.n + 1 > EF_MAX_RELEASE_LOG_BYTES)
+    if (rc == EF_OK && *end + text.n + 1 > most)
         rc = with_hint(err,
                        reject(err, EF_E_LIMIT, EF_NOWHERE,
                               "LOG_FULL: larger than EF_MAX_RELEASE_LOG_BYTES "
-                              "(1073741824)"),
+                              "(1073741824), or than half of it for a "
+                              "refusal"),
                        "put it away, and begin a new one");
     if (rc == EF_OK) {
         ef_sha256(tail->head, text.p, text.n);
@@ -39122,6 +39213,32 @@ cli_log_add(int fd, ef_release_log *tail, uint64_t *end, ef_release_line *line,
     if (rc == EF_OK)
         *end += text.n;
     ef_buf_free(&text);
+    return rc;
+}
+
+/* A new log's name onto the disk, as its first line is: else a crash could
+ * take the file away, and a nonce that was used be good once more. Asked for
+ * with the first line, under the lock, and not where the file is made: who
+ * makes it may not be who writes to it first.
+ * Fails: EF_E_IO, EF_E_MEMORY. Tests: vectors/commands.txt
+ * (release-log-folder). */
+static ef_status
+cli_log_folder(const char *path, ef_err *err)
+{
+    const char *slash = strrchr(path, '/');
+    ef_buf dir = {0};
+    int fd = -1;
+    ef_status rc;
+
+    ef_buf_add(&dir, path, slash != NULL ? (size_t)(slash - path) + 1 : 0);
+    ef_buf_byte(&dir, '.');
+    rc = file_end_name(&dir, err);
+    if (rc == EF_OK)
+        fd = open(buf_cstr(&dir), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (rc == EF_OK && (fd < 0 || fsync(fd) != 0))
+        rc = reject_sys(err, EF_E_IO, "cannot write the release log's folder");
+    file_close(fd);
+    ef_buf_free(&dir);
     return rc;
 }
 
@@ -39146,12 +39263,13 @@ cli_log_append(struct cli_release *r, int nonce, ef_err *err)
     ef_release_line repair = {.event = EF_REPAIRED};
     ef_release_log tail;
     uint64_t end, size, was;
-    ef_status rc = cli_log_lock(r->log, err);
+    ef_status rc = cli_log_lock(r->log, r->patience, err);
 
+    r->patience = 0; /* a refusal's line does not wait for it again */
     if (rc == EF_OK)
         rc = cli_log_tail(r->log, &tail, &end, &size, err);
     if (rc == EF_OK && nonce)
-        rc = cli_log_nonce(r, end, err);
+        rc = cli_log_nonce(r, end, cli_log_since(r, end), err);
     if (rc != EF_OK)
         return rc;
     was = end;
@@ -39165,6 +39283,8 @@ cli_log_append(struct cli_release *r, int nonce, ef_err *err)
         rc = cli_log_add(r->log, &tail, &end, &r->line, r->now, err);
     if (rc == EF_OK && fsync(r->log) != 0)
         rc = reject_sys(err, EF_E_IO, "cannot write the release log");
+    if (rc == EF_OK && was == 0)
+        rc = cli_log_folder(r->c->value[CLI_LOG], err);
     if (rc != EF_OK)
         /* or the next one repairs it. NOLINTNEXTLINE(bugprone-unused-*) */
         if (ftruncate(r->log, (off_t)was) != 0)
@@ -39172,19 +39292,26 @@ cli_log_append(struct cli_release *r, int nonce, ef_err *err)
     return rc;
 }
 
-/* The nonce before everything that costs, for the order of reasons alone:
- * without the lock, so that cli_log_append has to ask again.
+/* The nonce before everything that costs, and without the lock: how much was
+ * written since the nonce was made holds up this process alone. cli_log_append
+ * asks again, of what was added meanwhile.
  * Without the lock the last line may be half written by another process:
- * cli_log_tail takes what is whole.
+ * cli_log_tail takes what is whole. Post: r->use, r->seen.
  * Fails: as cli_log_nonce. */
 static ef_status
-cli_log_before(const struct cli_release *r, ef_err *err)
+cli_log_before(struct cli_release *r, ef_err *err)
 {
     ef_release_log tail;
     uint64_t end, size;
     ef_status rc = cli_log_tail(r->log, &tail, &end, &size, err);
 
-    return rc == EF_OK ? cli_log_nonce(r, end, err) : rc;
+    if (rc == EF_OK)
+        rc = cli_log_find(&r->use, r->log, end, 0, r->line.nonce, err);
+    if (rc != EF_OK)
+        return rc;
+    r->seen = end;
+    memcpy(r->seen_head, tail.head, sizeof r->seen_head);
+    return cli_log_nonce(r, end, end, err);
 }
 
 /* --- serving --- */
@@ -39248,6 +39375,7 @@ cli_release_done(struct cli_release *r, ef_err *err)
     struct {
         unsigned char token[EF_SHA256_BYTES];
     } s;
+    ef_status rc;
     int good;
 
     r->step = "LOG";
@@ -39257,10 +39385,12 @@ cli_release_done(struct cli_release *r, ef_err *err)
     if (!good)
         return reject(err, EF_E_AUTH, EF_NOWHERE,
                       "TOKEN_WRONG: not the token of this nonce");
+    r->known = 1;
     memcpy(r->line.nonce, r->ask.nonce, EF_RELEASE_NONCE_BYTES);
     r->line.event = EF_ENDED;
     ef_buf_str(&r->answer, "{\"done\":true}");
-    return cli_log_append(r, 1, err);
+    rc = cli_log_before(r, err);
+    return rc == EF_OK ? cli_log_append(r, 1, err) : rc;
 }
 
 /* A nonce: nothing is kept of it, and nothing logged. Fails: EF_E_IO.
@@ -39318,9 +39448,9 @@ cli_release_reason(ef_buf *out, const struct cli_release *r, const ef_err *err)
  * who is refused; it is told on standard error. Fails: as cli_log_append.
  * A refusal uses up nothing: neither the nonce nor the document. Post:
  * r->answer is the one text that every refusal has, r->line_text the reason's.
- * That a stranger can fill the log with refusals is so: a line of some hundred
- * bytes for each request; EF_MAX_RELEASE_LOG_BYTES ends it, and then releases,
- * too. */
+ * A stranger's refusals, a line of some hundred bytes each, fill half of
+ * EF_MAX_RELEASE_LOG_BYTES; after that they are told on standard error alone,
+ * and releases go on. */
 static ef_status
 cli_release_refuse(struct cli_release *r, const ef_err *why, ef_err *err)
 {
@@ -39329,8 +39459,7 @@ cli_release_refuse(struct cli_release *r, const ef_err *why, ef_err *err)
     cli_release_reason(&r->line_text, r, why);
     r->line =
         (ef_release_line){.event = EF_REFUSED,
-                          .has_appconfig = r->ask.kind == EF_RELEASE_KEYS ||
-                                           r->ask.kind == EF_RELEASE_DONE,
+                          .has_appconfig = r->known,
                           .instance = instance,
                           .reason = buf_slice(&r->line_text)};
     memcpy(r->line.appconfig, r->ask.appconfig, EF_SHA256_BYTES);
@@ -39388,6 +39517,21 @@ cli_release_judge(struct cli_release *r, ef_err *err)
     return cli_release_nonce(r, err);
 }
 
+/* The process ends after a minute, whatever its host had set: a signal that is
+ * ignored or blocked stays so across exec, and the alarm would ring unheard.
+ * Tests: tests/release.bats ("all is over after a minute"). */
+static void
+cli_release_alarm(void)
+{
+    sigset_t ring;
+
+    sigemptyset(&ring);
+    sigaddset(&ring, SIGALRM);
+    (void)signal(SIGALRM, SIG_DFL);
+    (void)sigprocmask(SIG_UNBLOCK, &ring, NULL);
+    (void)alarm(CLI_RELEASE_RUN_SEC);
+}
+
 /* One request, one answer. Without a key, a root or a log nobody is answered
  * anything but a refusal.
  * Standard error is silent about refusals, which are the log's to tell, unless
@@ -39395,20 +39539,26 @@ cli_release_judge(struct cli_release *r, ef_err *err)
  * Why alarm: whatever waits (a disk, a lock, a caller who does not read), the
  * process ends after a minute, and what it had in memory with it.
  * A refusal's exit status is for tests and hosts; callers have the text alone.
- * Secret: r. Fails: 2 usage; 1 the machine; 3, 4, 5 as the reason.
+ * Before the answer the log is closed, and with it its lock is gone: a caller
+ * who does not read holds up nobody else.
+ * Secret: r. Fails: 2 usage; 1 the machine, or a log that could not be written;
+ * 3, 4, 5 as the reason.
  * Limits: CLI_RELEASE_READ_MS, CLI_RELEASE_RUN_SEC. Tests:
  * tests/release.bats, tests/secrets.bats. */
 static int
 cli_release_serve_one(struct cli *c)
 {
-    struct cli_release r = {.c = c, .b = {.lock = -1}, .log = -1};
+    struct cli_release r = {.c = c,
+                            .b = {.lock = -1},
+                            .log = -1,
+                            .patience = CLI_RELEASE_LOCK_MS};
     ef_err err = {0}, logged = {0};
     ef_status rc;
     int called, ready;
 
     if (c->value[CLI_RELEASE_KEY] == NULL || c->value[CLI_LOG] == NULL)
         return cli_usage("--release-key FILE and --log FILE are needed", NULL);
-    (void)alarm(CLI_RELEASE_RUN_SEC);
+    cli_release_alarm();
     cli_quiet = c->value[CLI_VERBOSE] == NULL;
     r.step = "SERVICE";
     rc = cli_release_host(&r, &err);
@@ -39426,13 +39576,15 @@ cli_release_serve_one(struct cli *c)
         ef_buf_str(&r.answer, RELEASE_REFUSED);
     if (ready && rc != EF_OK)
         (void)cli_release_refuse(&r, &err, &logged);
+    file_close(r.log);
+    r.log = -1;
     if (called && cli_release_send(&r, rc != EF_OK, &logged) != EF_OK &&
         rc == EF_OK)
         rc = logged.code;
     cli_release_free(&r);
     if (logged.code != EF_OK) {
         (void)cli_fail(&logged);
-        return rc != EF_OK ? ef_exit_status(rc) : 1;
+        return 1;
     }
     if (rc != EF_OK &&
         (!ready || ef_exit_status(rc) == 1 || c->value[CLI_VERBOSE] != NULL))
@@ -39450,13 +39602,20 @@ struct cli_log_run {
     size_t app_at, app_n, on_at, on_n;
 };
 
-/* The runs of one workflow. */
+/* The runs of one workflow: at most twice EF_MAX_SHOWN_RUNS while the log is
+ * read, the last EF_MAX_SHOWN_RUNS then, however long the log is. */
 struct cli_log_runs {
     unsigned char workflow[EF_SHA256_BYTES];
-    ef_buf runs;  /* struct cli_log_run, one behind the other */
-    ef_buf texts; /* names of applications and instances */
+    ef_buf runs;   /* struct cli_log_run, one behind the other */
+    ef_buf texts;  /* names of applications and instances */
+    uint64_t left; /* earlier ones, which are not kept */
+    ef_buf ids;    /* their configurations, once each, up to CLI_LOG_IDS */
+    unsigned tries;
     unsigned char head[EF_SHA256_BYTES];
 };
+
+/* Configurations that are told apart; with more, each "done" is looked for. */
+#define CLI_LOG_IDS 64
 
 /* The i-th of them, of its own: a buffer is not aligned. */
 static struct cli_log_run
@@ -39466,6 +39625,43 @@ cli_log_run_at(const struct cli_log_runs *l, size_t i)
 
     memcpy(&run, l->runs.p + i * sizeof run, sizeof run);
     return run;
+}
+
+/* All runs but the last EF_MAX_SHOWN_RUNS are left out, with their texts. */
+static void
+cli_log_trim(struct cli_log_runs *l)
+{
+    size_t n = l->runs.n / sizeof(struct cli_log_run), i, cut;
+    struct cli_log_run run;
+
+    if (n <= EF_MAX_SHOWN_RUNS)
+        return;
+    n -= EF_MAX_SHOWN_RUNS;
+    cut = cli_log_run_at(l, n).app_at;
+    l->left += n;
+    l->runs.n -= n * sizeof run;
+    memmove(l->runs.p, l->runs.p + n * sizeof run, l->runs.n);
+    l->texts.n -= cut;
+    memmove(l->texts.p, l->texts.p + cut, l->texts.n);
+    for (i = 0; i < EF_MAX_SHOWN_RUNS; i++) {
+        run = cli_log_run_at(l, i);
+        run.app_at -= cut;
+        run.on_at -= cut;
+        memcpy(l->runs.p + i * sizeof run, &run, sizeof run);
+    }
+}
+
+/* Is this configuration one of the workflow's, as far as its runs say? With
+ * more than CLI_LOG_IDS it is not known, and said to be. */
+static int
+cli_log_ours(const struct cli_log_runs *l, const unsigned char *appconfig)
+{
+    size_t i;
+
+    for (i = 0; i < l->ids.n; i += EF_SHA256_BYTES)
+        if (memcmp(l->ids.p + i, appconfig, EF_SHA256_BYTES) == 0)
+            return 1;
+    return l->ids.n >= (size_t)CLI_LOG_IDS * EF_SHA256_BYTES;
 }
 
 /* A run begins: its line names this workflow. Memory that ran out shows in
@@ -39484,16 +39680,22 @@ cli_log_begun(struct cli_log_runs *l, const ef_release_line *line)
     ef_buf_add(&l->texts, line->app.p, line->app.n);
     ef_buf_add(&l->texts, line->instance.p, line->instance.n);
     ef_buf_add(&l->runs, &run, sizeof run);
+    if (!cli_log_ours(l, line->appconfig))
+        ef_buf_add(&l->ids, line->appconfig, EF_SHA256_BYTES);
+    if (!l->runs.failed && !l->texts.failed &&
+        l->runs.n / sizeof run >= (size_t)2 * EF_MAX_SHOWN_RUNS)
+        cli_log_trim(l);
 }
 
 /* A run ends: the one that has its nonce, looked for from the latest on, among
- * those of its configuration. Another workflow's is not here. */
+ * those of its configuration. Another workflow's is not here, and not looked
+ * for, so that a busy service's log costs no more than its length. */
 static void
 cli_log_ended(struct cli_log_runs *l, const ef_release_line *line)
 {
     size_t i = l->runs.n / sizeof(struct cli_log_run);
 
-    while (i-- > 0) {
+    while (cli_log_ours(l, line->appconfig) && i-- > 0) {
         struct cli_log_run run = cli_log_run_at(l, i);
 
         if (memcmp(run.appconfig, line->appconfig, sizeof run.appconfig) != 0 ||
@@ -39517,8 +39719,8 @@ cli_log_note(struct cli_log_runs *l, const ef_release_line *line)
 }
 
 /* What goes through a log, line by line.
- * The memory is one window, whatever the log's size; runs alone grows, with the
- * number of runs of one workflow. */
+ * The memory is one window and at most twice EF_MAX_SHOWN_RUNS runs, whatever
+ * the log's size. */
 struct cli_log_reader {
     ef_release_log log;
     ef_buf *out; /* NULL: only verify */
@@ -39527,6 +39729,7 @@ struct cli_log_reader {
     int head_met; /* this head was met */
     unsigned char head[EF_SHA256_BYTES];
     uint64_t stop;             /* lines to read; what was added since is left */
+    unsigned tries;            /* how often half of a line is read again */
     struct cli_log_runs *runs; /* NULL: they are not collected */
 };
 
@@ -39543,9 +39746,10 @@ cli_log_short(ef_buf *out, const unsigned char *hash, int there)
 }
 
 /* A line for people: when, what, of which configuration, where, why.
- * Pre: the line was parsed: an application's and an instance's name are one
- * line each by their rules. A reason is one line as the service writes it; a
- * row is for reading, and --json for who has to be sure. */
+ * Pre: the line was parsed. All texts are shown by view_plain: a line feed in
+ * one of them could otherwise make up a row that the log does not have.
+ * UNTRUSTED: line's texts. Fuzz: fuzz/fuzz_release_log.c.
+ * Tests: tests/release.bats ("a reason makes up no row"). */
 static void
 cli_log_row(ef_buf *out, const ef_release_line *line)
 {
@@ -39556,17 +39760,17 @@ cli_log_row(ef_buf *out, const ef_release_line *line)
     cli_log_short(out, line->appconfig, line->has_appconfig);
     if (line->event == EF_RELEASED) {
         ef_buf_str(out, "  ");
-        ef_buf_add(out, line->app.p, line->app.n);
+        view_plain(out, line->app);
         ef_buf_str(out, "  workflow ");
         cli_log_short(out, line->workflow, 1);
     }
     if (line->instance.n > 0) {
         ef_buf_str(out, "  on ");
-        ef_buf_add(out, line->instance.p, line->instance.n);
+        view_plain(out, line->instance);
     }
     if (line->reason.n > 0) {
         ef_buf_str(out, "  ");
-        ef_buf_add(out, line->reason.p, line->reason.n);
+        view_plain(out, line->reason);
     }
     if (line->event == EF_REPAIRED)
         buf_printf(out, "  %llu bytes of a line cut off",
@@ -39600,8 +39804,24 @@ cli_log_line(struct cli_log_reader *l, ef_slice text, ef_err *err)
     return rc;
 }
 
+/* Is what w begins with half of a line, which is to be read once more? Then fd
+ * is where it begins, some time later. What cannot be read again is what it
+ * is. */
+static int
+cli_log_again(struct cli_log_reader *l, int fd, const unsigned char *w,
+              size_t have)
+{
+    if (have == 0 || have == CLI_LOG_WINDOW || l->tries == 0 ||
+        slice_find(slice(w, have), '\n') < have)
+        return 0;
+    l->tries--;
+    (void)poll(NULL, 0, CLI_LOG_AGAIN_MS);
+    return lseek(fd, -(off_t)have, SEEK_CUR) >= 0;
+}
+
 /* All lines of the open file, from its beginning. Half of a line at the end is
- * what a crash leaves; the service cuts it off when it writes next.
+ * what a crash leaves, which the service cuts off when it writes next, or what
+ * the service is writing now: it is read again l->tries times, every 50 ms.
  * A line of 65,536 bytes without an end is given to the parser, which refuses
  * it by its size. Post: l->log is at the last line that was good. Time: linear
  * in the file.
@@ -39620,6 +39840,11 @@ cli_log_read(struct cli_log_reader *l, int fd, ef_err *err)
         if (got < 0)
             rc = reject_sys(err, EF_E_IO, "cannot read");
         have += got > 0 ? (size_t)got : 0;
+        if (rc == EF_OK && cli_log_again(l, fd, w, have)) {
+            have = 0; /* from its beginning: it may be another line by then */
+            got = 1;
+            continue;
+        }
         for (at = 0; rc == EF_OK && l->log.lines < l->stop; at += n + 1) {
             n = slice_find(slice(w + at, have - at), '\n');
             if (n == have - at)
@@ -39654,8 +39879,11 @@ cli_log_read(struct cli_log_reader *l, int fd, ef_err *err)
 static ef_status
 cli_log_verify(struct cli_log_reader *l, int fd, ef_err *err)
 {
-    ef_status rc = cli_log_read(l, fd, err);
+    ef_status rc;
 
+    /* before its first line every log's head is zeros */
+    l->head_met = memcmp(l->log.head, l->head, sizeof l->head) == 0;
+    rc = cli_log_read(l, fd, err);
     if (rc == EF_OK && l->has_head && !l->head_met)
         rc = reject(err, EF_E_AUTH, EF_NOWHERE,
                     "the head that was seen before is not in it: lines were "
@@ -39675,7 +39903,7 @@ cli_log_verify(struct cli_log_reader *l, int fd, ef_err *err)
 static int
 cli_release_log(struct cli *c)
 {
-    struct cli_log_reader l = {.stop = UINT64_MAX};
+    struct cli_log_reader l = {.stop = UINT64_MAX, .tries = CLI_LOG_TRIES};
     const char *head = c->value[CLI_HEAD];
     ef_buf out = cli_stdout(c);
     ef_err err = {0};
@@ -39687,6 +39915,8 @@ cli_release_log(struct cli *c)
     if (head != NULL &&
         ef_hex_decode(l.head, sizeof l.head, slice_str(head), NULL) != EF_OK)
         return cli_usage("--head takes a hash of 64 hex digits", NULL);
+    if (file_is_std(c->args[0]))
+        return cli_usage("the log must be a file: it is read twice", NULL);
     rc = file_open(&fd, c->args[0], &err);
     if (rc == EF_OK)
         rc = cli_log_verify(&l, fd, &err);
@@ -39721,14 +39951,18 @@ cli_release_log(struct cli *c)
 static ef_status
 cli_log_collect(struct cli_log_runs *l, const char *path, ef_err *err)
 {
-    struct cli_log_reader reader = {.stop = UINT64_MAX, .runs = l};
+    struct cli_log_reader reader = {
+        .stop = UINT64_MAX, .tries = l->tries, .runs = l};
     int fd = -1;
     ef_status rc = file_open(&fd, path, err);
 
     if (rc == EF_OK)
         rc = with_file(err, cli_log_read(&reader, fd, err), path);
-    if (rc == EF_OK && (l->runs.failed || l->texts.failed))
+    if (rc == EF_OK && (l->runs.failed || l->texts.failed || l->ids.failed))
         rc = reject_memory(err);
+    if (rc == EF_OK)
+        cli_log_trim(l);
+    ef_buf_free(&l->ids);
     memcpy(l->head, reader.log.head, sizeof l->head);
     file_close(fd);
     return rc;
@@ -39747,16 +39981,19 @@ cli_log_runs_text(ef_buf *out, const struct cli_log_runs *l)
     ef_buf_str(out, "\nRuns, by the release log with the head ");
     doc_add_hash(out, l->head);
     ef_buf_str(out, n == 0 ? ":\n  none yet\n" : ":\n");
+    if (l->left > 0)
+        buf_printf(out, "  and %llu earlier ones, which are not shown\n",
+                   (unsigned long long)l->left);
     for (i = 0; i < n; i++) {
         struct cli_log_run run = cli_log_run_at(l, i);
 
         ef_buf_str(out, "  ");
-        ef_buf_add(out, l->texts.p + run.app_at, run.app_n);
+        view_plain(out, slice(l->texts.p + run.app_at, run.app_n));
         ef_time_format(when, run.begun, 0);
         buf_printf(out,
                    run.ended != 0 ? ": ran %s on " : ": running since %s on ",
                    when);
-        ef_buf_add(out, l->texts.p + run.on_at, run.on_n);
+        view_plain(out, slice(l->texts.p + run.on_at, run.on_n));
         ef_time_format(when, run.ended, 0);
         if (run.ended != 0)
             buf_printf(out, ", ended %s", when);
@@ -39764,29 +40001,64 @@ cli_log_runs_text(ef_buf *out, const struct cli_log_runs *l)
     }
 }
 
-/* ,"head":"...","runs":[{"app":...,"begun":...,"ended":...,"instance":...}]
- * "ended" is left out of one that nobody has said to be over. */
+/* , "head": "...", "runs": [{"app": ..., "begun": ..., "ended": ...,
+ * "instance": ...}], spaced as ef_json_print spaces what stands before it.
+ * "ended" is left out of one that nobody has said to be over; "left" counts the
+ * earlier runs that are not among these, where there are some. */
 static void
 cli_log_runs_json(ef_buf *out, const struct cli_log_runs *l)
 {
     size_t i, n = l->runs.n / sizeof(struct cli_log_run);
 
-    ef_buf_str(out, ",\"head\":\"");
+    ef_buf_str(out, ", \"head\": \"");
     doc_add_hash(out, l->head);
-    ef_buf_str(out, "\",\"runs\":[");
+    ef_buf_str(out, "\"");
+    if (l->left > 0)
+        buf_printf(out, ", \"left\": %llu", (unsigned long long)l->left);
+    ef_buf_str(out, ", \"runs\": [");
     for (i = 0; i < n; i++) {
         struct cli_log_run run = cli_log_run_at(l, i);
 
-        ef_buf_str(out, i > 0 ? ",{\"app\":" : "{\"app\":");
+        ef_buf_str(out, i > 0 ? ", {\"app\": " : "{\"app\": ");
         ef_json_quote(out, slice(l->texts.p + run.app_at, run.app_n));
-        buf_printf(out, ",\"begun\":%lld", (long long)run.begun);
+        buf_printf(out, ", \"begun\": %lld", (long long)run.begun);
         if (run.ended != 0)
-            buf_printf(out, ",\"ended\":%lld", (long long)run.ended);
-        ef_buf_str(out, ",\"instance\":");
+            buf_printf(out, ", \"ended\": %lld", (long long)run.ended);
+        ef_buf_str(out, ", \"instance\": ");
         ef_json_quote(out, slice(l->texts.p + run.on_at, run.on_n));
         ef_buf_byte(out, '}');
     }
-    ef_buf_byte(out, ']');
+    ef_buf_str(out, "]");
+}
+
+/* The workflow's document in JSON, one line, with its runs as further members
+ * of the object. The runs are printed as they are, so that the limits of a
+ * parser are not theirs. Fails: EF_E_MEMORY. */
+static ef_status
+cli_show_runs_json(ef_buf *out, const struct cli_book *b, const ef_doc *doc,
+                   const struct cli_log_runs *l, ef_err *err)
+{
+    ef_buf all = {0}, text = {0};
+    ef_json json = {.nodes = NULL};
+    ef_status rc;
+
+    cli_json_doc(&all, b, doc);
+    rc = buf_status(&all, err);
+    if (rc == EF_OK)
+        rc = ef_json_parse(&json, buf_slice(&all), err);
+    if (rc == EF_OK) {
+        ef_json_print(&json, 0, 0, &text);
+        rc = buf_status(&text, err);
+    }
+    if (rc == EF_OK) {
+        ef_buf_add(out, text.p, text.n - 1); /* the brace: more follows */
+        cli_log_runs_json(out, l);
+        ef_buf_str(out, "}\n");
+    }
+    ef_json_free(&json);
+    ef_buf_free(&all);
+    ef_buf_free(&text);
+    return rc;
 }
 
 /* The workflow as `workflow show` has it, with its runs behind it.
@@ -39795,11 +40067,9 @@ cli_log_runs_json(ef_buf *out, const struct cli_log_runs *l)
 static ef_status
 cli_show_runs(const struct cli *c, ef_buf *out, ef_err *err)
 {
-    struct cli_log_runs l = {.head = {0}};
+    struct cli_log_runs l = {.tries = CLI_LOG_TRIES};
     struct cli_book b = {.lock = -1};
     const ef_doc *doc = NULL;
-    ef_buf all = {0};
-    ef_json json = {.nodes = NULL};
     ef_status rc = cli_book_open(c, &b, 0, err);
 
     if (rc == EF_OK)
@@ -39812,19 +40082,8 @@ cli_show_runs(const struct cli *c, ef_buf *out, ef_err *err)
         rc = cli_draw(c, out, EF_VIEW_TEXT, err);
         cli_log_runs_text(out, &l);
     } else if (rc == EF_OK) {
-        cli_json_doc(&all, &b, doc);
-        all.n -= all.n > 0; /* the brace: more members follow */
-        cli_log_runs_json(&all, &l);
-        ef_buf_byte(&all, '}');
-        rc = buf_status(&all, err);
-        if (rc == EF_OK)
-            rc = ef_json_parse(&json, buf_slice(&all), err);
-        if (rc == EF_OK)
-            ef_json_print(&json, 0, 0, out);
-        ef_buf_byte(out, '\n');
+        rc = cli_show_runs_json(out, &b, doc, &l, err);
     }
-    ef_json_free(&json);
-    ef_buf_free(&all);
     ef_buf_free(&l.runs);
     ef_buf_free(&l.texts);
     cli_book_close(&b);

@@ -142,11 +142,12 @@
 #define EF_MAX_KMS_PLAINTEXT_BYTES 4096
 #define EF_MAX_CMS_BYTES 6144
 /* Release: a request, its answer, a line of the log and the whole of it; how
- * long a nonce may be used, in seconds. */
+ * long a nonce may be used, in seconds; runs of it that are shown. */
 #define EF_MAX_RELEASE_REQUEST_BYTES (UINT32_C(64) << 10)
 #define EF_MAX_RELEASE_ANSWER_BYTES (UINT32_C(8) << 20)
 #define EF_MAX_RELEASE_LINE_BYTES 4096
 #define EF_MAX_RELEASE_LOG_BYTES (UINT64_C(1) << 30)
+#define EF_MAX_SHOWN_RUNS 1000
 #define EF_RELEASE_NONCE_SEC 300
 
 /* ----------------------------------------------------------------------- *

@@ -174,7 +174,8 @@ ending(ef_slice all, int fd, const unsigned char *head, size_t stop)
         return;
     FUZZ_ASSERT(rc == EF_OK && end == stop && size == all.n);
     FUZZ_ASSERT(memcmp(tail.head, head, 32) == 0);
-    FUZZ_ASSERT(cli_log_find(&use, fd, end, zeros, NULL) == EF_OK);
+    use = (struct cli_log_use){.released = 0};
+    FUZZ_ASSERT(cli_log_find(&use, fd, end, 0, zeros, NULL) == EF_OK);
     while (stop > 0) {
         size_t at = stop - 1;
         ef_release_line line;
@@ -185,7 +186,9 @@ ending(ef_slice all, int fd, const unsigned char *head, size_t stop)
                                   NULL) == EF_OK &&
             line.event == EF_RELEASED && (int64_t)get_be(line.nonce, 8) >= 0 &&
             (int64_t)get_be(line.nonce, 8) <= line.time) {
-            FUZZ_ASSERT(cli_log_find(&use, fd, end, line.nonce, NULL) == EF_OK);
+            use = (struct cli_log_use){.released = 0};
+            FUZZ_ASSERT(cli_log_find(&use, fd, end, 0, line.nonce, NULL) ==
+                        EF_OK);
             FUZZ_ASSERT(use.released);
         }
         ef_release_line_free(&line);

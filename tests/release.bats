@@ -428,6 +428,197 @@ PY
     grep -q '^{"credentials":' answer
 }
 
+# hold: another process has the log's lock, until its standard input ends
+hold() {
+    "$PYTHON" - <<'PY' &
+import fcntl, struct, time
+with open("log", "a+") as f:
+    fcntl.fcntl(f, fcntl.F_OFD_SETLK, struct.pack(
+        "hhqqixxxx", fcntl.F_WRLCK, 0, 0, 0, 0))
+    open("held", "w").close()
+    time.sleep(120)
+PY
+    HOSTS+=("$!")
+    appears held
+}
+
+@test "a log that stays locked: it is waited for once, and the status is 1" {
+    local begun
+    enclave story "exec:$SERVE" "$ID" --save request --only-save
+    hold
+    begun=$SECONDS
+    run -1 --separate-stderr $SERVE <request
+    [ $((SECONDS - begun)) -lt 40 ]
+    [ "$output" = '{"error":"refused"}' ]
+    [[ $stderr == *"cannot lock the release log"* ]]
+}
+
+@test "a caller who does not read holds up nobody" {
+    # the answer, with a long document in it, is more than a pipe of one page
+    enclave story "exec:$SERVE" "$ID" --save request --only-save
+    "$PYTHON" - "$PWD/request" $SERVE <<'PY'
+import fcntl, os, subprocess, sys, time
+r, w = os.pipe()
+fcntl.fcntl(w, fcntl.F_SETPIPE_SZ, 4096)
+p = subprocess.Popen(sys.argv[2:], stdin=open(sys.argv[1]), stdout=w)
+os.close(w)
+for _ in range(200):
+    if os.path.exists("log") and b'"release"' in open("log", "rb").read():
+        break
+    time.sleep(0.05)
+time.sleep(0.3)
+assert p.poll() is None, "it has not stopped in the middle of its answer"
+begun = time.monotonic()
+other = subprocess.run(sys.argv[2:], input=b"x\n", capture_output=True,
+                       timeout=20)
+assert other.returncode == 4, other
+assert time.monotonic() - begun < 5
+answer = b""
+while piece := os.read(r, 65536):
+    answer += piece
+assert answer.startswith(b'{"credentials":') and p.wait() == 0
+PY
+}
+
+@test "all is over after a minute, also where SIGALRM is ignored and blocked" {
+    mkfifo key
+    "$PYTHON" - "$ENCFLOW" <<'PY'
+import signal, subprocess, sys, time
+def before():
+    signal.signal(signal.SIGALRM, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
+begun = time.monotonic()
+p = subprocess.Popen([sys.argv[1], "release", "serve-one", "--release-key",
+                      "key", "--log", "log"], stdin=subprocess.DEVNULL,
+                     preexec_fn=before)
+time.sleep(0.5)
+bit = 1 << signal.SIGALRM - 1
+for line in open("/proc/%d/status" % p.pid):
+    if line.startswith(("SigBlk:", "SigIgn:")):
+        assert not int(line.split()[1], 16) & bit, line
+assert p.wait(timeout=70) == -signal.SIGALRM
+assert 58 < time.monotonic() - begun < 65
+PY
+}
+
+# fill BYTES: a log of that size whose last line is whole
+fill() {
+    truncate -s "$1" log
+    printf '\n{"event":"refused","prev":"%064d","reason":"x","time":0}\n' 0 >>log
+}
+
+@test "refusals fill half of the log, and releases go on" {
+    fill 536870800
+    run -1 --separate-stderr $SERVE <<<x
+    [[ $stderr == *LOG_FULL* ]]
+    local size
+    size=$(stat -c %s log)
+    # the lines that the nonce is looked for among must be younger than it
+    enclave story "exec:$SERVE" "$ID" >said
+    head -n 1 said | grep -qF :download
+    [ "$(stat -c %s log)" -gt "$size" ]
+    tail -n 1 log | grep -qF '"event":"release"'
+}
+
+@test "a refusal says nothing that a stranger only claims" {
+    local appconfig
+    enclave story "exec:$SERVE" "$ID" --save request --only-save
+    sed "s/$ID/$(<flow)/" request >other
+    run -3 $SERVE <other
+    why APPCONFIG_MISMATCH
+    ! tail -n 1 log | grep -qF '"appconfig"'
+    run -3 $SERVE <<<"{\"appconfig\":\"$ID\",\"nonce\":\"$(printf 'A%.0s' \
+        {1..75})\",\"request\":\"done\",\"token\":\"$(printf 'A%.0s' \
+        {1..43})\",\"version\":1}"
+    why TOKEN_WRONG
+    ! tail -n 1 log | grep -qF '"appconfig"'
+    no PCR_MISMATCH --pcr "0=$(printf '1%.0s' {1..96})"
+    tail -n 1 log | grep -qF "\"appconfig\":\"$ID\""
+}
+
+@test "a reason makes up no row" {
+    printf '{"event":"refused","prev":"%064d","reason":"%s","time":0}\n' 0 \
+        'x\n1970-01-01T00:00:00Z  release   app' >log
+    "$ENCFLOW" release log log >shown
+    [ "$(wc -l <shown)" -eq 2 ]
+}
+
+@test "a line that was taken back: what is in its place is read" {
+    enclave story "exec:$SERVE" "$ID" --save request >said
+    "$PYTHON" - "$PWD/request" $SERVE <<'PY'
+import fcntl, hashlib, json, struct, subprocess, sys, time
+used = json.loads(open("log").read())
+def line(prev, **more):
+    more.update(prev=hashlib.sha256(prev).hexdigest() if prev else "0" * 64,
+                time=used["time"])
+    return json.dumps(more, sort_keys=True, separators=(",", ":")).encode()
+def refused(prev, n):
+    return line(prev, event="refused", reason="x" * n)
+first = refused(b"", 1)
+again = line(first, **{k: used[k] for k in used if k not in ("prev", "time")})
+second = refused(first, 1 + len(again) - len(refused(first, 1)))
+assert len(second) == len(again)
+log = open("log", "r+b", buffering=0)
+log.truncate(0)
+log.write(first + b"\n" + second + b"\n")
+fcntl.fcntl(log, fcntl.F_OFD_SETLK, struct.pack(
+    "hhqqixxxx", fcntl.F_WRLCK, 0, 0, 0, 0))
+p = subprocess.Popen(sys.argv[2:], stdin=open(sys.argv[1]),
+                     stdout=subprocess.PIPE)
+time.sleep(2)
+assert p.poll() is None
+log.seek(len(first) + 1)
+log.write(again + b"\n" + refused(again, 1) + b"\n")
+log.close()
+assert p.communicate()[0] == b'{"error":"refused"}\n'
+PY
+    why NONCE_USED
+}
+
+@test "half of a line that is being written is waited for" {
+    printf '{"event":"refused","prev":"%064d",' 0 >log
+    (sleep 0.2; printf '"reason":"x","time":0}\n' >>log) &
+    "$ENCFLOW" release log log >shown
+    [ "$(wc -l <shown)" -eq 2 ]
+    wait
+}
+
+@test "workflow show: of very many runs the last" {
+    "$PYTHON" - "$(<flow)" "$ID" 2105 <<'PY'
+import base64, hashlib, json, sys
+prev, at = "0" * 64, 1000
+with open("log", "w") as log:
+    def add(**more):
+        global prev, at
+        more.update(prev=prev, time=at)
+        text = json.dumps(more, sort_keys=True, separators=(",", ":"))
+        prev = hashlib.sha256(text.encode()).hexdigest()
+        log.write(text + "\n")
+        at += 1
+    for n in range(int(sys.argv[3])):
+        nonce = base64.urlsafe_b64encode(n.to_bytes(56, "big"))
+        more = dict(appconfig=sys.argv[2], nonce=nonce.decode().rstrip("="))
+        add(event="release", app="app", instance="i-%d" % n, pcr0="1" * 96,
+            workflow=sys.argv[1], **more)
+        if n != 2000:
+            add(event="done", **more)
+PY
+    "$ENCFLOW" workflow show --log log study >shown
+    [ "$(grep -c '^  app: ran' shown)" -eq 999 ]
+    grep -qF 'app: running since 1970-01-01T01:23:20Z on i-2000' shown
+    grep -qxF '  and 1105 earlier ones, which are not shown' shown
+    "$ENCFLOW" workflow show --json --log log study >one.json
+    [ "$(wc -l <one.json)" -eq 1 ]
+    "$PYTHON" - "$(<flow)" <<'PY'
+import json, sys
+shown = json.load(open("one.json"))
+assert shown["hash"] == sys.argv[1] and shown["left"] == 1105
+runs = shown["runs"]
+assert [r["instance"] for r in runs] == ["i-%d" % n for n in range(1105, 2105)]
+assert [n for n, r in enumerate(runs) if "ended" not in r] == [2000 - 1105]
+PY
+}
+
 @test "a workflow that is over" {
     local p flow end=$(($(date +%s) + 6))
     export ENCFLOW_ID=$PWD/dana.pem
