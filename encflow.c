@@ -14895,96 +14895,152 @@ aws_load(struct aws_profile *p, const struct aws_choice *choice,
  * be such a service. Neither is trusted with anything: what goes and what
  * comes is sealed or signed where it matters. */
 
-/* The failure of a socket's call, by errno. EINTR is one
- * of a signal that ends the command (svc_again); EAGAIN is a time limit's end.
- * EINPROGRESS is what connect gives when SO_SNDTIMEO ends it. "In time" is what
- * the options say: --connect-timeout, --stall.
- * Tests: tests/enclave.bats ("a service that hangs, at once or byte by byte, or
- * is not there"). */
+/* Of a question and its answer, all of it, where no --max-time is given; of the
+ * word that a run is over, in any case; and how often a release is asked for
+ * where the network fails. */
+#define SVC_ASK_MS 120000
+#define SVC_DONE_MS 10000
+#define SVC_TRIES 3
+
+/* Wait until fd is ready for events, for sec seconds at most, and not beyond
+ * the command's deadline. A signal that ends the command is seen within 100 ms;
+ * another one, or a stop and its SIGCONT, changes nothing. Without a descriptor
+ * (-1) it is a pause, which ends as a failure of EF_E_NETWORK.
+ * Fails: EF_E_IO for a signal, EF_E_NETWORK. Tests: tests/enclave.bats ("a
+ * service that hangs, at once or byte by byte, or is not there", "a signal, a
+ * stop, and a service that is slow with the last word"). */
 static ef_status
-svc_failed(const struct store_opts *o, const char *what, ef_err *err)
+svc_wait(int fd, short events, long sec, const char *what,
+         const struct store_opts *o, ef_err *err)
 {
-    if (o->stop != NULL && *o->stop)
-        return reject(err, EF_E_IO, EF_NOWHERE, "stopped by a signal");
-    if (errno == EAGAIN || errno == EINPROGRESS)
-        return reject(err, EF_E_NETWORK, EF_NOWHERE,
-                      "the service does not answer in time");
-    return reject_sys(err, EF_E_NETWORK, what);
+    struct pollfd p = {fd, events, 0};
+    int64_t until = clock_ms() + (int64_t)sec * 1000, left;
+    int n;
+
+    if (o->deadline != 0 && o->deadline < until)
+        until = o->deadline;
+    for (;;) {
+        if (o->stop != NULL && *o->stop)
+            return reject(err, EF_E_IO, EF_NOWHERE, "stopped by a signal");
+        left = until - clock_ms();
+        if (left <= 0)
+            return reject(err, EF_E_NETWORK, EF_NOWHERE,
+                          "the service does not answer in time");
+        n = poll(&p, 1, left < 100 ? (int)left : 100);
+        if (n > 0)
+            return EF_OK;
+        if (n < 0 && errno != EINTR)
+            return reject_sys(err, EF_E_NETWORK, what);
+    }
 }
 
-/* A connected socket whose calls end after the command's own time limits.
+/* How the connection that was under way has ended, by the socket's own error.
+ * Post: errno is that error where it failed. */
+static int
+svc_connected(int fd)
+{
+    int error = 0;
+    socklen_t size = sizeof error;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
+        return 0;
+    errno = error;
+    return error == 0;
+}
+
+/* A connected socket that never blocks: svc_wait is where time passes.
  * Who is at the other end is not asked: no key of the service's is known here,
  * and none is needed. It cannot open what it relays, and what it makes up does
  * not verify.
+ * A local service whose queue is full gives EAGAIN, and is asked again after
+ * 100 ms, until --connect-timeout: there is nothing to poll for. Of AF_VSOCK it
+ * is EINPROGRESS, and then the socket's error.
  * Pre: to is http_proxy_parse's for unix: or vsock:.
- * Post:    *fd is -1, or the caller's to close. Fails: EF_E_NETWORK. */
+ * Post:    *fd is -1, or the caller's to close. Fails: EF_E_NETWORK, EF_E_IO.
+ */
 static ef_status
 svc_connect(int *fd, const struct http_proxy *to, const struct store_opts *o,
             ef_err *err)
 {
-    struct timeval wait = {o->connect_sec, 0}, stall = {o->stall_sec, 0};
+    static const char what[] = "cannot connect";
+    int64_t end = clock_ms() + (int64_t)o->connect_sec * 1000;
+    ef_status rc;
 
-    *fd = socket(to->to.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (*fd < 0 ||
-        setsockopt(*fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait) != 0 ||
-        setsockopt(*fd, SOL_SOCKET, SO_RCVTIMEO, &stall, sizeof stall) != 0 ||
-        connect(*fd, &to->to.any, to->to_n) != 0)
-        return svc_failed(o, "cannot connect", err);
-    return EF_OK;
-}
-
-/* Was a call interrupted by no signal that ends the command? A socket with a
- * time limit is, by a stop and a continue, too, whatever SA_RESTART says
- * (signal(7)). */
-static int
-svc_again(const struct store_opts *o)
-{
-    return errno == EINTR && (o->stop == NULL || !*o->stop);
-}
-
-/* All of the request and its line feed. MSG_NOSIGNAL: a service that hangs up
- * is a failure, not SIGPIPE.
- * A service that reads slowly is given up when one call waits for longer than
- * --connect-timeout. */
-static ef_status
-svc_send(int fd, ef_slice text, const struct store_opts *o, ef_err *err)
-{
-    ssize_t n;
-
-    while (text.n > 0) {
-        n = send(fd, text.p, text.n, MSG_NOSIGNAL);
-        if (n < 0 && svc_again(o))
-            continue;
-        if (n < 0)
-            return svc_failed(o, "cannot send", err);
-        text = slice_from(text, (size_t)n);
+    *fd = socket(to->to.any.sa_family,
+                 SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (*fd < 0)
+        return reject_sys(err, EF_E_NETWORK, what);
+    while (connect(*fd, &to->to.any, to->to_n) != 0) {
+        if (errno == EINPROGRESS) {
+            rc = svc_wait(*fd, POLLOUT, o->connect_sec, what, o, err);
+            if (rc == EF_OK && !svc_connected(*fd))
+                rc = reject_sys(err, EF_E_NETWORK, what);
+            return rc;
+        }
+        if (errno != EAGAIN && errno != EINTR)
+            return reject_sys(err, EF_E_NETWORK, what);
+        (void)poll(NULL, 0, 100);
+        /* the queue is full: has the time come, or a signal? */
+        rc = svc_wait(-1, 0, 0, what, o, err);
+        if (rc == EF_E_IO || clock_ms() >= end ||
+            (o->deadline != 0 && clock_ms() >= o->deadline))
+            return rc;
     }
     return EF_OK;
 }
 
+/* All of the request and its line feed. MSG_NOSIGNAL: a service that hangs up
+ * is a failure, not SIGPIPE. MSG_DONTWAIT: whatever socket it is.
+ * A service that reads slowly is given up when nothing could be sent for
+ * --connect-timeout, or at the deadline. */
+static ef_status
+svc_send(int fd, ef_slice text, const struct store_opts *o, ef_err *err)
+{
+    static const char what[] = "cannot send";
+    ssize_t n;
+    ef_status rc = EF_OK;
+
+    while (rc == EF_OK && text.n > 0) {
+        rc = svc_wait(fd, POLLOUT, o->connect_sec, what, o, err);
+        if (rc != EF_OK)
+            break;
+        n = send(fd, text.p, text.n, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n >= 0)
+            text = slice_from(text, (size_t)n);
+        else if (errno != EAGAIN && errno != EINTR)
+            rc = reject_sys(err, EF_E_NETWORK, what);
+    }
+    return rc;
+}
+
 /* UNTRUSTED: one line, or what comes before the end. It may trickle, but not
- * for longer than the command's deadline.
+ * for longer than the deadline.
  * What comes behind the line feed in the same piece is kept, and refused by the
  * JSON's reader as text after the value: an answer is one line.
  * Post: after a failure answer has what came, which nobody reads. The 8 MiB are
  * asked for before a piece is added.
  * Without the deadline a service that sends a byte a minute could hold an
  * enclave for ever: --stall counts from the last byte (tests/enclave.bats,
- * "slow").
+ * "slow"). cli_enclave_release sees to it that there is one.
  * Limits:  EF_MAX_RELEASE_ANSWER_BYTES.
  * Fuzz: fuzz/fuzz_enclave.c. */
 static ef_status
 svc_receive(ef_buf *answer, int fd, const struct store_opts *o, ef_err *err)
 {
+    static const char what[] = "cannot receive";
     unsigned char piece[16384];
     ssize_t n;
+    ef_status rc;
 
     for (;;) {
-        n = recv(fd, piece, sizeof piece, 0);
-        if (n < 0 && svc_again(o))
+        rc = svc_wait(fd, POLLIN, o->stall_sec, what, o, err);
+        if (rc != EF_OK)
+            return rc;
+        n = recv(fd, piece, sizeof piece, MSG_DONTWAIT);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
             continue;
         if (n < 0)
-            return svc_failed(o, "cannot receive", err);
+            return reject_sys(err, EF_E_NETWORK, what);
         if (n == 0)
             return buf_status(answer, err);
         if ((size_t)n > EF_MAX_RELEASE_ANSWER_BYTES - answer->n)
@@ -14994,9 +15050,6 @@ svc_receive(ef_buf *answer, int fd, const struct store_opts *o, ef_err *err)
         ef_buf_add(answer, piece, (size_t)n);
         if (piece[n - 1] == '\n')
             return buf_status(answer, err);
-        if (o->deadline != 0 && clock_ms() >= o->deadline)
-            return reject(err, EF_E_NETWORK, EF_NOWHERE,
-                          "the service does not answer in time");
     }
 }
 
@@ -15034,8 +15087,9 @@ svc_source(void *ctx, uint64_t at, unsigned char *buf, size_t n, ef_err *err)
 
 /* The request as a POST. No redirect is followed. A refusal (403) is an answer
  * as well; which one, its text tells.
- * A release that went out twice is answered once: its nonce was used by the
- * first (NONCE_USED), and the run ends with a refusal that the log explains.
+ * It goes out once: a release that went out twice would be answered once, since
+ * its nonce was used by the first (NONCE_USED). Who asks tries again with
+ * another nonce (cli_enclave_release).
  * Post: answer is what a status of success came with; of others nothing is
  * kept. */
 static ef_status
@@ -15054,6 +15108,7 @@ svc_ask_http(ef_buf *answer, const char *url, ef_slice request,
     ef_status rc;
 
     o.progress = NULL;
+    o.attempts = 1;
     rc = store_run(&job, 1, 1, &o);
     (void)store_first_error(&job, 1, rc, err);
     if (rc == EF_OK && job.answer.failed)
@@ -15067,10 +15122,44 @@ svc_ask_http(ef_buf *answer, const char *url, ef_slice request,
             err,
             reject(err, EF_E_POLICY, EF_NOWHERE, "the release service refused"),
             "why is in its log: encflow release log FILE");
+    else if (rc == EF_E_NETWORK && o.deadline != 0 && clock_ms() >= o.deadline)
+        rc = reject(err, EF_E_NETWORK, EF_NOWHERE,
+                    "the service does not answer in time");
     else if (err != NULL)
         err->hint = NULL; /* about objects and presigned URLs */
     ef_buf_free(&job.answer);
     return rc == EF_OK ? buf_status(answer, err) : rc;
+}
+
+/* Where a service is, by the URL's form; to->to_n is 0 where it is by HTTP.
+ * Asked before an enclave is bound, and again with each question. One message
+ * for whatever is no such URL; plain http has its own.
+ * Fails: EF_E_USAGE, EF_E_POLICY. Tests: vectors/commands.txt
+ * (enclave-service-url). */
+static ef_status
+svc_address(struct http_proxy *to, const char *url, int schemes, ef_err *err)
+{
+    ef_slice s = slice_str(url);
+    ef_scheme scheme = EF_SCHEME_FILE;
+    ef_status rc;
+
+    *to = (struct http_proxy){.url = NULL};
+    if (slice_has_prefix(s, "vsock://") || slice_has_prefix(s, "unix://"))
+        rc = http_proxy_parse(to, url, NULL);
+    else {
+        rc = ef_location_check(&scheme, s, NULL);
+        if (rc == EF_OK && scheme == EF_SCHEME_FILE)
+            rc = EF_E_USAGE;
+        if (rc == EF_OK)
+            return with_where(err, store_check_scheme(scheme, schemes, err), s);
+    }
+    return rc == EF_OK
+               ? rc
+               : with_where(err,
+                            reject(err, EF_E_USAGE, EF_NOWHERE,
+                                   "not a release service: https://HOST/PATH, "
+                                   "unix://PATH or vsock://CID:PORT"),
+                            s);
 }
 
 /* Ask the service at url; its answer is appended, without white space at its
@@ -15093,27 +15182,13 @@ static ef_status
 svc_ask(ef_buf *answer, const char *url, ef_slice request,
         const struct store_opts *o, ef_err *err)
 {
-    ef_slice s = slice_str(url);
     struct http_proxy to;
-    ef_scheme scheme;
-    ef_status rc;
+    ef_status rc = svc_address(&to, url, o->schemes, err);
 
     answer->n = 0;
-    if (slice_has_prefix(s, "vsock://") || slice_has_prefix(s, "unix://")) {
-        rc = http_proxy_parse(&to, url, err);
-        if (rc == EF_OK)
-            rc = svc_ask_raw(answer, &to, request, o, err);
-    } else {
-        rc = ef_location_check(&scheme, s, err);
-        if (rc == EF_OK && scheme == EF_SCHEME_FILE)
-            rc = reject(err, EF_E_USAGE, EF_NOWHERE,
-                        "not a release service: https://HOST/PATH, "
-                        "unix://PATH or vsock://CID:PORT");
-        if (rc == EF_OK)
-            rc = store_check_scheme(scheme, o->schemes, err);
-        if (rc == EF_OK)
-            rc = svc_ask_http(answer, url, request, o, err);
-    }
+    if (rc == EF_OK)
+        rc = to.to_n != 0 ? svc_ask_raw(answer, &to, request, o, err)
+                          : svc_ask_http(answer, url, request, o, err);
     while (answer->n > 0 && (answer->p[answer->n - 1] == '\n' ||
                              answer->p[answer->n - 1] == '\r'))
         answer->n--;
@@ -39088,8 +39163,8 @@ cli_log_find(struct cli_log_use *use, int fd, uint64_t end, uint64_t from,
     ef_base64url_encode(&spelled, slice(nonce, EF_RELEASE_NONCE_BYTES));
     rc = w == NULL ? reject_memory(err) : buf_status(&spelled, err);
     while (rc == EF_OK && end > from && !over) {
-        size_t n = end - from < CLI_LOG_WINDOW ? (size_t)(end - from)
-                                               : CLI_LOG_WINDOW;
+        size_t n =
+            end - from < CLI_LOG_WINDOW ? (size_t)(end - from) : CLI_LOG_WINDOW;
         size_t first = 0, at, stop = n;
 
         rc = cli_log_window(fd, w, n, end, err);
@@ -39457,11 +39532,10 @@ cli_release_refuse(struct cli_release *r, const ef_err *why, ef_err *err)
     ef_slice instance = r->line.instance;
 
     cli_release_reason(&r->line_text, r, why);
-    r->line =
-        (ef_release_line){.event = EF_REFUSED,
-                          .has_appconfig = r->known,
-                          .instance = instance,
-                          .reason = buf_slice(&r->line_text)};
+    r->line = (ef_release_line){.event = EF_REFUSED,
+                                .has_appconfig = r->known,
+                                .instance = instance,
+                                .reason = buf_slice(&r->line_text)};
     memcpy(r->line.appconfig, r->ask.appconfig, EF_SHA256_BYTES);
     ef_buf_free(&r->answer);
     ef_buf_str(&r->answer, RELEASE_REFUSED);
@@ -39548,10 +39622,8 @@ cli_release_alarm(void)
 static int
 cli_release_serve_one(struct cli *c)
 {
-    struct cli_release r = {.c = c,
-                            .b = {.lock = -1},
-                            .log = -1,
-                            .patience = CLI_RELEASE_LOCK_MS};
+    struct cli_release r = {
+        .c = c, .b = {.lock = -1}, .log = -1, .patience = CLI_RELEASE_LOCK_MS};
     ef_err err = {0}, logged = {0};
     ef_status rc;
     int called, ready;
@@ -40300,6 +40372,8 @@ cli_array_share(const struct cli_array *a, struct run_job *job)
 
 /* Which share of the inputs: --shard's, else an array job's, else all. 0, or
  * 2 after a message.
+ * An attested run takes all: that is what was approved, and the engine's
+ * variables are nobody's word (cli_enclave_usage refuses --shard).
  * Fails:   2. */
 static int
 cli_share(const struct cli *c, struct run_job *job)
@@ -40319,7 +40393,8 @@ cli_share(const struct cli *c, struct run_job *job)
     }
     /* of several engines' variables the first of the table counts */
     for (i = 0; i < sizeof cli_arrays / sizeof cli_arrays[0]; i++)
-        if (getenv(cli_arrays[i].index) != NULL)
+        if (c->value[CLI_APPCONFIG_ID] == NULL &&
+            getenv(cli_arrays[i].index) != NULL)
             return cli_array_share(&cli_arrays[i], job);
     return 0;
 }
@@ -40367,16 +40442,19 @@ cli_appconfig_free(struct cli_appconfig *a)
     run_port_free(&a->out);
 }
 
-/* A configuration's text, indexed and checked; and that it has not expired.
- * The clock is this machine's. Who can set it back can run longer than was
- * approved, with credentials that their store refuses by its own clock.
+/* A configuration's text, indexed and checked; and that it has not expired by
+ * now: this machine's clock, or in an enclave the security module's, which the
+ * parent instance cannot set (cli_enclave_attest). Who can set back the
+ * machine's can run longer than was approved, with credentials that their store
+ * refuses by its own clock.
  * For an enclave the service asks the same by its own clock (WORKFLOW_EXPIRED),
  * before it releases anything.
  * Without "expires" a configuration never ends.
  * Fails:   EF_E_POLICY from the second on that "expires" names; as
  * ef_appconfig_parse. */
 static ef_status
-cli_appconfig_index(struct cli_appconfig *a, ef_slice text, ef_err *err)
+cli_appconfig_index(struct cli_appconfig *a, ef_slice text, int64_t now,
+                    ef_err *err)
 {
     int64_t expires;
     ef_status rc = ef_appconfig_parse(&a->json, text, err);
@@ -40384,7 +40462,7 @@ cli_appconfig_index(struct cli_appconfig *a, ef_slice text, ef_err *err)
     if (rc != EF_OK)
         return rc;
     expires = doc_integer(&a->json, doc_at(&a->json, "expires"), INT64_MAX);
-    if (expires > cli_now())
+    if (expires > now)
         return EF_OK;
     return with_member(
         err,
@@ -40409,7 +40487,7 @@ cli_appconfig_read(struct cli_appconfig *a, const char *path, ef_err *err)
     rc = file_read_small(a->text, EF_MAX_APPCONFIG_BYTES + 1, &n, path,
                          "larger than EF_MAX_APPCONFIG_BYTES (2097152)", err);
     if (rc == EF_OK)
-        rc = cli_appconfig_index(a, slice(a->text, n), err);
+        rc = cli_appconfig_index(a, slice(a->text, n), cli_now(), err);
     return with_file(err, rc, path);
 }
 
@@ -40705,10 +40783,12 @@ struct cli_enclave {
     ef_buf text, node; /* the configuration; its application's name */
     const char *url;   /* the release service */
     const struct store_opts *store;
-    unsigned char *sk;    /* X25519, secret memory */
-    ef_buf nonce, answer; /* raw; what the service said */
-    ef_buf plain;         /* secret: the credentials, and the token */
-    ef_json released;     /* its index */
+    struct store_opts ask; /* the same for the service: it has a deadline */
+    int64_t now;           /* the security module's clock, in seconds */
+    unsigned char *sk;     /* X25519, secret memory */
+    ef_buf nonce, answer;  /* raw; what the service said */
+    ef_buf plain;          /* the credentials, and the token: secret memory */
+    ef_json released;      /* its index */
     /* with AWS KMS in place of the service */
     ef_rsa_key *rsa; /* secret memory */
     ef_buf document; /* attests its public key */
@@ -40730,7 +40810,7 @@ cli_enclave_free(struct cli_enclave *e)
     ef_buf_free(&e->nonce);
     ef_buf_free(&e->answer);
     ef_json_free(&e->released);
-    ef_buf_free(&e->plain);
+    ef_secret_free(e->plain.p, e->plain.cap);
     ef_secret_free(e->rsa, sizeof *e->rsa);
     ef_buf_free(&e->document);
     e->nsm = -1;
@@ -40825,7 +40905,7 @@ cli_enclave_ask(struct cli_enclave *e, ef_json *json, const ef_buf *request,
     ef_status rc = buf_status(request, err);
 
     if (rc == EF_OK)
-        rc = svc_ask(&e->answer, e->url, buf_slice(request), e->store, err);
+        rc = svc_ask(&e->answer, e->url, buf_slice(request), &e->ask, err);
     if (rc == EF_OK)
         rc = with_where(
             err, ef_release_answer_parse(json, buf_slice(&e->answer), err),
@@ -40862,6 +40942,7 @@ cli_enclave_nonce(struct cli_enclave *e, ef_err *err)
     uint32_t node;
     ef_status rc;
 
+    e->nonce.n = 0; /* of the try before */
     ef_buf_str(&request, "{\"request\":\"nonce\",\"version\":1}");
     rc = cli_enclave_ask(e, &json, &request, err);
     if (rc == EF_OK)
@@ -40918,7 +40999,55 @@ cli_enclave_documents(struct cli_enclave *e, const ef_json *json, ef_err *err)
     return with_where(err, rc, slice_str("a document from the service"));
 }
 
-/* Attest with a fresh key; take what is released to it.
+/* An attestation document of this configuration with nonce and key, into doc;
+ * and what time it is. The document's time is the security module's, which no
+ * parent instance sets: what was approved until some day is judged by that one.
+ * Post: e->now. Fails: as nsm_document and ef_attestation_parse: a module that
+ * answers with no document. */
+static ef_status
+cli_enclave_attest(struct cli_enclave *e, ef_buf *doc, ef_slice nonce,
+                   ef_slice key, ef_err *err)
+{
+    ef_attestation a;
+    ef_status rc;
+
+    doc->n = 0;
+    rc = nsm_document(e->nsm, doc, slice(e->id, sizeof e->id), nonce, key, err);
+    if (rc != EF_OK)
+        return rc;
+    rc = ef_attestation_parse(&a, buf_slice(doc), err);
+    if (rc == EF_OK)
+        e->now = (int64_t)(a.timestamp / 1000);
+    return with_where(err, rc, slice_str("/dev/nsm"));
+}
+
+/* What was sealed to e->sk in the answer json, opened into secret memory that
+ * never moves, and indexed. The buffer is as large as what is decoded into it
+ * (ef_base64url_decode asks for the text's length, and its padding).
+ * Secret: e->plain. UNTRUSTED: json. Post: e->released.
+ * Fails: as ef_release_open; EF_E_MEMORY. */
+static ef_status
+cli_enclave_unseal(struct cli_enclave *e, const ef_json *json, ef_err *err)
+{
+    uint32_t node = doc_at(json, "credentials");
+    uint32_t ct = node != EF_JSON_NONE
+                      ? ef_json_member(json, node, slice_str("ct"))
+                      : EF_JSON_NONE;
+    size_t n = ct != EF_JSON_NONE ? json->nodes[ct].n + 4 : 4;
+    ef_status rc;
+
+    e->plain = (ef_buf){.p = ef_secret_alloc(n, NULL), .cap = n, .max = n};
+    if (e->plain.p == NULL)
+        return reject_memory(err);
+    rc = with_where(err,
+                    ef_release_open(&e->plain, e->sk, json, e->id,
+                                    buf_slice(&e->nonce), err),
+                    slice_str(e->url));
+    return rc == EF_OK ? ef_json_parse(&e->released, buf_slice(&e->plain), err)
+                       : rc;
+}
+
+/* Attest with a fresh key; take what is released to it. One try.
  *
  *   -> nonce                  <- N
  *   NSM: public_key pk, user_data id, nonce N
@@ -40934,20 +41063,19 @@ cli_enclave_documents(struct cli_enclave *e, const ef_json *json, ef_err *err)
  * Post:    e->ws has the service's documents, each verified; e->released what
  * it sealed to us. Nothing of either is believed yet. */
 static ef_status
-cli_enclave_release(struct cli_enclave *e, ef_err *err)
+cli_enclave_exchange(struct cli_enclave *e, ef_err *err)
 {
     unsigned char pk[EF_X25519_BYTES];
     ef_json json = {.nodes = NULL};
     ef_buf document = {0}, request = {0};
     ef_status rc = cli_enclave_nonce(e, err);
 
-    e->sk = ef_secret_alloc(EF_X25519_BYTES, NULL);
     if (rc == EF_OK)
-        rc = e->sk == NULL ? reject_memory(err) : ef_x25519_new(e->sk, err);
+        rc = ef_x25519_new(e->sk, err);
     if (rc == EF_OK) {
         ef_x25519_public(pk, e->sk);
-        rc = nsm_document(e->nsm, &document, slice(e->id, sizeof e->id),
-                          buf_slice(&e->nonce), slice(pk, sizeof pk), err);
+        rc = cli_enclave_attest(e, &document, buf_slice(&e->nonce),
+                                slice(pk, sizeof pk), err);
     }
     ef_buf_str(&request, "{\"appconfig\":\"");
     doc_add_hash(&request, e->id);
@@ -40959,15 +41087,40 @@ cli_enclave_release(struct cli_enclave *e, ef_err *err)
     if (rc == EF_OK)
         rc = cli_enclave_documents(e, &json, err);
     if (rc == EF_OK)
-        rc = with_where(err,
-                        ef_release_open(&e->plain, e->sk, &json, e->id,
-                                        buf_slice(&e->nonce), err),
-                        slice_str(e->url));
-    if (rc == EF_OK)
-        rc = ef_json_parse(&e->released, buf_slice(&e->plain), err);
+        rc = cli_enclave_unseal(e, &json, err);
     ef_json_free(&json);
     ef_buf_free(&document);
     ef_buf_free(&request);
+    return rc;
+}
+
+/* The exchange, again where the network failed, SVC_TRIES times at most: from
+ * the start, with another nonce, key and document, since the service may have
+ * used the nonce up for an answer that was lost. Its log has each.
+ * All of it ends with --max-time, or SVC_ASK_MS after it began.
+ * What came before a failure of the network is no document and no credential:
+ * nothing of a try is left for the next.
+ * Secret: e->sk. Fails: as cli_enclave_exchange. Tests: tests/enclave.bats
+ * ("an answer that is lost: asked again, from the start"). */
+static ef_status
+cli_enclave_release(struct cli_enclave *e, ef_err *err)
+{
+    int tries = 1;
+    ef_status rc;
+
+    e->sk = ef_secret_alloc(EF_X25519_BYTES, NULL);
+    if (e->sk == NULL)
+        return reject_memory(err);
+    if (e->ask.deadline == 0)
+        e->ask.deadline = clock_ms() + SVC_ASK_MS;
+    rc = cli_enclave_exchange(e, err);
+    while (rc == EF_E_NETWORK && tries++ < SVC_TRIES) {
+        /* a pause of a second, or until a signal */
+        (void)svc_wait(-1, 0, 1, "", &e->ask, NULL);
+        if (clock_ms() >= e->ask.deadline)
+            break; /* the first reason is the better one */
+        rc = cli_enclave_exchange(e, err);
+    }
     return rc;
 }
 
@@ -41084,8 +41237,8 @@ cli_enclave_folder(const struct cli *c, struct cli_enclave *e, ef_err *err)
         rc = e->rsa == NULL ? reject_memory(err) : ef_rsa_new(e->rsa, err);
     if (rc == EF_OK) {
         ef_rsa_spki(spki, e->rsa);
-        rc = nsm_document(e->nsm, &e->document, slice(e->id, sizeof e->id),
-                          slice(NULL, 0), slice(spki, sizeof spki), err);
+        rc = cli_enclave_attest(e, &e->document, slice(NULL, 0),
+                                slice(spki, sizeof spki), err);
     }
     return rc;
 }
@@ -41222,7 +41375,8 @@ cli_enclave_receipt(void *ctx, ef_buf *out, const struct run_port *in,
 }
 
 /* Tell the service that the run is over, so that its log says so. What it
- * answers changes nothing: the result is delivered.
+ * answers changes nothing: the result is delivered. So it is said once, and
+ * waited for SVC_DONE_MS at most.
  * Whether this arrives nobody can make sure: the parent instance can keep it.
  * Then the log has a run that has begun and not ended, which is what
  * participants should see.
@@ -41242,6 +41396,9 @@ cli_enclave_done(struct cli_enclave *e)
     token = doc_at(&e->released, "token");
     if (token == EF_JSON_NONE)
         return;
+    e->ask.deadline = clock_ms() + SVC_DONE_MS;
+    if (e->store->deadline != 0 && e->store->deadline < e->ask.deadline)
+        e->ask.deadline = e->store->deadline;
     ef_buf_str(&request, "{\"appconfig\":\"");
     doc_add_hash(&request, e->id);
     ef_buf_str(&request, "\",\"nonce\":\"");
@@ -41275,14 +41432,19 @@ cli_enclave_open(const struct cli *c, struct cli_enclave *e,
 {
     const char *root = c->value[CLI_ROOT] != NULL ? c->value[CLI_ROOT] : "";
     ef_status rc = cli_enclave_begin(c, e, err);
+    struct http_proxy to;
 
     e->url = c->value[CLI_RELEASE];
     e->store = &job->store;
+    e->ask = job->store;
     a->enclave = e;
     a->ws = &e->ws;
     e->keys = cli_whose_keys(c);
     a->credentials = c->value[CLI_KMS] != NULL ? cli_kms_credentials
                                                : cli_enclave_credentials;
+    /* a mistake in the URL must not bind an enclave */
+    if (rc == EF_OK && e->url != NULL)
+        rc = svc_address(&to, e->url, job->store.schemes, err);
     if (rc == EF_OK)
         rc = cli_enclave_bind(e, err);
     if (rc == EF_OK)
@@ -41294,7 +41456,7 @@ cli_enclave_open(const struct cli *c, struct cli_enclave *e,
     if (rc == EF_OK)
         rc = cli_trusted(&e->trust, &e->ws, e->workflow, err);
     if (rc == EF_OK)
-        rc = cli_appconfig_index(a, buf_slice(&e->text), err);
+        rc = cli_appconfig_index(a, buf_slice(&e->text), e->now, err);
     if (rc == EF_OK)
         rc = cli_appconfig_ports(a, job->store.schemes, err);
     if (rc == EF_OK)
@@ -41351,6 +41513,7 @@ cli_has_trust(const struct cli *c)
  *   --appconfig ID --kms --trust K... [--workspace] [--profile]  right
  *   --release and --kms, or neither                              refused
  *   no --trust                                                   refused
+ *   --shard                                                      refused
  *   -- COMMAND                                                   refused
  *
  * Tests: vectors/commands.txt. */
@@ -41360,6 +41523,9 @@ cli_enclave_usage(const struct cli *c)
     if (c->value[CLI_APPCONFIG] != NULL || c->value[CLI_RELEASE_KEY] != NULL)
         return cli_usage("--appconfig is a run in an enclave: no "
                          "--appconfig-file, no --release-key",
+                         NULL);
+    if (c->value[CLI_SHARD] != NULL)
+        return cli_usage("--appconfig is a run on all inputs: no --shard",
                          NULL);
     if ((c->value[CLI_RELEASE] == NULL) == (c->value[CLI_KMS] == NULL))
         return cli_usage("--appconfig needs --release URL, or --kms", NULL);
@@ -41408,7 +41574,8 @@ cli_appconfig_usage(const struct cli *c)
 }
 
 /* Where the run works: --work, or beside the ports folder; in an enclave
- * without one, where that would be.
+ * without one, where that would be. That folder is made here.
+ * Pre: an attested run's enclave is bound.
  * Fails:   as cli_absolute, cli_make_folder and cli_default_work.
  * Tests: tests/run.bats, tests/guest_init.c. */
 static ef_status
@@ -41484,11 +41651,15 @@ cli_run(struct cli *c)
     job.store.progress = cli_progress(&progress, c);
     /* self outlives the run: it is this function's */
     job.self = cli_self(self);
-    rc = cli_run_work(c, &work, job.ports, &err);
-    job.work = (const char *)work.p;
-    if (rc == EF_OK && c->value[CLI_APPCONFIG_ID] != NULL)
+    /* first: where there is no enclave, no folder is made */
+    if (c->value[CLI_APPCONFIG_ID] != NULL)
         rc = cli_enclave_open(c, &enclave, &config, &job, &err);
-    else if (rc == EF_OK && c->value[CLI_APPCONFIG] != NULL)
+    else
+        rc = EF_OK;
+    if (rc == EF_OK)
+        rc = cli_run_work(c, &work, job.ports, &err);
+    job.work = (const char *)work.p;
+    if (rc == EF_OK && c->value[CLI_APPCONFIG] != NULL)
         rc = cli_appconfig_open(c, &config, &job, &err);
     if (rc == EF_OK) {
         cli_say(c, "ports folder %s, work folder %s", job.ports, job.work);

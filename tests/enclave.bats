@@ -381,7 +381,7 @@ print(hashlib.sha384(bytes(48) + bytes.fromhex(sys.argv[1])).hexdigest())' \
     row hang hangs hang --stall 1
     row first hangs nonce-hang --stall 1
     row slow hangs slow --max-time 2
-    [ $((SECONDS - begun)) -lt 15 ]
+    [ $((SECONDS - begun)) -lt 20 ]
     URL=unix://$PWD/none
     row none stops 6 "$URL" "cannot connect" -- "${TRUST[@]}"
     URL=http://127.0.0.1:1/
@@ -394,6 +394,79 @@ hangs() {
     printf %s "$1" >lie
     stops 6 "the service does not answer in time" -- "${TRUST[@]}" \
         "${@:2}"
+}
+
+@test "an answer that is lost: asked again, from the start" {
+    liar
+    printf once-hang >lie
+    rm -f asked
+    runs --stall 1
+    is $'nonce\nrelease\nnonce\nrelease\ndone' cat asked
+    # it has tried three times, and no more
+    rm "$STORE/answer.enc"
+    : >"$SERVERS/nginx.log"
+    rm asked
+    hangs hang --stall 1
+    is 6 grep -c . asked
+    host "$PYTHON" "$ROOT/tests/rogue.py" http port lie asked "${SERVE[@]}"
+    appears port
+    URL=http://127.0.0.1:$(<port)/release
+    printf nonce-once-hangup >lie
+    rm asked
+    runs
+    is $'nonce\nnonce\nrelease\ndone' cat asked
+    # the real one answers, and the answer is lost: that nonce was used
+    rm "$STORE/answer.enc"
+    printf once-lose >lie
+    rm asked
+    runs
+    is $'nonce\nrelease\nnonce\nrelease\ndone' cat asked
+    works release log log
+    is 4 grep -c '  release  ' out
+}
+
+@test "a signal, a stop, and a service that is slow with the last word" {
+    liar
+    local begun pid
+    attested -q "${TRUST[@]}" --receipt
+    # begun in the background; pid. It waits for its answer
+    waits() {
+        printf %s "$1" >lie
+        rm -f asked nsm/registers
+        NSM_DIR=$PWD/nsm LD_PRELOAD=$ROOT/build/nsm_preload.so \
+            ASAN_OPTIONS=$ASAN_OPTIONS:verify_asan_link_order=0 \
+            "$ENCFLOW" "${RUN[@]}" >out 2>err 3>&- &
+        pid=$!
+        until grep -q release asked 2>/dev/null; do sleep 0.05; done
+        sleep 0.3
+    }
+    waits late
+    kill -STOP "$pid"
+    sleep 0.2
+    kill -CONT "$pid"
+    wait "$pid"
+    [ -e "$STORE/answer.enc" ]
+    rm "$STORE/answer.enc"
+    waits hang
+    begun=$SECONDS
+    kill -TERM "$pid"
+    status=0
+    wait "$pid" || status=$?
+    [ "$status" -eq 143 ]
+    [ $((SECONDS - begun)) -lt 3 ]
+    [ ! -e work ]
+    # ten seconds for the word that it is over, and the result stays
+    printf done-slow >lie
+    attested "${TRUST[@]}"
+    try_enclave
+    fails 0
+    grep -F "note: the release service's log does not say" err
+    grep -F "does not answer in time" err
+    [ -e "$STORE/answer.enc" ]
+}
+try_enclave() {
+    status=0
+    enclave "$ENCFLOW" "${RUN[@]}" >out 2>err || status=$?
 }
 
 @test "documents that are forged, another workflow's, or not all" {
@@ -502,6 +575,15 @@ hangs() {
     refused 1 "only a Nitro enclave has it" -- "${RUN[@]}"
     [ ! -e asked ]
     [ ! -e work ]
+    # nor is a folder made, where none is named
+    command -v strace >/dev/null || skip "needs strace"
+    RUN=(run --appconfig "$ID" --release "$URL" "${TRUST[@]}")
+    status=0
+    ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 strace -f -qq -o trace \
+        -e trace=mkdir,mkdirat -e inject=mkdir,mkdirat:error=EROFS \
+        "$ENCFLOW" "${RUN[@]}" >out 2>err || status=$?
+    is "" cat trace
+    grep -F "only a Nitro enclave has it" err
 }
 
 @test "a security module that fails: nothing is asked, or delivered" {
@@ -528,6 +610,28 @@ hangs() {
     liar
     sleep 3.2
     stops 5 "the release service refused" -- "${TRUST[@]}"
+}
+
+@test "what is over is judged by the security module's clock" {
+    # the service's own clock is before its end, the module's behind it
+    local now
+    now=$(date +%s)
+    study brief default conditions answer --until "$((now + 40))"
+    ID=$(<brief.id)
+    service
+    echo "clock $(((now + 50) * 1000))" >>nsm/state
+    stops 5 "what was approved has expired" -- "${TRUST[@]}"
+    works release log log
+    is 1 grep -c '  release  ' out
+}
+
+@test "an array job's variables: all inputs are run, in every task" {
+    service
+    JOB_COMPLETION_INDEX=1 JOB_COMPLETIONS=4 runs
+    answer
+    grep -F 'A finding that only its owner' out
+    rm "$STORE/answer.enc"
+    AWS_BATCH_JOB_ARRAY_INDEX=x runs
 }
 
 @test "an input that was replaced at the store" {

@@ -24,6 +24,9 @@ the word, which then is one that comes instead of an answer:
   refuse, nonsense, nothing, much, hang, hangup  instead of an answer
   again            the answer to another question: a nonce, of zeros
   slow             the answer, byte by byte, a second each
+  lose             the real answer was there, and the connection is closed
+  late             the answer, after two seconds
+  once-WORD        WORD, and from then on nothing
   status           HTTP status 500
 """
 import base64
@@ -159,6 +162,9 @@ def answer_to(data):
             at, lie = other, lie[len(other) + 1:]
     if kind != at or lie == "":
         return real(data), 0
+    if lie.startswith("once-"):
+        lie = lie[5:]
+        os.remove(LIE)
     if lie == "again":
         return (200, b'{"nonce":"' + b64u(bytes(56)).encode() + b'"}\n'), 0
     instead = {"refuse": (403, b'{"error":"refused"}\n'),
@@ -171,8 +177,12 @@ def answer_to(data):
     if lie == "hang":
         time.sleep(20)
         return (None, b""), 0
+    if lie == "late":
+        time.sleep(2)
     status, body = real(data)
-    if lie != "slow" and at == "release":
+    if lie == "lose":
+        return (None, b""), 0
+    if lie not in ("slow", "late") and at == "release":
         answer = json.loads(body)
         edit(request, answer, lie, what)
         body = json.dumps(answer).encode() + b"\n"
