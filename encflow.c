@@ -38473,6 +38473,9 @@ cli_release_keygen(struct cli *c)
 #define CLI_RELEASE_RUN_SEC 60
 /* All that a caller hears of any refusal. */
 #define RELEASE_REFUSED "{\"error\":\"refused\"}"
+/* One dataset's credentials, at most: its query in base64, and the rest. */
+#define CLI_RELEASE_PART_BYTES                                                 \
+    ((size_t)EF_BASE64_BYTES(EF_MAX_LOCATION_BYTES) + 512)
 /* What is looked at of the log at a time: some lines of the longest. */
 #define CLI_LOG_WINDOW ((size_t)64 << 10)
 /* Half of a line at the end of a log is looked at again so often, and after so
@@ -38525,7 +38528,8 @@ struct cli_release {
     const ef_doc *workflow;
     ef_buf text, node, line_text; /* the configuration; its application */
     ef_json config;
-    ef_buf plain, answer;
+    ef_buf plain; /* over ef_secret_alloc's memory, max bytes of it */
+    ef_buf answer;
     ef_release_line line; /* what the log will say */
     int known;            /* appconfig is the document's, or the token's */
     int log;              /* its file */
@@ -38539,7 +38543,7 @@ struct cli_release {
 
 /* Free all, wipe what is secret.
  * The caller's descriptor is closed last; a standard stream stays open
- * (file_close). plain is wiped by ef_buf_free, keys by ef_secret_free. */
+ * (file_close). plain and keys are wiped by ef_secret_free. */
 static void
 cli_release_free(struct cli_release *r)
 {
@@ -38552,7 +38556,7 @@ cli_release_free(struct cli_release *r)
     ef_buf_free(&r->node);
     ef_buf_free(&r->line_text);
     ef_json_free(&r->config);
-    ef_buf_free(&r->plain);
+    ef_secret_free(r->plain.p, r->plain.max);
     ef_buf_free(&r->answer);
     file_close(r->log);
     file_close(r->out);
@@ -38818,6 +38822,29 @@ cli_release_measured(const struct cli_release *r, ef_err *err)
     return rc;
 }
 
+/* Room for one dataset's credentials, or the token, in the plaintext, whose
+ * memory is locked and not in core dumps: a buffer that grew by itself would
+ * move to memory that is neither. What fits is certain, since cap is max.
+ * Secret: r->plain; what was there before is wiped. Fails: EF_E_MEMORY. */
+static ef_status
+cli_release_room(struct cli_release *r, ef_err *err)
+{
+    size_t size = r->plain.max * 2 + (size_t)4 * CLI_RELEASE_PART_BYTES;
+    unsigned char *p;
+
+    if (r->plain.max - r->plain.n >= CLI_RELEASE_PART_BYTES)
+        return EF_OK;
+    p = ef_secret_alloc(size, NULL);
+    if (p == NULL)
+        return reject_memory(err);
+    if (r->plain.n > 0)
+        memcpy(p, r->plain.p, r->plain.n);
+    ef_secret_free(r->plain.p, r->plain.max);
+    r->plain.p = p;
+    r->plain.cap = r->plain.max = size;
+    return EF_OK;
+}
+
 /* One dataset's credentials, once for reading and once for writing, appended
  * to the plaintext: opened by the service's key, compared with what its
  * document commits to.
@@ -38853,6 +38880,8 @@ cli_release_dataset(struct cli_release *r, uint32_t node, int upload,
     doc = ws_find_kind(&r->b.ws, id, EF_DOC_DATASET);
     rc = ef_credentials_open(cred, &r->b.ws, doc, upload, r->keys->sk, err);
     r->step = rc == EF_E_POLICY ? "CREDENTIALS_MISSING" : "CREDENTIALS_WRONG";
+    if (rc == EF_OK)
+        rc = cli_release_room(r, err);
     if (rc == EF_OK) {
         ef_buf_str(&r->plain, i > 0 ? ",\"" : "\"");
         doc_add_hash(&r->plain, id);
@@ -38884,8 +38913,10 @@ cli_release_plain(struct cli_release *r, ef_err *err)
         unsigned char token[EF_SHA256_BYTES];
     } s;
     ef_buf seen = {0};
-    ef_status rc = EF_OK;
+    ef_status rc = cli_release_room(r, err);
 
+    if (rc != EF_OK)
+        return rc;
     ef_buf_str(&r->plain, "{\"datasets\":{");
     for (i = ports + 1; rc == EF_OK && i < json->nodes[ports].end;
          i = json->nodes[i].end) {
@@ -38898,10 +38929,14 @@ cli_release_plain(struct cli_release *r, ef_err *err)
              k = json->nodes[k].end)
             rc = cli_release_dataset(r, k, upload, &seen, err);
     }
+    if (rc == EF_OK)
+        rc = cli_release_room(r, err);
     ef_release_token(s.token, r->keys->k, r->line.nonce);
-    ef_buf_str(&r->plain, "},\"token\":\"");
-    ef_base64url_encode(&r->plain, slice(s.token, sizeof s.token));
-    ef_buf_str(&r->plain, "\"}");
+    if (rc == EF_OK) {
+        ef_buf_str(&r->plain, "},\"token\":\"");
+        ef_base64url_encode(&r->plain, slice(s.token, sizeof s.token));
+        ef_buf_str(&r->plain, "\"}");
+    }
     ef_wipe(&s, sizeof s);
     ef_buf_free(&seen);
     return rc == EF_OK ? buf_status(&r->plain, err) : rc;

@@ -14,6 +14,7 @@
  *          release_bytes release_hex cli_log_line cli_log_read cli_log_tail
  *          cli_log_find cli_log_look cli_log_window cli_log_collect
  *          cli_log_note cli_log_begun cli_log_ended cli_log_run_at
+ *          cli_log_tail_at cli_log_time cli_log_row cli_log_trim cli_log_ours
  * Seeds    vectors/release_log.txt    Dict  fuzz/dict/release.dict
  */
 #include <jansson.h>
