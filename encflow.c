@@ -15268,14 +15268,16 @@ static ef_status
 kms_endpoint(struct kms_call *call, const ef_kms_arn *arn,
              const struct store_opts *o, ef_err *err)
 {
-    const char *set = getenv("AWS_ENDPOINT_URL_KMS");
+    const char *name = "AWS_ENDPOINT_URL_KMS", *set = getenv(name);
     ef_scheme scheme = EF_SCHEME_HTTPS;
     ef_slice url, host;
     int64_t port;
     ef_status rc;
 
-    if (set == NULL || set[0] == '\0')
-        set = getenv("AWS_ENDPOINT_URL");
+    if (set == NULL || set[0] == '\0') {
+        name = "AWS_ENDPOINT_URL";
+        set = getenv(name);
+    }
     if (strcasecmp(call->keys.ignore, "true") == 0)
         set = NULL;
     if (set == NULL || set[0] == '\0') {
@@ -15297,7 +15299,7 @@ kms_endpoint(struct kms_call *call, const ef_kms_arn *arn,
     if (rc == EF_OK)
         rc = url_authority(url, &host, &port, err);
     if (rc != EF_OK)
-        return with_where(err, rc, slice_str("AWS_ENDPOINT_URL_KMS"));
+        return with_where(err, rc, slice_str(name));
     snprintf(call->url, sizeof call->url, "%s://%.*s/",
              scheme == EF_SCHEME_HTTP ? "http" : "https", (int)url.n,
              (const char *)url.p);
@@ -15459,32 +15461,26 @@ kms_buf(struct kms_call *call)
 }
 
 /* plaintext, encrypted by KMS under the key arn, for the context, a JSON
- * object; ct is appended. Secret: plaintext.
- * Limits: EF_MAX_KMS_PLAINTEXT_BYTES, KMS's own. Fails: as kms_send.
+ * object; ct is appended. Secret: plaintext. Fails: as kms_send.
  * Tests: tests/kms.bats.
  *
  *   {"EncryptionContext":{...},"KeyId":ARN,"Plaintext":B64}
  *
- * What it is asked with: a dataset's key (32 bytes), or a query. KMS sees them:
- * that is what trusting it means. The context is not encrypted, but
+ * What it is asked with: a dataset's key (32 bytes; KMS takes up to 4096). KMS
+ * sees it: that is what trusting it means. The context is not encrypted, but
  * authenticated: without the same one KMS does not decrypt.
  * Pre: arn passed ef_kms_arn_parse, so that it needs no escapes; context_json
- * is ef_credentials_context's. One byte at least: KMS takes no empty text
- * (cli_seal_part). */
+ * is ef_credentials_context's. */
 static ef_status
 kms_encrypt(ef_buf *ct, const char *arn, ef_slice context_json,
             ef_slice plaintext, const struct store_opts *o,
             const struct aws_choice *choice, ef_err *err)
 {
-    struct kms_call *call;
+    struct kms_call *call =
+        kms_new(arn, "TrentService.Encrypt", o, choice, err);
     ef_buf body;
     ef_status rc;
 
-    if (plaintext.n > EF_MAX_KMS_PLAINTEXT_BYTES)
-        return reject(err, EF_E_LIMIT, EF_NOWHERE,
-                      "larger than EF_MAX_KMS_PLAINTEXT_BYTES (4096), the "
-                      "most that KMS encrypts");
-    call = kms_new(arn, "TrentService.Encrypt", o, choice, err);
     if (call == NULL)
         return err != NULL ? err->code : EF_E_INTERNAL;
     body = kms_buf(call);
@@ -22243,7 +22239,8 @@ ef_credentials_open(ef_credentials *c, const ef_workspace *ws,
 
 /* What its owner encrypted last under a KMS key, for who may ask KMS: an
  * enclave. The ARN is the owner's word, as the ciphertext is; KMS decrypts the
- * one with the other, for this dataset and part, or not at all.
+ * key with it, for this dataset, or not at all. A query's ciphertext is
+ * ef_query_open's, under that key.
  * Of several the latest of its owner's: ws_credentials_find. Nothing is
  * decrypted here, and no secret is in it: who has the workspace may read it.
  * Pre: part is "key", "download" or "upload". Post: arn has no NUL at its end;
@@ -22286,13 +22283,119 @@ ef_credentials_kms(ef_buf *arn, ef_buf *ct, const ef_workspace *ws,
     return rc;
 }
 
+/* A dataset's queries are not KMS's to decrypt: its answer, CMS with CBC, is
+ * authenticated by nothing, and of a key alone a commitment says whether it is
+ * the right one. Were the queries in such answers too, whoever can answer in
+ * KMS's place, or exchange ciphertexts there, could have the key's CMS taken
+ * for a query, and read in the requests of the enclave what it decrypted to.
+ * So a query is sealed under the dataset's key, and whoever has the right key
+ * knows who sealed it. */
+static const char wf_query_info[] = "encflow kms query 1";
+
+/* The key that queries are sealed under: HMAC-SHA256(key, its name). The
+ * dataset's key encrypts its file with random nonces and no AAD; under one key
+ * a file's beginning could be taken for a query.
+ * Secret: out, key. Post: the caller wipes out.
+ * Tests: vectors/queries.txt. */
+static void
+wf_query_key(unsigned char out[EF_KEY_BYTES],
+             const unsigned char key[EF_KEY_BYTES])
+{
+    ef_hmac_sha256(out, key, EF_KEY_BYTES, wf_query_info,
+                   sizeof wf_query_info - 1);
+}
+
+/* Append nonce || ciphertext || tag: a query, sealed under its dataset's key.
+ * The AAD is the part and the dataset, as where HPKE seals (wf_seal_aad): a
+ * dataset's query for reading is not taken for the one for writing.
+ * A query of no bytes, which a file:// place has, is 28 bytes. That long is one
+ * for who looks: the length of a query is no secret.
+ * Secret: key, text, and the plaintext in out until it is encrypted in place.
+ * Fails: EF_E_IO without random bytes, EF_E_MEMORY.
+ * Source: SP 800-38D. Tests: vectors/queries.txt, tests/unit.c. */
+ef_status
+ef_query_seal(ef_buf *out, const char *part,
+              const unsigned char dataset[EF_SHA256_BYTES],
+              const unsigned char key[EF_KEY_BYTES], ef_slice text, ef_err *err)
+{
+    unsigned char k[EF_KEY_BYTES], *p;
+    ef_buf aad = {0};
+    ef_status rc;
+
+    wf_seal_aad(&aad, part, dataset);
+    rc = buf_status(&aad, err);
+    if (rc == EF_OK && !buf_room(out, EF_OVERHEAD_BYTES + text.n))
+        rc = reject_memory(err);
+    if (rc == EF_OK) {
+        p = out->p + out->n;
+        rc = ec_random(p, EF_NONCE_BYTES, err);
+    }
+    if (rc == EF_OK) {
+        wf_query_key(k, key);
+        rc = ef_gcm_seal(p + EF_NONCE_BYTES, p + EF_NONCE_BYTES + text.n, k, p,
+                         aad.p, aad.n, text.p, text.n, NULL, err);
+        ef_wipe(k, sizeof k);
+        burn_stack();
+    }
+    if (rc == EF_OK)
+        out->n += EF_OVERHEAD_BYTES + text.n;
+    ef_buf_free(&aad);
+    return rc;
+}
+
+/* The query of a part, to out, cap bytes of secret memory; *n is its size.
+ * Who may have chosen the bytes: a dataset's owner, in a document that he has
+ * signed. Nothing is given out that was not sealed under this key, for this
+ * dataset and part: one message for all else.
+ *
+ *   28 bytes, sealed for this part    a query of no bytes
+ *   27 bytes                          refused, before anything is decrypted
+ *   "download"'s where "upload" is asked for, another dataset's     refused
+ *
+ * UNTRUSTED: sealed. Secret: key, out.
+ * Post: on failure *n is 0, and out has nothing of it (ef_gcm_open wipes).
+ * Fails: EF_E_AUTH, EF_E_LIMIT where it is longer than cap, EF_E_MEMORY.
+ * Fuzz: fuzz/fuzz_kms.c. Tests: vectors/queries.txt, tests/kms.bats. */
+ef_status
+ef_query_open(unsigned char *out, size_t cap, size_t *n, const char *part,
+              const unsigned char dataset[EF_SHA256_BYTES],
+              const unsigned char key[EF_KEY_BYTES], ef_slice sealed,
+              ef_err *err)
+{
+    unsigned char k[EF_KEY_BYTES];
+    ef_buf aad = {0};
+    size_t m = sealed.n - EF_OVERHEAD_BYTES;
+    ef_status rc;
+
+    *n = 0;
+    if (sealed.n < EF_OVERHEAD_BYTES)
+        return reject(err, EF_E_AUTH, EF_NOWHERE, "authentication failed");
+    if (m > cap)
+        return reject(err, EF_E_LIMIT, EF_NOWHERE,
+                      "a sealed text of no possible length");
+    wf_seal_aad(&aad, part, dataset);
+    rc = buf_status(&aad, err);
+    if (rc == EF_OK) {
+        wf_query_key(k, key);
+        rc = ef_gcm_open(out, k, sealed.p, aad.p, aad.n,
+                         sealed.p + EF_NONCE_BYTES, m,
+                         sealed.p + EF_NONCE_BYTES + m, NULL, err);
+        ef_wipe(k, sizeof k);
+        burn_stack();
+    }
+    if (rc == EF_OK)
+        *n = m;
+    ef_buf_free(&aad);
+    return rc;
+}
+
 /* The encryption context of a part: KMS decrypts with the same one alone, and
  * a key's policy can ask for it. Appended, as JSON.
  *
  *   {"encflow:dataset":"<64>","encflow:part":"key"}
  *
  * What an attacker gains without it: ciphertexts of one KMS key could be
- * exchanged, the key of one dataset for that of another, or a query for a key.
+ * exchanged, the key of one dataset for that of another.
  * It is no secret: KMS writes it to its owner's logs.
  * Memory that ran out shows in out->failed. Pre: part needs no escapes. */
 void
@@ -35518,7 +35621,8 @@ cli_release_key(const struct cli *c, unsigned char pk[EF_X25519_BYTES],
         return with_hint(err,
                          reject(err, EF_E_USAGE, EF_NOWHERE,
                                 "to whom the credentials are sealed is "
-                                "missing: --release-key FILE"),
+                                "missing: --release-key FILE, or --kms-key "
+                                "ARN"),
                          "the release service's owner makes it with: encflow "
                          "release keygen");
     rc = cli_read_pem(&key, path, err);
@@ -35933,12 +36037,14 @@ cli_dataset_members(ef_buf *m, const struct cli_dataset *d)
     }
 }
 
-/* Append ,"part":{"ct":...}: text, encrypted by KMS for this dataset and part.
+/* Append ,"part":{"ct":...} for a KMS key: the dataset's key, encrypted by KMS
+ * for this dataset, or a query, sealed under the dataset's key.
  * What an attacker gains who answers in KMS's place: the key. So that is TLS's
  * to prevent, as with any use of KMS; an answer with another key's name is
  * refused all the same (kms_answer).
- * Nothing of text is kept: ct is KMS's.
- * Secret: text. Fails: as kms_encrypt. Tests: tests/kms.bats. */
+ * Nothing of text is kept: ct is ciphertext.
+ * Pre: d->has_key. Secret: d, text.
+ * Fails: as kms_encrypt and ef_query_seal. Tests: tests/kms.bats. */
 static ef_status
 cli_seal_kms(ef_buf *m, const char *part, const struct cli_dataset *d,
              const unsigned char dataset[EF_SHA256_BYTES], ef_slice text,
@@ -35949,9 +36055,11 @@ cli_seal_kms(ef_buf *m, const char *part, const struct cli_dataset *d,
 
     ef_credentials_context(&context, dataset, part);
     rc = buf_status(&context, err);
-    if (rc == EF_OK)
+    if (rc == EF_OK && strcmp(part, "key") == 0)
         rc = kms_encrypt(&ct, d->kms, buf_slice(&context), text, d->o,
                          &d->choice, err);
+    else if (rc == EF_OK)
+        rc = ef_query_seal(&ct, part, dataset, d->key, text, err);
     if (rc == EF_OK) {
         ef_buf_str(m, ",\"");
         ef_buf_str(m, part);
@@ -35965,24 +36073,19 @@ cli_seal_kms(ef_buf *m, const char *part, const struct cli_dataset *d,
 }
 
 /* One part of the credentials, sealed to whom they are for.
- * KMS has no empty plaintext: a query of no bytes is a line feed there, which
- * no query can be (cred_query_check).
  *
  *   release key   {"ct":..,"enc":..}    sealed here, offline
- *   KMS           {"ct":..}             one request for each part
+ *   KMS           {"ct":..}             a request for the key, and no other
  *
- * "\n" cannot be a query's text by accident: a line end may not stand in a URL.
- * cli_kms_part turns it back.
- * Secret: text. Fails: as ef_credentials_seal or kms_encrypt. */
+ * Secret: text. Fails: as ef_credentials_seal or cli_seal_kms. */
 static ef_status
 cli_seal_part(ef_buf *m, const char *part, const struct cli_dataset *d,
               const unsigned char dataset[EF_SHA256_BYTES], ef_slice text,
               ef_err *err)
 {
-    if (d->kms == NULL)
-        return ef_credentials_seal(m, part, dataset, d->release, text, err);
-    return cli_seal_kms(m, part, d, dataset,
-                        text.n > 0 ? text : slice_str("\n"), err);
+    if (d->kms != NULL)
+        return cli_seal_kms(m, part, d, dataset, text, err);
+    return ef_credentials_seal(m, part, dataset, d->release, text, err);
 }
 
 /* Sign and write the credentials' document of dataset: what d has, sealed to
@@ -36324,11 +36427,12 @@ cli_renew_find(const struct cli *c, struct cli_dataset *d,
  *     --to s3://b/c.enc where the document says s3://b/old.enc    5
  *     -K other.key                                                3
  *     --release-key new.pub without -K                            5
+ *     --kms-key ARN without -K, which seals the new query         2
  * The location is compared as text with what the presigned URL leads to: the
  * same bucket by another host name is another place, since the enclave's
  * allowlist, and the approvers, know the first. Nothing is signed where one of
  * them does not fit.
- * Fails:   EF_E_AUTH, EF_E_POLICY. */
+ * Fails:   EF_E_AUTH, EF_E_POLICY, EF_E_USAGE. */
 static ef_status
 cli_renew_fits(struct cli_dataset *d, const struct cli_book *b,
                const ef_doc *doc, ef_err *err)
@@ -36350,10 +36454,15 @@ cli_renew_fits(struct cli_dataset *d, const struct cli_book *b,
             rc = reject(err, EF_E_AUTH, EF_NOWHERE,
                         "not the key that the dataset commits to");
     }
+    if (rc == EF_OK && !d->has_key && d->kms != NULL)
+        rc = with_hint(err,
+                       reject(err, EF_E_USAGE, EF_NOWHERE,
+                              "with --kms-key the new query is sealed by the "
+                              "dataset's key, which is missing"),
+                       "-K KEYFILE or --credentials FILE has it");
     ef_x25519_kid(kid, d->release);
     if (rc == EF_OK && !d->has_key &&
-        ws_credentials_find(&b->ws, doc, "key", d->kms == NULL ? kid : NULL,
-                            err) == NULL)
+        ws_credentials_find(&b->ws, doc, "key", kid, err) == NULL)
         rc = err->code != EF_OK
                  ? err->code
                  : with_hint(err,
@@ -37654,6 +37763,31 @@ cli_policy_app(ef_buf *out, const struct cli_book *b, const ef_doc *doc,
     return rc;
 }
 
+/* A policy for no key: none of the datasets' credentials is under one. It is
+ * printed all the same, since a policy may be written first; their owners may
+ * also have made credentials that are not in this folder. So it is a note.
+ * Fails: EF_E_MEMORY. Tests: tests/kms.bats. */
+static ef_status
+cli_policy_note(const struct cli_book *b, const ef_graph *g, ef_err *err)
+{
+    int found = 0;
+    size_t i;
+
+    for (i = 0; !found && i < g->dataset_n; i++) {
+        found = ws_credentials_find(&b->ws, g->datasets[i].doc, "key", NULL,
+                                    err) != NULL;
+        if (err->code != EF_OK)
+            return err->code;
+    }
+    if (!found && !cli_quiet) {
+        cli_prefix();
+        fputs("note: none of this workflow's datasets is under a KMS key here "
+              "(encflow dataset add --kms-key)\n",
+              stderr);
+    }
+    return EF_OK;
+}
+
 /* The key policy for the KMS keys of a workflow's datasets, to be merged into
  * theirs: a policy document, with PRINCIPAL where the name of the role stands
  * that the enclave's machine has. KMS takes no policy with that word in it, so
@@ -37692,6 +37826,8 @@ cli_workflow_kms_policy(struct cli *c)
         rc = buf_status(&text, &err);
     if (rc == EF_OK)
         rc = ef_json_parse(&json, buf_slice(&text), &err);
+    if (rc == EF_OK)
+        rc = cli_policy_note(&b, &g, &err);
     if (rc == EF_OK) {
         ef_json_print(&json, 0, 2, &out);
         ef_buf_byte(&out, '\n');
@@ -41242,11 +41378,12 @@ cli_enclave_credentials(struct cli_appconfig *a, ef_credentials *c,
 }
 
 /* With AWS KMS the documents come from a folder in the enclave's memory, and
- * each part of the credentials is decrypted by KMS for the key that the
- * enclave attests: KMS compares the document's registers with the key's
- * policy. What it answers with is not authenticated (ef_cms_open): the
- * commitment decides whether it is the key, and a wrong query leads to
- * nothing that opens with it. */
+ * each dataset's key is decrypted by KMS for the key that the enclave attests:
+ * KMS compares the document's registers with the key's policy. What it answers
+ * with is not authenticated (ef_cms_open): the commitment decides whether it is
+ * the key. The queries are sealed under that key (ef_query_open), and opened
+ * when it is known to be right. So no bytes are used that the commitment does
+ * not vouch for. */
 
 /* The folder's documents, and one attestation of a fresh RSA key for all
  * requests: making it is slow, and KMS takes no nonce.
@@ -41278,33 +41415,44 @@ cli_enclave_folder(const struct cli *c, struct cli_enclave *e, ef_err *err)
     return rc;
 }
 
-/* One part of a dataset's credentials, decrypted by KMS: *n bytes to out.
+/* A dataset's key, decrypted by KMS, is the one that was approved; c has no
+ * query yet.
  *
- *   workspace -> ARN, ciphertext    KMS -> CMS    e->rsa -> key or query
+ *   workspace -> ARN, ciphertext    KMS -> CMS    e->rsa -> key
  *
- * What comes out is anybody's word until the commitment was compared. A query
- * of one line feed is one of no bytes.
- * Secret:  out, cap bytes. Fails: as kms_decrypt and ef_cms_open.
+ * All that can be wrong with the CMS is one message with another key, and the
+ * commitment is looked at in any case: whoever answers in KMS's place and makes
+ * CMS of another's by changing it must not learn whether it was form, padding
+ * or key that did not fit. That would be an oracle for what it decrypts to
+ * (Vaudenay 2002).
+ * Secret:  c. Fails: as kms_decrypt; EF_E_AUTH.
  * Fails: also as ef_credentials_kms: EF_E_POLICY where the owner has made none
- * for KMS. */
+ * for KMS. Tests: tests/kms.bats. */
 static ef_status
-cli_kms_part(const struct cli_enclave *e, unsigned char *out, size_t cap,
-             size_t *n, const ef_doc *dataset, const char *part, ef_err *err)
+cli_kms_key(const struct cli_enclave *e, ef_credentials *c,
+            const ef_doc *dataset, ef_err *err)
 {
     ef_buf arn = {0}, ct = {0}, cms = {0}, context = {0};
-    ef_status rc = ef_credentials_kms(&arn, &ct, &e->ws, dataset, part, err);
+    size_t n = 0;
+    ef_status rc = ef_credentials_kms(&arn, &ct, &e->ws, dataset, "key", err);
 
-    ef_credentials_context(&context, dataset->hash, part);
+    ef_credentials_context(&context, dataset->hash, "key");
     if (rc == EF_OK)
         rc = buf_status(&context, err);
     if (rc == EF_OK)
         rc = kms_decrypt(&cms, buf_cstr(&arn), buf_slice(&context),
                          buf_slice(&ct), buf_slice(&e->document), e->store,
                          &e->keys, err);
-    if (rc == EF_OK)
-        rc = ef_cms_open(out, cap, n, e->rsa, buf_slice(&cms), err);
-    if (rc == EF_OK && *n == 1 && out[0] == '\n')
-        *n = 0; /* a query of no bytes: cli_seal_part */
+    if (rc == EF_OK) {
+        ef_status opened = ef_cms_open(c->key, sizeof c->key, &n, e->rsa,
+                                       buf_slice(&cms), NULL);
+
+        rc = ef_credentials_check(c, dataset, err);
+        if (rc != EF_E_MEMORY &&
+            (rc != EF_OK || opened != EF_OK || n != sizeof c->key))
+            rc = reject(err, EF_E_AUTH, EF_NOWHERE,
+                        "KMS's answer has not the key that was approved");
+    }
     ef_buf_free(&arn);
     ef_buf_free(&ct);
     ef_buf_free(&cms);
@@ -41313,36 +41461,34 @@ cli_kms_part(const struct cli_enclave *e, unsigned char *out, size_t cap,
 }
 
 /* A dataset's credentials by KMS. The key is compared with its commitment
- * before the query is asked for.
- * Why twice: ef_credentials_check asks for the key and the query. After the
- * first call the query is still empty, and the key is known to be right before
- * its object's URL is asked for.
- * Two requests to KMS for each dataset, each in KMS's own log, with the dataset
- * and the part: the owner sees who has asked.
- * Secret:  c. Fails: EF_E_AUTH for another key than the approved one. */
+ * before the query is opened with it; another dataset's query, or another
+ * part's, does not open.
+ * One request to KMS for each dataset, in KMS's own log, with the dataset's
+ * hash: the owner sees who has asked.
+ * Secret:  c. Fails: EF_E_AUTH for another key than the approved one, and for a
+ * query that was not sealed under it. */
 static ef_status
 cli_kms_credentials(struct cli_appconfig *a, ef_credentials *c,
                     const ef_doc *dataset, int upload, ef_err *err)
 {
     const char *part = upload ? "upload" : "download";
-    size_t n = 0;
+    ef_buf arn = {0}, ct = {0};
     ef_status rc;
 
     *c = (ef_credentials){.query_size = EF_MAX_LOCATION_BYTES + 1};
     c->query = ef_secret_alloc(c->query_size, NULL);
     rc = c->query == NULL ? reject_memory(err)
-                          : cli_kms_part(a->enclave, c->key, sizeof c->key, &n,
-                                         dataset, "key", err);
-    if (rc == EF_OK && n != sizeof c->key)
-        rc = reject(err, EF_E_AUTH, EF_NOWHERE, "a sealed key of another size");
+                          : cli_kms_key(a->enclave, c, dataset, err);
+    if (rc == EF_OK)
+        rc = ef_credentials_kms(&arn, &ct, &a->enclave->ws, dataset, part, err);
+    if (rc == EF_OK)
+        rc = ef_query_open((unsigned char *)c->query, EF_MAX_LOCATION_BYTES,
+                           &c->query_n, part, dataset->hash, c->key,
+                           buf_slice(&ct), err);
     if (rc == EF_OK)
         rc = ef_credentials_check(c, dataset, err);
-    if (rc == EF_OK)
-        rc = cli_kms_part(a->enclave, (unsigned char *)c->query,
-                          EF_MAX_LOCATION_BYTES, &c->query_n, dataset, part,
-                          err);
-    if (rc == EF_OK)
-        rc = ef_credentials_check(c, dataset, err);
+    ef_buf_free(&arn);
+    ef_buf_free(&ct);
     return rc;
 }
 

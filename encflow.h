@@ -138,8 +138,7 @@
 #define EF_MAX_NSM_ANSWER_BYTES 12288
 #define EF_MAX_NSM_DATA_BYTES 512 /* user_data, nonce; of extending */
 #define EF_MAX_NSM_KEY_BYTES 1024 /* public_key */
-/* KMS: a plaintext to encrypt; a CMS answer that carries one. */
-#define EF_MAX_KMS_PLAINTEXT_BYTES 4096
+/* KMS: a ciphertext, and a CMS answer that carries a key. */
 #define EF_MAX_CMS_BYTES 6144
 /* Release: a request, its answer, a line of the log and the whole of it; how
  * long a nonce may be used, in seconds; runs of it that are shown. */
@@ -1401,6 +1400,37 @@ EF_MUST_CHECK ef_status ef_credentials_kms(ef_buf *arn, ef_buf *ct,
                                            const ef_workspace *ws,
                                            const ef_doc *dataset,
                                            const char *part, ef_err *err);
+
+/*
+ * ef_query_seal -- append nonce || ciphertext || tag: a query string, sealed
+ * under its dataset's key, as credentials under a KMS key have it.
+ *
+ *   part     "download" or "upload"
+ *   dataset  the hash of its document
+ *   key      secret  the dataset's
+ *   text     secret
+ *
+ * EF_E_IO without random bytes, EF_E_MEMORY.
+ * AES-256-GCM under HMAC-SHA256(key, "encflow kms query 1"), AAD "part:hash".
+ */
+EF_MUST_CHECK ef_status ef_query_seal(
+    ef_buf *out, const char *part, const unsigned char dataset[EF_SHA256_BYTES],
+    const unsigned char key[EF_KEY_BYTES], ef_slice text, ef_err *err);
+
+/*
+ * ef_query_open -- and open it: *n bytes to out, of cap.
+ *
+ *   sealed  UNTRUSTED
+ *
+ * EF_E_AUTH    not sealed under this key for this dataset and part
+ * EF_E_LIMIT   longer than cap
+ * EF_E_MEMORY
+ * Tests: vectors/queries.txt.
+ */
+EF_MUST_CHECK ef_status ef_query_open(
+    unsigned char *out, size_t cap, size_t *n, const char *part,
+    const unsigned char dataset[EF_SHA256_BYTES],
+    const unsigned char key[EF_KEY_BYTES], ef_slice sealed, ef_err *err);
 
 /* Append the encryption context that such a part was encrypted with, as JSON:
  * {"encflow:dataset":HASH,"encflow:part":part}. */

@@ -1,13 +1,17 @@
 /*
- * Target   what KMS says (section 11), and a key's ARN (section 10).
- * Input    an answer, an error's body or an ARN | a byte: which
+ * Target   what KMS says (section 11), a key's ARN (section 10), and the
+ *          queries of credentials under a KMS key (section 14).
+ * Input    an answer, an error's body, an ARN or a query | a byte: which
  * Claims   an answer is taken only where jansson finds the key's ARN in it
  *          and base64 of what comes out; a refusal adds nothing; of an error
  *          only printable ASCII is shown, nothing like a signature, and a
  *          type that passes says so; what is taken for an ARN has a region
- *          that may stand in a host's name, and is taken again from its parts.
+ *          that may stand in a host's name, and is taken again from its parts;
+ *          a query that was sealed opens to itself, and with any bit of it
+ *          changed, or for the other part, to nothing; what was not sealed
+ *          does not open.
  * Covers   kms_answer kms_answer_error kms_show kms_find ef_kms_arn_parse
- *          sig_arn_part sig_partition_suffix sig_is_word
+ *          sig_arn_part sig_partition_suffix sig_is_word ef_query_open
  * Seeds    fuzz/seeds.py, vectors/kms_arns.txt    Dict  none
  */
 #include <jansson.h>
@@ -101,11 +105,55 @@ name(ef_slice text)
     ef_buf_free(&again);
 }
 
+/* Does it open, as a part? What comes out otherwise is zeros. */
+static ef_status
+opens(ef_slice sealed, const char *part, ef_slice text)
+{
+    static const unsigned char key[EF_KEY_BYTES] = {7}, dataset[32] = {8};
+    unsigned char *out = fuzz_block(NULL, text.n);
+    ef_err err = {0};
+    size_t n = 1, i;
+    ef_status rc =
+        ef_query_open(out, text.n, &n, part, dataset, key, sealed, &err);
+
+    if (rc == EF_OK)
+        FUZZ_ASSERT(n == text.n && (n == 0 || memcmp(out, text.p, n) == 0));
+    else
+        FUZZ_ASSERT(n == 0 && err.code == rc && err.msg != NULL);
+    for (i = 0; rc == EF_E_AUTH && sealed.n == EF_OVERHEAD_BYTES + text.n &&
+                i < text.n;
+         i++)
+        FUZZ_ASSERT(out[i] == 0);
+    free(out);
+    return rc;
+}
+
+static void
+query(ef_slice text)
+{
+    static const unsigned char key[EF_KEY_BYTES] = {7}, dataset[32] = {8};
+    ef_buf ct = {0};
+    ef_err err = {0};
+    size_t bit;
+
+    FUZZ_ASSERT(opens(text, "download", text) == EF_E_AUTH);
+    if (ef_query_seal(&ct, "download", dataset, key, text, &err) != EF_OK)
+        abort();
+    FUZZ_ASSERT(ct.n == EF_OVERHEAD_BYTES + text.n);
+    FUZZ_ASSERT(opens(buf_slice(&ct), "download", text) == EF_OK);
+    FUZZ_ASSERT(opens(buf_slice(&ct), "upload", text) == EF_E_AUTH);
+    FUZZ_ASSERT(opens(slice(ct.p, ct.n - 1), "download", text) == EF_E_AUTH);
+    bit = text.n > 0 ? text.p[0] * text.n % (8 * ct.n) : 0;
+    ct.p[bit / 8] ^= (unsigned char)(1 << bit % 8);
+    FUZZ_ASSERT(opens(buf_slice(&ct), "download", text) == EF_E_AUTH);
+    ef_buf_free(&ct);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_in in = {data, size};
-    uint8_t which = fuzz_byte(&in) % 3;
+    uint8_t which = fuzz_byte(&in) % 4;
     void *block;
     ef_slice text = fuzz_rest(&in, &block);
 
@@ -114,8 +162,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         answer(text);
     else if (which == 1)
         error(text);
-    else
+    else if (which == 2)
         name(text);
+    else
+        query(text);
     free(block);
     return 0;
 }

@@ -119,6 +119,27 @@ approved() {
     cp out policy.json
 }
 
+# again NAME STATEMENTS: the dataset's credentials, as its owner makes them anew
+# with other members; over those of `good`. d and other are the two datasets'.
+again() {
+    rm -rf ws "$NSM/registers"
+    cp -r good ws
+    "$PYTHON" "$ROOT/tests/kms_resign.py" ws "$1" olga.pem key.hex "$2"
+}
+
+# forget: no credentials at all
+forget() {
+    "$PYTHON" - <<'END'
+import base64, json, os
+for name in os.listdir("ws"):
+    if len(name) == 64:
+        text = open("ws/" + name).read().split(".")[1]
+        if json.loads(base64.urlsafe_b64decode(text + "=="))["kind"] == \
+                "credentials":
+            os.unlink("ws/" + name)
+END
+}
+
 # enclave ARG...: run in it, as `try` does
 enclave() {
     local trust=() p
@@ -135,14 +156,13 @@ enclave() {
     output=$(<err)
 }
 
-@test "dataset add --kms-key: each part encrypted for its dataset, no secret kept" {
+@test "dataset add --kms-key: the key by KMS, queries under it, no secret kept" {
     people dana
     printf 'CODE\n1\n' >c.csv
     as dana
     input Conditions
     HASH=$(<out)
-    [ "$(<kms/log)" = "Encrypt ok
-Encrypt ok" ]
+    [ "$(<kms/log)" = "Encrypt ok" ]
     # what was written: kms and no to, ct and no enc
     run -0 "$PYTHON" - "$HASH" "$ARN" <<'END'
 import base64, json, os, sys
@@ -158,9 +178,14 @@ for name in os.listdir("ws"):
         assert d["kms"] == sys.argv[2] and "to" not in d, d
         assert list(d["key"]) == ["ct"] and list(d["download"]) == ["ct"], d
         assert d["dataset"] == sys.argv[1] and "upload" not in d
+        # a query of no bytes: nonce and tag alone
+        assert len(base64.urlsafe_b64decode(d["download"]["ct"] + "==")) == 28
 assert seen == 1
 END
     keeps_secret -r ws
+    # without one of the two it says that there are two
+    refused 2 "--release-key FILE, or --kms-key ARN" -- dataset add \
+        --from c.csv --to "file://$PWD/D.enc" --allow-file D
 }
 
 @test "dataset add --kms-key: what KMS and its settings can say" {
@@ -178,8 +203,10 @@ END
     ADD+=(--allow-http --kms-key "$ARN")
     AWS_ENDPOINT_URL_KMS=$AWS_ENDPOINT_URL_KMS/x refused 4 \
         AWS_ENDPOINT_URL_KMS -- "${ADD[@]}"
-    AWS_ENDPOINT_URL_KMS=file:///x refused 4 "not an endpoint of KMS" -- \
-        "${ADD[@]}"
+    AWS_ENDPOINT_URL_KMS=file:///x refused 4 \
+        '"AWS_ENDPOINT_URL_KMS": not an endpoint of KMS' -- "${ADD[@]}"
+    AWS_ENDPOINT_URL_KMS='' AWS_ENDPOINT_URL=file:///x refused 4 \
+        '"AWS_ENDPOINT_URL": not an endpoint of KMS' -- "${ADD[@]}"
     AWS_ACCESS_KEY_ID='' AWS_SECRET_ACCESS_KEY='' refused 2 "no AWS keys" -- "${ADD[@]}"
     AWS_ACCESS_KEY_ID='A B' refused 4 "a blank" -- "${ADD[@]}"
     AWS_SECRET_ACCESS_KEY=wrong refused 6 "the signature does not match" \
@@ -215,8 +242,20 @@ END
     echo throttle-once >kms/fault
     AWS_MAX_ATTEMPTS=3 works "${ADD[@]}" -q
     # a session token goes along, signed
-    AWS_SESSION_TOKEN=token/of+sts== quiet dataset renew --kms-key "$ARN" \
-        --allow-http --allow-file --to "file://$PWD/C.enc" C
+    AWS_SESSION_TOKEN=token/of+sts== quiet dataset add --from c.csv \
+        --to "file://$PWD/D.enc" --allow-file --allow-http --kms-key "$ARN" D
+}
+
+@test "dataset renew --kms-key: the key is needed, and asked for" {
+    people olga
+    as olga
+    output Result
+    RENEW=(dataset renew --kms-key "$ARN" --allow-http --allow-file
+        --to "file://$PWD/Result.enc")
+    refused 2 "sealed by the dataset's key" "-K KEYFILE" -- "${RENEW[@]}" Result
+    quiet "${RENEW[@]}" -K key.hex Result
+    [ "$(<kms/log)" = "Encrypt ok
+Encrypt ok" ]
 }
 
 @test "workflow kms-policy: a statement for each measurement, with PCR16" {
@@ -251,6 +290,18 @@ END
     refused 5 "workflow show" -- workflow kms-policy study
 }
 
+@test "workflow kms-policy: a note where nothing is under a KMS key" {
+    approved
+    works workflow kms-policy study
+    [ ! -s err ]
+    forget
+    try workflow kms-policy study
+    fails 0 "note: none of this workflow's datasets is under a KMS key"
+    cmp out policy.json
+    works workflow kms-policy -q study
+    [ ! -s err ]
+}
+
 @test "run --kms: the policy lets this enclave in, and the result is right" {
     approved
     cp policy.json kms/policy.json
@@ -258,7 +309,9 @@ END
     fails 0
     run -0 "$ENCFLOW" result -K key.hex Result.enc
     [[ $output == *"top"*"Two"* ]]
-    grep -q '^Decrypt ok' kms/log
+    # one request for each dataset, and no more
+    [ "$(grep -c '^Encrypt ok$' kms/log)" = 2 ]
+    [ "$(grep -c '^Decrypt ok$' kms/log)" = 2 ]
     ! grep -v ' ok$' kms/log
 }
 
@@ -279,7 +332,16 @@ END
     echo forged >kms/fault
     rm -f "$NSM/registers"
     enclave
-    fails 3 "the key is not the one that was approved"
+    fails 3 "KMS's answer has not the key that was approved"
+    # what does not decrypt, or is no CMS: the very same words
+    for fault in forged-short forged-padding forged-form; do
+        cp err before
+        echo "$fault" >kms/fault
+        rm -f "$NSM/registers"
+        enclave
+        fails 3 "KMS's answer has not the key that was approved"
+        cmp before err
+    done
     # an answer that names another key
     echo other-key >kms/fault
     rm -f "$NSM/registers"
@@ -288,17 +350,59 @@ END
     [ ! -e work/Conditions ]
 }
 
+@test "run --kms: parts that were exchanged are refused" {
+    approved
+    cp -r ws good
+    # by their own owners: documents whose signatures are good
+    # the ciphertext of another dataset's key: KMS's context is another
+    again Result 'd["key"] = other["key"]'
+    enclave
+    fails 6 "KMS says InvalidCiphertextException"
+    # the key's ciphertext as the query, which once came back from KMS
+    again Result 'd["upload"] = d["key"]'
+    enclave
+    fails 3 "authentication failed"
+    again Result 'd["upload"] = other["download"]'
+    enclave
+    fails 3 "authentication failed"
+    # what was sealed for reading is not for writing
+    again Result 'd["upload"] = seal("download")'
+    enclave
+    fails 3 "authentication failed"
+    again Result 'd["upload"] = {"ct": "A" * 27}'
+    enclave
+    fails 3 "authentication failed"
+    [ ! -e work/Result ]
+    # and so it is sealed right
+    again Result 'd["upload"] = seal("upload")'
+    enclave
+    fails 0
+}
+
+@test "run --kms: the context is the dataset's, also where KMS is asked for others" {
+    approved
+    # one policy lets this enclave in for all datasets of its workflow; a
+    # ciphertext of one, asked for as the other's, does not decrypt
+    echo swap-context >kms/fault
+    enclave
+    fails 6 "KMS says InvalidCiphertextException"
+    # nor for a dataset that the workflow does not have
+    "$PYTHON" - <<'END'
+import json
+p = json.load(open("policy.json"))
+for s in p["Statement"]:
+    e = s["Condition"]["StringEquals"]
+    e["kms:EncryptionContext:encflow:dataset"] = ["0" * 64]
+json.dump(p, open("kms/policy.json", "w"))
+END
+    rm -f "$NSM/registers" kms/fault
+    enclave
+    fails 6 "KMS says AccessDeniedException"
+}
+
 @test "run --kms: credentials that are not under a KMS key are not there" {
     approved
-    "$PYTHON" - <<'END'
-import base64, json, os
-for name in os.listdir("ws"):
-    if len(name) == 64:
-        text = open("ws/" + name).read().split(".")[1]
-        d = json.loads(base64.urlsafe_b64decode(text + "=="))
-        if d["kind"] == "credentials":
-            os.unlink("ws/" + name)
-END
+    forget
     # the release service's are another thing
     works release keygen -o rel.pem
     mv out rel.pub

@@ -12,12 +12,16 @@ CiphertextForRecipient is BER, as AWS sends it, in one of its two shapes.
 
 DIR/fault makes it misbehave: an error's type ("AccessDeniedException"), or
 "other-key" (the answer names another key), "not-json", "forged" (the text is
-a key of the server's own, well encrypted), "throttle-once".
+a key of the server's own, well encrypted; "forged-short" is of 31 bytes,
+"forged-padding" has a bit of its last block changed, "forged-form" is cut
+short), "swap-context" (decrypts as if another dataset had been asked for),
+"throttle-once".
 """
 import base64
 import datetime
 import hashlib
 import http.server
+import itertools
 import json
 import os
 import sys
@@ -36,6 +40,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 DIR = sys.argv[1]
 ROOT = sys.argv[2] if len(sys.argv) > 2 else None
 KEYS = {"AKIDKMS": "secret/kms+key"}
+TURN = itertools.count()
 MASTER = AESGCM(hashlib.sha256(b"the stand-in's master key").digest())
 
 
@@ -200,15 +205,23 @@ def decrypt(q):
     if not allowed(payload, context):
         raise Refused("AccessDeniedException", "User: enclave is not "
                       "authorized to perform: kms:Decrypt")
+    if read("fault") == "swap-context":
+        context = dict(context, **{"encflow:dataset": "0" * 64})
     try:
         text = MASTER.decrypt(rest[:12], rest[12:], aad(q["KeyId"], context))
     except Exception:
         raise Refused("InvalidCiphertextException", "") from None
-    if read("fault") == "forged":
-        text = b"\x42" * len(text)
+    fault = read("fault") or ""
+    if fault.startswith("forged"):
+        text = b"\x42" * (len(text) - (fault == "forged-short"))
     public = serialization.load_der_public_key(payload["public_key"])
     assert isinstance(public, rsa.RSAPublicKey) and public.key_size == 2048
-    answer = cms(public, text, pieces=len(text) != 32)
+    answer = cms(public, text, pieces=next(TURN) % 2 == 0)
+    if fault == "forged-padding":  # in the text's last block
+        at = answer.rindex(END * 4) - (3 if answer[-10:-8] == END else 1)
+        answer = answer[:at] + bytes([answer[at] ^ 1]) + answer[at + 1:]
+    if fault == "forged-form":
+        answer = answer[:-1]
     return {"CiphertextForRecipient": base64.b64encode(answer).decode(),
             "EncryptionAlgorithm": "SYMMETRIC_DEFAULT", "KeyId": q["KeyId"],
             "KeyOrigin": "AWS_KMS"}
