@@ -39416,9 +39416,10 @@ cli_log_since(const struct cli_release *r, uint64_t end)
 
 /* One line behind the tail, at *end; all move on. It is not yet on the disk.
  * A clock that was set back does not turn times around: the line gets its
- * predecessor's. LINE_TOO_LONG keeps the log readable: no line is written that
- * no reader would take. Anybody can be refused, and so fill the log: refusals
- * have its first half alone, so that they cannot keep a release out.
+ * predecessor's. It is parsed as a reader would: what could not be read again
+ * would be the last line of this log, and is not written. Anybody can be
+ * refused, and so fill the log: refusals have its first half alone, so that
+ * they cannot keep a release out.
  * Pre: the lock. Post: on failure what stands behind *end is not to be relied
  * on: cli_log_append cuts it off.
  * Fails: EF_E_IO; EF_E_LIMIT (LOG_FULL). */
@@ -39428,6 +39429,7 @@ cli_log_add(int fd, ef_release_log *tail, uint64_t *end, ef_release_line *line,
 {
     uint64_t most = line->event == EF_REFUSED ? EF_MAX_RELEASE_LOG_BYTES / 2
                                               : EF_MAX_RELEASE_LOG_BYTES;
+    ef_release_line again = {.event = EF_REFUSED};
     ef_buf text = {0};
     ef_status rc;
 
@@ -39435,10 +39437,9 @@ cli_log_add(int fd, ef_release_log *tail, uint64_t *end, ef_release_line *line,
     line->time = now > tail->time ? now : tail->time;
     ef_release_line_print(&text, line);
     rc = buf_status(&text, err);
-    if (rc == EF_OK && text.n > EF_MAX_RELEASE_LINE_BYTES)
-        rc = reject(err, EF_E_LIMIT, EF_NOWHERE,
-                    "LINE_TOO_LONG: a line longer than "
-                    "EF_MAX_RELEASE_LINE_BYTES (4096)");
+    if (rc == EF_OK)
+        rc = ef_release_line_parse(&again, buf_slice(&text), err);
+    ef_release_line_free(&again);
     if (rc == EF_OK && *end + text.n + 1 > most)
         rc = with_hint(err,
                        reject(err, EF_E_LIMIT, EF_NOWHERE,
@@ -39708,8 +39709,10 @@ cli_release_refuse(struct cli_release *r, const ef_err *why, ef_err *err)
                                 .instance = instance,
                                 .reason = buf_slice(&r->line_text)};
     memcpy(r->line.appconfig, r->ask.appconfig, EF_SHA256_BYTES);
-    ef_buf_free(&r->answer);
-    ef_buf_str(&r->answer, RELEASE_REFUSED);
+    /* without memory, or with a name that is cut inside a character */
+    if (r->line_text.failed || doc_text(r->line.reason, NULL) != EF_OK ||
+        ef_utf8_check(r->line.reason, NULL) != EF_OK)
+        r->line.reason = slice_str(r->step);
     return with_file(err, cli_log_append(r, 0, err), r->c->value[CLI_LOG]);
 }
 
@@ -39719,22 +39722,21 @@ cli_release_refuse(struct cli_release *r, const ef_err *why, ef_err *err)
 static ef_status
 cli_release_send(const struct cli_release *r, int refused, ef_err *err)
 {
-    ef_buf head = {0};
+    ef_slice body =
+        refused ? slice_str(RELEASE_REFUSED) : buf_slice(&r->answer);
+    char head[128] = "";
     ef_status rc;
 
     if (r->cgi)
-        buf_printf(&head,
-                   "Status: %s\r\nContent-Type: application/json\r\n"
-                   "Content-Length: %zu\r\n\r\n",
-                   refused ? "403 Forbidden" : "200 OK", r->answer.n);
-    rc = buf_status(&head, err);
+        snprintf(head, sizeof head,
+                 "Status: %s\r\nContent-Type: application/json\r\n"
+                 "Content-Length: %zu\r\n\r\n",
+                 refused ? "403 Forbidden" : "200 OK", body.n);
+    rc = file_write_full(r->out, head, strlen(head), err);
     if (rc == EF_OK)
-        rc = file_write_full(r->out, head.p, head.n, err);
-    if (rc == EF_OK)
-        rc = file_write_full(r->out, r->answer.p, r->answer.n, err);
+        rc = file_write_full(r->out, body.p, body.n, err);
     if (rc == EF_OK && !r->cgi)
         rc = file_write_full(r->out, "\n", 1, err);
-    ef_buf_free(&head);
     return rc;
 }
 
@@ -39815,8 +39817,6 @@ cli_release_serve_one(struct cli *c)
     ready = rc == EF_OK;
     if (ready)
         rc = cli_release_judge(&r, &err);
-    else
-        ef_buf_str(&r.answer, RELEASE_REFUSED);
     if (ready && rc != EF_OK)
         (void)cli_release_refuse(&r, &err, &logged);
     file_close(r.log);

@@ -81,9 +81,6 @@ UNSTATED = {
         "the same",
     ("cli_log_nonce", "DONE_TWICE: this run was said to be over before"):
         "the same",
-    ("cli_log_add", "LINE_TOO_LONG: a line longer than "
-                    "EF_MAX_RELEASE_LINE_BYTES (4096)"):
-        "the limits of what is in a line are far below",
     ("cli_release_keys_for", "ANSWER_TOO_LARGE: larger than "
                              "EF_MAX_RELEASE_ANSWER_BYTES (8388608)"):
         "it takes 8 MiB of documents that one workflow hangs on",
@@ -140,9 +137,6 @@ UNREACHED = {
         "the same",
     ("cli_log_nonce", "DONE_TWICE: this run was said to be over before"):
         "the same",
-    ("cli_log_add", "LINE_TOO_LONG: a line longer than "
-                    "EF_MAX_RELEASE_LINE_BYTES (4096)"):
-        "the limits of what is in a line are far below",
     ("cli_release_keys_for", "ANSWER_TOO_LARGE: larger than "
                              "EF_MAX_RELEASE_ANSWER_BYTES (8388608)"):
         "it takes 8 MiB of documents that one workflow hangs on",

@@ -643,6 +643,16 @@ def workspace_scenarios():
                    only=("open", "ioctl", "read", "write", "malloc"))
     yield Scenario("release keygen", "release keygen -o rel.pem", out=PUBLIC,
                    makes={"rel.pem": PRIVATE})
+    serve = "release serve-one --release-key rel.pem --workspace ws --log log"
+    log = {"log": Like(rb'(\{"event":"refused",[^\n]*\}\n)?')}
+    yield Scenario("release serve-one", serve, STAGES["approved"],
+                   stdin=b'{"request":"nonce","version":1}\n', makes=log,
+                   out=Like(rb'\{"(nonce":"[\w-]{75}|error":"refused)"\}\n'),
+                   fails=(1, 3, 4, 5), adds=())
+    yield Scenario("release serve-one, refused", serve, STAGES["approved"],
+                   stdin=b'{"request":"x","version":1}\n', makes=log,
+                   out=b'{"error":"refused"}\n', status=4, fails=(1, 4, 5),
+                   adds=())
     yield Scenario("release log", "release log log",
                    {"log": RELEASE_LINE + b"\n"}, out=RELEASE_SHOWN)
     yield Scenario("id new", f"id new {WS} -q dana", {}, out=Like(HASH),
