@@ -37781,9 +37781,9 @@ cli_policy_note(const struct cli_book *b, const ef_graph *g, ef_err *err)
     }
     if (!found && !cli_quiet) {
         cli_prefix();
-        fputs("note: none of this workflow's datasets is under a KMS key here "
-              "(encflow dataset add --kms-key)\n",
-              stderr);
+        fprintf(stderr,
+                "note: none of this workflow's datasets is under a KMS key "
+                "here (encflow dataset add --kms-key)\n");
     }
     return EF_OK;
 }
@@ -41195,7 +41195,8 @@ cli_enclave_attest(struct cli_enclave *e, ef_buf *doc, ef_slice nonce,
 /* What was sealed to e->sk in the answer json, opened into secret memory that
  * never moves, and indexed. The buffer is as large as what is decoded into it
  * (ef_base64url_decode asks for the text's length, and its padding).
- * Secret: e->plain. UNTRUSTED: json. Post: e->released.
+ * Secret: e->plain. Pre: json passed ef_release_answer_parse. Post:
+ * e->released.
  * Fails: as ef_release_open; EF_E_MEMORY. */
 static ef_status
 cli_enclave_unseal(struct cli_enclave *e, const ef_json *json, ef_err *err)
@@ -41287,7 +41288,7 @@ cli_enclave_release(struct cli_enclave *e, ef_err *err)
     rc = cli_enclave_exchange(e, err);
     while (rc == EF_E_NETWORK && tries++ < SVC_TRIES) {
         /* a pause of a second, or until a signal */
-        (void)svc_wait(-1, 0, 1, "", &e->ask, NULL);
+        (void)svc_wait(-1, 0, 1, "cannot connect", &e->ask, NULL);
         if (clock_ms() >= e->ask.deadline)
             break; /* the first reason is the better one */
         rc = cli_enclave_exchange(e, err);

@@ -58,8 +58,6 @@ FOREIGN = {"curl_easy_strerror"}
 # What no test can state or reach, and why. (function, message or
 # hint): reason.
 UNSTATED = {
-    ("cli_kms_credentials", "a sealed key of another size"):
-        "KMS would have to decrypt what dataset add never encrypts",
     ("cli_release_document", "INSTANCE_NAME: a module_id that is no line of "
                              "text"):
         "Nitro's own names are",
@@ -114,8 +112,6 @@ UNSTATED = {
         "the limits of a document and of what is sealed are far below",
 }
 UNREACHED = {
-    ("cli_kms_credentials", "a sealed key of another size"):
-        "KMS would have to decrypt what dataset add never encrypts",
     ("cli_release_document", "INSTANCE_NAME: a module_id that is no line of "
                              "text"):
         "Nitro's own names are",
