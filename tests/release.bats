@@ -530,12 +530,12 @@ fill() {
     sed "s/$ID/$(<flow)/" request >other
     run -3 $SERVE <other
     why APPCONFIG_MISMATCH
-    ! tail -n 1 log | grep -qF '"appconfig"'
+    [ "$(tail -n 1 log | grep -cF '"appconfig"')" -eq 0 ]
     run -3 $SERVE <<<"{\"appconfig\":\"$ID\",\"nonce\":\"$(printf 'A%.0s' \
         {1..75})\",\"request\":\"done\",\"token\":\"$(printf 'A%.0s' \
         {1..43})\",\"version\":1}"
     why TOKEN_WRONG
-    ! tail -n 1 log | grep -qF '"appconfig"'
+    [ "$(tail -n 1 log | grep -cF '"appconfig"')" -eq 0 ]
     no PCR_MISMATCH --pcr "0=$(printf '1%.0s' {1..96})"
     tail -n 1 log | grep -qF "\"appconfig\":\"$ID\""
 }
