@@ -14962,31 +14962,28 @@ static ef_status
 svc_connect(int *fd, const struct http_proxy *to, const struct store_opts *o,
             ef_err *err)
 {
-    static const char what[] = "cannot connect";
     int64_t end = clock_ms() + (int64_t)o->connect_sec * 1000;
+    int ok;
     ef_status rc;
 
+    if (o->deadline != 0 && o->deadline < end)
+        end = o->deadline;
     *fd = socket(to->to.any.sa_family,
                  SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (*fd < 0)
-        return reject_sys(err, EF_E_NETWORK, what);
-    while (connect(*fd, &to->to.any, to->to_n) != 0) {
-        if (errno == EINPROGRESS) {
-            rc = svc_wait(*fd, POLLOUT, o->connect_sec, what, o, err);
-            if (rc == EF_OK && !svc_connected(*fd))
-                rc = reject_sys(err, EF_E_NETWORK, what);
-            return rc;
-        }
-        if (errno != EAGAIN && errno != EINTR)
-            return reject_sys(err, EF_E_NETWORK, what);
+    ok = *fd >= 0 && connect(*fd, &to->to.any, to->to_n) == 0;
+    while (!ok && *fd >= 0 && (errno == EAGAIN || errno == EINTR)) {
         (void)poll(NULL, 0, 100);
-        /* the queue is full: has the time come, or a signal? */
-        rc = svc_wait(-1, 0, 0, what, o, err);
-        if (rc == EF_E_IO || clock_ms() >= end ||
-            (o->deadline != 0 && clock_ms() >= o->deadline))
-            return rc;
+        if (clock_ms() >= end || (o->stop != NULL && *o->stop))
+            return svc_wait(-1, 0, 0, "cannot connect", o, err);
+        ok = connect(*fd, &to->to.any, to->to_n) == 0;
     }
-    return EF_OK;
+    if (!ok && *fd >= 0 && errno == EINPROGRESS) {
+        rc = svc_wait(*fd, POLLOUT, o->connect_sec, "cannot connect", o, err);
+        if (rc != EF_OK)
+            return rc;
+        ok = svc_connected(*fd);
+    }
+    return ok ? EF_OK : reject_sys(err, EF_E_NETWORK, "cannot connect");
 }
 
 /* All of the request and its line feed. MSG_NOSIGNAL: a service that hangs up
@@ -14996,19 +14993,18 @@ svc_connect(int *fd, const struct http_proxy *to, const struct store_opts *o,
 static ef_status
 svc_send(int fd, ef_slice text, const struct store_opts *o, ef_err *err)
 {
-    static const char what[] = "cannot send";
     ssize_t n;
     ef_status rc = EF_OK;
 
     while (rc == EF_OK && text.n > 0) {
-        rc = svc_wait(fd, POLLOUT, o->connect_sec, what, o, err);
+        rc = svc_wait(fd, POLLOUT, o->connect_sec, "cannot send", o, err);
         if (rc != EF_OK)
             break;
         n = send(fd, text.p, text.n, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n >= 0)
             text = slice_from(text, (size_t)n);
         else if (errno != EAGAIN && errno != EINTR)
-            rc = reject_sys(err, EF_E_NETWORK, what);
+            rc = reject_sys(err, EF_E_NETWORK, "cannot send");
     }
     return rc;
 }
@@ -15027,20 +15023,19 @@ svc_send(int fd, ef_slice text, const struct store_opts *o, ef_err *err)
 static ef_status
 svc_receive(ef_buf *answer, int fd, const struct store_opts *o, ef_err *err)
 {
-    static const char what[] = "cannot receive";
     unsigned char piece[16384];
     ssize_t n;
     ef_status rc;
 
     for (;;) {
-        rc = svc_wait(fd, POLLIN, o->stall_sec, what, o, err);
+        rc = svc_wait(fd, POLLIN, o->stall_sec, "cannot receive", o, err);
         if (rc != EF_OK)
             return rc;
         n = recv(fd, piece, sizeof piece, MSG_DONTWAIT);
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             continue;
         if (n < 0)
-            return reject_sys(err, EF_E_NETWORK, what);
+            return reject_sys(err, EF_E_NETWORK, "cannot receive");
         if (n == 0)
             return buf_status(answer, err);
         if ((size_t)n > EF_MAX_RELEASE_ANSWER_BYTES - answer->n)

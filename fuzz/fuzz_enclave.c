@@ -2,14 +2,17 @@
  * Target   what an enclave and a receiver make of a release service and of a
  *          result that lie (section 16): cli_enclave_*, cli_receipt_begin,
  *          and of a socket, svc_receive.
- * Input    text, which of four readers, a size of pieces
+ * Input    text, which of five readers, a size of pieces
  * Claims   documents: each that is taken has its hash as name, and its JWS
  *          verifies; credentials: none is taken whose key the dataset's
  *          document does not commit to; receipts: one that is taken names
- *          the result's own hash; a socket: what comes is what was sent, up
- *          to the end of its first piece that ends a line.
+ *          the result's own hash; what was sealed to the enclave is opened
+ *          as it was, and indexed where it is JSON; a socket: what comes
+ *          is what was sent, up to the end of its first piece that ends a
+ *          line.
  * Covers   cli_enclave_take cli_enclave_documents cli_enclave_member
- *          cli_enclave_credentials cli_receipt_begin svc_receive svc_send
+ *          cli_enclave_credentials cli_enclave_unseal cli_receipt_begin
+ *          svc_receive svc_send
  * Seeds    vectors/release_answers.txt, receipts.txt, result.txt, jws.txt
  */
 #define main encflow_main
@@ -74,6 +77,42 @@ credentials(ef_slice text)
     cli_enclave_free(&e);
 }
 
+/* UNTRUSTED text sealed to the enclave's key, by whoever knows the key. */
+static void
+unseal(ef_slice text)
+{
+    unsigned char pk[EF_X25519_BYTES], nonce[EF_RELEASE_NONCE_BYTES] = {7};
+    struct cli_enclave e = {.nsm = -1, .url = ""};
+    ef_json json = {.nodes = NULL}, direct = {.nodes = NULL};
+    ef_buf answer = {0};
+    ef_err err = {0};
+    ef_status rc;
+
+    e.sk = ef_secret_alloc(EF_X25519_BYTES, NULL);
+    if (e.sk != NULL) {
+        memset(e.sk, 9, EF_X25519_BYTES);
+        ef_x25519_public(pk, e.sk);
+        ef_buf_add(&e.nonce, nonce, sizeof nonce);
+        ef_buf_str(&answer, "{\"credentials\":");
+        rc = ef_release_seal(&answer, pk, text, e.id,
+                             slice(nonce, sizeof nonce), &err);
+        ef_buf_str(&answer, "}");
+        if (rc == EF_OK && !answer.failed && !e.nonce.failed &&
+            ef_json_parse(&json, buf_slice(&answer), &err) == EF_OK) {
+            rc = cli_enclave_unseal(&e, &json, &err);
+            FUZZ_ASSERT(rc == ef_json_parse(&direct, text, NULL) ||
+                        rc == EF_E_MEMORY);
+            FUZZ_ASSERT(rc != EF_OK ||
+                        (e.plain.n == text.n &&
+                         memcmp(e.plain.p, text.p, text.n) == 0));
+        }
+    }
+    ef_json_free(&json);
+    ef_json_free(&direct);
+    ef_buf_free(&answer);
+    cli_enclave_free(&e);
+}
+
 /* UNTRUSTED text as a result. */
 static void
 receipt(ef_slice text)
@@ -125,7 +164,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_in in = {data, size};
-    unsigned which = fuzz_byte(&in) % 4;
+    unsigned which = fuzz_byte(&in) % 5;
     size_t piece = 64 + 64 * (size_t)fuzz_byte(&in);
     void *block;
     ef_slice text = fuzz_rest(&in, &block);
@@ -137,8 +176,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         credentials(text);
     else if (which == 2)
         receipt(text);
-    else
+    else if (which == 3)
         receive(text, piece);
+    else
+        unseal(text);
     free(block);
     return 0;
 }

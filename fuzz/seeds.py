@@ -274,6 +274,7 @@ def enclave_seeds():
             yield "result-" + r["id"], seed(r["json"], 0, 2)
     for i, text in enumerate((b"", b"{}\n", b"a" * 70 + b"\n" + b"b" * 200)):
         yield "line-%d" % i, seed(text, i, 3)
+        yield "sealed-%d" % i, seed(text, 0, 4)
 
 
 def location_seeds():

@@ -164,9 +164,7 @@ LEFT_OUT = {
 # What no scenario makes encflow call, and why.
 UNREACHED = {
     "accept4": "a socket that a service manager hands over: release.bats",
-    "getsockopt": "as accept4",
-    "connect": "a release service's: commands.txt, enclave-service-*",
-    "recv": "as connect", "send": "as connect", "setsockopt": "as connect",
+    "getsockopt": "as accept4, and a service behind AF_VSOCK",
     "curl seek callback": "an upload begins again on a connection used before",
     "curl tls callback": "only with the static build's BearSSL",
     "unlink": "only after another failure: of a key nobody was told of",
