@@ -106,6 +106,8 @@ UNSTATED = {
     ("ef_credentials_kms", "its owner makes them with: encflow dataset renew "
                            "--kms-key ARN"):
         "the same",
+    ("cli_kms_key", "KMS's answer has not the key that was approved"):
+        "the same",
     ("ef_workspace_closure", "the workflow is not of this workspace"):
         "callers have it from there; tests/unit.c, test_workspace_closure",
     ("kms_body", "a request larger than KMS takes"):
@@ -141,6 +143,8 @@ UNREACHED = {
     ("ef_credentials_kms", "the workspace has no credentials of its owner's "
                            "under a KMS key"):
         "it takes an enclave: tests/kms.bats",
+    ("cli_kms_key", "KMS's answer has not the key that was approved"):
+        "the same",
     ("put_number", "more than EF_MAX_PARTS (10000) parts of 8 MiB come "
                    "through the pipe"):
         "78 GiB would have to come through a pipe",

@@ -4008,6 +4008,61 @@ test_kms_arns(void **state)
     done();
 }
 
+/* From the records' key comes what they say; and what is sealed here opens, and
+ * is another text each time. */
+static void
+each_query(const struct vec_rec *r)
+{
+    ef_slice part = vec_bytes(r, "part"), sealed = vec_bytes(r, "sealed");
+    size_t cap = vec_has(r, "cap") ? (size_t)vec_int(r, "cap")
+                                   : (size_t)EF_MAX_LOCATION_BYTES;
+    const unsigned char *dataset = vec_bytes(r, "dataset").p;
+    const unsigned char *key = vec_bytes(r, "key").p;
+    unsigned char *out = block(cap), *in = copy(sealed);
+    char name[16] = "";
+    size_t n = 1;
+    ef_buf two[2] = {{0}, {0}};
+    ef_err err = {0};
+    ef_status rc;
+
+    rec = r;
+    memcpy(name, part.p, part.n);
+    rc = ef_query_open(out, cap, &n, name, dataset, key, slice(in, sealed.n),
+                       &err);
+    if (CHECK_STATUS(rc, vec_status(r, "expect"), &err) && rc == EF_OK)
+        CHECK_BYTES(out, n, vec_bytes(r, "text"));
+    if (rc != EF_OK) {
+        CHECK_REFUSAL(r, &err);
+        CHECK_INT(n, 0);
+    }
+    for (size_t i = 0; rc == EF_OK && i < 2; i++) {
+        CHECK_INT(
+            ef_query_seal(&two[i], name, dataset, key, slice(out, n), NULL),
+            EF_OK);
+        CHECK_INT(ef_query_open(in, n, &n, name, dataset, key,
+                                (ef_slice){two[i].p, two[i].n}, NULL),
+                  EF_OK);
+        CHECK_BYTES(in, n, vec_bytes(r, "text"));
+    }
+    if (rc == EF_OK)
+        CHECK(memcmp(two[0].p, two[1].p, EF_NONCE_BYTES) != 0);
+    ef_buf_free(&two[0]);
+    ef_buf_free(&two[1]);
+    free(out);
+    free(in);
+}
+
+static void
+test_queries(void **state)
+{
+    (void)state;
+    vec_run("vectors/queries.txt",
+            "id source why? expect:status msg:text? part:text dataset:hex "
+            "key:hex cap:int? sealed:hex text:text?",
+            each_query);
+    done();
+}
+
 static void
 check_json_headers(const struct vec_rec *r, ef_slice headers)
 {
@@ -6317,6 +6372,7 @@ main(void)
         cmocka_unit_test(test_cms),
         cmocka_unit_test(test_rsa),
         cmocka_unit_test(test_kms_arns),
+        cmocka_unit_test(test_queries),
         cmocka_unit_test(test_sigv4_json),
         cmocka_unit_test(test_commitments),
         cmocka_unit_test(test_new_keys),

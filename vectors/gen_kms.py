@@ -1,10 +1,12 @@
-"""cms.txt, kms_arns.txt, sigv4_json.txt.
+"""cms.txt, kms_arns.txt, queries.txt, sigv4_json.txt.
 
 CMS is built here byte by byte, as KMS sends it and in many wrong ways; what
 is accepted is decrypted by OpenSSL (`openssl cms`). Signatures are botocore's.
+Queries are sealed by cryptography's AESGCM.
 """
 import datetime
 import hashlib
+import hmac
 import os
 import random
 import re
@@ -24,7 +26,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa  # noqa: E402
 from cryptography.hazmat.primitives.ciphers import (  # noqa: E402
     Cipher, algorithms, modes)
 
-from gen_common import need, refresh  # noqa: E402
+from cryptography.exceptions import InvalidTag  # noqa: E402
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: E402
+
+from gen_common import Bad, need, refresh  # noqa: E402
 
 HERE = "gen_kms.py"
 # An RSA-2048 key made for these vectors alone.
@@ -412,6 +417,80 @@ def check_arns(r):
          "is it one?")
 
 
+# --- queries ---
+
+def query_cipher(key):
+    return AESGCM(hmac.new(key, b"encflow kms query 1",
+                           hashlib.sha256).digest())
+
+
+def query_aad(part, dataset):
+    return part + b":" + dataset.hex().encode()
+
+
+def make_queries():
+    rand = random.Random("queries")
+    failed = dict(source=HERE, expect="EF_E_AUTH",
+                  msg=b"authentication failed")
+
+    def one(n, part=b"download"):
+        text = bytes(rand.choices(b"abcXYZ019-._~&=%", k=n))
+        key, dataset = rand.randbytes(32), rand.randbytes(32)
+        nonce = rand.randbytes(12)
+        return dict(source="cryptography", expect="ok", part=part,
+                    dataset=dataset, key=key, text=text,
+                    sealed=nonce + query_cipher(key).encrypt(
+                        nonce, text, query_aad(part, dataset)))
+
+    for n in (0, 1, 15, 16, 17, 300, 8180, 8192):
+        yield one(n, (b"download", b"upload")[n % 2])
+    yield dict(one(40), cap=40, why="just the room there is")
+    yield dict(one(41), cap=40, why="longer than there is room for", source=HERE,
+               expect="EF_E_LIMIT", text=None,
+               msg=b"a sealed text of no possible length")
+    good = one(20)
+    del good["text"]
+    for why, name, value in (
+            ("the other part", "part", b"upload"),
+            ("a part that is a beginning of it", "part", b"down"),
+            ("another dataset's", "dataset", bytes(32)),
+            ("another key", "key", bytes(32)),
+            ("nothing", "sealed", b""),
+            ("27 bytes", "sealed", good["sealed"][:27]),
+            ("28 bytes", "sealed", good["sealed"][:28]),
+            ("without the last byte", "sealed", good["sealed"][:-1]),
+            ("with a byte behind it", "sealed", good["sealed"] + b"\0")):
+        yield {**good, **failed, "why": why, name: value}
+    for at in (0, 11, 12, 31, 32, 47):
+        sealed = bytearray(good["sealed"])
+        sealed[at] ^= 0x80
+        yield {**good, **failed, "why": "a bit of byte %d" % at,
+               "sealed": bytes(sealed)}
+    nonce = bytes(12)
+    for why, under in (("under the dataset's key itself", good["key"]),
+                       ("under another name's key",
+                        hmac.new(good["key"], b"encflow kms query 2",
+                                 hashlib.sha256).digest())):
+        yield {**good, **failed, "why": why,
+               "sealed": nonce + AESGCM(under).encrypt(
+                   nonce, b"q=1", query_aad(b"download", good["dataset"]))}
+
+
+def check_queries(r):
+    sealed = r["sealed"]
+    try:
+        need(len(sealed) >= 28, "too short")
+        text = query_cipher(r["key"]).decrypt(
+            sealed[:12], sealed[12:], query_aad(r["part"], r["dataset"]))
+    except (InvalidTag, Bad):
+        need(r["expect"] == "EF_E_AUTH", "does not decrypt")
+    else:
+        if len(text) > r.get("cap", 8192):
+            need(r["expect"] == "EF_E_LIMIT", "too long")
+        else:
+            need(r["expect"] == "ok" and text == r["text"], "the text")
+
+
 # --- signed requests ---
 
 def sign(r):
@@ -475,4 +554,5 @@ def check_json(r):
 if __name__ == "__main__":
     refresh("cms.txt", check_cms, make_cms)
     refresh("kms_arns.txt", check_arns, make_arns)
+    refresh("queries.txt", check_queries, make_queries)
     refresh("sigv4_json.txt", check_json, make_json)
