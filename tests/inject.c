@@ -227,9 +227,6 @@ WRAP(int, -1, accept4, (int fd, struct sockaddr *a, socklen_t *n, int flags),
      (fd, a, n, flags))
 WRAP(int, -1, getsockopt, (int fd, int level, int name, void *p, socklen_t *n),
      (fd, level, name, p, n))
-WRAP(int, -1, setsockopt,
-     (int fd, int level, int name, const void *p, socklen_t n),
-     (fd, level, name, p, n))
 WRAP(int, -1, connect, (int fd, const struct sockaddr *a, socklen_t n),
      (fd, a, n))
 WRAP(off_t, -1, lseek, (int fd, off_t at, int whence), (fd, at, whence))
