@@ -11046,6 +11046,7 @@ kms_show(const ef_json *doc, const char *name, char *out, size_t cap)
     ef_buf text = {0};
     ef_slice shown;
 
+    /* there where it was found. NOLINTNEXTLINE(clang-analyzer-*) */
     if (node == EF_JSON_NONE || doc->nodes[node].type != EF_JSON_STRING)
         return;
     ef_json_string(doc, node, &text);
@@ -31510,6 +31511,7 @@ nsm_bound(int fd, unsigned char pcr[EF_PCR_BYTES], int *locked, ef_err *err)
     if (rc == EF_OK)
         rc = nsm_call(fd, &a, space, buf_slice(&request), EF_NSM_DESCRIBE, err);
     if (rc == EF_OK) {
+        /* a good answer has it. NOLINTNEXTLINE(clang-analyzer-*) */
         memcpy(pcr, a.pcr.p, EF_PCR_BYTES);
         *locked = a.locked;
     }
@@ -37982,6 +37984,7 @@ cli_may_answer(const struct cli_book *b, const ef_doc *doc, int decline,
     struct wf_case whole = {.doc = NULL};
     ef_err why = {0};
     size_t me;
+    unsigned char said = 0;
     ef_status rc = cli_asked(b, doc, &people, err);
 
     *done = 0;
@@ -37991,9 +37994,10 @@ cli_may_answer(const struct cli_book *b, const ef_doc *doc, int decline,
                     "you are not asked about this document");
     if (rc == EF_OK)
         /* there where EF_OK came back. NOLINTNEXTLINE(clang-analyzer-*) */
-        *done = decline ? (people.answers[me] & WF_DECLINED) != 0
-                        : people.answers[me] == WF_APPROVED;
-    if (rc == EF_OK && !decline && people.answers[me] & WF_DECLINED)
+        said = people.answers[me];
+    if (rc == EF_OK)
+        *done = decline ? (said & WF_DECLINED) != 0 : said == WF_APPROVED;
+    if (rc == EF_OK && !decline && said & WF_DECLINED)
         rc = with_hint(err,
                        reject(err, EF_E_POLICY, EF_NOWHERE,
                               "you have declined it, which is final"),
@@ -39336,6 +39340,7 @@ cli_log_find(struct cli_log_use *use, int fd, uint64_t end, uint64_t from,
         rc = cli_log_window(fd, w, n, end, err);
         if (rc == EF_OK && n < end - from) /* the first line may be cut off */
             first = slice_find(slice(w, n), '\n') + 1;
+        /* there where EF_OK came back. NOLINTNEXTLINE(clang-analyzer-*) */
         if (rc == EF_OK && (first >= n || w[n - 1] != '\n'))
             rc = cli_log_broken(err);
         while (rc == EF_OK && stop > first && !over) {
@@ -40313,6 +40318,7 @@ cli_show_runs(const struct cli *c, ef_buf *out, ef_err *err)
     if (rc == EF_OK)
         rc = cli_find(&b, CLI_FLOWS, c->args[0], &doc, err);
     if (rc == EF_OK) {
+        /* found, where EF_OK came back. NOLINTNEXTLINE(clang-analyzer-*) */
         memcpy(l.workflow, doc->hash, sizeof l.workflow);
         rc = cli_log_collect(&l, c->value[CLI_LOG], err);
     }
