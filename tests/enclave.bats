@@ -194,6 +194,7 @@ enclave() {
 # again COMMAND ARG...: in the enclave that there was
 again() {
     NSM_DIR=$PWD/nsm LD_PRELOAD=$ROOT/build/nsm_preload.so \
+            ASAN_OPTIONS=${ASAN_OPTIONS-}:verify_asan_link_order=0 \
         ASAN_OPTIONS=$ASAN_OPTIONS:verify_asan_link_order=0 "$@"
 }
 
@@ -434,6 +435,7 @@ hangs() {
         printf %s "$1" >lie
         rm -f asked nsm/registers
         NSM_DIR=$PWD/nsm LD_PRELOAD=$ROOT/build/nsm_preload.so \
+            ASAN_OPTIONS=${ASAN_OPTIONS-}:verify_asan_link_order=0 \
             ASAN_OPTIONS=$ASAN_OPTIONS:verify_asan_link_order=0 \
             "$ENCFLOW" "${RUN[@]}" >out 2>err 3>&- &
         pid=$!
@@ -742,6 +744,7 @@ a["document"] = base64.b64encode(d).decode()'
     by() {
         cp nsm/registers "$1/" 2>/dev/null || true
         NSM_DIR=$PWD/$1 LD_PRELOAD=$ROOT/build/nsm_preload.so \
+            ASAN_OPTIONS=${ASAN_OPTIONS-}:verify_asan_link_order=0 \
             "$ENCFLOW" attest get --user-data "$said" -out doc --force
     }
     by nsm
@@ -758,6 +761,7 @@ a["document"] = base64.b64encode(d).decode()'
     cp -r nsm unbound
     rm -f nsm/registers.none unbound/registers
     NSM_DIR=$PWD/unbound LD_PRELOAD=$ROOT/build/nsm_preload.so \
+            ASAN_OPTIONS=${ASAN_OPTIONS-}:verify_asan_link_order=0 \
         "$ENCFLOW" attest get --user-data "$said" -out doc --force
     row unbound believed 5 PCR_MISMATCH PCR16 -- 'document("doc")'
     cp -r nsm image
