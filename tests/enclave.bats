@@ -194,7 +194,6 @@ enclave() {
 # again COMMAND ARG...: in the enclave that there was
 again() {
     NSM_DIR=$PWD/nsm LD_PRELOAD=$ROOT/build/nsm_preload.so \
-            ASAN_OPTIONS=${ASAN_OPTIONS-}:verify_asan_link_order=0 \
         ASAN_OPTIONS=$ASAN_OPTIONS:verify_asan_link_order=0 "$@"
 }
 
@@ -435,7 +434,6 @@ hangs() {
         printf %s "$1" >lie
         rm -f asked nsm/registers
         NSM_DIR=$PWD/nsm LD_PRELOAD=$ROOT/build/nsm_preload.so \
-            ASAN_OPTIONS=${ASAN_OPTIONS-}:verify_asan_link_order=0 \
             ASAN_OPTIONS=$ASAN_OPTIONS:verify_asan_link_order=0 \
             "$ENCFLOW" "${RUN[@]}" >out 2>err 3>&- &
         pid=$!
