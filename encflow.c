@@ -994,6 +994,20 @@ ef_base64_encode(char *out, const void *secret, size_t n)
     }
 }
 
+/* Append in as base64, encoded where it goes: nothing of a secret is copied
+ * elsewhere. Where there is no room nothing is added, and out->failed is set:
+ * half of a text never passes for all of it. */
+static void
+b64_add(ef_buf *out, ef_slice in)
+{
+    size_t n = EF_BASE64_BYTES(in.n);
+
+    if (n == 0 || !buf_room(out, n))
+        return;
+    ef_base64_encode((char *)out->p + out->n, in.p, in.n);
+    out->n += n;
+}
+
 /* The text is wrong: find the first byte that can't be right. A '=' may
  * stand third or fourth in a group, and only '=' after it, to the end.
  *
@@ -5660,10 +5674,7 @@ ef_credentials_print(ef_buf *out, const unsigned char key[EF_KEY_BYTES],
 
     ef_buf_str(out, "{\"query_string\": \"");
     /* no room leaves out->failed set, which the caller looks at */
-    if (query.n > 0 && buf_room(out, EF_BASE64_BYTES(query.n))) {
-        ef_base64_encode((char *)out->p + out->n, query.p, query.n);
-        out->n += EF_BASE64_BYTES(query.n);
-    }
+    b64_add(out, query);
     ef_buf_str(out, "\", \"encryption\": {\"key\": \"");
     ef_hex_encode(s.hex, key, EF_KEY_BYTES, 1);
     ef_buf_add(out, s.hex, sizeof s.hex);
@@ -15228,20 +15239,6 @@ kms_source(void *ctx, uint64_t at, unsigned char *buf, size_t n, ef_err *err)
     return EF_OK;
 }
 
-/* Append in as base64, in place: nothing of a secret is copied elsewhere.
- * A body that is full fails as a whole: half of a plaintext is never encrypted
- * as if it were all (kms_body). */
-static void
-kms_add_base64(ef_buf *out, ef_slice in)
-{
-    size_t n = EF_BASE64_BYTES(in.n);
-
-    if (!buf_room(out, n))
-        return;
-    ef_base64_encode((char *)out->p + out->n, in.p, in.n);
-    out->n += n;
-}
-
 /* Where KMS is: the variables of other AWS tools, the more particular one
  * first; else the region's own host. The ARN says which region, so that no
  * setting can lead elsewhere.
@@ -15485,7 +15482,7 @@ kms_encrypt(ef_buf *ct, const char *arn, ef_slice context_json,
     ef_buf_str(&body, ",\"KeyId\":\"");
     ef_buf_str(&body, arn);
     ef_buf_str(&body, "\",\"Plaintext\":\"");
-    kms_add_base64(&body, plaintext);
+    b64_add(&body, plaintext);
     ef_buf_str(&body, "\"}");
     rc = kms_body(call, &body, err);
     if (rc == EF_OK)
@@ -15527,13 +15524,13 @@ kms_decrypt(ef_buf *cms, const char *arn, ef_slice context_json, ef_slice ct,
         return err != NULL ? err->code : EF_E_INTERNAL;
     body = kms_buf(call);
     ef_buf_str(&body, "{\"CiphertextBlob\":\"");
-    kms_add_base64(&body, ct);
+    b64_add(&body, ct);
     ef_buf_str(&body, "\",\"EncryptionContext\":");
     ef_buf_add(&body, context_json.p, context_json.n);
     ef_buf_str(&body, ",\"KeyId\":\"");
     ef_buf_str(&body, arn);
     ef_buf_str(&body, "\",\"Recipient\":{\"AttestationDocument\":\"");
-    kms_add_base64(&body, document);
+    b64_add(&body, document);
     ef_buf_str(&body, "\",\"KeyEncryptionAlgorithm\":"
                       "\"RSAES_OAEP_SHA_256\"}}");
     rc = kms_body(call, &body, err);
@@ -34397,6 +34394,28 @@ cli_read_pem(ef_pem_key *out, const char *path, ef_err *err)
     return rc;
 }
 
+/* A private key of X25519 from a file: a release service's.
+ * Secret: sk, in ef_secret_alloc memory. Fails: EF_E_FORMAT for any other key,
+ * EF_E_IO, naming the file. */
+static ef_status
+cli_read_x25519(unsigned char sk[EF_X25519_BYTES], const char *path,
+                ef_err *err)
+{
+    ef_pem_key *key = ef_secret_alloc(sizeof *key, NULL);
+    ef_status rc =
+        key == NULL ? reject_memory(err) : cli_read_pem(key, path, err);
+
+    if (rc == EF_OK && key->kind != EF_PEM_X25519_PRIVATE)
+        rc = with_file(
+            err,
+            reject(err, EF_E_FORMAT, EF_NOWHERE, "not a private key of X25519"),
+            path);
+    if (rc == EF_OK)
+        memcpy(sk, key->secret, EF_X25519_BYTES);
+    ef_secret_free(key, sizeof *key);
+    return rc;
+}
+
 /* No passphrase protects the file, so its mode must. A warning, not a
  * failure: some file systems have no modes.
  * Asked each time, since a mode may be lost in a backup. A file that is open
@@ -38706,23 +38725,14 @@ cli_release_free(struct cli_release *r)
 static ef_status
 cli_release_secret(struct cli_release *r, ef_err *err)
 {
-    const char *path = r->c->value[CLI_RELEASE_KEY];
-    ef_pem_key *key = ef_secret_alloc(sizeof *key, NULL);
     ef_status rc;
 
     r->keys = ef_secret_alloc(sizeof *r->keys, NULL);
-    rc = key == NULL || r->keys == NULL ? reject_memory(err)
-                                        : cli_read_pem(key, path, err);
-    if (rc == EF_OK && key->kind != EF_PEM_X25519_PRIVATE)
-        rc = with_file(
-            err,
-            reject(err, EF_E_FORMAT, EF_NOWHERE, "not a private key of X25519"),
-            path);
-    if (rc == EF_OK) {
-        memcpy(r->keys->sk, key->secret, EF_X25519_BYTES);
+    rc = r->keys == NULL
+             ? reject_memory(err)
+             : cli_read_x25519(r->keys->sk, r->c->value[CLI_RELEASE_KEY], err);
+    if (rc == EF_OK)
         ef_release_key(r->keys->k, r->keys->sk);
-    }
-    ef_secret_free(key, sizeof *key);
     return rc;
 }
 
@@ -40826,22 +40836,10 @@ cli_appconfig_items(struct cli_appconfig *a, const char *root, ef_err *err)
 static ef_status
 cli_appconfig_key(const struct cli *c, struct cli_appconfig *a, ef_err *err)
 {
-    const char *path = c->value[CLI_RELEASE_KEY];
-    ef_pem_key *key = ef_secret_alloc(sizeof *key, NULL);
-    ef_status rc;
-
     a->sk = ef_secret_alloc(EF_X25519_BYTES, NULL);
-    rc = key == NULL || a->sk == NULL ? reject_memory(err)
-                                      : cli_read_pem(key, path, err);
-    if (rc == EF_OK && key->kind != EF_PEM_X25519_PRIVATE)
-        rc = with_file(
-            err,
-            reject(err, EF_E_FORMAT, EF_NOWHERE, "not a private key of X25519"),
-            path);
-    if (rc == EF_OK)
-        memcpy(a->sk, key->secret, EF_X25519_BYTES);
-    ef_secret_free(key, sizeof *key);
-    return rc;
+    return a->sk == NULL
+               ? reject_memory(err)
+               : cli_read_x25519(a->sk, c->value[CLI_RELEASE_KEY], err);
 }
 
 /* Is the file what the workspace's documents come to, byte for byte? Nothing
@@ -41494,19 +41492,6 @@ cli_kms_credentials(struct cli_appconfig *a, ef_credentials *c,
     return rc;
 }
 
-/* Append in as base64. Memory that ran out shows in out->failed.
- * As kms_add_base64, for what is no secret: out may grow here. */
-static void
-cli_add_base64(ef_buf *out, ef_slice in)
-{
-    size_t n = EF_BASE64_BYTES(in.n);
-
-    if (!buf_room(out, n))
-        return;
-    ef_base64_encode((char *)out->p + out->n, in.p, in.n);
-    out->n += n;
-}
-
 /* The inputs of a receipt: {"NAME":"HASH",...}.
  * Hashes are those of the encrypted files as they were fetched (run_dataset's
  * sha256), which the dataset's document has, too: a receiver compares them
@@ -41550,7 +41535,7 @@ cli_enclave_receipt(void *ctx, ef_buf *out, const struct run_port *in,
         rc = nsm_document(e->nsm, &document, slice(user_data, sizeof user_data),
                           slice(NULL, 0), slice(NULL, 0), err);
     ef_buf_str(out, ",\"document\":\"");
-    cli_add_base64(out, buf_slice(&document));
+    b64_add(out, buf_slice(&document));
     ef_buf_str(out, "\"}");
     ef_buf_free(&inputs);
     ef_buf_free(&document);
