@@ -12234,12 +12234,16 @@ store_first(const struct store_job *jobs, size_t n, ef_status rc, ef_err *err)
     return i;
 }
 
-/* The one failure that a command tells of jobs that all worked at the same
- * thing. Their position in the list decides, not when they failed. */
+/* Run n jobs that work at the same thing: one that fails ends the others.
+ * Of the failures err gets one. Their position in the list decides which, not
+ * when they failed.
+ * Fails:   as store_run. */
 static ef_status
-store_first_error(const struct store_job *jobs, size_t n, ef_status rc,
-                  ef_err *err)
+store_run_all(struct store_job *jobs, size_t n, const struct store_opts *o,
+              ef_err *err)
 {
+    ef_status rc = store_run(jobs, n, 1, o);
+
     (void)store_first(jobs, n, rc, err);
     return rc;
 }
@@ -12926,10 +12930,8 @@ object_get(const char *path, int flags, int *spool, const unsigned char *key,
         g->job[0].again = NULL;
         n = 1;
     }
-    if (rc == EF_OK) {
-        rc = store_run(g->job, n, 1, o);
-        rc = store_first_error(g->job, n, rc, err);
-    }
+    if (rc == EF_OK)
+        rc = store_run_all(g->job, n, o, err);
     if (rc == EF_OK)
         rc = get_finish(g, spool, err);
     /* does nothing where the file has its name, or went to the caller */
@@ -13296,13 +13298,10 @@ static ef_status
 put_ask(struct object_put *p, struct store_job *job, const struct store_opts *o,
         ef_err *err)
 {
-    ef_status rc;
-
     /* the answer is wanted, of success and of failure */
     job->s3 = p->to->s3;
     job->keep = 1;
-    rc = store_run(job, 1, 1, o);
-    return store_first_error(job, 1, rc, err);
+    return store_run_all(job, 1, o, err);
 }
 
 /* UNTRUSTED: the answer. An upload begins with a name that the store gives
@@ -13509,8 +13508,7 @@ put_parts(struct object_put *p, ef_err *err)
             .again = p->bufs != NULL ? put_again_order : put_again_file,
             .ctx = &p->part[i]};
     }
-    rc = store_run(p->job, n, 1, p->o);
-    rc = store_first_error(p->job, n, rc, err);
+    rc = store_run_all(p->job, n, p->o, err);
     /* before the parts become an object */
     if (rc == EF_OK)
         rc = put_unchanged(p, err);
@@ -13545,8 +13543,7 @@ put_whole(struct object_put *p,
                               .source = source,
                               .ctx = ctx,
                               .size = n};
-    rc = store_run(job, 1, 1, p->o);
-    rc = store_first_error(job, 1, rc, err);
+    rc = store_run_all(job, 1, p->o, err);
     return rc == EF_OK ? put_unchanged(p, err) : rc;
 }
 
@@ -14386,8 +14383,7 @@ aws_ask(struct store_job *job, const struct store_opts *opts, long sec,
     o.attempts = attempts;
     o.progress = NULL;
     job->keep = 1;
-    rc = store_run(job, 1, 1, &o);
-    (void)store_first_error(job, 1, rc, err);
+    rc = store_run_all(job, 1, &o, err);
     /* hints are about objects and URLs: none of them helps here */
     if (rc != EF_OK && err != NULL)
         err->hint = NULL;
@@ -15116,8 +15112,7 @@ svc_ask_http(ef_buf *answer, const char *url, ef_slice request,
 
     o.progress = NULL;
     o.attempts = 1;
-    rc = store_run(&job, 1, 1, &o);
-    (void)store_first_error(&job, 1, rc, err);
+    rc = store_run_all(&job, 1, &o, err);
     if (rc == EF_OK && job.answer.failed)
         rc = reject(err, EF_E_LIMIT, EF_NOWHERE,
                     "an answer larger than EF_MAX_RELEASE_ANSWER_BYTES "
@@ -15378,9 +15373,8 @@ kms_send(ef_buf *out, struct kms_call *call, const char *member,
                             .source = kms_source,
                             .size = call->n,
                             .ctx = call};
-    ef_status rc = store_run(&job, 1, 1, o);
+    ef_status rc = store_run_all(&job, 1, o, err);
 
-    (void)store_first_error(&job, 1, rc, err);
     if (rc == EF_OK)
         rc = kms_answer(out, member, place, arn, buf_slice(&job.answer), err);
     ef_buf_free(&job.answer);
@@ -33187,10 +33181,9 @@ cli_try_online(const struct store_opts *o, const struct run_dataset *d,
                ef_err *err)
 {
     struct store_job job = {.url = d->url, .probe = 1};
-    ef_status rc = store_run(&job, 1, 1, o);
 
-    (void)store_first_error(&job, 1, rc, err);
-    return with_where(err, rc, store_public(buf_slice(&d->location)));
+    return with_where(err, store_run_all(&job, 1, o, err),
+                      store_public(buf_slice(&d->location)));
 }
 
 /* Host and port of an https or http location, for vsock-proxy's list.
@@ -41910,10 +41903,8 @@ cli_result_read(const struct store_opts *o, ef_buf *data, const char *from,
     rc = ef_location_check(&scheme, url, err);
     if (rc == EF_OK)
         rc = store_check_scheme(scheme, o->schemes, err);
-    if (rc == EF_OK) {
-        rc = store_run(&job, 1, 1, o);
-        rc = store_first_error(&job, 1, rc, err);
-    }
+    if (rc == EF_OK)
+        rc = store_run_all(&job, 1, o, err);
     return with_where(err, rc, store_public(url));
 }
 
