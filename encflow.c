@@ -12248,6 +12248,20 @@ store_run_all(struct store_job *jobs, size_t n, const struct store_opts *o,
     return rc;
 }
 
+/* The source of a job whose body is a text in memory: ctx is its slice.
+ * Secret:  buf where the text is, which is libcurl's own.
+ * Pre:     at + n is within the text: http_on_read sees to that. */
+static ef_status
+store_text_source(void *ctx, uint64_t at, unsigned char *buf, size_t n,
+                  ef_err *err)
+{
+    const ef_slice *text = ctx;
+
+    (void)err;
+    memcpy(buf, text->p + at, n);
+    return EF_OK;
+}
+
 /* --- a sealed object, on its way to a file --- */
 
 /* For what comes in order, by one connection: the inputs of run, and objects
@@ -13337,19 +13351,6 @@ put_initiate(struct object_put *p, ef_err *err)
     return rc;
 }
 
-/* A job's source: the list of parts.
- * Pre:     at + n is within the list. */
-static ef_status
-put_list_source(void *ctx, uint64_t at, unsigned char *buf, size_t n,
-                ef_err *err)
-{
-    const ef_buf *list = ctx;
-
-    (void)err;
-    memcpy(buf, list->p + at, n);
-    return EF_OK;
-}
-
 /* The list that puts the object together, in the order of numbers.
  * 10,000 parts take about 1 MB. list->failed tells where memory ended. */
 static void
@@ -13424,17 +13425,18 @@ static ef_status
 put_complete(struct object_put *p, ef_err *err)
 {
     ef_buf list = {0}, etag = {0};
-    struct store_job job = {.method = STORE_POST,
-                            .source = put_list_source,
-                            .ctx = &list,
-                            .query_n = 1};
+    struct store_job job = {
+        .method = STORE_POST, .source = store_text_source, .query_n = 1};
+    ef_slice text;
     int found = 0;
     ef_status rc;
 
     /* the size must be known before the request begins */
     job.query[0] = buf_cstr(&p->upload);
     put_list(p, &list);
-    job.size = list.n;
+    text = buf_slice(&list);
+    job.ctx = &text;
+    job.size = text.n;
     rc = buf_status(&list, err);
     if (rc == EF_OK)
         rc = put_ask(p, &job, p->o, err);
@@ -15075,19 +15077,6 @@ svc_ask_raw(ef_buf *answer, const struct http_proxy *to, ef_slice request,
     return rc;
 }
 
-/* n bytes of a POST's body, from ctx's text: the source of a job.
- * Pre: at + n is within the text, which http_on_read sees to. It never fails.
- * Nothing in a request is secret but the token of "done". */
-static ef_status
-svc_source(void *ctx, uint64_t at, unsigned char *buf, size_t n, ef_err *err)
-{
-    const ef_slice *text = ctx;
-
-    (void)err;
-    memcpy(buf, text->p + at, n);
-    return EF_OK;
-}
-
 /* The request as a POST. No redirect is followed. A refusal (403) is an answer
  * as well; which one, its text tells.
  * It goes out once: a release that went out twice would be answered once, since
@@ -15105,7 +15094,7 @@ svc_ask_http(ef_buf *answer, const char *url, ef_slice request,
                             .method = STORE_POST,
                             .keep = 1,
                             .answer_max = EF_MAX_RELEASE_ANSWER_BYTES,
-                            .source = svc_source,
+                            .source = store_text_source,
                             .ctx = &request,
                             .size = request.n};
     ef_status rc;
@@ -15218,21 +15207,8 @@ struct kms_call {
     struct aws_profile keys;
     char region[64], host[300], url[320];
     ef_sign_json sign;
-    size_t n; /* of body */
     unsigned char body[KMS_BODY_BYTES];
 };
-
-/* A job's source: the body. Pre: at + n is within it (http_on_read).
- * Secret: buf, which is libcurl's own. It never fails. */
-static ef_status
-kms_source(void *ctx, uint64_t at, unsigned char *buf, size_t n, ef_err *err)
-{
-    const struct kms_call *call = ctx;
-
-    (void)err;
-    memcpy(buf, call->body + at, n);
-    return EF_OK;
-}
 
 /* Where KMS is: the variables of other AWS tools, the more particular one
  * first; else the region's own host. The ARN says which region, so that no
@@ -15370,9 +15346,9 @@ kms_send(ef_buf *out, struct kms_call *call, const char *member,
                             .method = STORE_POST,
                             .json = &call->sign,
                             .keep = 1,
-                            .source = kms_source,
-                            .size = call->n,
-                            .ctx = call};
+                            .source = store_text_source,
+                            .size = call->sign.payload.n,
+                            .ctx = &call->sign.payload};
     ef_status rc = store_run_all(&job, 1, o, err);
 
     if (rc == EF_OK)
@@ -15430,7 +15406,6 @@ kms_new(const char *arn, const char *target, const struct store_opts *o,
 static ef_status
 kms_body(struct kms_call *call, const ef_buf *body, ef_err *err)
 {
-    call->n = body->n;
     call->sign.payload = slice(call->body, body->n);
     return body->failed ? reject(err, EF_E_LIMIT, EF_NOWHERE,
                                  "a request larger than KMS takes")
