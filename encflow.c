@@ -10872,20 +10872,18 @@ static const struct http_known {
 };
 
 /* UNTRUSTED: code and message, already fit to be shown. NULL: a code that
- * nothing is known of. Fuzz: fuzz/fuzz_http.c.
+ * none of the n rows has. Fuzz: fuzz/fuzz_http.c, fuzz/fuzz_kms.c.
  * Codes are compared whole, messages by a part of them: S3's own words change
  * from time to time, their gist does not. */
 static const struct http_known *
-http_find_code(const char *code, const char *message)
+http_find_code(const struct http_known *row, size_t n, const char *code,
+               const char *message)
 {
-    size_t i;
-
     /* rows with a text stand before none of the same code: the order has no
      * meaning */
-    for (i = 0; i < sizeof http_known / sizeof http_known[0]; i++)
-        if (strcmp(http_known[i].code, code) == 0 &&
-            strstr(message, http_known[i].text) != NULL)
-            return &http_known[i];
+    for (; n > 0; n--, row++)
+        if (strcmp(row->code, code) == 0 && strstr(message, row->text) != NULL)
+            return row;
     return NULL;
 }
 
@@ -10905,18 +10903,20 @@ http_code_passes(const char *code)
     return 0;
 }
 
-/* Where the message begins: what the store says, in its own words.
+/* Where the message begins: what S3 or KMS says, in its own words.
  * "S3 says NoSuchKey (The specified key does not exist.)"
  * Pre:     reject has been called: it clears what stood in place.
  * place has room for both, cut to 48 and 120 characters. */
 static void
 http_say_code(struct store_job *job, const char *code, const char *message)
 {
+    const char *who = job->json != NULL ? "KMS" : "S3";
+
     if (code[0] == '\0')
         return;
     snprintf(job->err.place, sizeof job->err.place,
-             message[0] != '\0' ? "S3 says %.48s (%.120s)" : "S3 says %.48s",
-             code, message);
+             message[0] != '\0' ? "%s says %.48s (%.120s)" : "%s says %.48s",
+             who, code, message);
 }
 
 /* Where the bucket is, if the store says so: in a header, or in its answer.
@@ -10957,14 +10957,17 @@ http_redirect_error(struct store_job *job, const char *code)
  * likely that is why, whatever the store called it.
  * UNTRUSTED: the head's Date.
  * A head without a Date, or with one that cannot be read, tells nothing. */
-static int
-http_is_skewed(const struct http_head *head)
+static void
+http_say_skew(struct store_job *job)
 {
+    const struct http_head *head = &job->head;
     /* years 1 to 9999 on either side: no overflow */
     int64_t off = head->date - (int64_t)time(NULL);
 
-    return (head->status == 403 || head->status == 400) && head->date != 0 &&
-           (off > HTTP_CLOCK_SKEW_SEC || off < -HTTP_CLOCK_SKEW_SEC);
+    if ((head->status == 403 || head->status == 400) && head->date != 0 &&
+        (off > HTTP_CLOCK_SKEW_SEC || off < -HTTP_CLOCK_SKEW_SEC))
+        job->err.hint = "this machine's clock and the server's differ by more "
+                        "than 5 minutes: set it";
 }
 
 /* A status that says no, where S3's own account of it is not known.
@@ -11011,6 +11014,21 @@ http_status_error(struct store_job *job)
     return EF_E_NETWORK;
 }
 
+/* What a code means to people, and whether it passes; where nothing is known
+ * of it (NULL), what its status does. */
+static ef_status
+http_known_error(struct store_job *job, const char *code,
+                 const struct http_known *known)
+{
+    job->retry |= http_code_passes(code);
+    if (known == NULL)
+        return http_status_error(job);
+    job->retry |= known->retry;
+    return with_hint(&job->err,
+                     reject(&job->err, EF_E_NETWORK, EF_NOWHERE, known->msg),
+                     known->hint);
+}
+
 /* EF_E_NETWORK for an answer that is no success, in the store's own words
  * where those are S3's. job->answer is UNTRUSTED: code and message go through
  * http_show.
@@ -11027,22 +11045,13 @@ http_answer_error(struct store_job *job)
     http_error_element(job, "Message", message, sizeof message);
     if (job->head.status / 100 == 3)
         return http_redirect_error(job, code);
-    job->retry |= http_code_passes(code);
     /* a code says more than a status: 400 is many things */
-    known = http_find_code(code, message);
-    if (known == NULL) {
-        rc = http_status_error(job);
-    } else {
-        job->retry |= known->retry;
-        rc = with_hint(&job->err,
-                       reject(&job->err, EF_E_NETWORK, EF_NOWHERE, known->msg),
-                       known->hint);
-    }
+    known = http_find_code(http_known, sizeof http_known / sizeof http_known[0],
+                           code, message);
+    rc = http_known_error(job, code, known);
     http_say_code(job, code, message);
     http_say_region(job, code);
-    if (http_is_skewed(&job->head))
-        job->err.hint = "this machine's clock and the server's differ by more "
-                        "than 5 minutes: set it";
+    http_say_skew(job);
     return rc;
 }
 
@@ -11071,7 +11080,9 @@ kms_show(const ef_json *doc, const char *name, char *out, size_t cap)
     ef_buf_free(&text);
 }
 
-/* What KMS's types of errors mean to people, and whether it passes. */
+/* What KMS's types of errors mean to people, and whether it passes. A type
+ * that has no row is shown by its name alone, with HTTP's number:
+ * "StrangeException" in tests/kms.bats. */
 static const struct http_known kms_known[] = {
     {"AccessDeniedException", "", "KMS refuses it",
      "the key's policy must allow it: kms:Encrypt for who adds a dataset; for "
@@ -11102,22 +11113,6 @@ static const struct http_known kms_known[] = {
     {"ThrottlingException", "", "KMS asks to slow down", "try again later", 1},
 };
 
-/* The row of a type; NULL: nothing is known of it. UNTRUSTED: type, already
- * fit to be shown. Fuzz: fuzz/fuzz_kms.c.
- * Types are compared whole and as they stand. One that is not in the table is
- * shown by its name alone, with HTTP's number: "StrangeException" in
- * tests/kms.bats. */
-static const struct http_known *
-kms_find(const char *type)
-{
-    size_t i;
-
-    for (i = 0; i < sizeof kms_known / sizeof kms_known[0]; i++)
-        if (strcmp(kms_known[i].code, type) == 0)
-            return &kms_known[i];
-    return NULL;
-}
-
 /* EF_E_NETWORK for an answer of KMS's that is no success, with its own words:
  * {"__type":"AccessDeniedException","message":"..."}, or "Message". Those who
  * only tell the number (400) leave people without a clue.
@@ -11143,25 +11138,13 @@ kms_answer_error(struct store_job *job)
             kms_show(&doc, "message", message, sizeof message);
     }
     ef_json_free(&doc);
-    job->retry |= http_code_passes(type);
-    known = kms_find(type);
-    if (known == NULL) {
-        rc = http_status_error(job);
+    known = http_find_code(kms_known, sizeof kms_known / sizeof kms_known[0],
+                           type, "");
+    rc = http_known_error(job, type, known);
+    if (known == NULL)
         job->err.hint = NULL; /* of objects and URLs: none of them helps */
-    } else {
-        job->retry |= known->retry;
-        rc = with_hint(&job->err,
-                       reject(&job->err, EF_E_NETWORK, EF_NOWHERE, known->msg),
-                       known->hint);
-    }
-    if (type[0] != '\0')
-        snprintf(job->err.place, sizeof job->err.place,
-                 message[0] != '\0' ? "KMS says %.48s (%.120s)"
-                                    : "KMS says %.48s",
-                 type, message);
-    if (http_is_skewed(&job->head))
-        job->err.hint = "this machine's clock and the server's differ by more "
-                        "than 5 minutes: set it";
+    http_say_code(job, type, message);
+    http_say_skew(job);
     return rc;
 }
 
@@ -11382,7 +11365,7 @@ http_add_lines(struct store_job *job)
 
 /* A request to KMS is signed as it goes out, with its payload.
  * The clock is the machine's; an enclave has its own, and a wrong one is told
- * by AWS ("the signature does not match") and hinted at by http_is_skewed.
+ * by AWS ("the signature does not match") and hinted at by http_say_skew.
  * Secret:  signed_lines, wiped with the job. Fails: as ef_sign_json_request. */
 static ef_status
 http_sign_json(struct store_job *job)
@@ -11401,7 +11384,7 @@ http_sign_json(struct store_job *job)
  * Secret:  signed_url is none; signed_lines is, and wiped with the job.
  * Fails:   as ef_sign_request.
  * The clock is the machine's. A wrong one is told by the store, and hinted at
- * by http_is_skewed.
+ * by http_say_skew.
  * Post:    job->headers has the lines; signed_url is NUL-terminated. */
 static ef_status
 http_sign(struct store_job *job)
