@@ -19967,18 +19967,27 @@ ws_place(const ef_workspace *ws, const unsigned char hash[EF_SHA256_BYTES])
     return lo;
 }
 
-/* Fourteen comparisons for a full workspace. They need not take constant time:
- * names of documents are public.
- * Tests: tests/unit.c (test_documents). */
-const ef_doc *
-ef_workspace_find(const ef_workspace *ws,
-                  const unsigned char hash[EF_SHA256_BYTES])
+/* The number of the document of that hash; ws->n: there is none.
+ * Fourteen comparisons for a full workspace. They need not take constant time:
+ * names of documents are public. */
+static size_t
+ws_index(const ef_workspace *ws, const unsigned char hash[EF_SHA256_BYTES])
 {
     size_t at = ws_place(ws, hash);
 
     return at < ws->n && memcmp(ws->docs[at]->hash, hash, EF_SHA256_BYTES) == 0
-               ? ws->docs[at]
-               : NULL;
+               ? at
+               : ws->n;
+}
+
+/* Tests: tests/unit.c (test_documents). */
+const ef_doc *
+ef_workspace_find(const ef_workspace *ws,
+                  const unsigned char hash[EF_SHA256_BYTES])
+{
+    size_t at = ws_index(ws, hash);
+
+    return at < ws->n ? ws->docs[at] : NULL;
 }
 
 /* Safe on zeros, and twice. Documents are public: nothing to wipe.
@@ -21199,9 +21208,8 @@ wf_after(const ef_workspace *ws, const ef_doc *old)
             const ef_doc *d = ws->docs[k];
             int goes_on = d->kind == EF_DOC_WORKFLOW && d->has_of;
 
-            end = goes_on ? ws_place(ws, d->of) : ws->n;
-            if (end == ws->n ||
-                memcmp(ws->docs[end]->hash, d->of, EF_SHA256_BYTES) != 0)
+            end = goes_on ? ws_index(ws, d->of) : ws->n;
+            if (end == ws->n)
                 after[k] = 2;
             else if (ws->docs[end] == old)
                 after[k] = 1;
@@ -21272,11 +21280,9 @@ wf_has_successor(const ef_workspace *ws, const ef_doc *old, const ef_doc *mine,
     /* what nobody has approved was not approved: it is not opened */
     for (i = 0; rc == EF_OK && i < ws->n; i++)
         if (ws->docs[i]->kind == EF_DOC_APPROVAL) {
-            k = ws_place(ws, ws->docs[i]->of);
+            k = ws_index(ws, ws->docs[i]->of);
             /* there where EF_OK came back. NOLINTNEXTLINE(clang-analyzer-*) */
-            if (k < ws->n && after[k] == 1 &&
-                memcmp(ws->docs[k]->hash, ws->docs[i]->of, EF_SHA256_BYTES) ==
-                    0)
+            if (k < ws->n && after[k] == 1)
                 after[k] = 3;
         }
     for (i = 0; rc == EF_OK && i < ws->n && !*yes; i++) {
@@ -21728,10 +21734,8 @@ wf_mark_named(unsigned char *marks, const ef_workspace *ws, ef_slice text)
             ef_hex_decode(hash, sizeof hash, slice(text.p + at + 1, 64),
                           NULL) != EF_OK)
             continue;
-        i = ws_place(ws, hash);
-        if (i == ws->n || marks[i] ||
-            memcmp(ws->docs[i]->hash, hash, sizeof hash) != 0 ||
-            ws->docs[i]->kind == EF_DOC_DRAFT)
+        i = ws_index(ws, hash);
+        if (i == ws->n || marks[i] || ws->docs[i]->kind == EF_DOC_DRAFT)
             continue;
         marks[i] = 1;
         n++;
@@ -21756,9 +21760,8 @@ wf_speaks_of(const unsigned char *marks, const ef_workspace *ws,
         (d->kind != EF_DOC_WORKFLOW && d->kind != EF_DOC_APPROVAL &&
          d->kind != EF_DOC_DECLINE && d->kind != EF_DOC_CANCEL))
         return 0;
-    i = ws_place(ws, d->of);
-    return i < ws->n && marks[i] &&
-           memcmp(ws->docs[i]->hash, d->of, EF_SHA256_BYTES) == 0;
+    i = ws_index(ws, d->of);
+    return i < ws->n && marks[i];
 }
 
 /* The set grows in rounds, forwards by the hashes that a document names and
@@ -21786,7 +21789,7 @@ ef_status
 ef_workspace_closure(unsigned char *marks, const ef_workspace *ws,
                      const ef_doc *workflow, ef_err *err)
 {
-    size_t i, more = 1, at = ws_place(ws, workflow->hash);
+    size_t i, more = 1, at = ws_index(ws, workflow->hash);
 
     memset(marks, 0, ws->n);
     if (at == ws->n || ws->docs[at] != workflow)
