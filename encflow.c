@@ -10746,18 +10746,17 @@ http_set_bearssl(CURL *easy)
 
     if (!http_is_bearssl())
         return 0;
-    bad |=
-        (unsigned)curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, http_on_tls);
+    bad |= curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, http_on_tls);
     /* without AES instructions ChaCha20 is the faster one, and stays first */
     if (br_aes_x86ni_ctr_get_vtable() == NULL)
         return bad;
-    bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_SSL_CIPHER_LIST,
-                                      "ECDHE-ECDSA-AES256-GCM-SHA384:"
-                                      "ECDHE-RSA-AES256-GCM-SHA384:"
-                                      "ECDHE-ECDSA-AES128-GCM-SHA256:"
-                                      "ECDHE-RSA-AES128-GCM-SHA256:"
-                                      "ECDHE-ECDSA-CHACHA20-POLY1305:"
-                                      "ECDHE-RSA-CHACHA20-POLY1305");
+    bad |= curl_easy_setopt(easy, CURLOPT_SSL_CIPHER_LIST,
+                            "ECDHE-ECDSA-AES256-GCM-SHA384:"
+                            "ECDHE-RSA-AES256-GCM-SHA384:"
+                            "ECDHE-ECDSA-AES128-GCM-SHA256:"
+                            "ECDHE-RSA-AES128-GCM-SHA256:"
+                            "ECDHE-ECDSA-CHACHA20-POLY1305:"
+                            "ECDHE-RSA-CHACHA20-POLY1305");
     return bad;
 }
 
@@ -11423,15 +11422,13 @@ http_set_body(struct store_job *job)
         bad |= !http_add_header(job, "Content-Type:");
     bad |= !http_add_header(job, "Expect:");
     /* a PUT, also of no bytes; the method of a POST is named afterwards */
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_UPLOAD, 1L);
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_INFILESIZE_LARGE,
-                                      (curl_off_t)job->size);
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_UPLOAD_BUFFERSIZE,
-                                      HTTP_BUFFER_BYTES);
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_READFUNCTION, http_on_read);
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_READDATA, job);
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_SEEKFUNCTION, http_on_seek);
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_SEEKDATA, job);
+    bad |= curl_easy_setopt(e, CURLOPT_UPLOAD, 1L);
+    bad |= curl_easy_setopt(e, CURLOPT_INFILESIZE_LARGE, (curl_off_t)job->size);
+    bad |= curl_easy_setopt(e, CURLOPT_UPLOAD_BUFFERSIZE, HTTP_BUFFER_BYTES);
+    bad |= curl_easy_setopt(e, CURLOPT_READFUNCTION, http_on_read);
+    bad |= curl_easy_setopt(e, CURLOPT_READDATA, job);
+    bad |= curl_easy_setopt(e, CURLOPT_SEEKFUNCTION, http_on_seek);
+    bad |= curl_easy_setopt(e, CURLOPT_SEEKDATA, job);
     return bad;
 }
 
@@ -11455,7 +11452,7 @@ http_set_range(struct store_job *job)
                      (unsigned long long)job->to - 1);
         else
             snprintf(text, sizeof text, "%llu-", (unsigned long long)start);
-        bad |= (unsigned)curl_easy_setopt(job->easy, CURLOPT_RANGE, text);
+        bad |= curl_easy_setopt(job->easy, CURLOPT_RANGE, text);
     }
     if (job->pin[0] != '\0') {
         snprintf(text, sizeof text, "If-Match: %s", job->pin);
@@ -11480,12 +11477,12 @@ http_set_get(struct store_job *job, int schemes, int tls)
 
     if (job->s3 != NULL || job->keep)
         return bad;
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 1L);
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_MAXREDIRS, HTTP_MAX_REDIRECTS);
+    bad |= curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 1L);
+    bad |= curl_easy_setopt(e, CURLOPT_MAXREDIRS, HTTP_MAX_REDIRECTS);
     /* never from https down to http */
-    bad |= (unsigned)curl_easy_setopt(
-        e, CURLOPT_REDIR_PROTOCOLS_STR,
-        !tls && (schemes & EF_SCHEME_HTTP) ? "http,https" : "https");
+    bad |= curl_easy_setopt(e, CURLOPT_REDIR_PROTOCOLS_STR,
+                            !tls && (schemes & EF_SCHEME_HTTP) ? "http,https"
+                                                               : "https");
     return bad;
 }
 
@@ -11505,8 +11502,8 @@ http_set_method(struct store_job *job, const struct store_opts *o, int tls)
         bad |= http_set_body(job);
     /* CURLOPT_UPLOAD alone means PUT */
     if (job->method != STORE_PUT)
-        bad |= (unsigned)curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST,
-                                          store_methods[job->method]);
+        bad |= curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST,
+                                store_methods[job->method]);
     return bad;
 }
 
@@ -11525,21 +11522,20 @@ http_set_proxy(struct store_job *job, const struct store_opts *o)
 
     /* keys are asked for nearby: no proxy is to see them */
     if (o->direct)
-        return (unsigned)curl_easy_setopt(e, CURLOPT_NOPROXY, "*");
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+        return curl_easy_setopt(e, CURLOPT_NOPROXY, "*");
+    bad |= curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     /* https_proxy and the like are libcurl's to read */
     if (o->proxy.url == NULL)
         return bad;
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_PROXY, o->proxy.url);
+    bad |= curl_easy_setopt(e, CURLOPT_PROXY, o->proxy.url);
     if (o->proxy.to_n == 0)
         return bad;
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_HTTPPROXYTUNNEL, 1L);
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION,
-                                      http_on_proxy_socket);
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, proxy);
+    bad |= curl_easy_setopt(e, CURLOPT_HTTPPROXYTUNNEL, 1L);
     bad |=
-        (unsigned)curl_easy_setopt(e, CURLOPT_SOCKOPTFUNCTION, http_on_sockopt);
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_SOCKOPTDATA, proxy);
+        curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, http_on_proxy_socket);
+    bad |= curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, proxy);
+    bad |= curl_easy_setopt(e, CURLOPT_SOCKOPTFUNCTION, http_on_sockopt);
+    bad |= curl_easy_setopt(e, CURLOPT_SOCKOPTDATA, proxy);
     return bad;
 }
 
@@ -11553,43 +11549,37 @@ http_set_common(struct store_job *job, const struct store_opts *o, int tls)
     unsigned bad = 0; /* a CURLcode was not CURLE_OK */
 
     /* the scheme that was checked, and no other that libcurl may know */
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR,
-                                      tls ? "https" : "http");
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_PATH_AS_IS,
-                                      1L); /* as it was signed */
+    bad |= curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, tls ? "https" : "http");
+    bad |= curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L); /* as it was signed */
     /* a connection a transfer: what one does cannot stall the others */
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_HTTP_VERSION,
-                                      (long)CURL_HTTP_VERSION_1_1);
+    bad |=
+        curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     /* the least; TLS 1.3 where the library has it */
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_SSLVERSION,
-                                      (long)CURL_SSLVERSION_TLSv1_2);
+    bad |=
+        curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     /* libcurl 7.88 frees a session's name twice when memory ran out while it
      * was being kept; and what is not kept cannot be found later */
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_SSL_SESSIONID_CACHE, 0L);
-    bad |=
-        (unsigned)curl_easy_setopt(e, CURLOPT_USERAGENT, "encflow/" EF_VERSION);
+    bad |= curl_easy_setopt(e, CURLOPT_SSL_SESSIONID_CACHE, 0L);
+    bad |= curl_easy_setopt(e, CURLOPT_USERAGENT, "encflow/" EF_VERSION);
     /* signals are ours: SIGALRM ends a run in order */
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_BUFFERSIZE, HTTP_BUFFER_BYTES);
+    bad |= curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+    bad |= curl_easy_setopt(e, CURLOPT_BUFFERSIZE, HTTP_BUFFER_BYTES);
     /* a name server that does not answer keeps nobody past his time */
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L);
-    bad |= (unsigned)curl_easy_setopt(
-        e, CURLOPT_CONNECTTIMEOUT,
-        o->connect_sec < o->stall_sec ? o->connect_sec : o->stall_sec);
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION,
-                                      http_on_socket);
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, job);
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_PREREQFUNCTION,
-                                      http_on_connected);
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_PREREQDATA, job);
-    bad |=
-        (unsigned)curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, http_on_header);
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_HEADERDATA, job);
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, http_on_body);
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_WRITEDATA, job);
+    bad |= curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L);
+    bad |= curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT,
+                            o->connect_sec < o->stall_sec ? o->connect_sec
+                                                          : o->stall_sec);
+    bad |= curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, http_on_socket);
+    bad |= curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, job);
+    bad |= curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, http_on_connected);
+    bad |= curl_easy_setopt(e, CURLOPT_PREREQDATA, job);
+    bad |= curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, http_on_header);
+    bad |= curl_easy_setopt(e, CURLOPT_HEADERDATA, job);
+    bad |= curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, http_on_body);
+    bad |= curl_easy_setopt(e, CURLOPT_WRITEDATA, job);
     /* in place of the system's authorities where it was given */
     if (o->cacert != NULL)
-        bad |= (unsigned)curl_easy_setopt(e, CURLOPT_CAINFO, o->cacert);
+        bad |= curl_easy_setopt(e, CURLOPT_CAINFO, o->cacert);
     return bad | http_set_bearssl(e);
 }
 
@@ -11624,14 +11614,13 @@ http_open(struct store_job *job, const struct store_opts *o)
         return rc != EF_OK ? rc : reject_memory(&job->err);
     /* an endpoint may be http://: section 16 has asked for --allow-http */
     tls = strncmp(url, "https:", 6) == 0;
-    bad |= (unsigned)curl_easy_setopt(job->easy, CURLOPT_URL, url);
+    bad |= curl_easy_setopt(job->easy, CURLOPT_URL, url);
     bad |= http_set_common(job, o, tls);
     bad |= http_set_proxy(job, o);
     bad |= http_set_method(job, o, tls);
     if (job->header != NULL)
         bad |= !http_add_header(job, job->header);
-    bad |=
-        (unsigned)curl_easy_setopt(job->easy, CURLOPT_HTTPHEADER, job->headers);
+    bad |= curl_easy_setopt(job->easy, CURLOPT_HTTPHEADER, job->headers);
     return bad == 0 ? EF_OK : reject_memory(&job->err);
 }
 
