@@ -925,8 +925,8 @@ ended() { ! kill -0 "$1" 2>/dev/null; }
 ended_by() {
     local signal=$1 want=$2 regex=$3 pid
     shift 3
-    # a background process of a script ignores INT unless told otherwise
-    env --default-signal=INT "$ENCFLOW" "$@" >stdout 2>said &
+    # a background process of a script ignores INT, one under nohup HUP
+    env --default-signal "$ENCFLOW" "$@" >stdout 2>said &
     pid=$!
     soon logged "$regex" || { cat said; kill -KILL $pid; return 1; }
     sleep 0.2 # in the middle of it
