@@ -8,8 +8,6 @@ setup() {
     load common
     load data
     data_setup
-    # A sanitized build is what is looked at, whichever ENCFLOW is.
-    [ -z "${EF_SANITIZED-}" ] || skip "done with the plain build's tests"
     FAULTS=${EF_FAULTS:-$ROOT/build/faults}
     [ -x "$FAULTS/encflow" ] || {
         echo "$FAULTS/encflow is missing: make build/faults/encflow"
