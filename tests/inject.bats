@@ -3,10 +3,10 @@
 # the build that has inject.c in it (`make faults` makes it and shows more).
 
 bats_require_minimum_version 1.5.0
+load common
+load data
 
 setup() {
-    load common
-    load data
     data_setup
     FAULTS=${EF_FAULTS:-$ROOT/build/faults}
     [ -x "$FAULTS/encflow" ] || {

@@ -6,12 +6,12 @@
 # shellcheck disable=SC2030,SC2031 # every test is a process of its own
 
 bats_require_minimum_version 1.5.0
+load common
+load data
 
 # The scene is made once: three people, an input, an output, an application,
 # an approved workflow. Each test has a copy of it.
 setup_file() {
-    load common
-    load data
     export SCENE=$BATS_FILE_TMPDIR/scene
     mkdir "$SCENE"
     BATS_TEST_TMPDIR=$SCENE data_setup
@@ -32,8 +32,6 @@ teardown_file() {
 }
 
 setup() {
-    load common
-    load data
     common_setup
     enter_scene
 }
