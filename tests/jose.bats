@@ -11,7 +11,7 @@ setup_file() {
     cp "$ROOT/tests/jose.mjs" "$BATS_FILE_TMPDIR/"
     ln -s "$ROOT/build/npm/node_modules" "$BATS_FILE_TMPDIR/node_modules"
     # shellcheck disable=SC2086
-    ${CC:-cc} -std=c11 -O1 -g -fsanitize=address,undefined \
+    ${CC:-cc} -std=c11 -O0 -g -fsanitize=address,undefined \
         -fno-sanitize-recover=all -Wno-unused-function \
         -isystem /usr/include/bearssl -I"$ROOT" "$ROOT/tests/jose.c" \
         -o "$BATS_FILE_TMPDIR/jose" -lbearssl -lpthread
