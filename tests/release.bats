@@ -612,20 +612,27 @@ assert [n for n, r in enumerate(runs) if "ended" not in r] == [2000 - 1105]
 PY
 }
 
-@test "a workflow that is over" {
-    local p flow end=$(($(date +%s) + 6))
+# brief SECONDS: a workflow of so long a life, and a release in it. Sets ID
+# and END.
+brief() {
+    local p flow
+    END=$(($(date +%s) + $1))
     export ENCFLOW_ID=$PWD/dana.pem
-    e workflow new --until "$end" brief
-    e workflow add-app --build describe --config default brief app
-    e workflow connect brief Conditions app:input
-    e workflow connect brief app:output Result
-    flow=$(e workflow submit brief)
+    e workflow new --until "$END" "brief $1"
+    e workflow add-app --build describe --config default "brief $1" app
+    e workflow connect "brief $1" Conditions app:input
+    e workflow connect "brief $1" app:output Result
+    flow=$(e workflow submit "brief $1")
     for p in dana olga arno; do
         ENCFLOW_ID=$PWD/$p.pem e approve "$flow"
     done
-    ID=$(e workflow hashes brief | cut -d ' ' -f 1)
+    ID=$(e workflow hashes "brief $1" | cut -d ' ' -f 1)
     whole "exec:$SERVE"
-    while [ "$(date +%s)" -lt "$end" ]; do sleep 0.2; done
+}
+
+@test "a workflow that is over" {
+    brief 6 || brief 60 # where the machine took too long for it
+    while [ "$(date +%s)" -lt "$END" ]; do sleep 0.2; done
     no WORKFLOW_EXPIRED
 }
 
