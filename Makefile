@@ -34,8 +34,8 @@ CHECK_PACKAGES = $(FUZZ_PACKAGES) $(STATIC_PACKAGES) $(ARM64_PACKAGES) \
   $(SWIFT_PACKAGES) $(SLURM_PACKAGES) $(GUEST_PACKAGES) awscli s3cmd \
   git libcmocka-dev bats valgrind iproute2 \
   nginx-light fcgiwrap openssl curl socat python3 python3-cryptography \
-  python3-botocore python3-boto3 python3-pandas mandoc file binutils time \
-  procps bsdutils util-linux strace perl \
+  python3-botocore python3-boto3 python3-numpy python3-pandas mandoc file \
+  binutils time procps bsdutils util-linux strace perl \
   python3-cbor2 python3-markdown-it chromium graphviz libxml2-utils
 BENCH_PACKAGES = $(BUILD_PACKAGES) $(SWIFT_PACKAGES) nginx-light openssl curl \
   rclone awscli python3

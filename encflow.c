@@ -10746,18 +10746,17 @@ http_set_bearssl(CURL *easy)
 
     if (!http_is_bearssl())
         return 0;
-    bad |=
-        (unsigned)curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, http_on_tls);
+    bad |= curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, http_on_tls);
     /* without AES instructions ChaCha20 is the faster one, and stays first */
     if (br_aes_x86ni_ctr_get_vtable() == NULL)
         return bad;
-    bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_SSL_CIPHER_LIST,
-                                      "ECDHE-ECDSA-AES256-GCM-SHA384:"
-                                      "ECDHE-RSA-AES256-GCM-SHA384:"
-                                      "ECDHE-ECDSA-AES128-GCM-SHA256:"
-                                      "ECDHE-RSA-AES128-GCM-SHA256:"
-                                      "ECDHE-ECDSA-CHACHA20-POLY1305:"
-                                      "ECDHE-RSA-CHACHA20-POLY1305");
+    bad |= curl_easy_setopt(easy, CURLOPT_SSL_CIPHER_LIST,
+                            "ECDHE-ECDSA-AES256-GCM-SHA384:"
+                            "ECDHE-RSA-AES256-GCM-SHA384:"
+                            "ECDHE-ECDSA-AES128-GCM-SHA256:"
+                            "ECDHE-RSA-AES128-GCM-SHA256:"
+                            "ECDHE-ECDSA-CHACHA20-POLY1305:"
+                            "ECDHE-RSA-CHACHA20-POLY1305");
     return bad;
 }
 
@@ -10872,20 +10871,18 @@ static const struct http_known {
 };
 
 /* UNTRUSTED: code and message, already fit to be shown. NULL: a code that
- * nothing is known of. Fuzz: fuzz/fuzz_http.c.
+ * none of the n rows has. Fuzz: fuzz/fuzz_http.c, fuzz/fuzz_kms.c.
  * Codes are compared whole, messages by a part of them: S3's own words change
  * from time to time, their gist does not. */
 static const struct http_known *
-http_find_code(const char *code, const char *message)
+http_find_code(const struct http_known *row, size_t n, const char *code,
+               const char *message)
 {
-    size_t i;
-
     /* rows with a text stand before none of the same code: the order has no
      * meaning */
-    for (i = 0; i < sizeof http_known / sizeof http_known[0]; i++)
-        if (strcmp(http_known[i].code, code) == 0 &&
-            strstr(message, http_known[i].text) != NULL)
-            return &http_known[i];
+    for (; n > 0; n--, row++)
+        if (strcmp(row->code, code) == 0 && strstr(message, row->text) != NULL)
+            return row;
     return NULL;
 }
 
@@ -10905,18 +10902,20 @@ http_code_passes(const char *code)
     return 0;
 }
 
-/* Where the message begins: what the store says, in its own words.
+/* Where the message begins: what S3 or KMS says, in its own words.
  * "S3 says NoSuchKey (The specified key does not exist.)"
  * Pre:     reject has been called: it clears what stood in place.
  * place has room for both, cut to 48 and 120 characters. */
 static void
 http_say_code(struct store_job *job, const char *code, const char *message)
 {
+    const char *who = job->json != NULL ? "KMS" : "S3";
+
     if (code[0] == '\0')
         return;
     snprintf(job->err.place, sizeof job->err.place,
-             message[0] != '\0' ? "S3 says %.48s (%.120s)" : "S3 says %.48s",
-             code, message);
+             message[0] != '\0' ? "%s says %.48s (%.120s)" : "%s says %.48s",
+             who, code, message);
 }
 
 /* Where the bucket is, if the store says so: in a header, or in its answer.
@@ -10957,14 +10956,17 @@ http_redirect_error(struct store_job *job, const char *code)
  * likely that is why, whatever the store called it.
  * UNTRUSTED: the head's Date.
  * A head without a Date, or with one that cannot be read, tells nothing. */
-static int
-http_is_skewed(const struct http_head *head)
+static void
+http_say_skew(struct store_job *job)
 {
+    const struct http_head *head = &job->head;
     /* years 1 to 9999 on either side: no overflow */
     int64_t off = head->date - (int64_t)time(NULL);
 
-    return (head->status == 403 || head->status == 400) && head->date != 0 &&
-           (off > HTTP_CLOCK_SKEW_SEC || off < -HTTP_CLOCK_SKEW_SEC);
+    if ((head->status == 403 || head->status == 400) && head->date != 0 &&
+        (off > HTTP_CLOCK_SKEW_SEC || off < -HTTP_CLOCK_SKEW_SEC))
+        job->err.hint = "this machine's clock and the server's differ by more "
+                        "than 5 minutes: set it";
 }
 
 /* A status that says no, where S3's own account of it is not known.
@@ -11011,6 +11013,21 @@ http_status_error(struct store_job *job)
     return EF_E_NETWORK;
 }
 
+/* What a code means to people, and whether it passes; where nothing is known
+ * of it (NULL), what its status does. */
+static ef_status
+http_known_error(struct store_job *job, const char *code,
+                 const struct http_known *known)
+{
+    job->retry |= http_code_passes(code);
+    if (known == NULL)
+        return http_status_error(job);
+    job->retry |= known->retry;
+    return with_hint(&job->err,
+                     reject(&job->err, EF_E_NETWORK, EF_NOWHERE, known->msg),
+                     known->hint);
+}
+
 /* EF_E_NETWORK for an answer that is no success, in the store's own words
  * where those are S3's. job->answer is UNTRUSTED: code and message go through
  * http_show.
@@ -11027,22 +11044,13 @@ http_answer_error(struct store_job *job)
     http_error_element(job, "Message", message, sizeof message);
     if (job->head.status / 100 == 3)
         return http_redirect_error(job, code);
-    job->retry |= http_code_passes(code);
     /* a code says more than a status: 400 is many things */
-    known = http_find_code(code, message);
-    if (known == NULL) {
-        rc = http_status_error(job);
-    } else {
-        job->retry |= known->retry;
-        rc = with_hint(&job->err,
-                       reject(&job->err, EF_E_NETWORK, EF_NOWHERE, known->msg),
-                       known->hint);
-    }
+    known = http_find_code(http_known, sizeof http_known / sizeof http_known[0],
+                           code, message);
+    rc = http_known_error(job, code, known);
     http_say_code(job, code, message);
     http_say_region(job, code);
-    if (http_is_skewed(&job->head))
-        job->err.hint = "this machine's clock and the server's differ by more "
-                        "than 5 minutes: set it";
+    http_say_skew(job);
     return rc;
 }
 
@@ -11071,7 +11079,9 @@ kms_show(const ef_json *doc, const char *name, char *out, size_t cap)
     ef_buf_free(&text);
 }
 
-/* What KMS's types of errors mean to people, and whether it passes. */
+/* What KMS's types of errors mean to people, and whether it passes. A type
+ * that has no row is shown by its name alone, with HTTP's number:
+ * "StrangeException" in tests/kms.bats. */
 static const struct http_known kms_known[] = {
     {"AccessDeniedException", "", "KMS refuses it",
      "the key's policy must allow it: kms:Encrypt for who adds a dataset; for "
@@ -11102,22 +11112,6 @@ static const struct http_known kms_known[] = {
     {"ThrottlingException", "", "KMS asks to slow down", "try again later", 1},
 };
 
-/* The row of a type; NULL: nothing is known of it. UNTRUSTED: type, already
- * fit to be shown. Fuzz: fuzz/fuzz_kms.c.
- * Types are compared whole and as they stand. One that is not in the table is
- * shown by its name alone, with HTTP's number: "StrangeException" in
- * tests/kms.bats. */
-static const struct http_known *
-kms_find(const char *type)
-{
-    size_t i;
-
-    for (i = 0; i < sizeof kms_known / sizeof kms_known[0]; i++)
-        if (strcmp(kms_known[i].code, type) == 0)
-            return &kms_known[i];
-    return NULL;
-}
-
 /* EF_E_NETWORK for an answer of KMS's that is no success, with its own words:
  * {"__type":"AccessDeniedException","message":"..."}, or "Message". Those who
  * only tell the number (400) leave people without a clue.
@@ -11143,25 +11137,13 @@ kms_answer_error(struct store_job *job)
             kms_show(&doc, "message", message, sizeof message);
     }
     ef_json_free(&doc);
-    job->retry |= http_code_passes(type);
-    known = kms_find(type);
-    if (known == NULL) {
-        rc = http_status_error(job);
+    known = http_find_code(kms_known, sizeof kms_known / sizeof kms_known[0],
+                           type, "");
+    rc = http_known_error(job, type, known);
+    if (known == NULL)
         job->err.hint = NULL; /* of objects and URLs: none of them helps */
-    } else {
-        job->retry |= known->retry;
-        rc = with_hint(&job->err,
-                       reject(&job->err, EF_E_NETWORK, EF_NOWHERE, known->msg),
-                       known->hint);
-    }
-    if (type[0] != '\0')
-        snprintf(job->err.place, sizeof job->err.place,
-                 message[0] != '\0' ? "KMS says %.48s (%.120s)"
-                                    : "KMS says %.48s",
-                 type, message);
-    if (http_is_skewed(&job->head))
-        job->err.hint = "this machine's clock and the server's differ by more "
-                        "than 5 minutes: set it";
+    http_say_code(job, type, message);
+    http_say_skew(job);
     return rc;
 }
 
@@ -11382,7 +11364,7 @@ http_add_lines(struct store_job *job)
 
 /* A request to KMS is signed as it goes out, with its payload.
  * The clock is the machine's; an enclave has its own, and a wrong one is told
- * by AWS ("the signature does not match") and hinted at by http_is_skewed.
+ * by AWS ("the signature does not match") and hinted at by http_say_skew.
  * Secret:  signed_lines, wiped with the job. Fails: as ef_sign_json_request. */
 static ef_status
 http_sign_json(struct store_job *job)
@@ -11401,7 +11383,7 @@ http_sign_json(struct store_job *job)
  * Secret:  signed_url is none; signed_lines is, and wiped with the job.
  * Fails:   as ef_sign_request.
  * The clock is the machine's. A wrong one is told by the store, and hinted at
- * by http_is_skewed.
+ * by http_say_skew.
  * Post:    job->headers has the lines; signed_url is NUL-terminated. */
 static ef_status
 http_sign(struct store_job *job)
@@ -11440,15 +11422,13 @@ http_set_body(struct store_job *job)
         bad |= !http_add_header(job, "Content-Type:");
     bad |= !http_add_header(job, "Expect:");
     /* a PUT, also of no bytes; the method of a POST is named afterwards */
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_UPLOAD, 1L);
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_INFILESIZE_LARGE,
-                                      (curl_off_t)job->size);
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_UPLOAD_BUFFERSIZE,
-                                      HTTP_BUFFER_BYTES);
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_READFUNCTION, http_on_read);
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_READDATA, job);
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_SEEKFUNCTION, http_on_seek);
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_SEEKDATA, job);
+    bad |= curl_easy_setopt(e, CURLOPT_UPLOAD, 1L);
+    bad |= curl_easy_setopt(e, CURLOPT_INFILESIZE_LARGE, (curl_off_t)job->size);
+    bad |= curl_easy_setopt(e, CURLOPT_UPLOAD_BUFFERSIZE, HTTP_BUFFER_BYTES);
+    bad |= curl_easy_setopt(e, CURLOPT_READFUNCTION, http_on_read);
+    bad |= curl_easy_setopt(e, CURLOPT_READDATA, job);
+    bad |= curl_easy_setopt(e, CURLOPT_SEEKFUNCTION, http_on_seek);
+    bad |= curl_easy_setopt(e, CURLOPT_SEEKDATA, job);
     return bad;
 }
 
@@ -11472,7 +11452,7 @@ http_set_range(struct store_job *job)
                      (unsigned long long)job->to - 1);
         else
             snprintf(text, sizeof text, "%llu-", (unsigned long long)start);
-        bad |= (unsigned)curl_easy_setopt(job->easy, CURLOPT_RANGE, text);
+        bad |= curl_easy_setopt(job->easy, CURLOPT_RANGE, text);
     }
     if (job->pin[0] != '\0') {
         snprintf(text, sizeof text, "If-Match: %s", job->pin);
@@ -11497,12 +11477,12 @@ http_set_get(struct store_job *job, int schemes, int tls)
 
     if (job->s3 != NULL || job->keep)
         return bad;
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 1L);
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_MAXREDIRS, HTTP_MAX_REDIRECTS);
+    bad |= curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 1L);
+    bad |= curl_easy_setopt(e, CURLOPT_MAXREDIRS, HTTP_MAX_REDIRECTS);
     /* never from https down to http */
-    bad |= (unsigned)curl_easy_setopt(
-        e, CURLOPT_REDIR_PROTOCOLS_STR,
-        !tls && (schemes & EF_SCHEME_HTTP) ? "http,https" : "https");
+    bad |= curl_easy_setopt(e, CURLOPT_REDIR_PROTOCOLS_STR,
+                            !tls && (schemes & EF_SCHEME_HTTP) ? "http,https"
+                                                               : "https");
     return bad;
 }
 
@@ -11522,8 +11502,8 @@ http_set_method(struct store_job *job, const struct store_opts *o, int tls)
         bad |= http_set_body(job);
     /* CURLOPT_UPLOAD alone means PUT */
     if (job->method != STORE_PUT)
-        bad |= (unsigned)curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST,
-                                          store_methods[job->method]);
+        bad |= curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST,
+                                store_methods[job->method]);
     return bad;
 }
 
@@ -11542,21 +11522,20 @@ http_set_proxy(struct store_job *job, const struct store_opts *o)
 
     /* keys are asked for nearby: no proxy is to see them */
     if (o->direct)
-        return (unsigned)curl_easy_setopt(e, CURLOPT_NOPROXY, "*");
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+        return curl_easy_setopt(e, CURLOPT_NOPROXY, "*");
+    bad |= curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     /* https_proxy and the like are libcurl's to read */
     if (o->proxy.url == NULL)
         return bad;
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_PROXY, o->proxy.url);
+    bad |= curl_easy_setopt(e, CURLOPT_PROXY, o->proxy.url);
     if (o->proxy.to_n == 0)
         return bad;
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_HTTPPROXYTUNNEL, 1L);
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION,
-                                      http_on_proxy_socket);
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, proxy);
+    bad |= curl_easy_setopt(e, CURLOPT_HTTPPROXYTUNNEL, 1L);
     bad |=
-        (unsigned)curl_easy_setopt(e, CURLOPT_SOCKOPTFUNCTION, http_on_sockopt);
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_SOCKOPTDATA, proxy);
+        curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, http_on_proxy_socket);
+    bad |= curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, proxy);
+    bad |= curl_easy_setopt(e, CURLOPT_SOCKOPTFUNCTION, http_on_sockopt);
+    bad |= curl_easy_setopt(e, CURLOPT_SOCKOPTDATA, proxy);
     return bad;
 }
 
@@ -11570,43 +11549,37 @@ http_set_common(struct store_job *job, const struct store_opts *o, int tls)
     unsigned bad = 0; /* a CURLcode was not CURLE_OK */
 
     /* the scheme that was checked, and no other that libcurl may know */
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR,
-                                      tls ? "https" : "http");
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_PATH_AS_IS,
-                                      1L); /* as it was signed */
+    bad |= curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, tls ? "https" : "http");
+    bad |= curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L); /* as it was signed */
     /* a connection a transfer: what one does cannot stall the others */
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_HTTP_VERSION,
-                                      (long)CURL_HTTP_VERSION_1_1);
+    bad |=
+        curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     /* the least; TLS 1.3 where the library has it */
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_SSLVERSION,
-                                      (long)CURL_SSLVERSION_TLSv1_2);
+    bad |=
+        curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     /* libcurl 7.88 frees a session's name twice when memory ran out while it
      * was being kept; and what is not kept cannot be found later */
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_SSL_SESSIONID_CACHE, 0L);
-    bad |=
-        (unsigned)curl_easy_setopt(e, CURLOPT_USERAGENT, "encflow/" EF_VERSION);
+    bad |= curl_easy_setopt(e, CURLOPT_SSL_SESSIONID_CACHE, 0L);
+    bad |= curl_easy_setopt(e, CURLOPT_USERAGENT, "encflow/" EF_VERSION);
     /* signals are ours: SIGALRM ends a run in order */
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_BUFFERSIZE, HTTP_BUFFER_BYTES);
+    bad |= curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+    bad |= curl_easy_setopt(e, CURLOPT_BUFFERSIZE, HTTP_BUFFER_BYTES);
     /* a name server that does not answer keeps nobody past his time */
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L);
-    bad |= (unsigned)curl_easy_setopt(
-        e, CURLOPT_CONNECTTIMEOUT,
-        o->connect_sec < o->stall_sec ? o->connect_sec : o->stall_sec);
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION,
-                                      http_on_socket);
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, job);
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_PREREQFUNCTION,
-                                      http_on_connected);
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_PREREQDATA, job);
-    bad |=
-        (unsigned)curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, http_on_header);
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_HEADERDATA, job);
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, http_on_body);
-    bad |= (unsigned)curl_easy_setopt(e, CURLOPT_WRITEDATA, job);
+    bad |= curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L);
+    bad |= curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT,
+                            o->connect_sec < o->stall_sec ? o->connect_sec
+                                                          : o->stall_sec);
+    bad |= curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, http_on_socket);
+    bad |= curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, job);
+    bad |= curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, http_on_connected);
+    bad |= curl_easy_setopt(e, CURLOPT_PREREQDATA, job);
+    bad |= curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, http_on_header);
+    bad |= curl_easy_setopt(e, CURLOPT_HEADERDATA, job);
+    bad |= curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, http_on_body);
+    bad |= curl_easy_setopt(e, CURLOPT_WRITEDATA, job);
     /* in place of the system's authorities where it was given */
     if (o->cacert != NULL)
-        bad |= (unsigned)curl_easy_setopt(e, CURLOPT_CAINFO, o->cacert);
+        bad |= curl_easy_setopt(e, CURLOPT_CAINFO, o->cacert);
     return bad | http_set_bearssl(e);
 }
 
@@ -11641,14 +11614,13 @@ http_open(struct store_job *job, const struct store_opts *o)
         return rc != EF_OK ? rc : reject_memory(&job->err);
     /* an endpoint may be http://: section 16 has asked for --allow-http */
     tls = strncmp(url, "https:", 6) == 0;
-    bad |= (unsigned)curl_easy_setopt(job->easy, CURLOPT_URL, url);
+    bad |= curl_easy_setopt(job->easy, CURLOPT_URL, url);
     bad |= http_set_common(job, o, tls);
     bad |= http_set_proxy(job, o);
     bad |= http_set_method(job, o, tls);
     if (job->header != NULL)
         bad |= !http_add_header(job, job->header);
-    bad |=
-        (unsigned)curl_easy_setopt(job->easy, CURLOPT_HTTPHEADER, job->headers);
+    bad |= curl_easy_setopt(job->easy, CURLOPT_HTTPHEADER, job->headers);
     return bad == 0 ? EF_OK : reject_memory(&job->err);
 }
 
@@ -12234,14 +12206,32 @@ store_first(const struct store_job *jobs, size_t n, ef_status rc, ef_err *err)
     return i;
 }
 
-/* The one failure that a command tells of jobs that all worked at the same
- * thing. Their position in the list decides, not when they failed. */
+/* Run n jobs that work at the same thing: one that fails ends the others.
+ * Of the failures err gets one. Their position in the list decides which, not
+ * when they failed.
+ * Fails:   as store_run. */
 static ef_status
-store_first_error(const struct store_job *jobs, size_t n, ef_status rc,
-                  ef_err *err)
+store_run_all(struct store_job *jobs, size_t n, const struct store_opts *o,
+              ef_err *err)
 {
+    ef_status rc = store_run(jobs, n, 1, o);
+
     (void)store_first(jobs, n, rc, err);
     return rc;
+}
+
+/* The source of a job whose body is a text in memory: ctx is its slice.
+ * Secret:  buf where the text is, which is libcurl's own.
+ * Pre:     at + n is within the text: http_on_read sees to that. */
+static ef_status
+store_text_source(void *ctx, uint64_t at, unsigned char *buf, size_t n,
+                  ef_err *err)
+{
+    const ef_slice *text = ctx;
+
+    (void)err;
+    memcpy(buf, text->p + at, n);
+    return EF_OK;
 }
 
 /* --- a sealed object, on its way to a file --- */
@@ -12926,10 +12916,8 @@ object_get(const char *path, int flags, int *spool, const unsigned char *key,
         g->job[0].again = NULL;
         n = 1;
     }
-    if (rc == EF_OK) {
-        rc = store_run(g->job, n, 1, o);
-        rc = store_first_error(g->job, n, rc, err);
-    }
+    if (rc == EF_OK)
+        rc = store_run_all(g->job, n, o, err);
     if (rc == EF_OK)
         rc = get_finish(g, spool, err);
     /* does nothing where the file has its name, or went to the caller */
@@ -13296,13 +13284,10 @@ static ef_status
 put_ask(struct object_put *p, struct store_job *job, const struct store_opts *o,
         ef_err *err)
 {
-    ef_status rc;
-
     /* the answer is wanted, of success and of failure */
     job->s3 = p->to->s3;
     job->keep = 1;
-    rc = store_run(job, 1, 1, o);
-    return store_first_error(job, 1, rc, err);
+    return store_run_all(job, 1, o, err);
 }
 
 /* UNTRUSTED: the answer. An upload begins with a name that the store gives
@@ -13336,19 +13321,6 @@ put_initiate(struct object_put *p, ef_err *err)
         p->upload.n = 0;
     ef_buf_free(&job.answer);
     return rc;
-}
-
-/* A job's source: the list of parts.
- * Pre:     at + n is within the list. */
-static ef_status
-put_list_source(void *ctx, uint64_t at, unsigned char *buf, size_t n,
-                ef_err *err)
-{
-    const ef_buf *list = ctx;
-
-    (void)err;
-    memcpy(buf, list->p + at, n);
-    return EF_OK;
 }
 
 /* The list that puts the object together, in the order of numbers.
@@ -13425,17 +13397,18 @@ static ef_status
 put_complete(struct object_put *p, ef_err *err)
 {
     ef_buf list = {0}, etag = {0};
-    struct store_job job = {.method = STORE_POST,
-                            .source = put_list_source,
-                            .ctx = &list,
-                            .query_n = 1};
+    struct store_job job = {
+        .method = STORE_POST, .source = store_text_source, .query_n = 1};
+    ef_slice text;
     int found = 0;
     ef_status rc;
 
     /* the size must be known before the request begins */
     job.query[0] = buf_cstr(&p->upload);
     put_list(p, &list);
-    job.size = list.n;
+    text = buf_slice(&list);
+    job.ctx = &text;
+    job.size = text.n;
     rc = buf_status(&list, err);
     if (rc == EF_OK)
         rc = put_ask(p, &job, p->o, err);
@@ -13509,8 +13482,7 @@ put_parts(struct object_put *p, ef_err *err)
             .again = p->bufs != NULL ? put_again_order : put_again_file,
             .ctx = &p->part[i]};
     }
-    rc = store_run(p->job, n, 1, p->o);
-    rc = store_first_error(p->job, n, rc, err);
+    rc = store_run_all(p->job, n, p->o, err);
     /* before the parts become an object */
     if (rc == EF_OK)
         rc = put_unchanged(p, err);
@@ -13545,8 +13517,7 @@ put_whole(struct object_put *p,
                               .source = source,
                               .ctx = ctx,
                               .size = n};
-    rc = store_run(job, 1, 1, p->o);
-    rc = store_first_error(job, 1, rc, err);
+    rc = store_run_all(job, 1, p->o, err);
     return rc == EF_OK ? put_unchanged(p, err) : rc;
 }
 
@@ -14386,8 +14357,7 @@ aws_ask(struct store_job *job, const struct store_opts *opts, long sec,
     o.attempts = attempts;
     o.progress = NULL;
     job->keep = 1;
-    rc = store_run(job, 1, 1, &o);
-    (void)store_first_error(job, 1, rc, err);
+    rc = store_run_all(job, 1, &o, err);
     /* hints are about objects and URLs: none of them helps here */
     if (rc != EF_OK && err != NULL)
         err->hint = NULL;
@@ -15079,19 +15049,6 @@ svc_ask_raw(ef_buf *answer, const struct http_proxy *to, ef_slice request,
     return rc;
 }
 
-/* n bytes of a POST's body, from ctx's text: the source of a job.
- * Pre: at + n is within the text, which http_on_read sees to. It never fails.
- * Nothing in a request is secret but the token of "done". */
-static ef_status
-svc_source(void *ctx, uint64_t at, unsigned char *buf, size_t n, ef_err *err)
-{
-    const ef_slice *text = ctx;
-
-    (void)err;
-    memcpy(buf, text->p + at, n);
-    return EF_OK;
-}
-
 /* The request as a POST. No redirect is followed. A refusal (403) is an answer
  * as well; which one, its text tells.
  * It goes out once: a release that went out twice would be answered once, since
@@ -15109,15 +15066,14 @@ svc_ask_http(ef_buf *answer, const char *url, ef_slice request,
                             .method = STORE_POST,
                             .keep = 1,
                             .answer_max = EF_MAX_RELEASE_ANSWER_BYTES,
-                            .source = svc_source,
+                            .source = store_text_source,
                             .ctx = &request,
                             .size = request.n};
     ef_status rc;
 
     o.progress = NULL;
     o.attempts = 1;
-    rc = store_run(&job, 1, 1, &o);
-    (void)store_first_error(&job, 1, rc, err);
+    rc = store_run_all(&job, 1, &o, err);
     if (rc == EF_OK && job.answer.failed)
         rc = reject(err, EF_E_LIMIT, EF_NOWHERE,
                     "an answer larger than EF_MAX_RELEASE_ANSWER_BYTES "
@@ -15223,21 +15179,8 @@ struct kms_call {
     struct aws_profile keys;
     char region[64], host[300], url[320];
     ef_sign_json sign;
-    size_t n; /* of body */
     unsigned char body[KMS_BODY_BYTES];
 };
-
-/* A job's source: the body. Pre: at + n is within it (http_on_read).
- * Secret: buf, which is libcurl's own. It never fails. */
-static ef_status
-kms_source(void *ctx, uint64_t at, unsigned char *buf, size_t n, ef_err *err)
-{
-    const struct kms_call *call = ctx;
-
-    (void)err;
-    memcpy(buf, call->body + at, n);
-    return EF_OK;
-}
 
 /* Where KMS is: the variables of other AWS tools, the more particular one
  * first; else the region's own host. The ARN says which region, so that no
@@ -15375,12 +15318,11 @@ kms_send(ef_buf *out, struct kms_call *call, const char *member,
                             .method = STORE_POST,
                             .json = &call->sign,
                             .keep = 1,
-                            .source = kms_source,
-                            .size = call->n,
-                            .ctx = call};
-    ef_status rc = store_run(&job, 1, 1, o);
+                            .source = store_text_source,
+                            .size = call->sign.payload.n,
+                            .ctx = &call->sign.payload};
+    ef_status rc = store_run_all(&job, 1, o, err);
 
-    (void)store_first_error(&job, 1, rc, err);
     if (rc == EF_OK)
         rc = kms_answer(out, member, place, arn, buf_slice(&job.answer), err);
     ef_buf_free(&job.answer);
@@ -15436,7 +15378,6 @@ kms_new(const char *arn, const char *target, const struct store_opts *o,
 static ef_status
 kms_body(struct kms_call *call, const ef_buf *body, ef_err *err)
 {
-    call->n = body->n;
     call->sign.payload = slice(call->body, body->n);
     return body->failed ? reject(err, EF_E_LIMIT, EF_NOWHERE,
                                  "a request larger than KMS takes")
@@ -20015,18 +19956,27 @@ ws_place(const ef_workspace *ws, const unsigned char hash[EF_SHA256_BYTES])
     return lo;
 }
 
-/* Fourteen comparisons for a full workspace. They need not take constant time:
- * names of documents are public.
- * Tests: tests/unit.c (test_documents). */
-const ef_doc *
-ef_workspace_find(const ef_workspace *ws,
-                  const unsigned char hash[EF_SHA256_BYTES])
+/* The number of the document of that hash; ws->n: there is none.
+ * Fourteen comparisons for a full workspace. They need not take constant time:
+ * names of documents are public. */
+static size_t
+ws_index(const ef_workspace *ws, const unsigned char hash[EF_SHA256_BYTES])
 {
     size_t at = ws_place(ws, hash);
 
     return at < ws->n && memcmp(ws->docs[at]->hash, hash, EF_SHA256_BYTES) == 0
-               ? ws->docs[at]
-               : NULL;
+               ? at
+               : ws->n;
+}
+
+/* Tests: tests/unit.c (test_documents). */
+const ef_doc *
+ef_workspace_find(const ef_workspace *ws,
+                  const unsigned char hash[EF_SHA256_BYTES])
+{
+    size_t at = ws_index(ws, hash);
+
+    return at < ws->n ? ws->docs[at] : NULL;
 }
 
 /* Safe on zeros, and twice. Documents are public: nothing to wipe.
@@ -21247,9 +21197,8 @@ wf_after(const ef_workspace *ws, const ef_doc *old)
             const ef_doc *d = ws->docs[k];
             int goes_on = d->kind == EF_DOC_WORKFLOW && d->has_of;
 
-            end = goes_on ? ws_place(ws, d->of) : ws->n;
-            if (end == ws->n ||
-                memcmp(ws->docs[end]->hash, d->of, EF_SHA256_BYTES) != 0)
+            end = goes_on ? ws_index(ws, d->of) : ws->n;
+            if (end == ws->n)
                 after[k] = 2;
             else if (ws->docs[end] == old)
                 after[k] = 1;
@@ -21320,11 +21269,9 @@ wf_has_successor(const ef_workspace *ws, const ef_doc *old, const ef_doc *mine,
     /* what nobody has approved was not approved: it is not opened */
     for (i = 0; rc == EF_OK && i < ws->n; i++)
         if (ws->docs[i]->kind == EF_DOC_APPROVAL) {
-            k = ws_place(ws, ws->docs[i]->of);
+            k = ws_index(ws, ws->docs[i]->of);
             /* there where EF_OK came back. NOLINTNEXTLINE(clang-analyzer-*) */
-            if (k < ws->n && after[k] == 1 &&
-                memcmp(ws->docs[k]->hash, ws->docs[i]->of, EF_SHA256_BYTES) ==
-                    0)
+            if (k < ws->n && after[k] == 1)
                 after[k] = 3;
         }
     for (i = 0; rc == EF_OK && i < ws->n && !*yes; i++) {
@@ -21776,10 +21723,8 @@ wf_mark_named(unsigned char *marks, const ef_workspace *ws, ef_slice text)
             ef_hex_decode(hash, sizeof hash, slice(text.p + at + 1, 64),
                           NULL) != EF_OK)
             continue;
-        i = ws_place(ws, hash);
-        if (i == ws->n || marks[i] ||
-            memcmp(ws->docs[i]->hash, hash, sizeof hash) != 0 ||
-            ws->docs[i]->kind == EF_DOC_DRAFT)
+        i = ws_index(ws, hash);
+        if (i == ws->n || marks[i] || ws->docs[i]->kind == EF_DOC_DRAFT)
             continue;
         marks[i] = 1;
         n++;
@@ -21804,9 +21749,8 @@ wf_speaks_of(const unsigned char *marks, const ef_workspace *ws,
         (d->kind != EF_DOC_WORKFLOW && d->kind != EF_DOC_APPROVAL &&
          d->kind != EF_DOC_DECLINE && d->kind != EF_DOC_CANCEL))
         return 0;
-    i = ws_place(ws, d->of);
-    return i < ws->n && marks[i] &&
-           memcmp(ws->docs[i]->hash, d->of, EF_SHA256_BYTES) == 0;
+    i = ws_index(ws, d->of);
+    return i < ws->n && marks[i];
 }
 
 /* The set grows in rounds, forwards by the hashes that a document names and
@@ -21834,7 +21778,7 @@ ef_status
 ef_workspace_closure(unsigned char *marks, const ef_workspace *ws,
                      const ef_doc *workflow, ef_err *err)
 {
-    size_t i, more = 1, at = ws_place(ws, workflow->hash);
+    size_t i, more = 1, at = ws_index(ws, workflow->hash);
 
     memset(marks, 0, ws->n);
     if (at == ws->n || ws->docs[at] != workflow)
@@ -33187,10 +33131,9 @@ cli_try_online(const struct store_opts *o, const struct run_dataset *d,
                ef_err *err)
 {
     struct store_job job = {.url = d->url, .probe = 1};
-    ef_status rc = store_run(&job, 1, 1, o);
 
-    (void)store_first_error(&job, 1, rc, err);
-    return with_where(err, rc, store_public(buf_slice(&d->location)));
+    return with_where(err, store_run_all(&job, 1, o, err),
+                      store_public(buf_slice(&d->location)));
 }
 
 /* Host and port of an https or http location, for vsock-proxy's list.
@@ -41913,10 +41856,8 @@ cli_result_read(const struct store_opts *o, ef_buf *data, const char *from,
     rc = ef_location_check(&scheme, url, err);
     if (rc == EF_OK)
         rc = store_check_scheme(scheme, o->schemes, err);
-    if (rc == EF_OK) {
-        rc = store_run(&job, 1, 1, o);
-        rc = store_first_error(&job, 1, rc, err);
-    }
+    if (rc == EF_OK)
+        rc = store_run_all(&job, 1, o, err);
     return with_where(err, rc, store_public(url));
 }
 

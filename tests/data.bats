@@ -1256,7 +1256,7 @@ END
     on_tty "$run hidden -q"
     [ ! -s screen ]
     sh ./slow | works enc -K key.hex -out other # works: stderr stays empty
-    on_tty '"$ENCFLOW" enc -K key.hex -in shown -out quick'
+    on_tty '"$ENCFLOW" enc -K key.hex -in slow -out quick'
     [ ! -s screen ]
 }
 

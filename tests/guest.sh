@@ -200,11 +200,13 @@ wait $! || give_up "story: $(tail -n 3 story.log)"
 
 # ----- boot it
 
+# no_timer_check: the kernel counts the timer's ticks against its own loops,
+# and on a busy machine would take the emulated one for broken, and panic.
 from=$SECONDS
 code=0
 timeout -k 5 "$LIMIT" qemu-system-x86_64 -accel tcg -cpu max -M q35 -m 768 \
     -nographic -no-reboot -nic none -kernel kernel/vmlinuz \
-    -initrd disk.cpio -append "console=ttyS0 quiet panic=-1" \
+    -initrd disk.cpio -append "console=ttyS0 quiet panic=-1 no_timer_check" \
     </dev/null >console 2>&1 || code=$?
 # Without what the firmware says, and what it does to a terminal.
 tr -d '\r' <console | sed -n '/^\(PASS\|FAIL\|  encflow\)/,$p'
