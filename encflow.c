@@ -41548,9 +41548,12 @@ cli_enclave_receipt(void *ctx, ef_buf *out, const struct run_port *in,
  * Whether this arrives nobody can make sure: the parent instance can keep it.
  * Then the log has a run that has begun and not ended, which is what
  * participants should see.
- * The token's text is taken as it was released; it is base64url, so that it
- * needs no escapes.
- * Secret:  the token, which shows that it is we who say so. */
+ * The token's text goes back as it was released, escapes and all. What is no
+ * text is no token: nobody has looked at it before.
+ * UNTRUSTED: e->released.
+ * Secret:  the token, which shows that it is we who say so.
+ * Tests: tests/enclave.bats ("a token that is none: the run is over all the
+ * same"). */
 static void
 cli_enclave_done(struct cli_enclave *e)
 {
@@ -41562,8 +41565,9 @@ cli_enclave_done(struct cli_enclave *e)
     if (e->released.nodes == NULL)
         return; /* not the service's */
     token = doc_at(&e->released, "token");
-    if (token == EF_JSON_NONE)
-        return;
+    if (token == EF_JSON_NONE ||
+        e->released.nodes[token].type != EF_JSON_STRING)
+        return; /* a service without a log */
     e->ask.deadline = clock_ms() + SVC_DONE_MS;
     if (e->store->deadline != 0 && e->store->deadline < e->ask.deadline)
         e->ask.deadline = e->store->deadline;

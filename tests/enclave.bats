@@ -501,6 +501,27 @@ try_enclave() {
     rows 6
 }
 
+@test "a token that is none: the run is over all the same" {
+    liar
+    local token
+    for token in 1 '""' '[]' '{"a":1}' null true '"a\"b"'; do
+        printf 'token ["%s","%s",%s]' "$KEY" "$QUERY" "$token" >lie
+        rm -f asked "$STORE/answer.enc"
+        attested "${TRUST[@]}"
+        try_enclave
+        fails 0
+        [ -e "$STORE/answer.enc" ]
+        echo "$token"
+        if [ "${token::1}" = '"' ]; then
+            # the service's own word, back to it, who does not know it
+            is $'nonce\nrelease\ndone' cat asked
+            grep -F "note: the release service's log does not say" err
+        else
+            is $'nonce\nrelease' cat asked
+        fi
+    done
+}
+
 # --- an enclave that was asked for something else ---
 
 @test "a participant whose key is not trusted" {
