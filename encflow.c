@@ -16622,6 +16622,7 @@ ef_describe_top(ef_describe *d, size_t i, size_t k, ef_slice *value,
  *   no_new_privs  set-user-ID programs; the next layers need it
  *   Landlock      writing but to WORK and three devices, reading ports;
  *                 from ABI 6 signals and abstract sockets to outside
+ *   mounts        read-only but WORK, where an attested run has no Landlock
  *   capabilities  what root could do in spite of the others
  *   seccomp       sockets, System V IPC, io_uring, new namespaces,
  *                 others' memory, limits and scheduling, leaving the
@@ -16668,6 +16669,7 @@ ef_shard_parse(uint32_t *index, uint32_t *count, ef_slice text, ef_err *err)
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
 #include <sched.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
@@ -17349,6 +17351,11 @@ struct cage_ruleset_attr {
      LANDLOCK_ACCESS_FS_WRITE_FILE | CAGE_FS_TRUNCATE | CAGE_FS_IOCTL_DEV)
 
 #define CAGE_IOPRIO_USER 3 /* IOPRIO_WHO_USER of linux/ioprio.h */
+/* mount_setattr(2) is newer than the C libraries: its number, which both
+ * architectures have, AT_RECURSIVE and MOUNT_ATTR_RDONLY. */
+#define CAGE_SYS_MOUNT_SETATTR 442
+#define CAGE_RECURSIVE 0x8000
+#define CAGE_MOUNT_RDONLY UINT64_C(1)
 
 /* The longest filter has 195: x86-64, an old Landlock, no --allow-net. */
 #define CAGE_MAX_FILTER 200 /* seccomp instructions; a full one is refused */
@@ -17364,6 +17371,7 @@ struct cage {
     long abi;         /* Landlock's; 0 where the kernel has none */
     struct sock_filter filter[CAGE_MAX_FILTER]; /* made before the fork */
     unsigned short filter_n;
+    const char *only; /* WORK, where all else is to be read-only; or NULL */
 };
 
 /* Allow access beneath what fd (closed afterwards) is. 0, or -1 with errno.
@@ -17810,10 +17818,39 @@ cage_drop_capabilities(void)
     return (int)syscall(SYS_capset, &header, none);
 }
 
+/* In the child, in an enclave whose kernel has no Landlock: everything but
+ * WORK is mounted read-only, in mounts of the application's own. 0, or -1 with
+ * errno.
+ * What an attacker gains without it: root without capabilities may still write
+ * /proc/sys/kernel/core_pattern, or the script that started us. What the kernel
+ * or that script then runs has no cage, and attests as this enclave.
+ * Fails:   before Linux 5.12, and who is not root: an attested run is none
+ * then. Source: mount_setattr(2).
+ * Tests: tests/enclave.bats ("without Landlock the application writes nothing
+ * that others run"). */
+static int
+cage_read_only(const char *work)
+{
+    struct {
+        uint64_t set, clear, propagation, userns;
+    } shut = {CAGE_MOUNT_RDONLY, 0, 0, 0}, open = {0, CAGE_MOUNT_RDONLY, 0, 0};
+
+    if (work == NULL)
+        return 0;
+    if (syscall(SYS_unshare, CLONE_NEWNS) != 0 ||
+        syscall(SYS_mount, NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        syscall(SYS_mount, work, work, NULL, MS_BIND, NULL) != 0 ||
+        syscall(CAGE_SYS_MOUNT_SETATTR, AT_FDCWD, "/", CAGE_RECURSIVE, &shut,
+                sizeof shut) != 0)
+        return -1;
+    return (int)syscall(CAGE_SYS_MOUNT_SETATTR, AT_FDCWD, work, 0, &open,
+                        sizeof open);
+}
+
 /* In the child, between fork and exec: system calls only. 0, or -1 with
- * errno, and then nothing is run. no_new_privs is first, because Landlock
- * and seccomp ask for it; seccomp is last, when getppid, exec and a write are
- * all that is left to do.
+ * errno, and then nothing is run. The mounts need capabilities, and are first;
+ * no_new_privs is before Landlock and seccomp, which ask for it; seccomp is
+ * last, when getppid, exec and a write are all that is left to do.
  * Post:    on 0 neither this process nor its children can undo any of it.
  * Tests: tests/run.bats ("the application has no privileges"). */
 static int
@@ -17823,7 +17860,8 @@ cage_enter(const struct cage *c)
                                  (struct sock_filter *)(uintptr_t)c->filter};
     struct rlimit no_core = {0, 0};
 
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+    if (cage_read_only(c->only) != 0 ||
+        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
         setrlimit(RLIMIT_CORE, &no_core) != 0)
         return -1;
     /* -1: the kernel has none, as the note said */
@@ -18255,6 +18293,7 @@ struct run_job {
     const char *self; /* path of this program */
     long timeout_sec; /* 0: none */
     int allow_net;
+    int attested; /* whoever gets out of the cage could attest as we do */
     uint32_t shard, shards; /* the share, from 0; of how many: 1, all */
     /* datasets that a configuration names; NULL: those of the ports folder.
      * run_job takes them over */
@@ -18329,8 +18368,11 @@ run_middle(struct run_app *app, const struct run_job *job,
     rc = app->argv == NULL || home.failed || temp.failed
              ? reject_memory(err)
              : cage_landlock(&app->cage, job->work, job->ports, err);
+    app->cage.only = job->attested && app->cage.abi == 0 ? job->work : NULL;
     if (rc == EF_OK && app->cage.abi < 6)
-        job->note(app->cage.abi == 0 ? RUN_NO_LANDLOCK : RUN_OLD_LANDLOCK,
+        job->note(app->cage.abi == 0 && app->cage.only == NULL
+                      ? RUN_NO_LANDLOCK
+                      : RUN_OLD_LANDLOCK,
                   slice("", 0));
     if (rc == EF_OK) {
         cage_seccomp(&app->cage, job->allow_net);
@@ -40397,9 +40439,9 @@ cli_run_note(enum run_event event, ef_slice detail)
     if (event == RUN_OLD_LANDLOCK) {
         if (!cli_quiet)
             fprintf(stderr,
-                    "encflow run: note: this kernel's Landlock is an old one: "
-                    "the application may signal other processes of this "
-                    "user\n");
+                    "encflow run: note: this kernel's Landlock is an old one, "
+                    "or none: the application may signal other processes of "
+                    "this user\n");
         return;
     }
     if (event == RUN_LEFT_PLAINTEXT) {
@@ -41640,6 +41682,7 @@ cli_enclave_open(const struct cli *c, struct cli_enclave *e,
     job->given_in = &a->in;
     job->given_out = &a->out;
     job->command = a->command;
+    job->attested = 1;
     job->ctx = e;
     if (c->value[CLI_RECEIPT] != NULL)
         job->attest = cli_enclave_receipt;

@@ -655,6 +655,51 @@ try_enclave() {
     AWS_BATCH_JOB_ARRAY_INDEX=x runs
 }
 
+@test "without Landlock the application writes nothing that others run" {
+    command -v strace >/dev/null || skip "needs strace"
+    unshare -m true 2>/dev/null || skip "only root may mount"
+    export OUTSIDE=$PWD/outside # an application's command names it
+    echo old >outside
+    as paul
+    # shellcheck disable=SC2016 # for its own shell
+    e config add --app app writes -- /bin/sh -c '
+        for f in /proc/sys/kernel/core_pattern "$0" \
+            /dev/shm/encflow-was-here; do
+            if (: >>"$f") 2>/dev/null; then echo "could: $f"; fi
+        done
+        echo mine >"${1%/*}/mine" && mkdir "${1%/*}/f" && cat "${1%/*}/mine"
+        echo x >/dev/null && wc -l <"$1"' "$OUTSIDE"
+    study writing writes conditions answer
+    ID=$(<writing.id)
+    service
+    attested "${TRUST[@]}" --receipt
+    local traced=(-f -qq -o trace -e trace=landlock_create_ruleset
+        -e inject=landlock_create_ruleset:error=ENOSYS)
+    export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0
+    fenced() {
+        rm -f nsm/registers
+        NSM_DIR=$PWD/nsm strace -E LD_PRELOAD="$ROOT/build/nsm_preload.so" \
+            -E ASAN_OPTIONS="$ASAN_OPTIONS:verify_asan_link_order=0" \
+            "${traced[@]}" "$ENCFLOW" "${RUN[@]}"
+    }
+    fenced 2>err
+    grep -q INJECTED trace || skip "strace is forbidden"
+    is 1 grep -c 'an old one, or none: ' err
+    [ ! -e work ]
+    answer
+    is $'mine\n401' cat out
+    # a kernel that cannot do that runs nothing
+    rm "$STORE/answer.enc"
+    traced=(-f -qq -o trace -e trace=landlock_create_ruleset,mount_setattr
+        -e inject=landlock_create_ruleset,mount_setattr:error=ENOSYS)
+    status=0
+    fenced >out 2>err || status=$?
+    fails 1
+    grep -F "cage could not be closed" err
+    [ ! -e "$STORE/answer.enc" ]
+    [ ! -e work ]
+}
+
 @test "an input that was replaced at the store" {
     service
     cp conditions.enc good
