@@ -18300,6 +18300,8 @@ struct run_job {
     struct run_port *given_in, *given_out;
     struct store_opts store;
     void (*note)(enum run_event event, ef_slice detail);
+    /* all inputs are there: may the application begin? NULL: it may */
+    ef_status (*begin)(void *ctx, ef_err *err);
     /* append a receipt's JSON: in has its inputs' hashes, output is the
      * result's (ef_result_hash). NULL: no receipt */
     ef_status (*attest)(void *ctx, ef_buf *receipt, const struct run_port *in,
@@ -18468,6 +18470,8 @@ run_datasets(const struct run_job *job, struct run_port *in,
     for (i = 0; i < in->n && rc == EF_OK; i++)
         job->note(RUN_RETRIEVED, store_public(buf_slice(&in->set[i].location)));
     /* no inputs, nothing to do: the receiver is told so all the same */
+    if (rc == EF_OK && job->begin != NULL)
+        rc = job->begin(job->ctx, err);
     if (rc == EF_OK && in->n == 0)
         job->note(RUN_NO_INPUTS, slice("", 0));
     else if (rc == EF_OK)
@@ -40666,32 +40670,34 @@ cli_appconfig_free(struct cli_appconfig *a)
     run_port_free(&a->out);
 }
 
-/* A configuration's text, indexed and checked; and that it has not expired by
- * now: this machine's clock, or in an enclave the security module's, which the
- * parent instance cannot set (cli_enclave_attest). Who can set back the
- * machine's can run longer than was approved, with credentials that their store
- * refuses by its own clock.
+/* A configuration has not expired by now: this machine's clock, or in an
+ * enclave the security module's, which the parent instance cannot set
+ * (cli_enclave_attest). Who can set back the machine's can run longer than was
+ * approved, with credentials that their store refuses by its own clock.
  * For an enclave the service asks the same by its own clock (WORKFLOW_EXPIRED),
  * before it releases anything.
  * Without "expires" a configuration never ends.
- * Fails:   EF_E_POLICY from the second on that "expires" names; as
- * ef_appconfig_parse. */
+ * Fails:   EF_E_POLICY from the second on that "expires" names. */
 static ef_status
-cli_appconfig_index(struct cli_appconfig *a, ef_slice text, int64_t now,
-                    ef_err *err)
+cli_appconfig_current(const ef_json *config, int64_t now, ef_err *err)
 {
-    int64_t expires;
-    ef_status rc = ef_appconfig_parse(&a->json, text, err);
-
-    if (rc != EF_OK)
-        return rc;
-    expires = doc_integer(&a->json, doc_at(&a->json, "expires"), INT64_MAX);
-    if (expires > now)
+    if (doc_integer(config, doc_at(config, "expires"), INT64_MAX) > now)
         return EF_OK;
     return with_member(
         err,
         reject(err, EF_E_POLICY, EF_NOWHERE, "what was approved has expired"),
         "/expires");
+}
+
+/* A configuration's text, indexed and checked.
+ * Fails:   as ef_appconfig_parse and cli_appconfig_current. */
+static ef_status
+cli_appconfig_index(struct cli_appconfig *a, ef_slice text, int64_t now,
+                    ef_err *err)
+{
+    ef_status rc = ef_appconfig_parse(&a->json, text, err);
+
+    return rc == EF_OK ? cli_appconfig_current(&a->json, now, err) : rc;
 }
 
 /* The file, indexed and checked; and that it has not expired.
@@ -40992,8 +40998,9 @@ struct cli_enclave {
     struct cli_trust trust;
     ef_workspace ws;
     const ef_doc *workflow;
-    ef_buf text, node; /* the configuration; its application's name */
-    const char *url;   /* the release service */
+    ef_buf text, node;     /* the configuration; its application's name */
+    const ef_json *config; /* its index, struct cli_appconfig's */
+    const char *url;       /* the release service */
     const struct store_opts *store;
     struct store_opts ask; /* the same for the service: it has a deadline */
     int64_t now;           /* the security module's clock, in seconds */
@@ -41553,6 +41560,27 @@ cli_receipt_inputs(ef_buf *out, const struct run_port *in)
     ef_buf_str(out, in->n == 0 ? "{}" : "}");
 }
 
+/* All inputs are there, and the application is about to begin: is the workflow
+ * still on? The parent instance decides how long they take, and could so have
+ * it run on any later day. run_job's begin. Where it never ends the security
+ * module is not asked.
+ * Post:    e->now. Fails: as cli_enclave_attest and cli_appconfig_current.
+ * Tests: tests/enclave.bats ("what is over before its inputs have come is not
+ * run"). */
+static ef_status
+cli_enclave_still(void *ctx, ef_err *err)
+{
+    struct cli_enclave *e = ctx;
+    ef_buf document = {0};
+    ef_status rc = EF_OK;
+
+    if (doc_at(e->config, "expires") != EF_JSON_NONE)
+        rc = cli_enclave_attest(e, &document, slice(NULL, 0), slice(NULL, 0),
+                                err);
+    ef_buf_free(&document);
+    return rc == EF_OK ? cli_appconfig_current(e->config, e->now, err) : rc;
+}
+
 /* The enclave's word for an answer, by the device: run_job's attest.
  * Without a nonce: nobody asks for it, it is made once, with the result. What
  * it is fresh for is the configuration and the hashes that it names.
@@ -41651,6 +41679,7 @@ cli_enclave_open(const struct cli *c, struct cli_enclave *e,
     e->url = c->value[CLI_RELEASE];
     e->store = &job->store;
     e->ask = job->store;
+    e->config = &a->json;
     a->enclave = e;
     a->ws = &e->ws;
     e->keys = cli_whose_keys(c);
@@ -41683,6 +41712,7 @@ cli_enclave_open(const struct cli *c, struct cli_enclave *e,
     job->given_out = &a->out;
     job->command = a->command;
     job->attested = 1;
+    job->begin = cli_enclave_still;
     job->ctx = e;
     if (c->value[CLI_RECEIPT] != NULL)
         job->attest = cli_enclave_receipt;

@@ -646,6 +646,30 @@ try_enclave() {
     is 1 grep -c '  release  ' out
 }
 
+@test "what is over before its inputs have come is not run" {
+    local now pid
+    now=$(date +%s)
+    study brief default conditions answer --until "$((now + 40))"
+    ID=$(<brief.id)
+    liar
+    printf late >lie
+    rm -f asked
+    attested "${TRUST[@]}"
+    enclave "$ENCFLOW" "${RUN[@]}" >out 2>err 3>&- &
+    pid=$!
+    until grep -q release asked 2>/dev/null; do sleep 0.05; done
+    # it has attested, and waits for the answer meanwhile
+    echo "clock $(((now + 50) * 1000))" >>nsm/state
+    status=0
+    wait "$pid" || status=$?
+    fails 5
+    grep -F "what was approved has expired" err
+    grep -F "GET /conditions.enc" "$SERVERS/nginx.log"
+    ! grep -F "Running script" out
+    [ ! -e "$STORE/answer.enc" ]
+    [ ! -e work ]
+}
+
 @test "an array job's variables: all inputs are run, in every task" {
     service
     JOB_COMPLETION_INDEX=1 JOB_COMPLETIONS=4 runs
