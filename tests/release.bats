@@ -485,6 +485,22 @@ assert answer.startswith(b'{"credentials":') and p.wait() == 0
 PY
 }
 
+@test "a release is in the log, on the disk, before a byte of its answer" {
+    command -v strace >/dev/null || skip "needs strace"
+    [ "$(id -u)" -eq 0 ] || skip "only root may trace what is not dumpable"
+    export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0
+    enclave story "exec:$SERVE" "$ID" --save request --only-save
+    # shellcheck disable=SC2086 # words
+    strace -qq -s 200 -o trace -e trace=openat,open,write,fsync \
+        $SERVE <request >answer || skip "strace is forbidden"
+    grep -q '^{"credentials":' answer
+    awk '/open.*"log"/ { log_fd = $NF }
+         $0 ~ "^write\\(" log_fd "," && /release/ { said = NR }
+         $0 ~ "^fsync\\(" log_fd "\\)" { safe = NR }
+         /^write\(1,/ && !answer { answer = NR }
+         END { exit !(said && said < safe && safe < answer) }' trace
+}
+
 @test "all is over after a minute, also where SIGALRM is ignored and blocked" {
     [ -z "${EF_SANITIZED-}" ] || skip "it waits for a minute, and is done with the plain build"
     mkfifo key
