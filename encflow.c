@@ -39252,8 +39252,11 @@ cli_log_broken(ef_err *err)
  * says: its hash and time. A crash may have left half of a line behind it.
  *
  *   "...line\n"          *end == *size
- *   "...line\nhal"       *end is behind "line\n"; *size - *end is 3
+ *   "...line\n{hal"      *end is behind "line\n"; *size - *end is 4
  *   empty                *end 0; the head is zeros
+ *   "C0FFEE..."          no half of a line: some other file, a key perhaps,
+ *                        that --log names by mistake, and is not to be cut.
+ *                        What a disk lost in a crash may be zeros
  *
  * Pre: a line has at most 4,096 bytes, so that a window of 64 KiB without a
  * line feed is none of ours. Only the last line is parsed: the whole chain is
@@ -39277,7 +39280,8 @@ cli_log_tail_at(int fd, ef_release_log *tail, uint64_t *end, uint64_t size,
         rc = cli_log_window(fd, w, n, size, err);
     for (last = n; rc == EF_OK && last > 0 && w[last - 1] != '\n';)
         last--;
-    if (rc == EF_OK && last == 0 && n < size)
+    if (rc == EF_OK && ((last == 0 && n < size) ||
+                        (last < n && w[last] != '{' && w[last] != '\0')))
         rc = cli_log_broken(err);
     *end -= rc == EF_OK ? n - last : 0;
     if (rc == EF_OK && last > 0) {

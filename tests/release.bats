@@ -702,6 +702,20 @@ PY
     grep -qF LOG_BROKEN told
 }
 
+@test "a file that is no log is not written to" {
+    local other
+    for other in key.hex rel.pem c.csv; do
+        cp "$other" log
+        run -1 --separate-stderr $SERVE <<<x
+        [ "$output" = '{"error":"refused"}' ]
+        [[ $stderr == *LOG_BROKEN* ]]
+        cmp "$other" log
+    done
+    printf '\0\0\0' >log # of which a crash has kept the size alone
+    run -4 $SERVE <<<x
+    "$ENCFLOW" release log log | grep -F '3 bytes of a line cut off'
+}
+
 @test "workflow show: what runs since when and where, and what has ended" {
     "$ENCFLOW" workflow show --log /dev/null study >shown
     grep -qxF "  none yet" shown
