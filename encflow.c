@@ -16563,6 +16563,7 @@ ef_describe_top(ef_describe *d, size_t i, size_t k, ef_slice *value,
  *   no_new_privs  set-user-ID programs; the next layers need it
  *   Landlock      writing but to WORK and three devices, reading ports;
  *                 from ABI 6 signals and abstract sockets to outside
+ *   mounts        read-only but WORK, where an attested run has no Landlock
  *   capabilities  what root could do in spite of the others
  *   seccomp       sockets, System V IPC, io_uring, new namespaces,
  *                 others' memory, limits and scheduling, leaving the
@@ -16609,6 +16610,7 @@ ef_shard_parse(uint32_t *index, uint32_t *count, ef_slice text, ef_err *err)
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
 #include <sched.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
@@ -17290,6 +17292,11 @@ struct cage_ruleset_attr {
      LANDLOCK_ACCESS_FS_WRITE_FILE | CAGE_FS_TRUNCATE | CAGE_FS_IOCTL_DEV)
 
 #define CAGE_IOPRIO_USER 3 /* IOPRIO_WHO_USER of linux/ioprio.h */
+/* mount_setattr(2) is newer than the C libraries: its number, which both
+ * architectures have, AT_RECURSIVE and MOUNT_ATTR_RDONLY. */
+#define CAGE_SYS_MOUNT_SETATTR 442
+#define CAGE_RECURSIVE 0x8000
+#define CAGE_MOUNT_RDONLY UINT64_C(1)
 
 /* The longest filter has 195: x86-64, an old Landlock, no --allow-net. */
 #define CAGE_MAX_FILTER 200 /* seccomp instructions; a full one is refused */
@@ -17305,6 +17312,7 @@ struct cage {
     long abi;         /* Landlock's; 0 where the kernel has none */
     struct sock_filter filter[CAGE_MAX_FILTER]; /* made before the fork */
     unsigned short filter_n;
+    const char *only; /* WORK, where all else is to be read-only; or NULL */
 };
 
 /* Allow access beneath what fd (closed afterwards) is. 0, or -1 with errno.
@@ -17751,10 +17759,39 @@ cage_drop_capabilities(void)
     return (int)syscall(SYS_capset, &header, none);
 }
 
+/* In the child, in an enclave whose kernel has no Landlock: everything but
+ * WORK is mounted read-only, in mounts of the application's own. 0, or -1 with
+ * errno.
+ * What an attacker gains without it: root without capabilities may still write
+ * /proc/sys/kernel/core_pattern, or the script that started us. What the kernel
+ * or that script then runs has no cage, and attests as this enclave.
+ * Fails:   before Linux 5.12, and who is not root: an attested run is none
+ * then. Source: mount_setattr(2).
+ * Tests: tests/enclave.bats ("without Landlock the application writes nothing
+ * that others run"). */
+static int
+cage_read_only(const char *work)
+{
+    struct {
+        uint64_t set, clear, propagation, userns;
+    } shut = {CAGE_MOUNT_RDONLY, 0, 0, 0}, open = {0, CAGE_MOUNT_RDONLY, 0, 0};
+
+    if (work == NULL)
+        return 0;
+    if (syscall(SYS_unshare, CLONE_NEWNS) != 0 ||
+        syscall(SYS_mount, NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        syscall(SYS_mount, work, work, NULL, MS_BIND, NULL) != 0 ||
+        syscall(CAGE_SYS_MOUNT_SETATTR, AT_FDCWD, "/", CAGE_RECURSIVE, &shut,
+                sizeof shut) != 0)
+        return -1;
+    return (int)syscall(CAGE_SYS_MOUNT_SETATTR, AT_FDCWD, work, 0, &open,
+                        sizeof open);
+}
+
 /* In the child, between fork and exec: system calls only. 0, or -1 with
- * errno, and then nothing is run. no_new_privs is first, because Landlock
- * and seccomp ask for it; seccomp is last, when getppid, exec and a write are
- * all that is left to do.
+ * errno, and then nothing is run. The mounts need capabilities, and are first;
+ * no_new_privs is before Landlock and seccomp, which ask for it; seccomp is
+ * last, when getppid, exec and a write are all that is left to do.
  * Post:    on 0 neither this process nor its children can undo any of it.
  * Tests: tests/run.bats ("the application has no privileges"). */
 static int
@@ -17764,7 +17801,8 @@ cage_enter(const struct cage *c)
                                  (struct sock_filter *)(uintptr_t)c->filter};
     struct rlimit no_core = {0, 0};
 
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+    if (cage_read_only(c->only) != 0 ||
+        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
         setrlimit(RLIMIT_CORE, &no_core) != 0)
         return -1;
     /* -1: the kernel has none, as the note said */
@@ -18196,12 +18234,15 @@ struct run_job {
     const char *self; /* path of this program */
     long timeout_sec; /* 0: none */
     int allow_net;
+    int attested; /* whoever gets out of the cage could attest as we do */
     uint32_t shard, shards; /* the share, from 0; of how many: 1, all */
     /* datasets that a configuration names; NULL: those of the ports folder.
      * run_job takes them over */
     struct run_port *given_in, *given_out;
     struct store_opts store;
     void (*note)(enum run_event event, ef_slice detail);
+    /* all inputs are there: may the application begin? NULL: it may */
+    ef_status (*begin)(void *ctx, ef_err *err);
     /* append a receipt's JSON: in has its inputs' hashes, output is the
      * result's (ef_result_hash). NULL: no receipt */
     ef_status (*attest)(void *ctx, ef_buf *receipt, const struct run_port *in,
@@ -18270,8 +18311,11 @@ run_middle(struct run_app *app, const struct run_job *job,
     rc = app->argv == NULL || home.failed || temp.failed
              ? reject_memory(err)
              : cage_landlock(&app->cage, job->work, job->ports, err);
+    app->cage.only = job->attested && app->cage.abi == 0 ? job->work : NULL;
     if (rc == EF_OK && app->cage.abi < 6)
-        job->note(app->cage.abi == 0 ? RUN_NO_LANDLOCK : RUN_OLD_LANDLOCK,
+        job->note(app->cage.abi == 0 && app->cage.only == NULL
+                      ? RUN_NO_LANDLOCK
+                      : RUN_OLD_LANDLOCK,
                   slice("", 0));
     if (rc == EF_OK) {
         cage_seccomp(&app->cage, job->allow_net);
@@ -18367,6 +18411,8 @@ run_datasets(const struct run_job *job, struct run_port *in,
     for (i = 0; i < in->n && rc == EF_OK; i++)
         job->note(RUN_RETRIEVED, store_public(buf_slice(&in->set[i].location)));
     /* no inputs, nothing to do: the receiver is told so all the same */
+    if (rc == EF_OK && job->begin != NULL)
+        rc = job->begin(job->ctx, err);
     if (rc == EF_OK && in->n == 0)
         job->note(RUN_NO_INPUTS, slice("", 0));
     else if (rc == EF_OK)
@@ -39149,8 +39195,11 @@ cli_log_broken(ef_err *err)
  * says: its hash and time. A crash may have left half of a line behind it.
  *
  *   "...line\n"          *end == *size
- *   "...line\nhal"       *end is behind "line\n"; *size - *end is 3
+ *   "...line\n{hal"      *end is behind "line\n"; *size - *end is 4
  *   empty                *end 0; the head is zeros
+ *   "C0FFEE..."          no half of a line: some other file, a key perhaps,
+ *                        that --log names by mistake, and is not to be cut.
+ *                        What a disk lost in a crash may be zeros
  *
  * Pre: a line has at most 4,096 bytes, so that a window of 64 KiB without a
  * line feed is none of ours. Only the last line is parsed: the whole chain is
@@ -39175,7 +39224,8 @@ cli_log_tail_at(int fd, ef_release_log *tail, uint64_t *end, uint64_t size,
     /* NULL only with a failure. NOLINTNEXTLINE(clang-analyzer-*) */
     for (last = n; rc == EF_OK && last > 0 && w[last - 1] != '\n';)
         last--;
-    if (rc == EF_OK && last == 0 && n < size)
+    if (rc == EF_OK && ((last == 0 && n < size) ||
+                        (last < n && w[last] != '{' && w[last] != '\0')))
         rc = cli_log_broken(err);
     *end -= rc == EF_OK ? n - last : 0;
     if (rc == EF_OK && last > 0) {
@@ -40341,9 +40391,9 @@ cli_run_note(enum run_event event, ef_slice detail)
     if (event == RUN_OLD_LANDLOCK) {
         if (!cli_quiet)
             fprintf(stderr,
-                    "encflow run: note: this kernel's Landlock is an old one: "
-                    "the application may signal other processes of this "
-                    "user\n");
+                    "encflow run: note: this kernel's Landlock is an old one, "
+                    "or none: the application may signal other processes of "
+                    "this user\n");
         return;
     }
     if (event == RUN_LEFT_PLAINTEXT) {
@@ -40568,32 +40618,34 @@ cli_appconfig_free(struct cli_appconfig *a)
     run_port_free(&a->out);
 }
 
-/* A configuration's text, indexed and checked; and that it has not expired by
- * now: this machine's clock, or in an enclave the security module's, which the
- * parent instance cannot set (cli_enclave_attest). Who can set back the
- * machine's can run longer than was approved, with credentials that their store
- * refuses by its own clock.
+/* A configuration has not expired by now: this machine's clock, or in an
+ * enclave the security module's, which the parent instance cannot set
+ * (cli_enclave_attest). Who can set back the machine's can run longer than was
+ * approved, with credentials that their store refuses by its own clock.
  * For an enclave the service asks the same by its own clock (WORKFLOW_EXPIRED),
  * before it releases anything.
  * Without "expires" a configuration never ends.
- * Fails:   EF_E_POLICY from the second on that "expires" names; as
- * ef_appconfig_parse. */
+ * Fails:   EF_E_POLICY from the second on that "expires" names. */
 static ef_status
-cli_appconfig_index(struct cli_appconfig *a, ef_slice text, int64_t now,
-                    ef_err *err)
+cli_appconfig_current(const ef_json *config, int64_t now, ef_err *err)
 {
-    int64_t expires;
-    ef_status rc = ef_appconfig_parse(&a->json, text, err);
-
-    if (rc != EF_OK)
-        return rc;
-    expires = doc_integer(&a->json, doc_at(&a->json, "expires"), INT64_MAX);
-    if (expires > now)
+    if (doc_integer(config, doc_at(config, "expires"), INT64_MAX) > now)
         return EF_OK;
     return with_member(
         err,
         reject(err, EF_E_POLICY, EF_NOWHERE, "what was approved has expired"),
         "/expires");
+}
+
+/* A configuration's text, indexed and checked.
+ * Fails:   as ef_appconfig_parse and cli_appconfig_current. */
+static ef_status
+cli_appconfig_index(struct cli_appconfig *a, ef_slice text, int64_t now,
+                    ef_err *err)
+{
+    ef_status rc = ef_appconfig_parse(&a->json, text, err);
+
+    return rc == EF_OK ? cli_appconfig_current(&a->json, now, err) : rc;
 }
 
 /* The file, indexed and checked; and that it has not expired.
@@ -40896,8 +40948,9 @@ struct cli_enclave {
     struct cli_trust trust;
     ef_workspace ws;
     const ef_doc *workflow;
-    ef_buf text, node; /* the configuration; its application's name */
-    const char *url;   /* the release service */
+    ef_buf text, node;     /* the configuration; its application's name */
+    const ef_json *config; /* its index, struct cli_appconfig's */
+    const char *url;       /* the release service */
     const struct store_opts *store;
     struct store_opts ask; /* the same for the service: it has a deadline */
     int64_t now;           /* the security module's clock, in seconds */
@@ -41457,6 +41510,27 @@ cli_receipt_inputs(ef_buf *out, const struct run_port *in)
     ef_buf_str(out, in->n == 0 ? "{}" : "}");
 }
 
+/* All inputs are there, and the application is about to begin: is the workflow
+ * still on? The parent instance decides how long they take, and could so have
+ * it run on any later day. run_job's begin. Where it never ends the security
+ * module is not asked.
+ * Post:    e->now. Fails: as cli_enclave_attest and cli_appconfig_current.
+ * Tests: tests/enclave.bats ("what is over before its inputs have come is not
+ * run"). */
+static ef_status
+cli_enclave_still(void *ctx, ef_err *err)
+{
+    struct cli_enclave *e = ctx;
+    ef_buf document = {0};
+    ef_status rc = EF_OK;
+
+    if (doc_at(e->config, "expires") != EF_JSON_NONE)
+        rc = cli_enclave_attest(e, &document, slice(NULL, 0), slice(NULL, 0),
+                                err);
+    ef_buf_free(&document);
+    return rc == EF_OK ? cli_appconfig_current(e->config, e->now, err) : rc;
+}
+
 /* The enclave's word for an answer, by the device: run_job's attest.
  * Without a nonce: nobody asks for it, it is made once, with the result. What
  * it is fresh for is the configuration and the hashes that it names.
@@ -41494,9 +41568,12 @@ cli_enclave_receipt(void *ctx, ef_buf *out, const struct run_port *in,
  * Whether this arrives nobody can make sure: the parent instance can keep it.
  * Then the log has a run that has begun and not ended, which is what
  * participants should see.
- * The token's text is taken as it was released; it is base64url, so that it
- * needs no escapes.
- * Secret:  the token, which shows that it is we who say so. */
+ * The token's text goes back as it was released, escapes and all. What is no
+ * text is no token: nobody has looked at it before.
+ * UNTRUSTED: e->released.
+ * Secret:  the token, which shows that it is we who say so.
+ * Tests: tests/enclave.bats ("a token that is none: the run is over all the
+ * same"). */
 static void
 cli_enclave_done(struct cli_enclave *e)
 {
@@ -41508,8 +41585,9 @@ cli_enclave_done(struct cli_enclave *e)
     if (e->released.nodes == NULL)
         return; /* not the service's */
     token = doc_at(&e->released, "token");
-    if (token == EF_JSON_NONE)
-        return;
+    if (token == EF_JSON_NONE ||
+        e->released.nodes[token].type != EF_JSON_STRING)
+        return; /* a service without a log */
     e->ask.deadline = clock_ms() + SVC_DONE_MS;
     if (e->store->deadline != 0 && e->store->deadline < e->ask.deadline)
         e->ask.deadline = e->store->deadline;
@@ -41551,6 +41629,7 @@ cli_enclave_open(const struct cli *c, struct cli_enclave *e,
     e->url = c->value[CLI_RELEASE];
     e->store = &job->store;
     e->ask = job->store;
+    e->config = &a->json;
     a->enclave = e;
     a->ws = &e->ws;
     e->keys = cli_whose_keys(c);
@@ -41582,6 +41661,8 @@ cli_enclave_open(const struct cli *c, struct cli_enclave *e,
     job->given_in = &a->in;
     job->given_out = &a->out;
     job->command = a->command;
+    job->attested = 1;
+    job->begin = cli_enclave_still;
     job->ctx = e;
     if (c->value[CLI_RECEIPT] != NULL)
         job->attest = cli_enclave_receipt;

@@ -501,6 +501,27 @@ try_enclave() {
     rows 6
 }
 
+@test "a token that is none: the run is over all the same" {
+    liar
+    local token
+    for token in 1 '""' '[]' '{"a":1}' null true '"a\"b"'; do
+        printf 'token ["%s","%s",%s]' "$KEY" "$QUERY" "$token" >lie
+        rm -f asked "$STORE/answer.enc"
+        attested "${TRUST[@]}"
+        try_enclave
+        fails 0
+        [ -e "$STORE/answer.enc" ]
+        echo "$token"
+        if [ "${token::1}" = '"' ]; then
+            # the service's own word, back to it, who does not know it
+            is $'nonce\nrelease\ndone' cat asked
+            grep -F "note: the release service's log does not say" err
+        else
+            is $'nonce\nrelease' cat asked
+        fi
+    done
+}
+
 # --- an enclave that was asked for something else ---
 
 @test "a participant whose key is not trusted" {
@@ -625,6 +646,30 @@ try_enclave() {
     is 1 grep -c '  release  ' out
 }
 
+@test "what is over before its inputs have come is not run" {
+    local now pid
+    now=$(date +%s)
+    study brief default conditions answer --until "$((now + 40))"
+    ID=$(<brief.id)
+    liar
+    printf late >lie
+    rm -f asked
+    attested "${TRUST[@]}"
+    enclave "$ENCFLOW" "${RUN[@]}" >out 2>err 3>&- &
+    pid=$!
+    until grep -q release asked 2>/dev/null; do sleep 0.05; done
+    # it has attested, and waits for the answer meanwhile
+    echo "clock $(((now + 50) * 1000))" >>nsm/state
+    status=0
+    wait "$pid" || status=$?
+    fails 5
+    grep -F "what was approved has expired" err
+    grep -F "GET /conditions.enc" "$SERVERS/nginx.log"
+    ! grep -F "Running script" out
+    [ ! -e "$STORE/answer.enc" ]
+    [ ! -e work ]
+}
+
 @test "an array job's variables: all inputs are run, in every task" {
     service
     JOB_COMPLETION_INDEX=1 JOB_COMPLETIONS=4 runs
@@ -632,6 +677,51 @@ try_enclave() {
     grep -F 'A finding that only its owner' out
     rm "$STORE/answer.enc"
     AWS_BATCH_JOB_ARRAY_INDEX=x runs
+}
+
+@test "without Landlock the application writes nothing that others run" {
+    command -v strace >/dev/null || skip "needs strace"
+    unshare -m true 2>/dev/null || skip "only root may mount"
+    export OUTSIDE=$PWD/outside # an application's command names it
+    echo old >outside
+    as paul
+    # shellcheck disable=SC2016 # for its own shell
+    e config add --app app writes -- /bin/sh -c '
+        for f in /proc/sys/kernel/core_pattern "$0" \
+            /dev/shm/encflow-was-here; do
+            if (: >>"$f") 2>/dev/null; then echo "could: $f"; fi
+        done
+        echo mine >"${1%/*}/mine" && mkdir "${1%/*}/f" && cat "${1%/*}/mine"
+        echo x >/dev/null && wc -l <"$1"' "$OUTSIDE"
+    study writing writes conditions answer
+    ID=$(<writing.id)
+    service
+    attested "${TRUST[@]}" --receipt
+    local traced=(-f -qq -o trace -e trace=landlock_create_ruleset
+        -e inject=landlock_create_ruleset:error=ENOSYS)
+    export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0
+    fenced() {
+        rm -f nsm/registers
+        NSM_DIR=$PWD/nsm strace -E LD_PRELOAD="$ROOT/build/nsm_preload.so" \
+            -E ASAN_OPTIONS="$ASAN_OPTIONS:verify_asan_link_order=0" \
+            "${traced[@]}" "$ENCFLOW" "${RUN[@]}"
+    }
+    fenced 2>err
+    grep -q INJECTED trace || skip "strace is forbidden"
+    is 1 grep -c 'an old one, or none: ' err
+    [ ! -e work ]
+    answer
+    is $'mine\n401' cat out
+    # a kernel that cannot do that runs nothing
+    rm "$STORE/answer.enc"
+    traced=(-f -qq -o trace -e trace=landlock_create_ruleset,mount_setattr
+        -e inject=landlock_create_ruleset,mount_setattr:error=ENOSYS)
+    status=0
+    fenced >out 2>err || status=$?
+    fails 1
+    grep -F "cage could not be closed" err
+    [ ! -e "$STORE/answer.enc" ]
+    [ ! -e work ]
 }
 
 @test "an input that was replaced at the store" {

@@ -19,6 +19,8 @@ the word, which then is one that comes instead of an answer:
   query            a query that is none
   id, nonce        sealed for another configuration, for another nonce
   flip             a bit of what is sealed
+  token [K,Q,T]    right credentials, all of key K and query Q, and a token
+                   that is T, whatever JSON that is
   withhold         credentials of no dataset
   no-documents, no-credentials                   members that are missing
   refuse, nonsense, nothing, much, hang, hangup  instead of an answer
@@ -76,7 +78,7 @@ def attested(request):
     return said["public_key"], said["nonce"]
 
 
-def seal(request, answer, lie):
+def seal(request, answer, lie, what):
     """Credentials of our own making, for each dataset of the documents."""
     pk, nonce = attested(request)
     config = request["appconfig"]
@@ -90,6 +92,10 @@ def seal(request, answer, lie):
             sets[name + ":download"] = sets[name + ":upload"] = one
     plain = {"datasets": {} if lie == "withhold" else sets,
              "token": b64u(bytes(32))}
+    if lie == "token":
+        key, query, plain["token"] = json.loads(what)
+        one["encryption"]["key"] = key
+        one["query_string"] = base64.b64encode(query.encode()).decode()
     if lie == "id":
         config = "ab" * 32
     if lie == "nonce":
@@ -120,8 +126,8 @@ def edit(request, answer, lie, what):
     elif lie == "drop":
         answer["documents"] = [
             d for d in docs if json.loads(payload(d))["kind"] != what]
-    elif lie in ("key", "query", "id", "nonce", "withhold"):
-        seal(request, answer, lie)
+    elif lie in ("key", "query", "id", "nonce", "withhold", "token"):
+        seal(request, answer, lie, what)
     elif lie == "flip":
         answer["credentials"]["ct"] = changed(answer["credentials"]["ct"])
     elif lie in ("no-documents", "no-credentials"):

@@ -440,6 +440,7 @@ END
     nowhere cfg
     [ ! -e work ]
     serves
+    attests
 }
 
 # serves: the release service answers an enclave's request for what story and
@@ -461,6 +462,40 @@ serves() {
     grep -q '^{"credentials":' answer
     mv answer log/
     nowhere log
+}
+
+# attests: the same run in an enclave, by that service, keeps nothing; the key
+# of its last answer is the service's. The receipt's document is made by a
+# stand-in inside of the process (nsm_preload.c), which knows no secret of it.
+attests() {
+    local id=(cfg/*.json) five i pid
+    five=$(printf '5a%.0s' {1..48})
+    id=${id[0]#cfg/}
+    make -s -C "$ROOT" build/nsm_preload.so
+    "$PYTHON" "$BATS_TEST_DIRNAME/nsm.py" nsm --pcr "0=$five" \
+        --pcr "1=$five" --pcr "2=$five"
+    socat UNIX-LISTEN:rel.sock,fork EXEC:"$ENCFLOW release serve-one \
+        --release-key rel.pem --log log/log --root nsm/root.pem",nofork \
+        >socat.out 2>&1 3>&- &
+    pid=$!
+    for ((i = 0; i < 100; i++)); do
+        [ ! -e rel.sock ] || break
+        sleep .05
+    done
+    "$ENCFLOW" id show --format pem >me.pub
+    rm "$STORE/flow-out.enc"
+    NSM_DIR=$PWD/nsm LD_PRELOAD=$ROOT/build/nsm_preload.so \
+        image --key in.key --key out.key --text "query=$SIGN" \
+        --text "plain=$PLAIN" "${KEYS[@]}" --sees query --sees plain \
+        --sees hex -- "$ENCFLOW" run --appconfig "${id%.json}" \
+        --release "unix://$PWD/rel.sock" --trust me.pub --receipt \
+        --work "$PWD/work" --allow-http || {
+        kill $pid
+        return 1
+    }
+    kill $pid
+    "$ENCFLOW" result -K out.key "$STORE/flow-out.enc" | grep -q "$PLAIN"
+    [ ! -e work ]
 }
 
 # ---------------------------------------------------------- locked memory
