@@ -32183,6 +32183,19 @@ cli_usage(const char *msg, const char *what)
     return ef_exit_status(EF_E_USAGE);
 }
 
+/* rc of reading an option's own value: what would be malformed in a file is a
+ * mistake of usage on the command line, and so is a value that passes a limit.
+ * What a file says that an option only names stays what it was.
+ * name: the option, or its value where that tells more.
+ * Returns rc, or EF_E_USAGE in its place. Tests: vectors/commands.txt. */
+static ef_status
+cli_value(ef_err *err, ef_status rc, const char *name)
+{
+    if (rc == EF_E_FORMAT || rc == EF_E_LIMIT)
+        rc = err->code = EF_E_USAGE;
+    return with_where(err, rc, slice_str(name));
+}
+
 /* What -v tells, on stderr. What goes in is public: paths, a profile's name,
  * an access key id; never a key, a query or plaintext.
  * Tests: tests/data.bats ("-v explains, without a secret"). */
@@ -35660,7 +35673,8 @@ cli_release_key(const struct cli *c, unsigned char pk[EF_X25519_BYTES],
  * An alias is refused before anything is encrypted or put. Whether KMS knows
  * the key is seen when it is asked, which is before the document is signed;
  * nothing is signed where KMS refuses (tests/kms.bats).
- * Fails: EF_E_USAGE for both or none, EF_E_FORMAT, EF_E_IO. */
+ * Fails: EF_E_USAGE for both or none and for what is no ARN; as
+ * cli_release_key. */
 static ef_status
 cli_dataset_receiver(const struct cli *c, struct cli_dataset *d, ef_err *err)
 {
@@ -35674,8 +35688,8 @@ cli_dataset_receiver(const struct cli *c, struct cli_dataset *d, ef_err *err)
     if (c->value[CLI_RELEASE_KEY] != NULL)
         return reject(err, EF_E_USAGE, EF_NOWHERE,
                       "either --release-key or --kms-key, not both");
-    return with_where(err, ef_kms_arn_parse(&arn, slice_str(d->kms), err),
-                      slice_str(d->kms));
+    return cli_value(err, ef_kms_arn_parse(&arn, slice_str(d->kms), err),
+                     d->kms);
 }
 
 /* Read the encrypted file from fd to its end: its size, its SHA-256, and
@@ -38167,7 +38181,7 @@ struct cli_carried {
  *
  * `attest get` and `attest verify` read them alike: what one has asked for the
  * other compares.
- * Fails:   EF_E_FORMAT, EF_E_LIMIT; err->where is the option. */
+ * Fails:   EF_E_USAGE; err->where is the option. */
 static ef_status
 cli_carried_hex(ef_slice *out, unsigned char space[EF_MAX_NSM_DATA_BYTES],
                 const struct cli *c, enum cli_option o, ef_err *err)
@@ -38184,7 +38198,7 @@ cli_carried_hex(ef_slice *out, unsigned char space[EF_MAX_NSM_DATA_BYTES],
     else
         rc = ef_hex_decode(space, text.n / 2, text, err);
     *out = slice(space, text.n / 2);
-    return with_where(err, rc, slice_str(cli_spellings[o].name));
+    return cli_value(err, rc, cli_spellings[o].name);
 }
 
 /* All three, before the NSM is asked. A public key is a file's bytes as they
@@ -38218,8 +38232,9 @@ cli_carried(struct cli_carried *carried, const struct cli *c, ef_err *err)
  * complete before it is written.
  * The terminal is guarded because the document is binary, not because it is
  * secret; --force overrules.
- * Fails: 1 where there is no NSM, or it fails; 2 for a terminal; 4 for what a
- * document cannot carry. Tests: tests/nsm.bats, vectors/commands.txt. */
+ * Fails: 1 where there is no NSM, or it fails; 2 for a terminal, or a value
+ * that is no hex or too long; 4 for a key that a document cannot carry. Tests:
+ * tests/nsm.bats, vectors/commands.txt. */
 static int
 cli_attest_get(struct cli *c)
 {
@@ -38302,7 +38317,7 @@ cli_root(ef_slice *der, ef_buf *pem, const char *path, ef_err *err)
  *   8=00               refused: of another size
  *   8=<96> 08=<96>     refused: one register twice
  *
- * Fails: EF_E_USAGE, EF_E_FORMAT; err->where is the option. Tests:
+ * Fails: EF_E_USAGE; err->where is the option. Tests:
  * vectors/commands.txt. */
 static ef_status
 cli_pcr_is(ef_pcr_set *set, const char *text, ef_err *err)
@@ -38322,7 +38337,7 @@ cli_pcr_is(ef_pcr_set *set, const char *text, ef_err *err)
                            err);
     if (rc == EF_OK)
         set->mask |= UINT32_C(1) << i;
-    return with_where(err, rc, slice_str("--pcr"));
+    return cli_value(err, rc, "--pcr");
 }
 
 /* A measurement as a set of registers, with those of --pcr beside them; where
@@ -38400,9 +38415,9 @@ cli_judge_options(struct cli_judge *j, const struct cli *c, ef_err *err)
     p->allow_debug = c->value[CLI_ALLOW_DEBUG] != NULL;
     p->now = cli_now();
     if (c->value[CLI_JUDGE_AT] != NULL) {
-        rc = with_where(
+        rc = cli_value(
             err, ef_time_parse(&p->at, slice_str(c->value[CLI_JUDGE_AT]), err),
-            slice_str("--at"));
+            "--at");
         /* 0 stands for the document's own time, and no certificate is so old */
         p->at = p->at > 0 ? p->at : 1;
         p->now = p->at;

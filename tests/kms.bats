@@ -195,9 +195,9 @@ END
     ADD=(dataset add --from c.csv --to "file://$PWD/C.enc" --allow-file C)
     refused 2 "either --release-key or --kms-key" -- \
         "${ADD[@]}" --kms-key "$ARN" --release-key x
-    refused 4 "alias" "describe-key" -- \
+    refused 2 "alias" "describe-key" -- \
         "${ADD[@]}" --kms-key arn:aws:kms:eu-central-1:111122223333:alias/a
-    refused 4 "not the ARN of a KMS key" -- "${ADD[@]}" --kms-key abcd
+    refused 2 "not the ARN of a KMS key" -- "${ADD[@]}" --kms-key abcd
     # plain http has to be allowed
     refused 5 "--allow-http" -- "${ADD[@]}" --kms-key "$ARN"
     ADD+=(--allow-http --kms-key "$ARN")
