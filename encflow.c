@@ -11085,6 +11085,8 @@ static const struct http_known kms_known[] = {
      "look at the ARN: region, account and key", 0},
     {"IncorrectKeyException", "", "it was encrypted under another KMS key",
      NULL, 0},
+    {"InvalidKeyUsageException", "", "it is not a KMS key for encryption",
+     "make a symmetric one: aws kms create-key", 0},
     {"InvalidCiphertextException", "", "KMS cannot decrypt it",
      "it was encrypted for another dataset or part, or was altered", 0},
     {"ExpiredTokenException", "", "the session token has expired",
@@ -15304,6 +15306,24 @@ kms_endpoint(struct kms_call *call, const ef_kms_arn *arn,
     return EF_OK;
 }
 
+/* UNTRUSTED: doc: KMS's answer. The text of its member, decoded: a slash may
+ * be written as "\/", in a key's name as well as in base64. Good until doc or
+ * tmp goes; what tmp held before is given up.
+ * Fails: EF_E_FORMAT with err->place, EF_E_MEMORY. Fuzz: fuzz/fuzz_kms.c. */
+static ef_status
+kms_member(ef_slice *text, const ef_json *doc, const char *name,
+           const char *place, ef_buf *tmp, ef_err *err)
+{
+    uint32_t node = 0;
+    ef_status rc = cred_member(doc, 0, name, EF_JSON_STRING, place, &node, err);
+
+    if (rc != EF_OK)
+        return rc;
+    tmp->n = 0;
+    *text = cred_text(doc, node, tmp);
+    return buf_status(tmp, err);
+}
+
 /* UNTRUSTED: json: KMS's answer. Its member, base64, is appended to out. That
  * the answer names the key that was asked for is looked at first: a key of
  * somebody else's would give a text of his.
@@ -15324,26 +15344,20 @@ kms_answer(ef_buf *out, const char *member, const char *place, const char *arn,
            ef_slice json, ef_err *err)
 {
     ef_json doc;
-    uint32_t node = 0;
     ef_slice text = {NULL, 0};
     ef_buf tmp = {0};
     size_t n = 0;
     ef_status rc = ef_json_parse(&doc, json, err);
 
     if (rc == EF_OK)
-        rc =
-            cred_member(&doc, 0, "KeyId", EF_JSON_STRING, "/KeyId", &node, err);
-    if (rc == EF_OK && !slice_is(json_inside(&doc, node), arn))
+        rc = kms_member(&text, &doc, "KeyId", "/KeyId", &tmp, err);
+    if (rc == EF_OK && !slice_is(text, arn))
         rc = with_member(
             err,
             reject(err, EF_E_AUTH, EF_NOWHERE, "KMS answers for another key"),
             "/KeyId");
     if (rc == EF_OK)
-        rc = cred_member(&doc, 0, member, EF_JSON_STRING, place, &node, err);
-    if (rc == EF_OK)
-        text = cred_text(&doc, node, &tmp); /* "\/" is an escape, too */
-    if (rc == EF_OK)
-        rc = buf_status(&tmp, err);
+        rc = kms_member(&text, &doc, member, place, &tmp, err);
     if (rc == EF_OK && text.n > EF_BASE64_BYTES((size_t)EF_MAX_CMS_BYTES))
         rc = with_member(err,
                          reject(err, EF_E_LIMIT, EF_NOWHERE,
