@@ -38191,14 +38191,16 @@ struct cli_carried {
  *   --nonce 00fF         two bytes
  *   --nonce ''           none, but there
  *   --nonce 0, zz        refused
- *   1,026 digits         refused: 513 bytes
+ *   2 * cap + 2 digits   refused, in the words of large
  *
- * `attest get` and `attest verify` read them alike: what one has asked for the
- * other compares.
+ * `attest get` and `attest verify` read them alike, but for their number: a
+ * document may carry more than AWS lets one be asked for (att_optional), and
+ * others do ask for it.
  * Fails:   EF_E_USAGE; err->where is the option. */
 static ef_status
-cli_carried_hex(ef_slice *out, unsigned char space[EF_MAX_NSM_DATA_BYTES],
-                const struct cli *c, enum cli_option o, ef_err *err)
+cli_carried_hex(ef_slice *out, unsigned char *space, size_t cap,
+                const char *large, const struct cli *c, enum cli_option o,
+                ef_err *err)
 {
     ef_slice text;
     ef_status rc;
@@ -38206,9 +38208,8 @@ cli_carried_hex(ef_slice *out, unsigned char space[EF_MAX_NSM_DATA_BYTES],
     if (c->value[o] == NULL)
         return EF_OK;
     text = slice_str(c->value[o]);
-    if (text.n > 2 * (size_t)EF_MAX_NSM_DATA_BYTES)
-        rc = reject(err, EF_E_LIMIT, 2 * (size_t)EF_MAX_NSM_DATA_BYTES,
-                    "more than EF_MAX_NSM_DATA_BYTES (512) as hex");
+    if (text.n > 2 * cap)
+        rc = reject(err, EF_E_LIMIT, 2 * cap, large);
     else
         rc = ef_hex_decode(space, text.n / 2, text, err);
     *out = slice(space, text.n / 2);
@@ -38222,13 +38223,14 @@ cli_carried_hex(ef_slice *out, unsigned char space[EF_MAX_NSM_DATA_BYTES],
 static ef_status
 cli_carried(struct cli_carried *carried, const struct cli *c, ef_err *err)
 {
-    size_t n;
-    ef_status rc = cli_carried_hex(&carried->nonce, carried->nonce_space, c,
-                                   CLI_NONCE, err);
+    static const char large[] = "more than EF_MAX_NSM_DATA_BYTES (512) as hex";
+    size_t n, cap = EF_MAX_NSM_DATA_BYTES;
+    ef_status rc = cli_carried_hex(&carried->nonce, carried->nonce_space, cap,
+                                   large, c, CLI_NONCE, err);
 
     if (rc == EF_OK)
-        rc = cli_carried_hex(&carried->user_data, carried->user_data_space, c,
-                             CLI_USER_DATA, err);
+        rc = cli_carried_hex(&carried->user_data, carried->user_data_space, cap,
+                             large, c, CLI_USER_DATA, err);
     if (rc != EF_OK || c->value[CLI_PUBLIC_KEY] == NULL)
         return rc;
     rc = file_read_small(carried->key_space, sizeof carried->key_space, &n,
@@ -38283,8 +38285,7 @@ cli_attest_get(struct cli *c)
 struct cli_judge {
     unsigned char doc[EF_MAX_ATTESTATION_BYTES + 1];
     ef_buf root;
-    unsigned char nonce[EF_MAX_NSM_DATA_BYTES],
-        user_data[EF_MAX_NSM_DATA_BYTES];
+    unsigned char nonce[ATT_MAX_BYTES], user_data[ATT_MAX_BYTES];
     ef_pcr_set *sets; /* the last of them is --pcr's */
     ef_attestation_policy policy;
     ef_attestation attestation;
@@ -38423,6 +38424,7 @@ cli_pcr_sets(struct cli_judge *j, const struct cli *c, ef_err *err)
 static ef_status
 cli_judge_options(struct cli_judge *j, const struct cli *c, ef_err *err)
 {
+    static const char large[] = "more than a document can have: 1024, as hex";
     ef_attestation_policy *p = &j->policy;
     ef_status rc = EF_OK;
 
@@ -38437,10 +38439,11 @@ cli_judge_options(struct cli_judge *j, const struct cli *c, ef_err *err)
         p->now = p->at;
     }
     if (rc == EF_OK)
-        rc = cli_carried_hex(&p->nonce, j->nonce, c, CLI_NONCE, err);
+        rc = cli_carried_hex(&p->nonce, j->nonce, sizeof j->nonce, large, c,
+                             CLI_NONCE, err);
     if (rc == EF_OK)
-        rc =
-            cli_carried_hex(&p->user_data, j->user_data, c, CLI_USER_DATA, err);
+        rc = cli_carried_hex(&p->user_data, j->user_data, sizeof j->user_data,
+                             large, c, CLI_USER_DATA, err);
     if (rc == EF_OK && c->value[CLI_ROOT_CERT] != NULL)
         rc = cli_root(&p->root, &j->root, c->value[CLI_ROOT_CERT], err);
     return rc == EF_OK ? cli_pcr_sets(j, c, err) : rc;

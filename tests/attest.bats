@@ -164,6 +164,17 @@ END
     refused 3 USER_DATA_MISMATCH
 }
 
+@test "verify: as much of a nonce and user_data as a document may have" {
+    long=$(printf '%02048d' 7)
+    doc --nonce "$long" --user-data "$long"
+    verify --nonce "$long" --user-data "$long"
+    [ "$status" -eq 0 ]
+    verify --nonce "${long%7}8"
+    refused 3 NONCE_MISMATCH
+    verify --user-data "${long%7}8"
+    refused 3 USER_DATA_MISMATCH
+}
+
 @test "verify: ages" {
     $NITRO document --out doc
     verify --max-age 60
