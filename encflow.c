@@ -32067,7 +32067,7 @@ static const struct cli_spelling {
     [CLI_ROOT_CERT] = {"", "--root", "PEM",
                        "trust this root certificate instead of Nitro's G1"},
     [CLI_JUDGE_AT] = {"", "--at", "TIME",
-                      "judge certificates as of TIME (default: the "
+                      "judge it as of TIME (default: certificates by the "
                       "document's own)"},
     [CLI_MAX_AGE] = {"", "--max-age", "S",
                      "refuse a document that is older than S seconds"},
