@@ -10779,6 +10779,10 @@ http_passing(struct store_job *job, ef_status rc)
     return rc;
 }
 
+/* What is shown of a server's message, and a NUL. Of a refusal the reason comes
+ * last, after the names of who asked and for what: some 300 bytes. */
+#define HTTP_SAID_BYTES 401
+
 /* UNTRUSTED: text (an error's code or message), of which this is shown: no
  * control character, and nothing that could be a signature.
  * 1: text is in out, cut where it is too long. Fuzz: fuzz/fuzz_http.c.
@@ -10915,8 +10919,8 @@ http_say_code(struct store_job *job, const char *code, const char *message)
     if (code[0] == '\0')
         return;
     snprintf(job->err.place, sizeof job->err.place,
-             message[0] != '\0' ? "S3 says %.48s (%.120s)" : "S3 says %.48s",
-             code, message);
+             message[0] != '\0' ? "S3 says %.48s (%s)" : "S3 says %.48s", code,
+             message);
 }
 
 /* Where the bucket is, if the store says so: in a header, or in its answer.
@@ -11019,7 +11023,7 @@ http_status_error(struct store_job *job)
 static ef_status
 http_answer_error(struct store_job *job)
 {
-    char code[64], message[160];
+    char code[64], message[HTTP_SAID_BYTES];
     const struct http_known *known;
     ef_status rc;
 
@@ -11133,7 +11137,7 @@ kms_find(const char *type)
 static ef_status
 kms_answer_error(struct store_job *job)
 {
-    char type[64] = "", message[160] = "";
+    char type[64] = "", message[HTTP_SAID_BYTES] = "";
     const struct http_known *known;
     ef_json doc;
     ef_status rc = ef_json_parse(&doc, buf_slice(&job->answer), NULL);
@@ -11158,8 +11162,7 @@ kms_answer_error(struct store_job *job)
     }
     if (type[0] != '\0')
         snprintf(job->err.place, sizeof job->err.place,
-                 message[0] != '\0' ? "KMS says %.48s (%.120s)"
-                                    : "KMS says %.48s",
+                 message[0] != '\0' ? "KMS says %.48s (%s)" : "KMS says %.48s",
                  type, message);
     if (http_is_skewed(&job->head))
         job->err.hint = "this machine's clock and the server's differ by more "
