@@ -38480,8 +38480,9 @@ cli_judge(struct cli_judge *j, const char *path, ef_err *err)
  * (a document of last year is then as good as one of today), and what was not
  * asked at all. A page that only said "verified" would be read as more than was
  * shown. Tests: tests/attest.bats ("what it says, also of what was not asked").
- * What is said and when: no --nonce and no --max-age; no --pcr and no --pcrs;
- * debug mode, which gets here by --allow-debug alone. */
+ * What is said and when: no --nonce and no --max-age; no register that is an
+ * image's (PCR1 is of AWS's stock, PCR3 and PCR4 of who runs it); debug mode,
+ * which gets here by --allow-debug alone. */
 static void
 cli_judged(ef_buf *out, const struct cli_judge *j, const struct cli *c)
 {
@@ -38500,9 +38501,10 @@ cli_judged(ef_buf *out, const struct cli_judge *j, const struct cli *c)
     if (c->value[CLI_NONCE] == NULL && c->value[CLI_MAX_AGE] == NULL)
         ef_buf_str(out, "           that it is fresh was not shown: neither "
                         "--nonce nor --max-age was given\n");
-    if (j->policy.set_n == 0)
+    /* of several sets all have what --pcr asks, and PCR0 besides */
+    if (j->policy.set_n == 0 || !(j->sets[0].mask & 0x105))
         ef_buf_str(out, "           which image it is was not asked: neither "
-                        "--pcr nor --pcrs was given\n");
+                        "--pcrs nor --pcr for PCR0, PCR2 or PCR8 was given\n");
     if (att_is_debug(&j->attestation))
         ef_buf_str(out, "           an enclave in debug mode: anyone may look "
                         "into it\n");
