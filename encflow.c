@@ -10778,6 +10778,10 @@ http_passing(struct store_job *job, ef_status rc)
     return rc;
 }
 
+/* What is shown of a server's message, and a NUL. Of a refusal the reason comes
+ * last, after the names of who asked and for what: some 300 bytes. */
+#define HTTP_SAID_BYTES 401
+
 /* UNTRUSTED: text (an error's code or message), of which this is shown: no
  * control character, and nothing that could be a signature.
  * 1: text is in out, cut where it is too long. Fuzz: fuzz/fuzz_http.c.
@@ -10914,8 +10918,8 @@ http_say_code(struct store_job *job, const char *code, const char *message)
     if (code[0] == '\0')
         return;
     snprintf(job->err.place, sizeof job->err.place,
-             message[0] != '\0' ? "%s says %.48s (%.120s)" : "%s says %.48s",
-             who, code, message);
+             message[0] != '\0' ? "%s says %.48s (%s)" : "%s says %.48s", who,
+             code, message);
 }
 
 /* Where the bucket is, if the store says so: in a header, or in its answer.
@@ -11036,7 +11040,7 @@ http_known_error(struct store_job *job, const char *code,
 static ef_status
 http_answer_error(struct store_job *job)
 {
-    char code[64], message[160];
+    char code[64], message[HTTP_SAID_BYTES];
     const struct http_known *known;
     ef_status rc;
 
@@ -11095,6 +11099,8 @@ static const struct http_known kms_known[] = {
      "look at the ARN: region, account and key", 0},
     {"IncorrectKeyException", "", "it was encrypted under another KMS key",
      NULL, 0},
+    {"InvalidKeyUsageException", "", "it is not a KMS key for encryption",
+     "make a symmetric one: aws kms create-key", 0},
     {"InvalidCiphertextException", "", "KMS cannot decrypt it",
      "it was encrypted for another dataset or part, or was altered", 0},
     {"ExpiredTokenException", "", "the session token has expired",
@@ -11125,7 +11131,7 @@ static const struct http_known kms_known[] = {
 static ef_status
 kms_answer_error(struct store_job *job)
 {
-    char type[64] = "", message[160] = "";
+    char type[64] = "", message[HTTP_SAID_BYTES] = "";
     const struct http_known *known;
     ef_json doc;
     ef_status rc = ef_json_parse(&doc, buf_slice(&job->answer), NULL);
@@ -15247,6 +15253,24 @@ kms_endpoint(struct kms_call *call, const ef_kms_arn *arn,
     return EF_OK;
 }
 
+/* UNTRUSTED: doc: KMS's answer. The text of its member, decoded: a slash may
+ * be written as "\/", in a key's name as well as in base64. Good until doc or
+ * tmp goes; what tmp held before is given up.
+ * Fails: EF_E_FORMAT with err->place, EF_E_MEMORY. Fuzz: fuzz/fuzz_kms.c. */
+static ef_status
+kms_member(ef_slice *text, const ef_json *doc, const char *name,
+           const char *place, ef_buf *tmp, ef_err *err)
+{
+    uint32_t node = 0;
+    ef_status rc = cred_member(doc, 0, name, EF_JSON_STRING, place, &node, err);
+
+    if (rc != EF_OK)
+        return rc;
+    tmp->n = 0;
+    *text = cred_text(doc, node, tmp);
+    return buf_status(tmp, err);
+}
+
 /* UNTRUSTED: json: KMS's answer. Its member, base64, is appended to out. That
  * the answer names the key that was asked for is looked at first: a key of
  * somebody else's would give a text of his.
@@ -15267,26 +15291,20 @@ kms_answer(ef_buf *out, const char *member, const char *place, const char *arn,
            ef_slice json, ef_err *err)
 {
     ef_json doc;
-    uint32_t node = 0;
     ef_slice text = {NULL, 0};
     ef_buf tmp = {0};
     size_t n = 0;
     ef_status rc = ef_json_parse(&doc, json, err);
 
     if (rc == EF_OK)
-        rc =
-            cred_member(&doc, 0, "KeyId", EF_JSON_STRING, "/KeyId", &node, err);
-    if (rc == EF_OK && !slice_is(json_inside(&doc, node), arn))
+        rc = kms_member(&text, &doc, "KeyId", "/KeyId", &tmp, err);
+    if (rc == EF_OK && !slice_is(text, arn))
         rc = with_member(
             err,
             reject(err, EF_E_AUTH, EF_NOWHERE, "KMS answers for another key"),
             "/KeyId");
     if (rc == EF_OK)
-        rc = cred_member(&doc, 0, member, EF_JSON_STRING, place, &node, err);
-    if (rc == EF_OK)
-        text = cred_text(&doc, node, &tmp); /* "\/" is an escape, too */
-    if (rc == EF_OK)
-        rc = buf_status(&tmp, err);
+        rc = kms_member(&text, &doc, member, place, &tmp, err);
     if (rc == EF_OK && text.n > EF_BASE64_BYTES((size_t)EF_MAX_CMS_BYTES))
         rc = with_member(err,
                          reject(err, EF_E_LIMIT, EF_NOWHERE,
@@ -32043,7 +32061,7 @@ static const struct cli_spelling {
     [CLI_ROOT_CERT] = {"", "--root", "PEM",
                        "trust this root certificate instead of Nitro's G1"},
     [CLI_JUDGE_AT] = {"", "--at", "TIME",
-                      "judge certificates as of TIME (default: the "
+                      "judge it as of TIME (default: certificates by the "
                       "document's own)"},
     [CLI_MAX_AGE] = {"", "--max-age", "S",
                      "refuse a document that is older than S seconds"},
@@ -32171,6 +32189,19 @@ cli_usage(const char *msg, const char *what)
     fprintf(stderr, "\nhint: encflow %s%s--help\n", cli_name,
             cli_name[0] != '\0' ? " " : "");
     return ef_exit_status(EF_E_USAGE);
+}
+
+/* rc of reading an option's own value: what would be malformed in a file is a
+ * mistake of usage on the command line, and so is a value that passes a limit.
+ * What a file says that an option only names stays what it was.
+ * name: the option, or its value where that tells more.
+ * Returns rc, or EF_E_USAGE in its place. Tests: vectors/commands.txt. */
+static ef_status
+cli_value(ef_err *err, ef_status rc, const char *name)
+{
+    if (rc == EF_E_FORMAT || rc == EF_E_LIMIT)
+        rc = err->code = EF_E_USAGE;
+    return with_where(err, rc, slice_str(name));
 }
 
 /* What -v tells, on stderr. What goes in is public: paths, a profile's name,
@@ -35649,7 +35680,8 @@ cli_release_key(const struct cli *c, unsigned char pk[EF_X25519_BYTES],
  * An alias is refused before anything is encrypted or put. Whether KMS knows
  * the key is seen when it is asked, which is before the document is signed;
  * nothing is signed where KMS refuses (tests/kms.bats).
- * Fails: EF_E_USAGE for both or none, EF_E_FORMAT, EF_E_IO. */
+ * Fails: EF_E_USAGE for both or none and for what is no ARN; as
+ * cli_release_key. */
 static ef_status
 cli_dataset_receiver(const struct cli *c, struct cli_dataset *d, ef_err *err)
 {
@@ -35663,8 +35695,8 @@ cli_dataset_receiver(const struct cli *c, struct cli_dataset *d, ef_err *err)
     if (c->value[CLI_RELEASE_KEY] != NULL)
         return reject(err, EF_E_USAGE, EF_NOWHERE,
                       "either --release-key or --kms-key, not both");
-    return with_where(err, ef_kms_arn_parse(&arn, slice_str(d->kms), err),
-                      slice_str(d->kms));
+    return cli_value(err, ef_kms_arn_parse(&arn, slice_str(d->kms), err),
+                     d->kms);
 }
 
 /* Read the encrypted file from fd to its end: its size, its SHA-256, and
@@ -38152,14 +38184,16 @@ struct cli_carried {
  *   --nonce 00fF         two bytes
  *   --nonce ''           none, but there
  *   --nonce 0, zz        refused
- *   1,026 digits         refused: 513 bytes
+ *   2 * cap + 2 digits   refused, in the words of large
  *
- * `attest get` and `attest verify` read them alike: what one has asked for the
- * other compares.
- * Fails:   EF_E_FORMAT, EF_E_LIMIT; err->where is the option. */
+ * `attest get` and `attest verify` read them alike, but for their number: a
+ * document may carry more than AWS lets one be asked for (att_optional), and
+ * others do ask for it.
+ * Fails:   EF_E_USAGE; err->where is the option. */
 static ef_status
-cli_carried_hex(ef_slice *out, unsigned char space[EF_MAX_NSM_DATA_BYTES],
-                const struct cli *c, enum cli_option o, ef_err *err)
+cli_carried_hex(ef_slice *out, unsigned char *space, size_t cap,
+                const char *large, const struct cli *c, enum cli_option o,
+                ef_err *err)
 {
     ef_slice text;
     ef_status rc;
@@ -38167,13 +38201,12 @@ cli_carried_hex(ef_slice *out, unsigned char space[EF_MAX_NSM_DATA_BYTES],
     if (c->value[o] == NULL)
         return EF_OK;
     text = slice_str(c->value[o]);
-    if (text.n > 2 * (size_t)EF_MAX_NSM_DATA_BYTES)
-        rc = reject(err, EF_E_LIMIT, 2 * (size_t)EF_MAX_NSM_DATA_BYTES,
-                    "more than EF_MAX_NSM_DATA_BYTES (512) as hex");
+    if (text.n > 2 * cap)
+        rc = reject(err, EF_E_LIMIT, 2 * cap, large);
     else
         rc = ef_hex_decode(space, text.n / 2, text, err);
     *out = slice(space, text.n / 2);
-    return with_where(err, rc, slice_str(cli_spellings[o].name));
+    return cli_value(err, rc, cli_spellings[o].name);
 }
 
 /* All three, before the NSM is asked. A public key is a file's bytes as they
@@ -38183,13 +38216,14 @@ cli_carried_hex(ef_slice *out, unsigned char space[EF_MAX_NSM_DATA_BYTES],
 static ef_status
 cli_carried(struct cli_carried *carried, const struct cli *c, ef_err *err)
 {
-    size_t n;
-    ef_status rc = cli_carried_hex(&carried->nonce, carried->nonce_space, c,
-                                   CLI_NONCE, err);
+    static const char large[] = "more than EF_MAX_NSM_DATA_BYTES (512) as hex";
+    size_t n, cap = EF_MAX_NSM_DATA_BYTES;
+    ef_status rc = cli_carried_hex(&carried->nonce, carried->nonce_space, cap,
+                                   large, c, CLI_NONCE, err);
 
     if (rc == EF_OK)
-        rc = cli_carried_hex(&carried->user_data, carried->user_data_space, c,
-                             CLI_USER_DATA, err);
+        rc = cli_carried_hex(&carried->user_data, carried->user_data_space, cap,
+                             large, c, CLI_USER_DATA, err);
     if (rc != EF_OK || c->value[CLI_PUBLIC_KEY] == NULL)
         return rc;
     rc = file_read_small(carried->key_space, sizeof carried->key_space, &n,
@@ -38207,8 +38241,9 @@ cli_carried(struct cli_carried *carried, const struct cli *c, ef_err *err)
  * complete before it is written.
  * The terminal is guarded because the document is binary, not because it is
  * secret; --force overrules.
- * Fails: 1 where there is no NSM, or it fails; 2 for a terminal; 4 for what a
- * document cannot carry. Tests: tests/nsm.bats, vectors/commands.txt. */
+ * Fails: 1 where there is no NSM, or it fails; 2 for a terminal, or a value
+ * that is no hex or too long; 4 for a key that a document cannot carry. Tests:
+ * tests/nsm.bats, vectors/commands.txt. */
 static int
 cli_attest_get(struct cli *c)
 {
@@ -38243,8 +38278,7 @@ cli_attest_get(struct cli *c)
 struct cli_judge {
     unsigned char doc[EF_MAX_ATTESTATION_BYTES + 1];
     ef_buf root;
-    unsigned char nonce[EF_MAX_NSM_DATA_BYTES],
-        user_data[EF_MAX_NSM_DATA_BYTES];
+    unsigned char nonce[ATT_MAX_BYTES], user_data[ATT_MAX_BYTES];
     ef_pcr_set *sets; /* the last of them is --pcr's */
     ef_attestation_policy policy;
     ef_attestation attestation;
@@ -38291,7 +38325,7 @@ cli_root(ef_slice *der, ef_buf *pem, const char *path, ef_err *err)
  *   8=00               refused: of another size
  *   8=<96> 08=<96>     refused: one register twice
  *
- * Fails: EF_E_USAGE, EF_E_FORMAT; err->where is the option. Tests:
+ * Fails: EF_E_USAGE; err->where is the option. Tests:
  * vectors/commands.txt. */
 static ef_status
 cli_pcr_is(ef_pcr_set *set, const char *text, ef_err *err)
@@ -38311,7 +38345,7 @@ cli_pcr_is(ef_pcr_set *set, const char *text, ef_err *err)
                            err);
     if (rc == EF_OK)
         set->mask |= UINT32_C(1) << i;
-    return with_where(err, rc, slice_str("--pcr"));
+    return cli_value(err, rc, "--pcr");
 }
 
 /* A measurement as a set of registers, with those of --pcr beside them; where
@@ -38383,24 +38417,26 @@ cli_pcr_sets(struct cli_judge *j, const struct cli *c, ef_err *err)
 static ef_status
 cli_judge_options(struct cli_judge *j, const struct cli *c, ef_err *err)
 {
+    static const char large[] = "more than a document can have: 1024, as hex";
     ef_attestation_policy *p = &j->policy;
     ef_status rc = EF_OK;
 
     p->allow_debug = c->value[CLI_ALLOW_DEBUG] != NULL;
     p->now = cli_now();
     if (c->value[CLI_JUDGE_AT] != NULL) {
-        rc = with_where(
+        rc = cli_value(
             err, ef_time_parse(&p->at, slice_str(c->value[CLI_JUDGE_AT]), err),
-            slice_str("--at"));
+            "--at");
         /* 0 stands for the document's own time, and no certificate is so old */
         p->at = p->at > 0 ? p->at : 1;
         p->now = p->at;
     }
     if (rc == EF_OK)
-        rc = cli_carried_hex(&p->nonce, j->nonce, c, CLI_NONCE, err);
+        rc = cli_carried_hex(&p->nonce, j->nonce, sizeof j->nonce, large, c,
+                             CLI_NONCE, err);
     if (rc == EF_OK)
-        rc =
-            cli_carried_hex(&p->user_data, j->user_data, c, CLI_USER_DATA, err);
+        rc = cli_carried_hex(&p->user_data, j->user_data, sizeof j->user_data,
+                             large, c, CLI_USER_DATA, err);
     if (rc == EF_OK && c->value[CLI_ROOT_CERT] != NULL)
         rc = cli_root(&p->root, &j->root, c->value[CLI_ROOT_CERT], err);
     return rc == EF_OK ? cli_pcr_sets(j, c, err) : rc;
@@ -38434,8 +38470,9 @@ cli_judge(struct cli_judge *j, const char *path, ef_err *err)
  * (a document of last year is then as good as one of today), and what was not
  * asked at all. A page that only said "verified" would be read as more than was
  * shown. Tests: tests/attest.bats ("what it says, also of what was not asked").
- * What is said and when: no --nonce and no --max-age; no --pcr and no --pcrs;
- * debug mode, which gets here by --allow-debug alone. */
+ * What is said and when: no --nonce and no --max-age; no register that is an
+ * image's (PCR1 is of AWS's stock, PCR3 and PCR4 of who runs it); debug mode,
+ * which gets here by --allow-debug alone. */
 static void
 cli_judged(ef_buf *out, const struct cli_judge *j, const struct cli *c)
 {
@@ -38454,9 +38491,10 @@ cli_judged(ef_buf *out, const struct cli_judge *j, const struct cli *c)
     if (c->value[CLI_NONCE] == NULL && c->value[CLI_MAX_AGE] == NULL)
         ef_buf_str(out, "           that it is fresh was not shown: neither "
                         "--nonce nor --max-age was given\n");
-    if (j->policy.set_n == 0)
+    /* of several sets all have what --pcr asks, and PCR0 besides */
+    if (j->policy.set_n == 0 || !(j->sets[0].mask & 0x105))
         ef_buf_str(out, "           which image it is was not asked: neither "
-                        "--pcr nor --pcrs was given\n");
+                        "--pcrs nor --pcr for PCR0, PCR2 or PCR8 was given\n");
     if (att_is_debug(&j->attestation))
         ef_buf_str(out, "           an enclave in debug mode: anyone may look "
                         "into it\n");

@@ -186,7 +186,7 @@ typedef struct ef_err {
     uint64_t line, column; /* from 1; 0: not known */
     int sys;               /* errno, or 0 */
     long detail;           /* a count or an HTTP status that msg speaks of */
-    char place[192];       /* JSON position: "$.a.b (JSON pointer /a/b)" */
+    char place[512];       /* "$.a.b (JSON pointer /a/b)"; what a server said */
     char where[EF_WHERE_BYTES];
 } ef_err;
 

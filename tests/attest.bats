@@ -156,11 +156,28 @@ END
     verify --nonce 616263 --user-data 1B5B32 --pcr 8="$(printf %096d 0)"
     [ "$status" -eq 0 ]
     [[ "$output" != *"not "* ]]
+    # registers that are no image's: the kernel's, the instance's
+    verify --json
+    pcr1=$("$ENCFLOW" json -r /attestation/pcrs/1 <<<"$output")
+    verify --pcr 1="$pcr1" --nonce 616263
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"which image it is was not asked"* ]]
     verify --nonce 616264
     refused 3 NONCE_MISMATCH
     verify --nonce ""
     refused 3 NONCE_MISMATCH
     verify --user-data 00
+    refused 3 USER_DATA_MISMATCH
+}
+
+@test "verify: as much of a nonce and user_data as a document may have" {
+    long=$(printf '%02048d' 7)
+    doc --nonce "$long" --user-data "$long"
+    verify --nonce "$long" --user-data "$long"
+    [ "$status" -eq 0 ]
+    verify --nonce "${long%7}8"
+    refused 3 NONCE_MISMATCH
+    verify --user-data "${long%7}8"
     refused 3 USER_DATA_MISMATCH
 }
 
