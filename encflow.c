@@ -31942,7 +31942,8 @@ static const struct cli_spelling {
                      "how long the presigned URLs last (default 86400)"},
     /* Public where something is sealed, private where it is opened. */
     [CLI_RELEASE_KEY] = {"", "--release-key", "FILE",
-                         "the release service's key, PEM"},
+                         "the release service's key, PEM: the public one to "
+                         "seal with, the private one to open"},
     /* One of the three. All are signed as text: the URL is not kept. */
     [CLI_LONG] = {"", "--long-description", "TEXT", "more, in Markdown"},
     [CLI_LONG_FILE] = {"", "--long-description-file", "FILE",
@@ -42738,7 +42739,7 @@ static const struct cli_command cli_commands[] = {
       CLI_CACERT, CLI_FORCE}},
     /* every argument is a file, so there is no upper bound */
     {"describe",
-     "[-c COLUMN]... FILE...",
+     "[-c COLUMN|--all] [--top N] [--plot] [--format text|json] FILE...",
      "summarise columns of text, as pandas describes them",
      cli_describe,
      1,
@@ -43025,20 +43026,22 @@ static const struct cli_command cli_commands[] = {
      {CLI_HEAD, CLI_JSON}},
     /* no arguments of its own: what follows "--" is not counted */
     {"run",
-     "[--ports DIR] [-- COMMAND ARG...]",
+     "[--ports DIR] [-- COMMAND ARG...]\n"
+     "       encflow run --appconfig ID --release URL|--kms --trust KEY...\n"
+     "       encflow run --appconfig-file FILE --release-key FILE --work DIR",
      "fetch and decrypt the inputs, run the application, deliver the result",
      cli_run,
      0,
      0,
-     {CLI_KMS,       CLI_PROFILE,      CLI_PORTS,       CLI_INPUT,
-      CLI_OUTPUT,    CLI_APPCONFIG_ID, CLI_RELEASE,     CLI_TRUST,
-      CLI_RECEIPT,   CLI_APPCONFIG,    CLI_RELEASE_KEY, CLI_WORKSPACE,
-      CLI_ROOT,      CLI_WORK,         CLI_TIMEOUT,     CLI_SHARD,
-      CLI_PROXY,     CLI_STALL,        CLI_CONNECT,     CLI_MAX_TIME,
-      CLI_ALLOW_NET, CLI_ALLOW_HTTP,   CLI_ALLOW_FILE,  CLI_CACERT}},
+     {CLI_PORTS,     CLI_INPUT,      CLI_OUTPUT,      CLI_APPCONFIG_ID,
+      CLI_RELEASE,   CLI_KMS,        CLI_PROFILE,     CLI_TRUST,
+      CLI_RECEIPT,   CLI_APPCONFIG,  CLI_RELEASE_KEY, CLI_WORKSPACE,
+      CLI_ROOT,      CLI_WORK,       CLI_TIMEOUT,     CLI_SHARD,
+      CLI_PROXY,     CLI_STALL,      CLI_CONNECT,     CLI_MAX_TIME,
+      CLI_ALLOW_NET, CLI_ALLOW_HTTP, CLI_ALLOW_FILE,  CLI_CACERT}},
     /* FILE or URL may be missing: standard input */
     {"result",
-     "[-K KEYFILE] [FILE|URL]",
+     "[-K KEYFILE] [--verify --trust KEY...] [FILE|URL]",
      "decrypt a result, print its output, exit with its return code",
      cli_result,
      0,
@@ -43094,22 +43097,26 @@ cli_help_command(const struct cli_command *cmd)
     return 0;
 }
 
-/* All commands, a line each, and what the exit statuses mean. Returns 0.
- * Tests: tests/man.bats ("the page has a section for each command of --help,
- * and no other"). */
+/* All commands, or those of two words that begin with group: a line each, and
+ * what the exit statuses mean. Returns 0.
+ * Tests: tests/man.bats ("each command of --help has a section on one page,
+ * and nothing else has"), tests/data.bats ("--help works everywhere"). */
 static int
-cli_help(void)
+cli_help(const char *group)
 {
-    size_t i;
+    size_t i, n = strlen(group);
 
     printf("usage: encflow COMMAND [OPTION]... [ARGUMENT]...\n"
            "a confidential data workflow, from a CSV file to a result\n"
            "that only its receiver can read\n\ncommands:\n");
     for (i = 0; i < CLI_COMMANDS; i++)
-        printf("  %-20s %s\n", cli_commands[i].name, cli_commands[i].about);
-    printf("\n`encflow COMMAND --help` tells more; encflow(1),\n"
-           "encflow-workflow(1) and encflow-release(1) tell all, encflow(7) "
-           "why.\n`make demo` runs the whole story.\n\n"
+        if (n == 0 || (strncmp(cli_commands[i].name, group, n) == 0 &&
+                       cli_commands[i].name[n] == ' '))
+            printf("  %-20s %s\n", cli_commands[i].name, cli_commands[i].about);
+    printf("\n`encflow COMMAND --help` tells more, `encflow --version` "
+           "which build this is;\nencflow(1), encflow-workflow(1) and "
+           "encflow-release(1) tell all, encflow(7) why.\n`make demo` runs "
+           "the whole story.\n\n"
            "exit status: 0 done, 1 I/O or internal failure, 2 usage, "
            "3 authentication failed,\n4 malformed input, 5 refused by "
            "policy, 6 network or storage\n");
@@ -43327,10 +43334,10 @@ cli_no_command(int argc, char **argv)
         return cli_usage("unknown command", argv[1]);
     if (argc > 2 &&
         (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0))
-        return cli_help();
+        return cli_help(argv[1]);
     cli_prefix();
-    fprintf(stderr, "one of %s should follow \"%s\"\nhint: encflow --help\n",
-            words, argv[1]);
+    fprintf(stderr, "one of %s should follow \"%s\"\nhint: encflow %s --help\n",
+            words, argv[1], argv[1]);
     return ef_exit_status(EF_E_USAGE);
 }
 
@@ -43455,7 +43462,7 @@ cli_main(int argc, char **argv)
         return cli_usage("a command is missing", NULL);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         strcmp(argv[1], "help") == 0)
-        return cli_help();
+        return cli_help("");
     if (strcmp(argv[1], "--version") == 0)
         return cli_version();
     cli_signals(strcmp(argv[1], "run") == 0);

@@ -1182,7 +1182,11 @@ COMMANDS=(keygen enc dec base64 json credentials presign describe run result
     row "credentials make" helps credentials make --help
     row "credentials check" helps credentials check --help
     row "after options" helps enc -K absent --help
-    rows $((2 * ${#COMMANDS[@]} + 3))
+    # half a command: its own second words, and nobody else's
+    row "release --help" works release --help
+    sed -n 's/^  \([a-z]* [a-z-]*\)  .*/\1/p' out >listed
+    printf 'release %s\n' keygen serve-one log | diff - listed
+    rows $((2 * ${#COMMANDS[@]} + 4))
 }
 
 helps() { works "$@" && grep -qwF "$1" out && grep -q ^usage: out; }
