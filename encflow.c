@@ -38158,6 +38158,16 @@ struct cli_carried {
     ef_slice nonce, user_data, public_key;
 };
 
+/* A value that its parser refuses is a mistake in the command line: usage,
+ * where the same fault in a file is malformed input. Its place stays. */
+static ef_status
+cli_bad_value(ef_err *err, ef_status rc, const char *option)
+{
+    if (rc == EF_E_FORMAT || rc == EF_E_LIMIT)
+        rc = err->code = EF_E_USAGE;
+    return with_where(err, rc, slice_str(option));
+}
+
 /* The bytes that an option gives as hex, of either case, into space; p NULL
  * where it was not given. "" is no bytes, which is not the same.
  *
@@ -38168,7 +38178,7 @@ struct cli_carried {
  *
  * `attest get` and `attest verify` read them alike: what one has asked for the
  * other compares.
- * Fails:   EF_E_FORMAT, EF_E_LIMIT; err->where is the option. */
+ * Fails:   EF_E_USAGE; err->where is the option. */
 static ef_status
 cli_carried_hex(ef_slice *out, unsigned char space[EF_MAX_NSM_DATA_BYTES],
                 const struct cli *c, enum cli_option o, ef_err *err)
@@ -38185,7 +38195,7 @@ cli_carried_hex(ef_slice *out, unsigned char space[EF_MAX_NSM_DATA_BYTES],
     else
         rc = ef_hex_decode(space, text.n / 2, text, err);
     *out = slice(space, text.n / 2);
-    return with_where(err, rc, slice_str(cli_spellings[o].name));
+    return cli_bad_value(err, rc, cli_spellings[o].name);
 }
 
 /* All three, before the NSM is asked. A public key is a file's bytes as they
@@ -38219,8 +38229,9 @@ cli_carried(struct cli_carried *carried, const struct cli *c, ef_err *err)
  * complete before it is written.
  * The terminal is guarded because the document is binary, not because it is
  * secret; --force overrules.
- * Fails: 1 where there is no NSM, or it fails; 2 for a terminal; 4 for what a
- * document cannot carry. Tests: tests/nsm.bats, vectors/commands.txt. */
+ * Fails: 1 where there is no NSM, or it fails; 2 for a terminal, and for an
+ * option's value that is wrong; 4 for a key that a document cannot carry.
+ * Tests: tests/nsm.bats, vectors/commands.txt. */
 static int
 cli_attest_get(struct cli *c)
 {
@@ -38303,7 +38314,7 @@ cli_root(ef_slice *der, ef_buf *pem, const char *path, ef_err *err)
  *   8=00               refused: of another size
  *   8=<96> 08=<96>     refused: one register twice
  *
- * Fails: EF_E_USAGE, EF_E_FORMAT; err->where is the option. Tests:
+ * Fails: EF_E_USAGE; err->where is the option. Tests:
  * vectors/commands.txt. */
 static ef_status
 cli_pcr_is(ef_pcr_set *set, const char *text, ef_err *err)
@@ -38323,7 +38334,7 @@ cli_pcr_is(ef_pcr_set *set, const char *text, ef_err *err)
                            err);
     if (rc == EF_OK)
         set->mask |= UINT32_C(1) << i;
-    return with_where(err, rc, slice_str("--pcr"));
+    return cli_bad_value(err, rc, "--pcr");
 }
 
 /* A measurement as a set of registers, with those of --pcr beside them; where
@@ -38401,9 +38412,9 @@ cli_judge_options(struct cli_judge *j, const struct cli *c, ef_err *err)
     p->allow_debug = c->value[CLI_ALLOW_DEBUG] != NULL;
     p->now = cli_now();
     if (c->value[CLI_JUDGE_AT] != NULL) {
-        rc = with_where(
+        rc = cli_bad_value(
             err, ef_time_parse(&p->at, slice_str(c->value[CLI_JUDGE_AT]), err),
-            slice_str("--at"));
+            "--at");
         /* 0 stands for the document's own time, and no certificate is so old */
         p->at = p->at > 0 ? p->at : 1;
         p->now = p->at;
