@@ -1540,7 +1540,7 @@ EOF
     as dana
     quiet workflow new draft
     quiet workflow cancel draft
-    refused 2 "nothing of this name" -- workflow show draft
+    refused 2 "nothing of this name" cancelled -- workflow show draft
     no 2 -- workflow submit draft
 }
 
@@ -1658,7 +1658,7 @@ EOF
     ENCFLOW_ID=none works workflow hashes --workspace copy "$FLOW"
     grep -Fe "$ID" out
     check tell cfg -- "$KEY" "$(sed -n 2p dana.pem)" "$(sed -n 2p rel.pem)"
-    refused 2 "nothing of this name" -- workflow hashes none
+    refused 2 "nothing of this name" "workflow submit" -- workflow hashes none
 }
 
 sha256sum_of() { sha256sum <"$1" | cut -d ' ' -f 1; }
