@@ -41238,8 +41238,12 @@ cli_enclave_unseal(struct cli_enclave *e, const ef_json *json, ef_err *err)
                     ef_release_open(&e->plain, e->sk, json, e->id,
                                     buf_slice(&e->nonce), err),
                     slice_str(e->url));
-    return rc == EF_OK ? ef_json_parse(&e->released, buf_slice(&e->plain), err)
-                       : rc;
+    if (rc == EF_OK) {
+        rc = ef_json_parse(&e->released, buf_slice(&e->plain), err);
+        if (rc != EF_OK)
+            ef_json_free(&e->released); /* half an index is none */
+    }
+    return rc;
 }
 
 /* Attest with a fresh key; take what is released to it. One try.
@@ -41584,9 +41588,10 @@ cli_enclave_done(struct cli_enclave *e)
     uint32_t token;
 
     if (e->released.nodes == NULL)
-        return; /* not the service's */
+        return; /* no service, or it has released nothing */
     token = doc_at(&e->released, "token");
-    if (token == EF_JSON_NONE)
+    if (token == EF_JSON_NONE ||
+        e->released.nodes[token].type != EF_JSON_STRING)
         return;
     e->ask.deadline = clock_ms() + SVC_DONE_MS;
     if (e->store->deadline != 0 && e->store->deadline < e->ask.deadline)
@@ -41608,6 +41613,22 @@ cli_enclave_done(struct cli_enclave *e)
     }
     ef_json_free(&json);
     ef_buf_free(&request);
+}
+
+/* What -v tells of an attested run: what it is bound to, and whose word it
+ * goes by. Who runs the enclave knows both. */
+static void
+cli_enclave_say(const struct cli *c, const struct cli_enclave *e)
+{
+    char hash[2 * EF_SHA256_BYTES];
+
+    ef_hex_encode(hash, e->workflow->hash, EF_SHA256_BYTES, 0);
+    cli_say(c, "/dev/nsm: PCR16 is bound to %s, all registers are locked",
+            c->value[CLI_APPCONFIG_ID]);
+    cli_say(c, "%s: %zu documents, all verified",
+            e->url != NULL ? e->url : "the workspace", e->ws.n);
+    cli_say(c, "workflow %.*s: approved, and each participant trusted",
+            (int)sizeof hash, hash);
 }
 
 /* What `run --appconfig` needs, into e, a and job: everything is verified and
@@ -41647,6 +41668,8 @@ cli_enclave_open(const struct cli *c, struct cli_enclave *e,
                                err);
     if (rc == EF_OK)
         rc = cli_trusted(&e->trust, &e->ws, e->workflow, err);
+    if (rc == EF_OK)
+        cli_enclave_say(c, e);
     if (rc == EF_OK)
         rc = cli_appconfig_index(a, buf_slice(&e->text), e->now, err);
     if (rc == EF_OK)
@@ -41853,12 +41876,15 @@ cli_run(struct cli *c)
     job.work = (const char *)work.p;
     if (rc == EF_OK && c->value[CLI_APPCONFIG] != NULL)
         rc = cli_appconfig_open(c, &config, &job, &err);
-    if (rc == EF_OK) {
+    if (rc == EF_OK && job.given_in == NULL)
         cli_say(c, "ports folder %s, work folder %s", job.ports, job.work);
+    else if (rc == EF_OK)
+        cli_say(c, "work folder %s", job.work);
+    if (rc == EF_OK)
         rc = run_job(&job, &err);
-        if (config.enclave != NULL)
-            cli_enclave_done(&enclave);
-    }
+    /* also of a run that was refused here: nobody is to take it for one that
+     * goes on */
+    cli_enclave_done(&enclave);
     /* also after a failure: its message wants a clean line */
     cli_progress_end(&progress);
     cli_enclave_free(&enclave);

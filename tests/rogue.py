@@ -20,6 +20,8 @@ the word, which then is one that comes instead of an answer:
   id, nonce        sealed for another configuration, for another nonce
   flip             a bit of what is sealed
   withhold         credentials of no dataset
+  token            a number where a token is due, and another key
+  cut              what is sealed ends too early
   no-documents, no-credentials                   members that are missing
   refuse, nonsense, nothing, much, hang, hangup  instead of an answer
   again            the answer to another question: a nonce, of zeros
@@ -90,13 +92,16 @@ def seal(request, answer, lie):
             sets[name + ":download"] = sets[name + ":upload"] = one
     plain = {"datasets": {} if lie == "withhold" else sets,
              "token": b64u(bytes(32))}
+    if lie == "token":
+        plain["token"] = 1
     if lie == "id":
         config = "ab" * 32
     if lie == "nonce":
         nonce = bytes(56)
     enc, ct = hpke_seal(os.urandom(32), pk, b"encflow release 1",
                         (config + ":" + b64u(nonce)).encode(),
-                        json.dumps(plain).encode())
+                        json.dumps(plain).encode()[:-1 if lie == "cut"
+                                                   else None])
     answer["credentials"] = {"ct": b64u(ct), "enc": b64u(enc)}
 
 
@@ -120,7 +125,8 @@ def edit(request, answer, lie, what):
     elif lie == "drop":
         answer["documents"] = [
             d for d in docs if json.loads(payload(d))["kind"] != what]
-    elif lie in ("key", "query", "id", "nonce", "withhold"):
+    elif lie in ("key", "query", "id", "nonce", "withhold", "token",
+                 "cut"):
         seal(request, answer, lie)
     elif lie == "flip":
         answer["credentials"]["ct"] = changed(answer["credentials"]["ct"])
