@@ -23388,7 +23388,6 @@ wf_view(ef_graph *g, ef_view *view, const ef_workspace *ws, const ef_doc *doc,
     ef_json json = {.nodes = NULL};
     ef_status rc;
 
-    /* there where EF_OK came back. NOLINTNEXTLINE(clang-analyzer-*) */
     /* a draft was not submitted */
     /* there where EF_OK came back. NOLINTNEXTLINE(clang-analyzer-*) */
     *view = (ef_view){.time = doc->kind == EF_DOC_WORKFLOW ? doc->time : 0};
@@ -23407,6 +23406,7 @@ wf_view(ef_graph *g, ef_view *view, const ef_workspace *ws, const ef_doc *doc,
     if (rc == EF_OK) {
         view->version =
             (uint32_t)doc_integer(&json, doc_at(&json, "version"), 0);
+        view->until = doc_integer(&json, doc_at(&json, "expires"), 0);
         rc = wf_keep_hash(g, &view->hash, doc->hash, err);
     }
     if (rc == EF_OK && doc->kind == EF_DOC_WORKFLOW)
@@ -23856,17 +23856,69 @@ view_text_edge(ef_buf *out, const ef_view *v, const ef_view_edge *e)
     ef_buf_byte(out, '\n');
 }
 
+/* A row of an application, below its name; none for an empty value, and no
+ * label for those that follow the first.
+ * UNTRUSTED: value. Fuzz: fuzz/fuzz_view.c. */
+static void
+view_text_row(ef_buf *out, const char *label, ef_slice value)
+{
+    if (value.n == 0)
+        return;
+    ef_buf_str(out, "    ");
+    view_line(out, label, value);
+}
+
+/* Several values of a kind, one below the other. */
+static void
+view_text_rows(ef_buf *out, const char *label, const ef_slice *value, size_t n)
+{
+    size_t i;
+
+    for (i = 0; i < n; i++)
+        view_text_row(out, i == 0 ? label : "", value[i]);
+}
+
+/* An application: what is run, of what image. Whoever approves a workflow
+ * approves this, and has to see it before.
+ *
+ * Each argument of the command has its own line, so that a blank in one can't
+ * pass for two; one that is empty has a line with nothing behind it.
+ * UNTRUSTED: texts. Fuzz: fuzz/fuzz_view.c. Tests: tests/graph.bats ("text").
+ */
+static void
+view_text_app(ef_buf *out, const ef_view_app *a)
+{
+    size_t i;
+
+    ef_buf_str(out, "  ");
+    view_plain(out, view_name(a->name));
+    ef_buf_byte(out, '\n');
+    view_text_row(out, "Image", a->image);
+    view_text_rows(out, "PCR0", a->pcr0, a->pcr0_n);
+    for (i = 0; i < a->command_n; i++) {
+        buf_printf(out, "    %-14s", i == 0 ? "Command" : "");
+        view_plain(out, a->command[i]);
+        ef_buf_byte(out, '\n');
+    }
+    view_text_rows(out, "Domains", a->domains, a->domain_n);
+    view_text_row(out, "APPCONFIG_ID", a->appconfig);
+}
+
 /* "State         pending\n", "Approvals     2 of 3, waits for Carol\n".
  *
  * Two lines, so that scripts of the impatient find the state by itself on one.
  * The detail is what the caller knows besides: who is waited for, which
- * credentials have run out.
+ * credentials have run out. A draft has asked nobody: it has no second line.
  * UNTRUSTED: detail. Fuzz: fuzz/fuzz_view.c. */
 static void
 view_text_state(ef_buf *out, const ef_view *v)
 {
     ef_buf_str(out, "State         ");
     view_plain(out, v->state);
+    if (v->person_n == 0 && v->detail.n == 0) {
+        ef_buf_byte(out, '\n');
+        return;
+    }
     ef_buf_str(out, "\nApprovals     ");
     view_tally(out, v);
     view_plain(out, v->detail);
@@ -23874,7 +23926,7 @@ view_text_state(ef_buf *out, const ef_view *v)
 }
 
 /* What `workflow graph` prints on a terminal: what it is, who has said what,
- * what is connected to what.
+ * what is run, and what is connected to what.
  *
  * Wide lines are not folded, and nothing is coloured: the output goes to
  * pagers, mails and logs as well. It ends in a newline and has no blank at a
@@ -23897,10 +23949,18 @@ view_text(ef_buf *out, const ef_view *v)
         view_time(out, v->time);
         ef_buf_byte(out, '\n');
     }
+    if (v->until != 0) {
+        ef_buf_str(out, "Until         ");
+        view_time(out, v->until);
+        ef_buf_byte(out, '\n');
+    }
     view_line(out, "Hash", v->hash);
     ef_buf_str(out, v->person_n > 0 ? "\nParticipants\n" : "");
     for (i = 0; i < v->person_n; i++)
         view_text_person(out, &v->people[i]);
+    ef_buf_str(out, v->app_n > 0 ? "\nApplications\n" : "");
+    for (i = 0; i < v->app_n; i++)
+        view_text_app(out, &v->apps[i]);
     ef_buf_str(out, v->edge_n > 0 ? "\nConnections\n" : "");
     for (i = 0; i < v->edge_n; i++)
         view_text_edge(out, v, &v->edges[i]);
@@ -26170,6 +26230,11 @@ view_html_top(ef_buf *out, const ef_view *v)
     if (v->time != 0) {
         ef_buf_str(out, "<dt>Submitted</dt><dd>");
         view_html_time(out, v->time);
+        ef_buf_str(out, "</dd>\n");
+    }
+    if (v->until != 0) {
+        ef_buf_str(out, "<dt>Until</dt><dd>");
+        view_html_time(out, v->until);
         ef_buf_str(out, "</dd>\n");
     }
     if (v->version > 0)

@@ -1856,7 +1856,7 @@ sha256sum_of() { sha256sum <"$1" | cut -d ' ' -f 1; }
 }
 
 @test "workflow list, show and graph" {
-    approved --description "A study of <b>patients</b>"
+    approved --description "A study of <b>patients</b>" --until 4102444800
     works workflow list
     is "${FLOW:0:12}  workflow  approved   study  by dana ($(
         check kid dana.pem | cut -c 1-12))" cat out
@@ -1866,6 +1866,11 @@ sha256sum_of() { sha256sum <"$1" | cut -d ' ' -f 1; }
     grep -Fe "$FLOW" out
     grep -F "Conditions -> app:input" out
     grep -F "app:output -> Result" out
+    # what one is asked to approve: what runs, of what image, until when
+    grep -Fx "Until         2100-01-01 00:00:00 UTC" out
+    grep -Fx "    Image         reg/simple:1" out
+    grep -Fx "    PCR0          $(printf 'a%.0s' {1..96})" out
+    grep -Fx "    APPCONFIG_ID  $ID" out
     local format
     for format in text dot svg html; do
         works workflow graph --format "$format" study
@@ -1879,6 +1884,7 @@ sha256sum_of() { sha256sum <"$1" | cut -d ' ' -f 1; }
     "$PYTHON" -c 'import xml.dom.minidom as m; m.parse("out.svg")'
     grep -Fe "$FLOW" out.html
     grep -Fe "$ID" out.html
+    grep -F '<dt>Until</dt>' out.html
     refused 2 "text, dot, svg or html" -- workflow graph --format pdf study
     refused 1 none/x -- workflow graph -out none/x study
 }
