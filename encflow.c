@@ -30028,7 +30028,7 @@ struct att_meaning {
 };
 static const struct att_meaning att_meanings[] = {
     {0, "the image"},
-    {1, "kernel and bootstrap: AWS's stock, identifies nobody"},
+    {1, "kernel and bootstrap: mostly AWS's stock, identifies nobody"},
     {2, "the application"},
     {3, "the parent instance's IAM role"},
     {4, "the parent instance"},
@@ -32195,11 +32195,11 @@ cli_print_err(const ef_err *err)
     /* the file, dataset, option or setting */
     if (err->where[0] != '\0')
         fprintf(stderr, "\"%s\": ", err->where);
-    /* a JSON member, or when a query expired */
-    if (err->place[0] != '\0')
-        fprintf(stderr, "%s: ", err->place);
     if (err->line != 0)
         fprintf(stderr, "line %llu: ", (unsigned long long)err->line);
+    /* a JSON member, perhaps of that line; or when a query expired */
+    if (err->place[0] != '\0')
+        fprintf(stderr, "%s: ", err->place);
     if (err->at != EF_NOWHERE)
         fprintf(stderr, "byte %llu: ", (unsigned long long)err->at);
     /* a constant, always: no text of the input */
@@ -38603,6 +38603,9 @@ cli_attest_verify(struct cli *c)
         ef_buf_str(&out, ",\"verified\":false}\n");
     }
     status = cli_stdout_end(&out);
+    if (ef_attestation_reason(&err).n > 0)
+        with_hint(&err, rc,
+                  "man encflow-release, REASONS: what to do about it");
     ef_buf_free(&j.root);
     free(j.sets);
     return rc != EF_OK ? cli_fail(&err) : status;
@@ -43091,19 +43094,19 @@ static const struct cli_command cli_commands[] = {
      {CLI_ID, CLI_WORKSPACE, CLI_REASON}},
     /* offline: root and time come from the command line */
     {"attest verify",
-     "[OPTION]... FILE",
+     "[OPTION]... [FILE]",
      "check an attestation document, and print what it says",
      cli_attest_verify,
-     1,
+     0,
      1,
      {CLI_ROOT_CERT, CLI_JUDGE_AT, CLI_MAX_AGE, CLI_NONCE, CLI_USER_DATA,
       CLI_PCR_IS, CLI_PCRS, CLI_ALLOW_DEBUG, CLI_JSON}},
     /* without Nitro's tools */
     {"attest pcrs",
-     "[--json] FILE.eif",
+     "[--json] [FILE.eif]",
      "print what an enclave image measures",
      cli_attest_pcrs,
-     1,
+     0,
      1,
      {CLI_JSON}},
     /* in an enclave; the NSM locks nothing by this */
