@@ -5737,8 +5737,10 @@ location_authority(ef_slice url, size_t at, int file, ef_err *err)
         return reject(err, EF_E_FORMAT, at,
                       "a user name or password in the location");
     if (file && end > at && !slice_is(slice(url.p + at, end - at), "localhost"))
-        return reject(err, EF_E_FORMAT, at,
-                      "a file location names another machine");
+        return with_hint(err,
+                         reject(err, EF_E_FORMAT, at,
+                                "a file location names another machine"),
+                         "a path begins with a slash: file:///FOLDER/FILE");
     if (!file)
         return url_authority(slice(url.p + at, end - at), &host, &port, err);
     if (end == url.n || url.p[end] != '/')
@@ -36379,7 +36381,9 @@ cli_dataset_free_name(const struct cli_book *b, const struct cli *c,
                       ef_err *err)
 {
     return cli_new_name(b, EF_DOC_DATASET, c->args[0],
-                        "encflow dataset renew gives it new credentials", err);
+                        "a dataset is never changed: take another name; "
+                        "encflow dataset renew gives that one new credentials",
+                        err);
 }
 
 /* May something be stored at --to? Not where another dataset of the user's is:
@@ -37742,7 +37746,7 @@ cli_workflow_hashes(struct cli *c)
                           &err);
     with_where(&err, rc, slice_str(c->args[0]));
     with_hint(&err, rc == EF_E_POLICY ? rc : EF_OK,
-              "encflow workflow show tells who has still to approve");
+              "encflow workflow show tells who has answered, and how");
     wf_graph_free(&g);
     return cli_finish(&b, &out, rc, &err);
 }
@@ -37928,7 +37932,7 @@ cli_workflow_kms_policy(struct cli *c)
     }
     with_where(&err, rc, slice_str(c->args[0]));
     with_hint(&err, rc == EF_E_POLICY ? rc : EF_OK,
-              "encflow workflow show tells who has still to approve");
+              "encflow workflow show tells who has answered, and how");
     ef_json_free(&json);
     ef_buf_free(&text);
     wf_graph_free(&g);
@@ -41811,7 +41815,8 @@ cli_enclave_usage(const struct cli *c)
         return cli_usage("--appconfig is a run on all inputs: no --shard",
                          NULL);
     if ((c->value[CLI_RELEASE] == NULL) == (c->value[CLI_KMS] == NULL))
-        return cli_usage("--appconfig needs --release URL, or --kms", NULL);
+        return cli_usage("--appconfig needs either --release URL or --kms",
+                         NULL);
     if (c->value[CLI_KMS] == NULL &&
         (c->value[CLI_WORKSPACE] != NULL || c->value[CLI_PROFILE] != NULL))
         return cli_usage("--workspace and --profile need --kms: the service "
