@@ -31416,8 +31416,10 @@ ef_release_log_push(ef_release_log *log, ef_release_line *out, ef_slice text,
  * UNTRUSTED: what fd gives. Fails: EF_E_IO, and as ef_eif_push does.
  * Fuzz: fuzz/fuzz_eif.c. */
 static ef_status
-eif_read(ef_eif *e, int fd, unsigned char *p, size_t n, ef_err *err)
+eif_read(ef_eif *e, int fd, unsigned char *p, size_t n,
+         struct ef_progress *progress, ef_err *err)
 {
+    uint64_t done = 0, total = file_remaining(fd);
     ef_status rc = EF_OK;
     ssize_t got = 1;
 
@@ -31426,6 +31428,9 @@ eif_read(ef_eif *e, int fd, unsigned char *p, size_t n, ef_err *err)
         if (got < 0)
             return reject_sys(err, EF_E_IO, "cannot read");
         rc = ef_eif_push(e, slice(p, (size_t)got), err);
+        done += (uint64_t)got;
+        if (progress != NULL)
+            progress->tick(progress, done, total != UINT64_MAX ? total : 0);
     }
     return rc;
 }
@@ -31437,7 +31442,8 @@ eif_read(ef_eif *e, int fd, unsigned char *p, size_t n, ef_err *err)
  * UNTRUSTED: the file. Fails: EF_E_IO, EF_E_MEMORY, EF_E_FORMAT, EF_E_LIMIT;
  * err->where names the file. Fuzz: fuzz/fuzz_eif.c. Tests: tests/eif.py. */
 static ef_status
-eif_measure_file(ef_measurement *out, const char *path, ef_err *err)
+eif_measure_file(ef_measurement *out, const char *path,
+                 struct ef_progress *progress, ef_err *err)
 {
     size_t n = (size_t)64 << 10;
     unsigned char *p;
@@ -31449,7 +31455,7 @@ eif_measure_file(ef_measurement *out, const char *path, ef_err *err)
         return rc;
     p = malloc(n);
     e = ef_eif_new();
-    rc = p != NULL && e != NULL ? eif_read(e, fd, p, n, err)
+    rc = p != NULL && e != NULL ? eif_read(e, fd, p, n, progress, err)
                                 : reject_memory(err);
     if (rc == EF_OK)
         rc = ef_eif_end(e, out, err);
@@ -35767,8 +35773,10 @@ cli_dataset_receiver(const struct cli *c, struct cli_dataset *d, ef_err *err)
  * Secret:  plaintext, in scratch, goes nowhere.
  * Fails:   EF_E_AUTH, EF_E_FORMAT, EF_E_LIMIT, EF_E_IO, EF_E_MEMORY. */
 static ef_status
-cli_measure(struct cli_dataset *d, int fd, ef_err *err)
+cli_measure(const struct cli *c, struct cli_dataset *d, int fd, ef_err *err)
 {
+    struct cli_progress progress;
+    uint64_t total = file_remaining(fd);
     unsigned char *scratch =
         ef_secret_alloc((size_t)2 * STORE_PIECE_BYTES, NULL);
     ef_gcm *gcm = ef_gcm_new(d->key, NULL);
@@ -35778,12 +35786,14 @@ cli_measure(struct cli_dataset *d, int fd, ef_err *err)
     size_t n;
     ef_status rc = scratch != NULL && gcm != NULL ? EF_OK : reject_memory(err);
 
+    (void)cli_progress(&progress, c);
     br_sha256_init(&hash);
     ef_open_init(&open, gcm);
     while (rc == EF_OK &&
            (got = file_read_full(fd, scratch, STORE_PIECE_BYTES)) > 0) {
         br_sha256_update(&hash, scratch, (size_t)got);
         d->size += (uint64_t)got;
+        cli_progress_at(&progress, d->size, total != UINT64_MAX ? total : 0);
         rc = ef_open_push(&open, scratch + STORE_PIECE_BYTES, &n,
                           slice(scratch, (size_t)got), err);
     }
@@ -35791,6 +35801,7 @@ cli_measure(struct cli_dataset *d, int fd, ef_err *err)
         rc = reject_sys(err, EF_E_IO, "cannot read");
     if (rc == EF_OK)
         rc = ef_open_end(&open, err);
+    cli_progress_end(&progress);
     br_sha256_out(&hash, d->sha256);
     ef_secret_free(scratch, (size_t)2 * STORE_PIECE_BYTES);
     ef_gcm_free(gcm);
@@ -35810,6 +35821,7 @@ cli_dataset_fetch(const struct cli *c, struct cli_dataset *d, ef_err *err)
 {
     const char *file = c->value[CLI_ENCRYPTED];
     struct store_place place = {.url = NULL};
+    struct cli_progress progress;
     ef_status rc;
     int fd = -1;
 
@@ -35820,13 +35832,16 @@ cli_dataset_fetch(const struct cli *c, struct cli_dataset *d, ef_err *err)
         place.url = d->given.url;
         if (rc == EF_OK)
             rc = store_check_scheme(d->given.scheme, d->object.o.schemes, err);
+        d->object.o.progress = cli_progress(&progress, c);
         if (rc == EF_OK)
             rc = object_get(cli_tmpdir(), 0, &fd, NULL, &place, &d->object.o,
                             err);
+        cli_progress_end(&progress);
+        d->object.o.progress = NULL;
         with_where(err, rc, store_public(buf_slice(&d->location)));
     }
     if (rc == EF_OK)
-        rc = with_where(err, cli_measure(d, fd, err),
+        rc = with_where(err, cli_measure(c, d, fd, err),
                         file != NULL ? slice_str(file)
                                      : buf_slice(&d->location));
     file_close(fd);
@@ -35982,8 +35997,11 @@ cli_dataset_key(struct cli_dataset *d, ef_err *err)
  * Secret:  key; plaintext, in buf, secret memory.
  * Fails:   EF_E_IO, EF_E_LIMIT. */
 static ef_status
-cli_seal_file(int from, int temp, const unsigned char *key, ef_err *err)
+cli_seal_file(const struct cli *c, int from, int temp, const unsigned char *key,
+              ef_err *err)
 {
+    struct cli_progress progress;
+    uint64_t done = 0, total = file_remaining(from);
     unsigned char nonce[EF_NONCE_BYTES], tag[EF_TAG_BYTES];
     unsigned char *buf = ef_secret_alloc((size_t)4 * STORE_PIECE_BYTES, NULL);
     ef_gcm *gcm = ef_gcm_new(key, NULL);
@@ -35991,6 +36009,7 @@ cli_seal_file(int from, int temp, const unsigned char *key, ef_err *err)
     ef_status rc = buf != NULL && gcm != NULL ? crypt_nonce(nonce, err)
                                               : reject_memory(err);
 
+    (void)cli_progress(&progress, c);
     if (rc == EF_OK) {
         ef_gcm_start(gcm, nonce, NULL, 0);
         rc = file_write_full(temp, nonce, sizeof nonce, err);
@@ -36000,7 +36019,10 @@ cli_seal_file(int from, int temp, const unsigned char *key, ef_err *err)
         rc = ef_gcm_crypt(gcm, buf, (size_t)got, 1, err);
         if (rc == EF_OK)
             rc = file_write_full(temp, buf, (size_t)got, err);
+        cli_progress_at(&progress, done += (uint64_t)got,
+                        total != UINT64_MAX ? total : 0);
     }
+    cli_progress_end(&progress);
     if (rc == EF_OK && got < 0)
         rc = reject_sys(err, EF_E_IO, "cannot read");
     if (rc == EF_OK) {
@@ -36041,11 +36063,11 @@ cli_dataset_put(const struct cli *c, struct cli_dataset *d, ef_err *err)
                            "set TMPDIR to a folder with room");
     }
     if (rc == EF_OK)
-        rc = with_file(err, cli_seal_file(fd, temp, d->key, err), from);
+        rc = with_file(err, cli_seal_file(c, fd, temp, d->key, err), from);
     if (rc == EF_OK && lseek(temp, 0, SEEK_SET) != 0)
         rc = reject_sys(err, EF_E_IO, "cannot read");
     if (rc == EF_OK)
-        rc = cli_measure(d, temp, err);
+        rc = cli_measure(c, d, temp, err);
     if (rc == EF_OK && lseek(temp, 0, SEEK_SET) != 0)
         rc = reject_sys(err, EF_E_IO, "cannot read");
     if (rc == EF_OK) {
@@ -36056,6 +36078,7 @@ cli_dataset_put(const struct cli *c, struct cli_dataset *d, ef_err *err)
             object_put(&d->object.place, temp, from, NULL, &d->object.o, err),
             slice_str(c->value[CLI_TO]));
         cli_progress_end(&progress);
+        d->object.o.progress = NULL;
     }
     file_close(fd);
     file_close(temp);
@@ -36677,6 +36700,18 @@ cli_pcr_json(ef_buf *json, ef_slice text)
     ef_buf_str(json, between[0] == ',' ? "}" : "{}");
 }
 
+/* What the image at path measures; images are large, so it shows how far it
+ * has come. Fails: as eif_measure_file. */
+static ef_status
+cli_eif(const struct cli *c, ef_measurement *set, const char *path, ef_err *err)
+{
+    struct cli_progress progress;
+    ef_status rc = eif_measure_file(set, path, cli_progress(&progress, c), err);
+
+    cli_progress_end(&progress);
+    return rc;
+}
+
 /* One set of measurements from --pcr, --pcrs or --eif.
  * The bytes of a file are judged by ef_measurement_parse, or as an image by
  * eif_measure_file.
@@ -36691,8 +36726,8 @@ cli_pcr_json(ef_buf *json, ef_slice text)
  * eif_measure_file; where names the file or option.
  * Fuzz: fuzz/fuzz_measurement.c, fuzz/fuzz_eif.c. */
 static ef_status
-cli_measurement(ef_measurement *set, enum cli_option o, const char *value,
-                ef_err *err)
+cli_measurement(const struct cli *c, ef_measurement *set, enum cli_option o,
+                const char *value, ef_err *err)
 {
     ef_buf json = {0};
     unsigned char *text;
@@ -36700,7 +36735,7 @@ cli_measurement(ef_measurement *set, enum cli_option o, const char *value,
     ef_status rc;
 
     if (o == CLI_EIF)
-        return eif_measure_file(set, value, err);
+        return cli_eif(c, set, value, err);
     if (o == CLI_PCR) {
         cli_pcr_json(&json, slice_str(value));
         rc = buf_status(&json, err);
@@ -36744,7 +36779,7 @@ cli_add_measurements(ef_buf *m, const struct cli *c, ef_err *err)
 
         if (o != CLI_PCR && o != CLI_PCRS && o != CLI_EIF)
             continue;
-        rc = cli_measurement(&set, o, c->listed[i], err);
+        rc = cli_measurement(c, &set, o, c->listed[i], err);
         if (rc == EF_OK) {
             ef_buf_byte(m, n++ == 0 ? '[' : ',');
             ef_measurement_print(m, &set);
@@ -38466,7 +38501,7 @@ cli_pcr_sets(struct cli_judge *j, const struct cli *c, ef_err *err)
             rc = cli_pcr_is(&more, c->listed[i], err);
     for (i = 0; rc == EF_OK && i < c->listed_n; i++)
         if (c->listed_as[i] == CLI_PCRS) {
-            rc = cli_measurement(&m, CLI_PCRS, c->listed[i], err);
+            rc = cli_measurement(c, &m, CLI_PCRS, c->listed[i], err);
             cli_pcr_set(&j->sets[j->policy.set_n++], &m, &more);
         }
     if (j->policy.set_n == 0 && more.mask != 0)
@@ -38635,7 +38670,7 @@ cli_attest_pcrs(struct cli *c)
     ef_err err = {0};
     size_t i;
 
-    if (eif_measure_file(&m, c->args[0], &err) != EF_OK)
+    if (cli_eif(c, &m, c->args[0], &err) != EF_OK)
         return cli_fail(&err);
     if (c->value[CLI_JSON] != NULL) {
         ef_measurement_print(&out, &m);
