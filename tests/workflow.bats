@@ -551,6 +551,9 @@ print(base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest())
     cp rel.pem before
     refused 1 rel.pem "not overwritten" -- release keygen -o rel.pem
     same rel.pem before
+    works release keygen --force -o rel.pem
+    lacks rel.pem "$(sed -n 2p before)"
+    openssl pkey -in rel.pem -pubout | cmp - out
     refused 2 "-o FILE" -- release keygen
     refused 2 "-o FILE" -- release keygen -o -
 }
