@@ -5737,8 +5737,10 @@ location_authority(ef_slice url, size_t at, int file, ef_err *err)
         return reject(err, EF_E_FORMAT, at,
                       "a user name or password in the location");
     if (file && end > at && !slice_is(slice(url.p + at, end - at), "localhost"))
-        return reject(err, EF_E_FORMAT, at,
-                      "a file location names another machine");
+        return with_hint(err,
+                         reject(err, EF_E_FORMAT, at,
+                                "a file location names another machine"),
+                         "a path begins with a slash: file:///FOLDER/FILE");
     if (!file)
         return url_authority(slice(url.p + at, end - at), &host, &port, err);
     if (end == url.n || url.p[end] != '/')
@@ -23396,7 +23398,6 @@ wf_view(ef_graph *g, ef_view *view, const ef_workspace *ws, const ef_doc *doc,
     ef_json json = {.nodes = NULL};
     ef_status rc;
 
-    /* there where EF_OK came back. NOLINTNEXTLINE(clang-analyzer-*) */
     /* a draft was not submitted */
     /* there where EF_OK came back. NOLINTNEXTLINE(clang-analyzer-*) */
     *view = (ef_view){.time = doc->kind == EF_DOC_WORKFLOW ? doc->time : 0};
@@ -23415,6 +23416,7 @@ wf_view(ef_graph *g, ef_view *view, const ef_workspace *ws, const ef_doc *doc,
     if (rc == EF_OK) {
         view->version =
             (uint32_t)doc_integer(&json, doc_at(&json, "version"), 0);
+        view->until = doc_integer(&json, doc_at(&json, "expires"), 0);
         rc = wf_keep_hash(g, &view->hash, doc->hash, err);
     }
     if (rc == EF_OK && doc->kind == EF_DOC_WORKFLOW)
@@ -23864,17 +23866,69 @@ view_text_edge(ef_buf *out, const ef_view *v, const ef_view_edge *e)
     ef_buf_byte(out, '\n');
 }
 
+/* A row of an application, below its name; none for an empty value, and no
+ * label for those that follow the first.
+ * UNTRUSTED: value. Fuzz: fuzz/fuzz_view.c. */
+static void
+view_text_row(ef_buf *out, const char *label, ef_slice value)
+{
+    if (value.n == 0)
+        return;
+    ef_buf_str(out, "    ");
+    view_line(out, label, value);
+}
+
+/* Several values of a kind, one below the other. */
+static void
+view_text_rows(ef_buf *out, const char *label, const ef_slice *value, size_t n)
+{
+    size_t i;
+
+    for (i = 0; i < n; i++)
+        view_text_row(out, i == 0 ? label : "", value[i]);
+}
+
+/* An application: what is run, of what image. Whoever approves a workflow
+ * approves this, and has to see it before.
+ *
+ * Each argument of the command has its own line, so that a blank in one can't
+ * pass for two; one that is empty has a line with nothing behind it.
+ * UNTRUSTED: texts. Fuzz: fuzz/fuzz_view.c. Tests: tests/graph.bats ("text").
+ */
+static void
+view_text_app(ef_buf *out, const ef_view_app *a)
+{
+    size_t i;
+
+    ef_buf_str(out, "  ");
+    view_plain(out, view_name(a->name));
+    ef_buf_byte(out, '\n');
+    view_text_row(out, "Image", a->image);
+    view_text_rows(out, "PCR0", a->pcr0, a->pcr0_n);
+    for (i = 0; i < a->command_n; i++) {
+        buf_printf(out, "    %-14s", i == 0 ? "Command" : "");
+        view_plain(out, a->command[i]);
+        ef_buf_byte(out, '\n');
+    }
+    view_text_rows(out, "Domains", a->domains, a->domain_n);
+    view_text_row(out, "APPCONFIG_ID", a->appconfig);
+}
+
 /* "State         pending\n", "Approvals     2 of 3, waits for Carol\n".
  *
  * Two lines, so that scripts of the impatient find the state by itself on one.
  * The detail is what the caller knows besides: who is waited for, which
- * credentials have run out.
+ * credentials have run out. A draft has asked nobody: it has no second line.
  * UNTRUSTED: detail. Fuzz: fuzz/fuzz_view.c. */
 static void
 view_text_state(ef_buf *out, const ef_view *v)
 {
     ef_buf_str(out, "State         ");
     view_plain(out, v->state);
+    if (v->person_n == 0 && v->detail.n == 0) {
+        ef_buf_byte(out, '\n');
+        return;
+    }
     ef_buf_str(out, "\nApprovals     ");
     view_tally(out, v);
     view_plain(out, v->detail);
@@ -23882,7 +23936,7 @@ view_text_state(ef_buf *out, const ef_view *v)
 }
 
 /* What `workflow graph` prints on a terminal: what it is, who has said what,
- * what is connected to what.
+ * what is run, and what is connected to what.
  *
  * Wide lines are not folded, and nothing is coloured: the output goes to
  * pagers, mails and logs as well. It ends in a newline and has no blank at a
@@ -23905,10 +23959,18 @@ view_text(ef_buf *out, const ef_view *v)
         view_time(out, v->time);
         ef_buf_byte(out, '\n');
     }
+    if (v->until != 0) {
+        ef_buf_str(out, "Until         ");
+        view_time(out, v->until);
+        ef_buf_byte(out, '\n');
+    }
     view_line(out, "Hash", v->hash);
     ef_buf_str(out, v->person_n > 0 ? "\nParticipants\n" : "");
     for (i = 0; i < v->person_n; i++)
         view_text_person(out, &v->people[i]);
+    ef_buf_str(out, v->app_n > 0 ? "\nApplications\n" : "");
+    for (i = 0; i < v->app_n; i++)
+        view_text_app(out, &v->apps[i]);
     ef_buf_str(out, v->edge_n > 0 ? "\nConnections\n" : "");
     for (i = 0; i < v->edge_n; i++)
         view_text_edge(out, v, &v->edges[i]);
@@ -26178,6 +26240,11 @@ view_html_top(ef_buf *out, const ef_view *v)
     if (v->time != 0) {
         ef_buf_str(out, "<dt>Submitted</dt><dd>");
         view_html_time(out, v->time);
+        ef_buf_str(out, "</dd>\n");
+    }
+    if (v->until != 0) {
+        ef_buf_str(out, "<dt>Until</dt><dd>");
+        view_html_time(out, v->until);
         ef_buf_str(out, "</dd>\n");
     }
     if (v->version > 0)
@@ -29971,7 +30038,7 @@ struct att_meaning {
 };
 static const struct att_meaning att_meanings[] = {
     {0, "the image"},
-    {1, "kernel and bootstrap: AWS's stock, identifies nobody"},
+    {1, "kernel and bootstrap: mostly AWS's stock, identifies nobody"},
     {2, "the application"},
     {3, "the parent instance's IAM role"},
     {4, "the parent instance"},
@@ -31357,8 +31424,10 @@ ef_release_log_push(ef_release_log *log, ef_release_line *out, ef_slice text,
  * UNTRUSTED: what fd gives. Fails: EF_E_IO, and as ef_eif_push does.
  * Fuzz: fuzz/fuzz_eif.c. */
 static ef_status
-eif_read(ef_eif *e, int fd, unsigned char *p, size_t n, ef_err *err)
+eif_read(ef_eif *e, int fd, unsigned char *p, size_t n,
+         struct ef_progress *progress, ef_err *err)
 {
+    uint64_t done = 0, total = file_remaining(fd);
     ef_status rc = EF_OK;
     ssize_t got = 1;
 
@@ -31367,6 +31436,9 @@ eif_read(ef_eif *e, int fd, unsigned char *p, size_t n, ef_err *err)
         if (got < 0)
             return reject_sys(err, EF_E_IO, "cannot read");
         rc = ef_eif_push(e, slice(p, (size_t)got), err);
+        done += (uint64_t)got;
+        if (progress != NULL)
+            progress->tick(progress, done, total != UINT64_MAX ? total : 0);
     }
     return rc;
 }
@@ -31378,7 +31450,8 @@ eif_read(ef_eif *e, int fd, unsigned char *p, size_t n, ef_err *err)
  * UNTRUSTED: the file. Fails: EF_E_IO, EF_E_MEMORY, EF_E_FORMAT, EF_E_LIMIT;
  * err->where names the file. Fuzz: fuzz/fuzz_eif.c. Tests: tests/eif.py. */
 static ef_status
-eif_measure_file(ef_measurement *out, const char *path, ef_err *err)
+eif_measure_file(ef_measurement *out, const char *path,
+                 struct ef_progress *progress, ef_err *err)
 {
     size_t n = (size_t)64 << 10;
     unsigned char *p;
@@ -31390,7 +31463,7 @@ eif_measure_file(ef_measurement *out, const char *path, ef_err *err)
         return rc;
     p = malloc(n);
     e = ef_eif_new();
-    rc = p != NULL && e != NULL ? eif_read(e, fd, p, n, err)
+    rc = p != NULL && e != NULL ? eif_read(e, fd, p, n, progress, err)
                                 : reject_memory(err);
     if (rc == EF_OK)
         rc = ef_eif_end(e, out, err);
@@ -31950,7 +32023,8 @@ static const struct cli_spelling {
                      "how long the presigned URLs last (default 86400)"},
     /* Public where something is sealed, private where it is opened. */
     [CLI_RELEASE_KEY] = {"", "--release-key", "FILE",
-                         "the release service's key, PEM"},
+                         "the release service's key, PEM: the public one to "
+                         "seal with, the private one to open"},
     /* One of the three. All are signed as text: the URL is not kept. */
     [CLI_LONG] = {"", "--long-description", "TEXT", "more, in Markdown"},
     [CLI_LONG_FILE] = {"", "--long-description-file", "FILE",
@@ -32137,11 +32211,11 @@ cli_print_err(const ef_err *err)
     /* the file, dataset, option or setting */
     if (err->where[0] != '\0')
         fprintf(stderr, "\"%s\": ", err->where);
-    /* a JSON member, or when a query expired */
-    if (err->place[0] != '\0')
-        fprintf(stderr, "%s: ", err->place);
     if (err->line != 0)
         fprintf(stderr, "line %llu: ", (unsigned long long)err->line);
+    /* a JSON member, perhaps of that line; or when a query expired */
+    if (err->place[0] != '\0')
+        fprintf(stderr, "%s: ", err->place);
     if (err->at != EF_NOWHERE)
         fprintf(stderr, "byte %llu: ", (unsigned long long)err->at);
     /* a constant, always: no text of the input */
@@ -34895,6 +34969,19 @@ cli_prefer(const struct cli_book *book, const ef_doc *a, const ef_doc *b)
 
 #define CLI_KIND(k) (1U << (k))
 
+/* Where to look for what has no such name. A draft is no workflow yet, and no
+ * name means what was cancelled: both are in the list all the same. */
+static const char *
+cli_find_hint(unsigned kinds)
+{
+    if (kinds == CLI_KIND(EF_DOC_WORKFLOW))
+        return "encflow workflow list; a draft becomes a workflow by: encflow "
+               "workflow submit";
+    if (kinds & CLI_KIND(EF_DOC_WORKFLOW))
+        return "encflow workflow list; what was cancelled is named by its hash";
+    return "encflow dataset list, app list, config list";
+}
+
 /* The document of one of those kinds that text means: its hash, at least
  * eight digits of it, or its name.
  * Fails as follows: "nosuch" is nothing of this name; "study" of two other
@@ -34935,8 +35022,7 @@ cli_find(const struct cli_book *b, unsigned kinds, const char *text,
                   reject(err, EF_E_USAGE, EF_NOWHERE,
                          best == NULL ? "the workspace has nothing of this name"
                                       : "several documents have this name"),
-                  best == NULL ? "encflow dataset list, app list, config list, "
-                                 "workflow list"
+                  best == NULL ? cli_find_hint(kinds)
                                : "say the hash, or its first eight digits"),
         slice_str(text));
 }
@@ -35708,8 +35794,10 @@ cli_dataset_receiver(const struct cli *c, struct cli_dataset *d, ef_err *err)
  * Secret:  plaintext, in scratch, goes nowhere.
  * Fails:   EF_E_AUTH, EF_E_FORMAT, EF_E_LIMIT, EF_E_IO, EF_E_MEMORY. */
 static ef_status
-cli_measure(struct cli_dataset *d, int fd, ef_err *err)
+cli_measure(const struct cli *c, struct cli_dataset *d, int fd, ef_err *err)
 {
+    struct cli_progress progress;
+    uint64_t total = file_remaining(fd);
     unsigned char *scratch =
         ef_secret_alloc((size_t)2 * STORE_PIECE_BYTES, NULL);
     ef_gcm *gcm = ef_gcm_new(d->key, NULL);
@@ -35719,12 +35807,14 @@ cli_measure(struct cli_dataset *d, int fd, ef_err *err)
     size_t n;
     ef_status rc = scratch != NULL && gcm != NULL ? EF_OK : reject_memory(err);
 
+    (void)cli_progress(&progress, c);
     br_sha256_init(&hash);
     ef_open_init(&open, gcm);
     while (rc == EF_OK &&
            (got = file_read_full(fd, scratch, STORE_PIECE_BYTES)) > 0) {
         br_sha256_update(&hash, scratch, (size_t)got);
         d->size += (uint64_t)got;
+        cli_progress_at(&progress, d->size, total != UINT64_MAX ? total : 0);
         rc = ef_open_push(&open, scratch + STORE_PIECE_BYTES, &n,
                           slice(scratch, (size_t)got), err);
     }
@@ -35732,6 +35822,7 @@ cli_measure(struct cli_dataset *d, int fd, ef_err *err)
         rc = reject_sys(err, EF_E_IO, "cannot read");
     if (rc == EF_OK)
         rc = ef_open_end(&open, err);
+    cli_progress_end(&progress);
     br_sha256_out(&hash, d->sha256);
     ef_secret_free(scratch, (size_t)2 * STORE_PIECE_BYTES);
     ef_gcm_free(gcm);
@@ -35751,6 +35842,7 @@ cli_dataset_fetch(const struct cli *c, struct cli_dataset *d, ef_err *err)
 {
     const char *file = c->value[CLI_ENCRYPTED];
     struct store_place place = {.url = NULL};
+    struct cli_progress progress;
     ef_status rc;
     int fd = -1;
 
@@ -35761,13 +35853,16 @@ cli_dataset_fetch(const struct cli *c, struct cli_dataset *d, ef_err *err)
         place.url = d->given.url;
         if (rc == EF_OK)
             rc = store_check_scheme(d->given.scheme, d->object.o.schemes, err);
+        d->object.o.progress = cli_progress(&progress, c);
         if (rc == EF_OK)
             rc = object_get(cli_tmpdir(), 0, &fd, NULL, &place, &d->object.o,
                             err);
+        cli_progress_end(&progress);
+        d->object.o.progress = NULL;
         with_where(err, rc, store_public(buf_slice(&d->location)));
     }
     if (rc == EF_OK)
-        rc = with_where(err, cli_measure(d, fd, err),
+        rc = with_where(err, cli_measure(c, d, fd, err),
                         file != NULL ? slice_str(file)
                                      : buf_slice(&d->location));
     file_close(fd);
@@ -35923,8 +36018,11 @@ cli_dataset_key(struct cli_dataset *d, ef_err *err)
  * Secret:  key; plaintext, in buf, secret memory.
  * Fails:   EF_E_IO, EF_E_LIMIT. */
 static ef_status
-cli_seal_file(int from, int temp, const unsigned char *key, ef_err *err)
+cli_seal_file(const struct cli *c, int from, int temp, const unsigned char *key,
+              ef_err *err)
 {
+    struct cli_progress progress;
+    uint64_t done = 0, total = file_remaining(from);
     unsigned char nonce[EF_NONCE_BYTES], tag[EF_TAG_BYTES];
     unsigned char *buf = ef_secret_alloc((size_t)4 * STORE_PIECE_BYTES, NULL);
     ef_gcm *gcm = ef_gcm_new(key, NULL);
@@ -35932,6 +36030,7 @@ cli_seal_file(int from, int temp, const unsigned char *key, ef_err *err)
     ef_status rc = buf != NULL && gcm != NULL ? crypt_nonce(nonce, err)
                                               : reject_memory(err);
 
+    (void)cli_progress(&progress, c);
     if (rc == EF_OK) {
         ef_gcm_start(gcm, nonce, NULL, 0);
         rc = file_write_full(temp, nonce, sizeof nonce, err);
@@ -35941,7 +36040,10 @@ cli_seal_file(int from, int temp, const unsigned char *key, ef_err *err)
         rc = ef_gcm_crypt(gcm, buf, (size_t)got, 1, err);
         if (rc == EF_OK)
             rc = file_write_full(temp, buf, (size_t)got, err);
+        cli_progress_at(&progress, done += (uint64_t)got,
+                        total != UINT64_MAX ? total : 0);
     }
+    cli_progress_end(&progress);
     if (rc == EF_OK && got < 0)
         rc = reject_sys(err, EF_E_IO, "cannot read");
     if (rc == EF_OK) {
@@ -35982,11 +36084,11 @@ cli_dataset_put(const struct cli *c, struct cli_dataset *d, ef_err *err)
                            "set TMPDIR to a folder with room");
     }
     if (rc == EF_OK)
-        rc = with_file(err, cli_seal_file(fd, temp, d->key, err), from);
+        rc = with_file(err, cli_seal_file(c, fd, temp, d->key, err), from);
     if (rc == EF_OK && lseek(temp, 0, SEEK_SET) != 0)
         rc = reject_sys(err, EF_E_IO, "cannot read");
     if (rc == EF_OK)
-        rc = cli_measure(d, temp, err);
+        rc = cli_measure(c, d, temp, err);
     if (rc == EF_OK && lseek(temp, 0, SEEK_SET) != 0)
         rc = reject_sys(err, EF_E_IO, "cannot read");
     if (rc == EF_OK) {
@@ -35997,6 +36099,7 @@ cli_dataset_put(const struct cli *c, struct cli_dataset *d, ef_err *err)
             object_put(&d->object.place, temp, from, NULL, &d->object.o, err),
             slice_str(c->value[CLI_TO]));
         cli_progress_end(&progress);
+        d->object.o.progress = NULL;
     }
     file_close(fd);
     file_close(temp);
@@ -36322,7 +36425,9 @@ cli_dataset_free_name(const struct cli_book *b, const struct cli *c,
                       ef_err *err)
 {
     return cli_new_name(b, EF_DOC_DATASET, c->args[0],
-                        "encflow dataset renew gives it new credentials", err);
+                        "a dataset is never changed: take another name; "
+                        "encflow dataset renew gives that one new credentials",
+                        err);
 }
 
 /* May something be stored at --to? Not where another dataset of the user's is:
@@ -36616,6 +36721,18 @@ cli_pcr_json(ef_buf *json, ef_slice text)
     ef_buf_str(json, between[0] == ',' ? "}" : "{}");
 }
 
+/* What the image at path measures; images are large, so it shows how far it
+ * has come. Fails: as eif_measure_file. */
+static ef_status
+cli_eif(const struct cli *c, ef_measurement *set, const char *path, ef_err *err)
+{
+    struct cli_progress progress;
+    ef_status rc = eif_measure_file(set, path, cli_progress(&progress, c), err);
+
+    cli_progress_end(&progress);
+    return rc;
+}
+
 /* One set of measurements from --pcr, --pcrs or --eif.
  * The bytes of a file are judged by ef_measurement_parse, or as an image by
  * eif_measure_file.
@@ -36630,8 +36747,8 @@ cli_pcr_json(ef_buf *json, ef_slice text)
  * eif_measure_file; where names the file or option.
  * Fuzz: fuzz/fuzz_measurement.c, fuzz/fuzz_eif.c. */
 static ef_status
-cli_measurement(ef_measurement *set, enum cli_option o, const char *value,
-                ef_err *err)
+cli_measurement(const struct cli *c, ef_measurement *set, enum cli_option o,
+                const char *value, ef_err *err)
 {
     ef_buf json = {0};
     unsigned char *text;
@@ -36639,7 +36756,7 @@ cli_measurement(ef_measurement *set, enum cli_option o, const char *value,
     ef_status rc;
 
     if (o == CLI_EIF)
-        return eif_measure_file(set, value, err);
+        return cli_eif(c, set, value, err);
     if (o == CLI_PCR) {
         cli_pcr_json(&json, slice_str(value));
         rc = buf_status(&json, err);
@@ -36683,7 +36800,7 @@ cli_add_measurements(ef_buf *m, const struct cli *c, ef_err *err)
 
         if (o != CLI_PCR && o != CLI_PCRS && o != CLI_EIF)
             continue;
-        rc = cli_measurement(&set, o, c->listed[i], err);
+        rc = cli_measurement(c, &set, o, c->listed[i], err);
         if (rc == EF_OK) {
             ef_buf_byte(m, n++ == 0 ? '[' : ',');
             ef_measurement_print(m, &set);
@@ -37685,7 +37802,7 @@ cli_workflow_hashes(struct cli *c)
                           &err);
     with_where(&err, rc, slice_str(c->args[0]));
     with_hint(&err, rc == EF_E_POLICY ? rc : EF_OK,
-              "encflow workflow show tells who has still to approve");
+              "encflow workflow show tells who has answered, and how");
     wf_graph_free(&g);
     return cli_finish(&b, &out, rc, &err);
 }
@@ -37871,7 +37988,7 @@ cli_workflow_kms_policy(struct cli *c)
     }
     with_where(&err, rc, slice_str(c->args[0]));
     with_hint(&err, rc == EF_E_POLICY ? rc : EF_OK,
-              "encflow workflow show tells who has still to approve");
+              "encflow workflow show tells who has answered, and how");
     ef_json_free(&json);
     ef_buf_free(&text);
     wf_graph_free(&g);
@@ -38396,7 +38513,7 @@ cli_pcr_sets(struct cli_judge *j, const struct cli *c, ef_err *err)
             rc = cli_pcr_is(&more, c->listed[i], err);
     for (i = 0; rc == EF_OK && i < c->listed_n; i++)
         if (c->listed_as[i] == CLI_PCRS) {
-            rc = cli_measurement(&m, CLI_PCRS, c->listed[i], err);
+            rc = cli_measurement(c, &m, CLI_PCRS, c->listed[i], err);
             cli_pcr_set(&j->sets[j->policy.set_n++], &m, &more);
         }
     if (j->policy.set_n == 0 && more.mask != 0)
@@ -38541,6 +38658,9 @@ cli_attest_verify(struct cli *c)
         ef_buf_str(&out, ",\"verified\":false}\n");
     }
     status = cli_stdout_end(&out);
+    if (ef_attestation_reason(&err).n > 0)
+        with_hint(&err, rc,
+                  "man encflow-release, REASONS: what to do about it");
     ef_buf_free(&j.root);
     free(j.sets);
     return rc != EF_OK ? cli_fail(&err) : status;
@@ -38566,7 +38686,7 @@ cli_attest_pcrs(struct cli *c)
     ef_err err = {0};
     size_t i;
 
-    if (eif_measure_file(&m, c->args[0], &err) != EF_OK)
+    if (cli_eif(c, &m, c->args[0], &err) != EF_OK)
         return cli_fail(&err);
     if (c->value[CLI_JSON] != NULL) {
         ef_measurement_print(&out, &m);
@@ -41251,8 +41371,12 @@ cli_enclave_unseal(struct cli_enclave *e, const ef_json *json, ef_err *err)
                     ef_release_open(&e->plain, e->sk, json, e->id,
                                     buf_slice(&e->nonce), err),
                     slice_str(e->url));
-    return rc == EF_OK ? ef_json_parse(&e->released, buf_slice(&e->plain), err)
-                       : rc;
+    if (rc == EF_OK) {
+        rc = ef_json_parse(&e->released, buf_slice(&e->plain), err);
+        if (rc != EF_OK)
+            ef_json_free(&e->released); /* half an index is none */
+    }
+    return rc;
 }
 
 /* Attest with a fresh key; take what is released to it. One try.
@@ -41621,7 +41745,7 @@ cli_enclave_done(struct cli_enclave *e)
     uint32_t token;
 
     if (e->released.nodes == NULL)
-        return; /* not the service's */
+        return; /* no service, or it has released nothing */
     token = doc_at(&e->released, "token");
     if (token == EF_JSON_NONE ||
         e->released.nodes[token].type != EF_JSON_STRING)
@@ -41646,6 +41770,22 @@ cli_enclave_done(struct cli_enclave *e)
     }
     ef_json_free(&json);
     ef_buf_free(&request);
+}
+
+/* What -v tells of an attested run: what it is bound to, and whose word it
+ * goes by. Who runs the enclave knows both. */
+static void
+cli_enclave_say(const struct cli *c, const struct cli_enclave *e)
+{
+    char hash[2 * EF_SHA256_BYTES];
+
+    ef_hex_encode(hash, e->workflow->hash, EF_SHA256_BYTES, 0);
+    cli_say(c, "/dev/nsm: PCR16 is bound to %s, all registers are locked",
+            c->value[CLI_APPCONFIG_ID]);
+    cli_say(c, "%s: %zu documents, all verified",
+            e->url != NULL ? e->url : "the workspace", e->ws.n);
+    cli_say(c, "workflow %.*s: approved, and each participant trusted",
+            (int)sizeof hash, hash);
 }
 
 /* What `run --appconfig` needs, into e, a and job: everything is verified and
@@ -41686,6 +41826,8 @@ cli_enclave_open(const struct cli *c, struct cli_enclave *e,
                                err);
     if (rc == EF_OK)
         rc = cli_trusted(&e->trust, &e->ws, e->workflow, err);
+    if (rc == EF_OK)
+        cli_enclave_say(c, e);
     if (rc == EF_OK)
         rc = cli_appconfig_index(a, buf_slice(&e->text), e->now, err);
     if (rc == EF_OK)
@@ -41761,7 +41903,8 @@ cli_enclave_usage(const struct cli *c)
         return cli_usage("--appconfig is a run on all inputs: no --shard",
                          NULL);
     if ((c->value[CLI_RELEASE] == NULL) == (c->value[CLI_KMS] == NULL))
-        return cli_usage("--appconfig needs --release URL, or --kms", NULL);
+        return cli_usage("--appconfig needs either --release URL or --kms",
+                         NULL);
     if (c->value[CLI_KMS] == NULL &&
         (c->value[CLI_WORKSPACE] != NULL || c->value[CLI_PROFILE] != NULL))
         return cli_usage("--workspace and --profile need --kms: the service "
@@ -41894,12 +42037,15 @@ cli_run(struct cli *c)
     job.work = (const char *)work.p;
     if (rc == EF_OK && c->value[CLI_APPCONFIG] != NULL)
         rc = cli_appconfig_open(c, &config, &job, &err);
-    if (rc == EF_OK) {
+    if (rc == EF_OK && job.given_in == NULL)
         cli_say(c, "ports folder %s, work folder %s", job.ports, job.work);
+    else if (rc == EF_OK)
+        cli_say(c, "work folder %s", job.work);
+    if (rc == EF_OK)
         rc = run_job(&job, &err);
-        if (config.enclave != NULL)
-            cli_enclave_done(&enclave);
-    }
+    /* also of a run that was refused here: nobody is to take it for one that
+     * goes on */
+    cli_enclave_done(&enclave);
     /* also after a failure: its message wants a clean line */
     cli_progress_end(&progress);
     cli_enclave_free(&enclave);
@@ -42801,7 +42947,7 @@ static const struct cli_command cli_commands[] = {
       CLI_CACERT, CLI_FORCE}},
     /* every argument is a file, so there is no upper bound */
     {"describe",
-     "[-c COLUMN]... FILE...",
+     "[-c COLUMN|--all] [--top N] [--plot] [--format text|json] FILE...",
      "summarise columns of text, as pandas describes them",
      cli_describe,
      1,
@@ -43039,19 +43185,19 @@ static const struct cli_command cli_commands[] = {
      {CLI_ID, CLI_WORKSPACE, CLI_REASON}},
     /* offline: root and time come from the command line */
     {"attest verify",
-     "[OPTION]... FILE",
+     "[OPTION]... [FILE]",
      "check an attestation document, and print what it says",
      cli_attest_verify,
-     1,
+     0,
      1,
      {CLI_ROOT_CERT, CLI_JUDGE_AT, CLI_MAX_AGE, CLI_NONCE, CLI_USER_DATA,
       CLI_PCR_IS, CLI_PCRS, CLI_ALLOW_DEBUG, CLI_JSON}},
     /* without Nitro's tools */
     {"attest pcrs",
-     "[--json] FILE.eif",
+     "[--json] [FILE.eif]",
      "print what an enclave image measures",
      cli_attest_pcrs,
-     1,
+     0,
      1,
      {CLI_JSON}},
     /* in an enclave; the NSM locks nothing by this */
@@ -43088,20 +43234,22 @@ static const struct cli_command cli_commands[] = {
      {CLI_HEAD, CLI_JSON}},
     /* no arguments of its own: what follows "--" is not counted */
     {"run",
-     "[--ports DIR] [-- COMMAND ARG...]",
+     "[--ports DIR] [-- COMMAND ARG...]\n"
+     "       encflow run --appconfig ID --release URL|--kms --trust KEY...\n"
+     "       encflow run --appconfig-file FILE --release-key FILE --work DIR",
      "fetch and decrypt the inputs, run the application, deliver the result",
      cli_run,
      0,
      0,
-     {CLI_KMS,       CLI_PROFILE,      CLI_PORTS,       CLI_INPUT,
-      CLI_OUTPUT,    CLI_APPCONFIG_ID, CLI_RELEASE,     CLI_TRUST,
-      CLI_RECEIPT,   CLI_APPCONFIG,    CLI_RELEASE_KEY, CLI_WORKSPACE,
-      CLI_ROOT,      CLI_WORK,         CLI_TIMEOUT,     CLI_SHARD,
-      CLI_PROXY,     CLI_STALL,        CLI_CONNECT,     CLI_MAX_TIME,
-      CLI_ALLOW_NET, CLI_ALLOW_HTTP,   CLI_ALLOW_FILE,  CLI_CACERT}},
+     {CLI_PORTS,     CLI_INPUT,      CLI_OUTPUT,      CLI_APPCONFIG_ID,
+      CLI_RELEASE,   CLI_KMS,        CLI_PROFILE,     CLI_TRUST,
+      CLI_RECEIPT,   CLI_APPCONFIG,  CLI_RELEASE_KEY, CLI_WORKSPACE,
+      CLI_ROOT,      CLI_WORK,       CLI_TIMEOUT,     CLI_SHARD,
+      CLI_PROXY,     CLI_STALL,      CLI_CONNECT,     CLI_MAX_TIME,
+      CLI_ALLOW_NET, CLI_ALLOW_HTTP, CLI_ALLOW_FILE,  CLI_CACERT}},
     /* FILE or URL may be missing: standard input */
     {"result",
-     "[-K KEYFILE] [FILE|URL]",
+     "[-K KEYFILE] [--verify --trust KEY...] [FILE|URL]",
      "decrypt a result, print its output, exit with its return code",
      cli_result,
      0,
@@ -43157,22 +43305,26 @@ cli_help_command(const struct cli_command *cmd)
     return 0;
 }
 
-/* All commands, a line each, and what the exit statuses mean. Returns 0.
- * Tests: tests/man.bats ("the page has a section for each command of --help,
- * and no other"). */
+/* All commands, or those of two words that begin with group: a line each, and
+ * what the exit statuses mean. Returns 0.
+ * Tests: tests/man.bats ("each command of --help has a section on one page,
+ * and nothing else has"), tests/data.bats ("--help works everywhere"). */
 static int
-cli_help(void)
+cli_help(const char *group)
 {
-    size_t i;
+    size_t i, n = strlen(group);
 
     printf("usage: encflow COMMAND [OPTION]... [ARGUMENT]...\n"
            "a confidential data workflow, from a CSV file to a result\n"
            "that only its receiver can read\n\ncommands:\n");
     for (i = 0; i < CLI_COMMANDS; i++)
-        printf("  %-20s %s\n", cli_commands[i].name, cli_commands[i].about);
-    printf("\n`encflow COMMAND --help` tells more; encflow(1),\n"
-           "encflow-workflow(1) and encflow-release(1) tell all, encflow(7) "
-           "why.\n`make demo` runs the whole story.\n\n"
+        if (n == 0 || (strncmp(cli_commands[i].name, group, n) == 0 &&
+                       cli_commands[i].name[n] == ' '))
+            printf("  %-20s %s\n", cli_commands[i].name, cli_commands[i].about);
+    printf("\n`encflow COMMAND --help` tells more, `encflow --version` "
+           "which build this is;\nencflow(1), encflow-workflow(1) and "
+           "encflow-release(1) tell all, encflow(7) why.\n`make demo` runs "
+           "the whole story.\n\n"
            "exit status: 0 done, 1 I/O or internal failure, 2 usage, "
            "3 authentication failed,\n4 malformed input, 5 refused by "
            "policy, 6 network or storage\n");
@@ -43390,10 +43542,10 @@ cli_no_command(int argc, char **argv)
         return cli_usage("unknown command", argv[1]);
     if (argc > 2 &&
         (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0))
-        return cli_help();
+        return cli_help(argv[1]);
     cli_prefix();
-    fprintf(stderr, "one of %s should follow \"%s\"\nhint: encflow --help\n",
-            words, argv[1]);
+    fprintf(stderr, "one of %s should follow \"%s\"\nhint: encflow %s --help\n",
+            words, argv[1], argv[1]);
     return ef_exit_status(EF_E_USAGE);
 }
 
@@ -43518,7 +43670,7 @@ cli_main(int argc, char **argv)
         return cli_usage("a command is missing", NULL);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         strcmp(argv[1], "help") == 0)
-        return cli_help();
+        return cli_help("");
     if (strcmp(argv[1], "--version") == 0)
         return cli_version();
     cli_signals(strcmp(argv[1], "run") == 0);

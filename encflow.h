@@ -1525,7 +1525,8 @@ typedef struct ef_view {
     ef_slice name, description, group, hash;
     ef_slice state; /* draft, pending, approved, rejected, cancelled */
     ef_slice detail, submitter;
-    int64_t time; /* of its submission; 0: not known */
+    int64_t time;  /* of its submission; 0: not known */
+    int64_t until; /* when it is over; 0: never */
     uint32_t version;
     size_t need; /* approvals needed */
     const ef_view_person *people;

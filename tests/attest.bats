@@ -225,10 +225,13 @@ print(p["0"])' >pcr0
     doc --indefinite --tag
     run "$ENCFLOW" attest verify --root root.pem - <doc
     [ "$status" -eq 0 ]
+    run "$ENCFLOW" attest verify --root root.pem <doc
+    [ "$status" -eq 0 ]
     head -c 1000 doc >cut
     mv cut doc
     verify
     refused 4 CBOR_MALFORMED
+    grep -qx 'hint: .*REASONS.*' <<<"$stderr"
     head -c 20000 /dev/zero >doc
     verify
     refused 4 DOC_TOO_LARGE
@@ -250,6 +253,7 @@ assert json.load(open("got")) == want'
     [ "$status" -eq 0 ]
     [[ "${lines[0]}" == PCR0*"the image" ]]
     [ "${#lines[@]}" -eq 3 ]
+    same <("$ENCFLOW" attest pcrs --json <image) got
     run "$ENCFLOW" attest pcrs k
     fails 4 "not an enclave image"
 }

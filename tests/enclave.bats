@@ -498,7 +498,11 @@ try_enclave() {
     row flip lies flip 3 "$URL"
     row withhold lies withhold 5 \
         "the release service did not release its credentials"
-    rows 6
+    # it is told that this is all, if it has said by what
+    is $'nonce\nrelease\ndone' cat asked
+    row cut lies cut 4 "JSON ends before it is complete"
+    is $'nonce\nrelease' cat asked
+    rows 7
 }
 
 @test "a token that is none: the run is over all the same" {
@@ -533,8 +537,10 @@ try_enclave() {
             --trust "${all[(i + 2) % 3]}.pub"
     done
     rows 3
-    # the service has released it every time: the enclave alone refuses
+    # the service has released it every time: the enclave alone refuses, and
+    # says that this is all
     works release log log
+    is 3 grep -c '  done  ' out
     is 3 grep -c '  release  ' out
 }
 
@@ -882,8 +888,10 @@ a["document"] = base64.b64encode(d).decode()'
     enclave "$ENCFLOW" "${RUN[@]}" >said 2>&1
     [ -e "$STORE/answer.enc" ]
     row said keeps_secret said log asked ws/*
+    row bound grep -qF "PCR16 is bound to $ID, all registers are locked" said
+    row whose grep -qF "workflow $(<study.flow): approved, and each " said
     row plain eval '! grep -rqF "A finding that only its" said log tmp ws'
     is "" find tmp -type f
     [ ! -e work ]
-    rows 2
+    rows 4
 }

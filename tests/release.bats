@@ -673,7 +673,7 @@ PY
     [[ $output == *"line 2"* ]]
     sed 2d log >changed
     run -3 "$ENCFLOW" release log changed
-    [[ $output == *"line 2"* ]]
+    [[ $output == *'line 2: $.prev '* ]]
     head -n 1 log >changed
     run -3 "$ENCFLOW" release log --head "$head" changed
     [[ $output == *"head"* ]]
