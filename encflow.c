@@ -16621,6 +16621,45 @@ ef_shard_parse(uint32_t *index, uint32_t *count, ef_slice text, ef_err *err)
     return EF_OK;
 }
 
+/* /proc/self/mountinfo, in text, to the names of what is mounted, in place:
+ * each with a NUL behind it, the last with two. text has room for one byte more
+ * than n.
+ *
+ *   36 35 98:0 /mnt1 /mnt2 rw,noatime - ext3 /dev/root rw
+ *   37 36 0:5 / /a\040b rw - tmpfs tmpfs rw
+ *
+ *   "/mnt2\0/a b\0\0"
+ *
+ * The kernel writes blanks, line feeds and backslashes as three octal digits.
+ * Nothing in it is longer than what it was read from. A line that has no fifth
+ * field is none: no name comes of it. Source: proc(5).
+ * Tests: tests/unit.c (test_mount_names). */
+void
+ef_mount_names(char *text, size_t n)
+{
+    size_t in = 0, out = 0, begin, field;
+
+    while (in < n) {
+        for (field = 0; field < 4 && in < n && text[in] != '\n'; in++)
+            field += text[in] == ' ';
+        begin = out;
+        for (; in < n && text[in] != ' ' && text[in] != '\n'; out++) {
+            text[out] = text[in++];
+            if (text[out] != '\\' || n - in < 3)
+                continue;
+            text[out] = (char)((text[in] - '0') * 64 +
+                               (text[in + 1] - '0') * 8 + text[in + 2] - '0');
+            in += 3;
+        }
+        if (out > begin)
+            text[out++] = '\0';
+        while (in < n && text[in] != '\n')
+            in++;
+        in += in < n;
+    }
+    text[out] = '\0';
+}
+
 #ifndef EF_NO_MAIN
 
 #include <dirent.h>
@@ -16632,6 +16671,7 @@ ef_shard_parse(uint32_t *index, uint32_t *count, ef_slice text, ef_err *err)
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 
 /* --- the ports folder --- */
@@ -17312,14 +17352,10 @@ struct cage_ruleset_attr {
      LANDLOCK_ACCESS_FS_WRITE_FILE | CAGE_FS_TRUNCATE | CAGE_FS_IOCTL_DEV)
 
 #define CAGE_IOPRIO_USER 3 /* IOPRIO_WHO_USER of linux/ioprio.h */
-/* mount_setattr(2) is newer than the C libraries: its number, which both
- * architectures have, AT_RECURSIVE and MOUNT_ATTR_RDONLY. */
-#define CAGE_SYS_MOUNT_SETATTR 442
-#define CAGE_RECURSIVE 0x8000
-#define CAGE_MOUNT_RDONLY UINT64_C(1)
 
 /* The longest filter has 195: x86-64, an old Landlock, no --allow-net. */
 #define CAGE_MAX_FILTER 200 /* seccomp instructions; a full one is refused */
+#define CAGE_MAX_MOUNTS_BYTES 65536 /* of mountinfo: a mount has some 100 */
 /* The type of the Nitro security module's ioctl, bits 8 to 15 of the number
  * (linux/nsm.h). */
 #define CAGE_NSM_TYPE 0x0a
@@ -17333,6 +17369,7 @@ struct cage {
     struct sock_filter filter[CAGE_MAX_FILTER]; /* made before the fork */
     unsigned short filter_n;
     const char *only; /* WORK, where all else is to be read-only; or NULL */
+    char *mounts;     /* only's: what is mounted, as cage_mounts has it */
 };
 
 /* Allow access beneath what fd (closed afterwards) is. 0, or -1 with errno.
@@ -17779,33 +17816,70 @@ cage_drop_capabilities(void)
     return (int)syscall(SYS_capset, &header, none);
 }
 
-/* In the child, in an enclave whose kernel has no Landlock: everything but
- * WORK is mounted read-only, in mounts of the application's own. 0, or -1 with
- * errno.
+/* Before the fork, in an enclave whose kernel has no Landlock: what is mounted,
+ * for cage_read_only, which may not read it: it has system calls only. What is
+ * mounted after this stays as it is: nobody is there who would.
+ * Post:    c->only, c->mounts: the caller's to free. Fails: EF_E_IO,
+ * EF_E_LIMIT, EF_E_MEMORY; nothing is run then. */
+static ef_status
+cage_mounts(struct cage *c, const char *work, ef_err *err)
+{
+    size_t n;
+    ef_status rc;
+
+    c->mounts = malloc(CAGE_MAX_MOUNTS_BYTES + 1);
+    if (c->mounts == NULL)
+        return reject_memory(err);
+    rc = file_read_small((unsigned char *)c->mounts, CAGE_MAX_MOUNTS_BYTES + 1,
+                         &n, "/proc/self/mountinfo",
+                         "too much is mounted to make it read-only", err);
+    if (rc == EF_OK)
+        ef_mount_names(c->mounts, n);
+    c->only = work;
+    return rc;
+}
+
+/* One mount read-only, or not so; what else it forbids it forbids still. */
+static int
+cage_remount(const char *point, unsigned long only)
+{
+    struct statfs fs;
+
+    if (statfs(point, &fs) != 0)
+        return -1;
+    /* ST_ and MS_ have the same bits for these three */
+    only |= (unsigned long)fs.f_flags & (MS_NOSUID | MS_NODEV | MS_NOEXEC);
+    return mount(NULL, point, NULL, MS_REMOUNT | MS_BIND | only, NULL);
+}
+
+/* In the child, in an enclave whose kernel has no Landlock, as AWS's have none:
+ * everything but WORK is mounted read-only, in mounts of the application's own.
+ * 0, or -1 with errno.
  * What an attacker gains without it: root without capabilities may still write
  * /proc/sys/kernel/core_pattern, or the script that started us. What the kernel
  * or that script then runs has no cage, and attests as this enclave.
- * Fails:   before Linux 5.12, and who is not root: an attested run is none
- * then. Source: mount_setattr(2).
+ * One by one, as every kernel can: mount_setattr(2) does it at once, but not
+ * before Linux 5.12, and enclaves have 4.14.
+ * Fails:   who is not root: an attested run is none then. Source: mount(2).
  * Tests: tests/enclave.bats ("without Landlock the application writes nothing
- * that others run"). */
+ * that others run"), tests/guest_init.c. */
 static int
-cage_read_only(const char *work)
+cage_read_only(const struct cage *c)
 {
-    struct {
-        uint64_t set, clear, propagation, userns;
-    } shut = {CAGE_MOUNT_RDONLY, 0, 0, 0}, open = {0, CAGE_MOUNT_RDONLY, 0, 0};
+    const char *point = c->mounts;
 
-    if (work == NULL)
+    if (c->only == NULL)
         return 0;
-    if (syscall(SYS_unshare, CLONE_NEWNS) != 0 ||
-        syscall(SYS_mount, NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-        syscall(SYS_mount, work, work, NULL, MS_BIND, NULL) != 0 ||
-        syscall(CAGE_SYS_MOUNT_SETATTR, AT_FDCWD, "/", CAGE_RECURSIVE, &shut,
-                sizeof shut) != 0)
+    /* WORK first: a copy of a mount that is read-only would be so, too */
+    if (unshare(CLONE_NEWNS) != 0 ||
+        mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount(c->only, c->only, NULL, MS_BIND, NULL) != 0 ||
+        cage_remount("/", MS_RDONLY) != 0)
         return -1;
-    return (int)syscall(CAGE_SYS_MOUNT_SETATTR, AT_FDCWD, work, 0, &open,
-                        sizeof open);
+    for (; point[0] != '\0'; point += strlen(point) + 1)
+        if (cage_remount(point, MS_RDONLY) != 0)
+            return -1;
+    return cage_remount(c->only, 0);
 }
 
 /* In the child, between fork and exec: system calls only. 0, or -1 with
@@ -17821,8 +17895,7 @@ cage_enter(const struct cage *c)
                                  (struct sock_filter *)(uintptr_t)c->filter};
     struct rlimit no_core = {0, 0};
 
-    if (cage_read_only(c->only) != 0 ||
-        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+    if (cage_read_only(c) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
         setrlimit(RLIMIT_CORE, &no_core) != 0)
         return -1;
     /* -1: the kernel has none, as the note said */
@@ -18331,7 +18404,8 @@ run_middle(struct run_app *app, const struct run_job *job,
     rc = app->argv == NULL || home.failed || temp.failed
              ? reject_memory(err)
              : cage_landlock(&app->cage, job->work, job->ports, err);
-    app->cage.only = job->attested && app->cage.abi == 0 ? job->work : NULL;
+    if (rc == EF_OK && job->attested && app->cage.abi == 0)
+        rc = cage_mounts(&app->cage, job->work, err);
     if (rc == EF_OK && app->cage.abi < 6)
         job->note(app->cage.abi == 0 && app->cage.only == NULL
                       ? RUN_NO_LANDLOCK
@@ -18349,6 +18423,8 @@ run_middle(struct run_app *app, const struct run_job *job,
         rc = run_application(app, err);
     }
     file_close(app->cage.ruleset);
+    free(app->cage.mounts);
+    app->cage.mounts = NULL;
     free(app->argv);
     app->argv = app->envp = NULL;
     ef_buf_free(&home);

@@ -1178,6 +1178,10 @@ int ef_describe_top(ef_describe *d, size_t i, size_t k, ef_slice *value,
 EF_MUST_CHECK ef_status ef_shard_parse(uint32_t *index, uint32_t *count,
                                        ef_slice text, ef_err *err);
 
+/* /proc/self/mountinfo, in text, to what is mounted, in place: "name\0...\0\0".
+ * text has room for n + 1 bytes. Source: proc(5). */
+void ef_mount_names(char *text, size_t n);
+
 /* ----------------------------------------------------------------------- *
  * 14. Workflow documents                                                  *
  * ----------------------------------------------------------------------- */

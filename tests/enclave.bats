@@ -720,8 +720,8 @@ try_enclave() {
     is $'mine\n401' cat out
     # a kernel that cannot do that runs nothing
     rm "$STORE/answer.enc"
-    traced=(-f -qq -o trace -e trace=landlock_create_ruleset,mount_setattr
-        -e inject=landlock_create_ruleset,mount_setattr:error=ENOSYS)
+    traced=(-f -qq -o trace -e trace=landlock_create_ruleset,unshare
+        -e inject=landlock_create_ruleset,unshare:error=EPERM)
     status=0
     fenced >out 2>err || status=$?
     fails 1
