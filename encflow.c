@@ -11019,19 +11019,29 @@ http_status_error(struct store_job *job)
     return EF_E_NETWORK;
 }
 
-/* What a code means to people, and whether it passes; where nothing is known
- * of it (NULL), what its status does. */
+/* What code and message mean to people by the n rows, and whether it passes;
+ * where none of them has it, what the status does. A code says more than a
+ * status: 400 is many things. */
 static ef_status
-http_known_error(struct store_job *job, const char *code,
-                 const struct http_known *known)
+http_known_error(struct store_job *job, const struct http_known *row, size_t n,
+                 const char *code, const char *message)
 {
+    const struct http_known *known = http_find_code(row, n, code, message);
+    ef_status rc;
+
     job->retry |= http_code_passes(code);
-    if (known == NULL)
-        return http_status_error(job);
-    job->retry |= known->retry;
-    return with_hint(&job->err,
-                     reject(&job->err, EF_E_NETWORK, EF_NOWHERE, known->msg),
-                     known->hint);
+    if (known != NULL) {
+        job->retry |= known->retry;
+        rc = with_hint(&job->err,
+                       reject(&job->err, EF_E_NETWORK, EF_NOWHERE, known->msg),
+                       known->hint);
+    } else {
+        rc = http_status_error(job);
+        if (job->json != NULL) /* of objects and URLs: none helps with KMS */
+            job->err.hint = NULL;
+    }
+    http_say_code(job, code, message);
+    return rc;
 }
 
 /* EF_E_NETWORK for an answer that is no success, in the store's own words
@@ -11043,18 +11053,15 @@ static ef_status
 http_answer_error(struct store_job *job)
 {
     char code[64], message[HTTP_SAID_BYTES];
-    const struct http_known *known;
     ef_status rc;
 
     http_error_element(job, "Code", code, sizeof code);
     http_error_element(job, "Message", message, sizeof message);
     if (job->head.status / 100 == 3)
         return http_redirect_error(job, code);
-    /* a code says more than a status: 400 is many things */
-    known = http_find_code(http_known, sizeof http_known / sizeof http_known[0],
-                           code, message);
-    rc = http_known_error(job, code, known);
-    http_say_code(job, code, message);
+    rc = http_known_error(job, http_known,
+                          sizeof http_known / sizeof http_known[0], code,
+                          message);
     http_say_region(job, code);
     http_say_skew(job);
     return rc;
@@ -11134,7 +11141,6 @@ static ef_status
 kms_answer_error(struct store_job *job)
 {
     char type[64] = "", message[HTTP_SAID_BYTES] = "";
-    const struct http_known *known;
     ef_json doc;
     ef_status rc = ef_json_parse(&doc, buf_slice(&job->answer), NULL);
 
@@ -11145,12 +11151,8 @@ kms_answer_error(struct store_job *job)
             kms_show(&doc, "message", message, sizeof message);
     }
     ef_json_free(&doc);
-    known = http_find_code(kms_known, sizeof kms_known / sizeof kms_known[0],
-                           type, "");
-    rc = http_known_error(job, type, known);
-    if (known == NULL)
-        job->err.hint = NULL; /* of objects and URLs: none of them helps */
-    http_say_code(job, type, message);
+    rc = http_known_error(
+        job, kms_known, sizeof kms_known / sizeof kms_known[0], type, message);
     http_say_skew(job);
     return rc;
 }

@@ -3,9 +3,9 @@
 # verdicts that their list gives, and those of the test root (tests/nitro.py).
 
 bats_require_minimum_version 1.5.0
+load common
 
 setup() {
-    load common
     common_setup
     NITRO="$PYTHON $ROOT/tests/nitro.py"
     $NITRO make-root .

@@ -6,13 +6,13 @@
 # shellcheck disable=SC2030,SC2031 # every test is a process of its own
 
 bats_require_minimum_version 1.5.0
+load common
+load data
+load servers
 
 # The scene is made once: three people; a study of one application, others
 # that fail, hang, or read what another has written. A test has a copy of it.
 setup_file() {
-    load common
-    load data
-    load servers
     start_nginx
     make -s -C "$ROOT" build/nsm_preload.so
     export SCENE=$BATS_FILE_TMPDIR/scene
@@ -22,16 +22,7 @@ setup_file() {
     scene
 }
 
-teardown_file() {
-    load common
-    load servers
-    stop_servers
-}
-
 setup() {
-    load common
-    load data
-    load servers
     common_setup
     export TMPDIR=$BATS_TEST_TMPDIR/tmp
     unset ENCFLOW_ID XDG_CONFIG_HOME GATEWAY_INTERFACE LISTEN_PID LISTEN_FDS

@@ -7,11 +7,12 @@
 # shellcheck disable=SC2030,SC2031 # every test is a process of its own
 
 bats_require_minimum_version 1.5.0
+load common
+load data
 
 ARN=arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab
 
 setup_file() {
-    load common
     make -s -C "$ROOT" build/nsm_preload.so
     "$PYTHON" "$ROOT/tests/nsm.py" "$BATS_FILE_TMPDIR/nsm" \
         --pcr "0=$(printf 'a%.0s' {1..96})" \
@@ -20,8 +21,6 @@ setup_file() {
 }
 
 setup() {
-    load common
-    load data
     data_setup
     unset ENCFLOW_ID ENCFLOW_WORKSPACE XDG_CONFIG_HOME
     export ENCFLOW_WORKSPACE=$PWD/ws

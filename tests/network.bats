@@ -10,10 +10,10 @@
 # shellcheck disable=SC2030,SC2031 # every row is a process of its own
 
 bats_require_minimum_version 1.5.0
+load common
+load servers
 
 setup_file() {
-    load common
-    load servers
     local ports tests=$BATS_TEST_DIRNAME
     make_certificates
     serve chaos "$PYTHON" "$tests/chaos.py" \
@@ -39,15 +39,7 @@ setup_file() {
     done
 }
 
-teardown_file() {
-    load common
-    load servers
-    stop_servers
-}
-
 setup() {
-    load common
-    load servers
     common_setup
     unset AWS_MAX_ATTEMPTS # as it is by default: three
     export AWS_ACCESS_KEY_ID=AKIDEXAMPLE AWS_SESSION_TOKEN=NEVERSHOWNTOKEN

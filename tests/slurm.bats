@@ -6,9 +6,9 @@
 # shellcheck disable=SC2016 # scripts for the application's own shell
 
 bats_require_minimum_version 1.5.0
+load common
 
 setup_file() {
-    load common
     export KEYS=$BATS_FILE_TMPDIR/keys DATA=$BATS_FILE_TMPDIR/data
     mkdir "$KEYS" "$DATA"
     printf %064d 1 >"$KEYS/in"
@@ -25,7 +25,6 @@ teardown_file() {
 }
 
 setup() {
-    load common
     common_setup
     unset "${!SLURM@}" "${!JOB_COMPLETION@}"
     mkdir store

@@ -8,27 +8,19 @@
 # shellcheck disable=SC2030,SC2031 # every test is a process of its own
 
 bats_require_minimum_version 1.5.0
+load common
+load data
+load servers
 
 setup_file() {
     export BATS_NO_PARALLELIZE_WITHIN_FILE=true # tests read the servers' logs
-    load common
-    load servers
     start_nginx
     start_s3rver
     export CHECK=$BATS_FILE_TMPDIR/check.py
     checker | sed "s;@ROOT@;$ROOT;" >"$CHECK"
 }
 
-teardown_file() {
-    load common
-    load servers
-    stop_servers
-}
-
 setup() {
-    load common
-    load data
-    load servers
     data_setup
     unset ENCFLOW_ID ENCFLOW_WORKSPACE XDG_CONFIG_HOME
     export ENCFLOW_WORKSPACE=$PWD/ws
