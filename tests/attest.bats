@@ -204,6 +204,7 @@ END
 p = json.load(sys.stdin)["attestation"]["pcrs"]
 json.dump({"PCR%d" % i: p[str(i)] for i in range(3)}, open("good", "w"))
 json.dump({"PCR0": p["1"], "PCR1": p["1"], "PCR2": p["2"]}, open("bad", "w"))
+json.dump({"PCR0": p["0"], "PCR1": p["0"], "PCR2": p["2"]}, open("half", "w"))
 print(p["0"])' >pcr0
     verify --pcrs good
     [ "$status" -eq 0 ]
@@ -212,6 +213,9 @@ print(p["0"])' >pcr0
     verify --pcrs bad
     refused 5 PCR_MISMATCH
     [[ "$stderr" == *'PCR0: PCR_MISMATCH'* ]]
+    # each of its registers is in one of two sets, and none has them all
+    verify --pcrs bad --pcrs half
+    refused 5 PCR_MISMATCH
     verify --pcrs good --pcr 5="$(printf %096d 1)"
     refused 5 PCR_MISMATCH
     [[ "$stderr" == *'PCR5: PCR_MISMATCH'* ]]

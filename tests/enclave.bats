@@ -662,7 +662,7 @@ try_enclave() {
     fails 5
     grep -F "what was approved has expired" err
     grep -F "GET /conditions.enc" "$SERVERS/nginx.log"
-    ! grep -F "Running script" out
+    lacks out "Running script"
     [ ! -e "$STORE/answer.enc" ]
     [ ! -e work ]
 }
