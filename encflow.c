@@ -36820,9 +36820,8 @@ cli_eif(const struct cli *c, ef_measurement *set, const char *path, ef_err *err)
  * A file of measurements may be as large as nitro-cli's log around it:
  * EF_MAX_MEASUREMENT_BYTES. Messages name the file, or --pcr where it was
  * typed.
- * Whoever wrote value or file: these two parsers judge. Fails: as
- * ef_measurement_parse and
- * eif_measure_file; where names the file or option.
+ * Whoever wrote value or file: these two parsers judge. Fails: as they do, and
+ * EF_E_USAGE for what was typed; where names the file or option.
  * Fuzz: fuzz/fuzz_measurement.c, fuzz/fuzz_eif.c. */
 static ef_status
 cli_measurement(const struct cli *c, ef_measurement *set, enum cli_option o,
@@ -36839,11 +36838,11 @@ cli_measurement(const struct cli *c, ef_measurement *set, enum cli_option o,
         cli_pcr_json(&json, slice_str(value));
         rc = buf_status(&json, err);
         if (rc == EF_OK)
-            rc = with_where(err,
-                            ef_measurement_parse(set, buf_slice(&json), err),
-                            slice_str("--pcr"));
+            rc = ef_measurement_parse(set, buf_slice(&json), err);
+        if (rc == EF_E_FORMAT) /* not advice for a JSON: nobody typed one */
+            err->hint = "its form is PCR0=HEX,PCR1=HEX,PCR2=HEX[,PCR8=HEX]";
         ef_buf_free(&json);
-        return rc;
+        return cli_value(err, rc, "--pcr");
     }
     text = malloc(EF_MAX_MEASUREMENT_BYTES + 1);
     rc = text == NULL
