@@ -23956,6 +23956,8 @@ view_text(ef_buf *out, const ef_view *v)
         view_time(out, v->until);
         ef_buf_byte(out, '\n');
     }
+    if (v->version > 1)
+        buf_printf(out, "Version       %u\n", (unsigned)v->version);
     view_line(out, "Hash", v->hash);
     ef_buf_str(out, v->person_n > 0 ? "\nParticipants\n" : "");
     for (i = 0; i < v->person_n; i++)
