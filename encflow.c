@@ -35435,7 +35435,9 @@ cli_id_make(const struct cli *c, struct cli_book *b, ef_pem_key *key,
                                  reject(err, EF_E_IO, EF_NOWHERE,
                                         "there is an identity already"),
                                  "--id FILE names another; to tell another "
-                                 "workspace of this one: encflow id import"),
+                                 "workspace of this one: encflow id show "
+                                 "--format pem >FILE, encflow id import NAME "
+                                 "FILE"),
                        path);
     key->kind = EF_PEM_P256_PRIVATE;
     if (rc == EF_OK)
