@@ -5737,10 +5737,9 @@ location_authority(ef_slice url, size_t at, int file, ef_err *err)
         return reject(err, EF_E_FORMAT, at,
                       "a user name or password in the location");
     if (file && end > at && !slice_is(slice(url.p + at, end - at), "localhost"))
-        return with_hint(err,
-                         reject(err, EF_E_FORMAT, at,
-                                "a file location names another machine"),
-                         "a path begins with a slash: file:///FOLDER/FILE");
+        return reject(err, EF_E_FORMAT, at,
+                      "a file location names another machine (a path: "
+                      "file:///FOLDER/FILE)");
     if (!file)
         return url_authority(slice(url.p + at, end - at), &host, &port, err);
     if (end == url.n || url.p[end] != '/')
