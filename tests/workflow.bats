@@ -1560,6 +1560,8 @@ EOF
     second=$(<out)
     is 2 field workflow show "$second" /document/version
     is "$first" field workflow show "$second" /document/replaces
+    works workflow show "$second"
+    grep -Fx "Version       2" out
     is approved state "$first"
     all_approve "$second" dana arno
     is approved state "$first"
