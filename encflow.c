@@ -30559,7 +30559,9 @@ ef_receipt_begin(ef_buf *out, unsigned char user_data[EF_SHA256_BYTES],
     ef_buf_byte(&o, '"');
     doc_add_hash(&o, output);
     ef_buf_byte(&o, '"');
-    rc = receipt_hash(user_data, buf_slice(&a), inputs, buf_slice(&o), err);
+    rc = a.failed || o.failed ? reject_memory(err)
+                              : receipt_hash(user_data, buf_slice(&a), inputs,
+                                             buf_slice(&o), err);
     ef_buf_str(out, "{\"appconfig\":");
     ef_buf_add(out, a.p, a.n);
     ef_buf_str(out, ",\"inputs\":");
@@ -36465,6 +36467,7 @@ cli_dataset_trial(const struct cli_book *b, const struct cli_dataset *d,
     /* the smallest file there is */
     trial.size = EF_OVERHEAD_BYTES;
     ef_buf_add(&m, common->p, common->n);
+    m.failed |= common->failed; /* cut short, it would be a bad document */
     cli_dataset_members(&m, &trial);
     ef_buf_byte(&m, '}');
     rc = cli_sign(b, EF_DOC_DATASET, &m, &jws, hash, err);
@@ -37054,6 +37057,7 @@ cli_build_trial(const struct cli_book *b, const ef_buf *members, ef_err *err)
     ef_status rc;
 
     ef_buf_add(&m, members->p, members->n);
+    m.failed |= members->failed; /* cut short, it would be a bad document */
     cli_add_hash(&m, "app", app);
     ef_buf_byte(&m, '}');
     rc = cli_sign(b, EF_DOC_BUILD, &m, &jws, hash, err);
@@ -39250,7 +39254,9 @@ cli_release_dataset(struct cli_release *r, uint32_t node, int upload,
         }
     ef_buf_add(seen, id, sizeof id);
     doc = ws_find_kind(&r->b.ws, id, EF_DOC_DATASET);
-    rc = ef_credentials_open(cred, &r->b.ws, doc, upload, r->keys->sk, err);
+    rc = buf_status(seen, err);
+    if (rc == EF_OK)
+        rc = ef_credentials_open(cred, &r->b.ws, doc, upload, r->keys->sk, err);
     r->step = rc == EF_E_POLICY ? "CREDENTIALS_MISSING" : "CREDENTIALS_WRONG";
     if (rc == EF_OK)
         rc = cli_release_room(r, err);
@@ -40941,7 +40947,9 @@ cli_appconfig_dataset(struct cli_appconfig *a, uint32_t node, int output,
     uint32_t sha256 = ef_json_member(&a->json, node, slice_str("sha256"));
 
     doc_name(&a->json, node, &name);
-    rc = run_port_add(output ? &a->out : &a->in, &d, buf_cstr(&name), err);
+    rc = buf_status(&name, err);
+    if (rc == EF_OK)
+        rc = run_port_add(output ? &a->out : &a->in, &d, buf_cstr(&name), err);
     ef_buf_free(&name);
     if (rc != EF_OK)
         return rc;
@@ -40955,9 +40963,11 @@ cli_appconfig_dataset(struct cli_appconfig *a, uint32_t node, int output,
         &a->json, ef_json_member(&a->json, node, slice_str("size")), 0);
     d->pinned = doc_hash_of(d->sha256, &a->json, sha256);
     doc = ws_find_kind(a->ws, hash, EF_DOC_DATASET);
+    rc = buf_status(&d->location, err);
     d->cred = ef_secret_alloc(sizeof *d->cred, NULL);
-    rc = d->cred != NULL ? a->credentials(a, d->cred, doc, output, err)
-                         : reject_memory(err);
+    if (rc == EF_OK)
+        rc = d->cred != NULL ? a->credentials(a, d->cred, doc, output, err)
+                             : reject_memory(err);
     if (rc == EF_OK)
         rc = ef_location_check(&d->scheme, buf_slice(&d->location), err);
     if (rc == EF_OK)
