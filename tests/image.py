@@ -2,8 +2,10 @@
 """image.py [OPTION...] -- COMMAND...: what a process keeps of its secrets.
 
   --key FILE          of hex digits, which COMMAND may be about to write: names
-                      key (bytes), hex, round (AES round keys), ghash (its key)
+                      key (bytes), hex, base64, round (AES round keys), ghash
+                      (its key)
   --rounds HEX        round and ghash alone, for a key that is public
+  --bytes NAME=FILE   of hex digits, likewise: the bytes, and their base64
   --text NAME=TEXT    the text, and its base64
   --sees NAME         must be found while COMMAND works (once per name)
   --guarded           see below
@@ -36,6 +38,7 @@ import sys
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 PAGE = 4096
+CHUNK = 4 * PAGE
 STEP = 8  # bytes of a secret that are too many to be there by chance
 
 # ------------------------------------------------------------------ secrets
@@ -129,9 +132,10 @@ def swapped(data, n):
 class Needles:
     """What to look for: pieces of secrets, each with its name."""
 
-    def __init__(self, key_files):
+    def __init__(self, files):
         self.name = {}
-        self.key_files = list(key_files)
+        self.files = files  # (name, path); a key has no name
+        self.seen = {}
 
     def add(self, name, data, step=STEP):
         for piece in pieces(data, step):
@@ -150,22 +154,30 @@ class Needles:
             self.add("key", form)
         self.add("hex", key.hex().encode(), 16)
         self.add("hex", key.hex().upper().encode(), 16)
+        self.add_coded("base64", key)
         self.add_rounds(key)
 
     def add_text(self, name, text):
         self.add(name, text, 12)
+        self.add_coded(name, text)
+
+    def add_coded(self, name, data):
+        """Its base64, wherever it begins in what is encoded."""
         for shift in range(3):
-            inside = base64.b64encode(bytes(shift) + text)[4:-4]
-            self.add(name, inside, 12)
+            for code in base64.b64encode, base64.urlsafe_b64encode:
+                self.add(name, code(bytes(shift) + data)[4:-4], 12)
 
     def read_keys(self):
         """Those whose files are there by now."""
-        for path in list(self.key_files):
+        for name, path in list(self.files):
             if os.path.exists(path):
-                self.key_files.remove(path)
+                self.files.remove((name, path))
                 with open(path) as f:
                     text = f.read()
-                if text.startswith("-----BEGIN"):
+                if name:
+                    self.add(name, bytes.fromhex(text))
+                    self.add_coded(name, bytes.fromhex(text))
+                elif text.startswith("-----BEGIN"):
                     body = base64.b64decode("".join(text.splitlines()[1:-1]))
                     at = body.rindex(b"\x04\x20") + 2
                     self.add_key(body[at:at + 32])
@@ -174,11 +186,16 @@ class Needles:
                     self.add_key(bytes.fromhex(text))
 
     def search(self, data):
-        """Yields (name, offset) of every piece that is in data."""
-        for piece, name in self.name.items():
-            at = data.find(piece)
-            if at >= 0:
-                yield name, at
+        """Yields (name, offset) of every piece that is in data. Most of an
+        image is as it was when it was looked at last."""
+        for begin in range(0, len(data), CHUNK):
+            part = data[begin:begin + CHUNK + 15]  # no piece is longer than 16
+            key = hash(part), len(self.name)
+            if key not in self.seen:
+                self.seen[key] = [(name, part.find(piece)) for piece, name
+                                  in self.name.items() if piece in part]
+            for name, at in self.seen[key]:
+                yield name, begin + at
 
 
 # ------------------------------------------------------------------- ptrace
@@ -315,7 +332,7 @@ class Process:
 
 def arguments():
     parser = argparse.ArgumentParser()
-    for name in "--key", "--rounds", "--text", "--sees":
+    for name in "--key", "--rounds", "--bytes", "--text", "--sees":
         parser.add_argument(name, action="append", default=[])
     parser.add_argument("--guarded", action="store_true")
     parser.add_argument("--status", type=int, default=0)
@@ -326,7 +343,8 @@ def arguments():
 
 
 def needles(args):
-    n = Needles(args.key)
+    n = Needles([("", path) for path in args.key] +
+                [tuple(text.split("=", 1)) for text in args.bytes])
     for text in args.rounds:
         n.add_rounds(bytes.fromhex(text))
     for text in args.text:
@@ -390,9 +408,9 @@ def main():
         print(f"not guarded: {line}")
     for line in places(left):
         print(f"left at the end: {line}")
-    if process.status != args.status << 8 or n.key_files:
+    if process.status != args.status << 8 or n.files:
         print(f"wait status {process.status:#x}, key files not seen: "
-              f"{n.key_files}")
+              f"{n.files}")
         return 2
     return 1 if missing or left or (bad and args.guarded) else 0
 
