@@ -6,6 +6,9 @@
                       (its key)
   --rounds HEX        round and ghash alone, for a key that is public
   --bytes NAME=FILE   of hex digits, likewise: the bytes, and their base64
+  --random FILE       of NSM_RANDOM (nsm_preload.c): names made (32 bytes that
+                      may be a private key), rsa (the numbers of the key that
+                      BearSSL makes of 48 bytes)
   --text NAME=TEXT    the text, and its base64
   --sees NAME         must be found while COMMAND works (once per name)
   --guarded           see below
@@ -117,6 +120,22 @@ def sliced_keys(key):
         yield spread.raw.rstrip(b"\0")
 
 
+def rsa_key(seed):
+    """The numbers of the RSA-2048 key that BearSSL makes, seeded so."""
+    lib = ctypes.CDLL("libbearssl.so.0")
+    rng, private, own, open_ = map(ctypes.create_string_buffer,
+                                   (512, 256, 8192, 8192))
+    sha256 = ctypes.c_void_p(ctypes.addressof(ctypes.c_char.in_dll(
+        lib, "br_sha256_vtable")))
+    lib.br_hmac_drbg_init(rng, sha256, seed, ctypes.c_size_t(len(seed)))
+    lib.br_rsa_keygen_get_default.restype = ctypes.CFUNCTYPE(
+        ctypes.c_uint32, *[ctypes.c_void_p] * 5, ctypes.c_uint, ctypes.c_uint32)
+    lib.br_rsa_keygen_get_default()(
+        *map(ctypes.addressof, (rng, private, own)), None,
+        ctypes.addressof(open_), 2048, 65537)
+    return own.raw[:5 * 128]
+
+
 def pieces(data, step):
     """Non-overlapping pieces that cannot be there by chance."""
     for at in range(0, len(data) - step + 1, step):
@@ -135,6 +154,7 @@ class Needles:
     def __init__(self, files):
         self.name = {}
         self.files = files  # (name, path); a key has no name
+        self.random, self.random_file = 0, None
         self.seen = {}
 
     def add(self, name, data, step=STEP):
@@ -167,8 +187,24 @@ class Needles:
             for code in base64.b64encode, base64.urlsafe_b64encode:
                 self.add(name, code(bytes(shift) + data)[4:-4], 12)
 
+    def read_random(self, path):
+        """What is new in the file."""
+        with open(path) as f:
+            lines = f.read().split("\n")[:-1]
+        for data in map(bytes.fromhex, lines[self.random:]):
+            self.random += 1
+            if len(data) == 48:
+                self.add("rsa", data)
+                data, name = rsa_key(data), "rsa"
+            else:
+                name = "made"
+            for form in data, data[::-1], swapped(data, 4), swapped(data, 8):
+                self.add(name, form)
+
     def read_keys(self):
         """Those whose files are there by now."""
+        if self.random_file and os.path.exists(self.random_file):
+            self.read_random(self.random_file)
         for name, path in list(self.files):
             if os.path.exists(path):
                 self.files.remove((name, path))
@@ -334,6 +370,7 @@ def arguments():
     parser = argparse.ArgumentParser()
     for name in "--key", "--rounds", "--bytes", "--text", "--sees":
         parser.add_argument(name, action="append", default=[])
+    parser.add_argument("--random")
     parser.add_argument("--guarded", action="store_true")
     parser.add_argument("--status", type=int, default=0)
     parser.add_argument("--stdin")
@@ -345,6 +382,7 @@ def arguments():
 def needles(args):
     n = Needles([("", path) for path in args.key] +
                 [tuple(text.split("=", 1)) for text in args.bytes])
+    n.random_file = args.random
     for text in args.rounds:
         n.add_rounds(bytes.fromhex(text))
     for text in args.text:

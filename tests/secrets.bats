@@ -464,7 +464,8 @@ enclave() {
     [ -e nsm ] || "$PYTHON" "$ROOT/tests/nsm.py" nsm --pcr "0=$FIVE" \
         --pcr "1=$FIVE" --pcr "2=$FIVE"
     rm -f nsm/registers
-    NSM_DIR=$PWD/nsm LD_PRELOAD=$ROOT/build/nsm_preload.so "$@"
+    NSM_DIR=$PWD/nsm NSM_RANDOM=$PWD/random \
+        LD_PRELOAD=$ROOT/build/nsm_preload.so "$@"
 }
 
 # delivered: what was put is the input's description
@@ -567,8 +568,9 @@ END
     chmod +x serve
     host rel.sock socat UNIX-LISTEN:rel.sock,fork EXEC:./serve,nofork
     enclave image --key in.key --key out.key --text "query=$SIGN" \
-        --text "plain=$PLAIN" --bytes token=token.hex "${KEYS[@]}" --sees hex \
-        --sees query --sees plain --sees token -- "$ENCFLOW" run \
+        --text "plain=$PLAIN" --bytes token=token.hex --random random \
+        "${KEYS[@]}" --sees hex --sees query --sees plain --sees token \
+        --sees made -- "$ENCFLOW" run \
         --appconfig "$ID" --release "unix://$PWD/rel.sock" --trust "$TRUST" \
         --work "$PWD/work" --allow-http --receipt
     delivered
@@ -596,8 +598,9 @@ END
         --credentials in.json First
     study --kms-key "$arn"
     enclave image --key in.key --key out.key --text "query=$SIGN" \
-        --text "account=secret/kms+key" --text "plain=$PLAIN" "${KEYS[@]}" \
-        --sees query --sees plain --sees account -- "$ENCFLOW" run \
+        --text "account=secret/kms+key" --text "plain=$PLAIN" \
+        --random random "${KEYS[@]}" --sees query --sees plain --sees account \
+        --sees rsa -- "$ENCFLOW" run \
         --appconfig "$ID" --kms --trust "$TRUST" --work "$PWD/work" \
         --allow-http --receipt
     delivered
