@@ -627,29 +627,80 @@ END
 }
 
 # Root owns the /proc files of a process that is not dumpable, and of its own
-# processes anyway: so it has to be another user's.
-@test "no process of the same user can look into it, nor take its core" {
-    local as=() pid i
+# processes anyway: so it has to be another user's. AS makes it one; feed is
+# what it waits for; closed PID: once it has secrets, nobody can look at them.
+another() {
+    AS=()
     cp "$ENCFLOW" encflow # which may be in a folder of root's own
-    chmod 755 "$BATS_TEST_TMPDIR" encflow && chmod 644 in.key
+    chmod 755 "$BATS_TEST_TMPDIR" encflow
     [ "$(id -u)" -ne 0 ] ||
-        as=(setpriv --reuid=65534 --regid=65534 --clear-groups --)
+        AS=(setpriv --reuid=65534 --regid=65534 --clear-groups --)
     mkfifo -m 666 feed
-    "${as[@]}" ./encflow enc -K in.key -in feed -out /dev/null 3>&- &
-    pid=$!
-    exec 9<>feed
+}
+
+closed() {
+    local i
     for ((i = 0; i < 100; i++)); do
-        ! grep -q 'VmLck:[[:space:]]*0 kB' /proc/$pid/status && break
+        ! grep -q 'VmLck:[[:space:]]*0 kB' "/proc/$1/status" && break
         sleep .05
     done
     [ "$i" -lt 100 ]
-    grep -qE '^Uid:.*(65534|'"$(id -u)"')' /proc/$pid/status
-    [ "$(stat -c %u /proc/$pid/status /proc/$pid/mem | tr '\n' ' ')" = "0 0 " ]
-    if "${as[@]}" head -c 1 /proc/$pid/environ; then
+    grep -qE '^Uid:.*(65534|'"$(id -u)"')' "/proc/$1/status"
+    [ "$(stat -c %u "/proc/$1/status" "/proc/$1/mem" | tr '\n' ' ')" = "0 0 " ]
+    if "${AS[@]}" head -c 1 "/proc/$1/environ"; then
         echo 'its environment was read'
         return 1
     fi
-    grep -q 'core file size  *0  *0 ' /proc/$pid/limits
+    grep -q 'core file size  *0  *0 ' "/proc/$1/limits"
+}
+
+@test "no process of the same user can look into it, nor take its core" {
+    local pid
+    another
+    chmod 644 in.key
+    "${AS[@]}" ./encflow enc -K in.key -in feed -out /dev/null 3>&- &
+    pid=$!
+    exec 9<>feed
+    closed $pid
     exec 9>&-
     wait $pid
+}
+
+@test "nor into a release service, with its key" {
+    local pid status=0
+    another
+    ./encflow release keygen -o rel.pem >rel.pub
+    touch log
+    chmod 666 rel.pem log
+    "${AS[@]}" ./encflow release serve-one --release-key rel.pem --log log \
+        <feed >answer 3>&- &
+    pid=$!
+    exec 9<>feed
+    closed $pid
+    exec 9>&-
+    wait $pid || status=$?
+    [ "$status" -eq 4 ]
+    [ "$(<answer)" = '{"error":"refused"}' ]
+}
+
+@test "nor into a run in an enclave, with the key that it attests" {
+    local pid status=0
+    another
+    "$PYTHON" "$ROOT/tests/nsm.py" nsm
+    cp "$ROOT/build/nsm_preload.so" .
+    chmod -R a+rwX nsm nsm_preload.so
+    # a service that says nothing, until feed ends
+    host rel.sock socat -t 9 UNIX-LISTEN:rel.sock,mode=666 OPEN:feed,rdonly
+    # another user cannot come here from above
+    NSM_DIR=nsm LD_PRELOAD=./nsm_preload.so "${AS[@]}" ./encflow run \
+        --appconfig "$(printf '5a%.0s' {1..32})" --work work \
+        --trust "$(printf 'A%.0s' {1..43})" \
+        --release unix:///proc/self/cwd/rel.sock 3>&- &
+    pid=$!
+    exec 9<>feed
+    closed $pid
+    kill -KILL $pid
+    exec 9>&-
+    wait $pid || status=$?
+    [ "$status" -eq 137 ]
 }
