@@ -9318,6 +9318,7 @@ sig_json_canonical(struct sig_work *w, const ef_sign_json *p, const char *date,
     unsigned char hash[EF_SHA256_BYTES];
 
     ef_sha256(hash, p->payload.p, p->payload.n);
+    EF_PUBLIC(hash); /* it is sent; a body with a key in it nobody guesses */
     ef_buf_str(&w->canonical,
                "POST\n/\n\ncontent-type:application/x-amz-json-1.1\nhost:");
     ef_buf_str(&w->canonical, p->host);
@@ -27558,10 +27559,9 @@ static const unsigned char rsa_spki_head[] = {
     0x0f, 0x00, 0x30, 0x82, 0x01, 0x0a, 0x02, 0x82, 0x01, 0x01, 0x00};
 static const unsigned char rsa_spki_tail[] = {0x02, 0x03, 0x01, 0x00, 0x01};
 
-/* x of n bytes to out of cap bytes, zeros before it: a number that may have
- * come out shorter than the others. Secret: x and out; n, which shows that one
- * exponent in 256 is short, is public enough for one that lives a minute.
- * Pre: n <= cap.
+/* x of n bytes to out of cap bytes, zeros before it, were it shorter.
+ * Secret: x and out; not n, which in BearSSL's keys follows from the size of
+ * the key alone. Pre: n <= cap.
  * Example: 7 bytes into 128 are 121 zeros and the 7. Without the zeros a short
  * number would be read as a larger one, and the key would decrypt nothing.
  * BearSSL tells a size for each number; in ef_rsa_key sizes are fixed, so that
@@ -28017,26 +28017,70 @@ cms_parse(struct cms_reader *r, const ef_rsa_key *key, struct cms_parts *s)
     return rc;
 }
 
-/* The content's key, in place: all ones where 32 bytes came out. Where they
- * did not, block holds what it held: a key like any other, so that what
- * follows does the same work.
+/* Put MGF1's mask, made from a seed of seed_n bytes, over the n bytes at p; or
+ * take it off again. Its i-th block is SHA-256(seed || i), i in four bytes, of
+ * which the last one counts here: there are seven blocks at most.
+ * Pre: seed_n <= EF_RSA_BYTES, n <= 256 blocks.
+ * Secret: p, seed, and s, wiped. Source: RFC 8017 B.2.1. */
+static void
+cms_mask(unsigned char *p, size_t n, const unsigned char *seed, size_t seed_n)
+{
+    struct {
+        unsigned char text[EF_RSA_BYTES + 4], mask[EF_SHA256_BYTES];
+    } s = {.text = {0}};
+    size_t i;
+
+    memcpy(s.text, seed, seed_n);
+    for (i = 0; i < n; i++) {
+        if (i % sizeof s.mask == 0) {
+            s.text[seed_n + 3] = (unsigned char)(i / sizeof s.mask);
+            ef_sha256(s.mask, s.text, seed_n + 4);
+        }
+        p[i] ^= s.mask[i % sizeof s.mask];
+    }
+    ef_wipe(&s, sizeof s);
+}
+
+/* The content's key becomes block's last 32 bytes; all ones where they are
+ * one. Where they are not, they are some other key, so that what follows does
+ * the same work.
+ *
+ *   0    00
+ *   1    seed, masked by what follows it
+ *   33   SHA-256 of KMS's label, which is empty; masked by the seed, as is
+ *   65     158 zeros
+ *   223    01
+ *   224    the key
+ *
  * Why no early return: who can tell "the first byte was not zero" from other
  * failures has Manger's attack on OAEP (2001), and decrypts by asking some
- * thousand times. Here all failures come to one mask. The label is empty, as
- * KMS's is. A key of 31 or 33 bytes is a failure like any other.
+ * thousand times. Here all failures come to one mask. Why not BearSSL's OAEP:
+ * it looks at all of the padding, too, but then copies what a good one is
+ * around; who measures that can tell it from a bad one, whatever becomes of
+ * the text. With a key of one size nothing has to be looked for or moved, and
+ * one of 31 or 33 bytes is a failure like any other.
  *
- * Secret: key and block: no branch. BearSSL's OAEP looks at all of the padding
- * before it says no. Source: RFC 8017 7.1.2. Tests: vectors/cms.txt. */
+ * Secret: key and block: no branch. Source: RFC 8017 7.1.2.
+ * Tests: vectors/cms.txt, tests/ct.c. Fuzz: fuzz/fuzz_cms.c (OpenSSL). */
 static uint32_t
 cms_unwrap(unsigned char block[EF_RSA_BYTES], ef_rsa_key *key)
 {
+    const size_t key_at = EF_RSA_BYTES - EF_KEY_BYTES;
+    unsigned char label[EF_SHA256_BYTES];
+    unsigned char *seed = block + 1, *rest = seed + EF_SHA256_BYTES;
+    size_t rest_n = EF_RSA_BYTES - 1 - EF_SHA256_BYTES, i;
     br_rsa_private_key sk = rsa_private(key);
-    size_t n = EF_RSA_BYTES;
-    uint32_t ok = br_rsa_oaep_decrypt_get_default()(&br_sha256_vtable, "", 0,
-                                                    &sk, block, &n);
+    uint32_t ok = br_rsa_private_get_default()(block, &sk), diff;
 
-    return ct_within(ok, 1, 1) &
-           ct_within((uint32_t)n, EF_KEY_BYTES, EF_KEY_BYTES);
+    cms_mask(seed, EF_SHA256_BYTES, rest, rest_n);
+    cms_mask(rest, rest_n, seed, EF_SHA256_BYTES);
+    ef_sha256(label, "", 0);
+    diff = block[0] | (block[key_at - 1] ^ 1u);
+    for (i = 0; i < sizeof label; i++)
+        diff |= (uint32_t)rest[i] ^ label[i];
+    for (i = 1 + 2 * EF_SHA256_BYTES; i < key_at - 1; i++)
+        diff |= block[i];
+    return ct_within(ok, 1, 1) & ct_within(diff, 0, 0);
 }
 
 /* All ones where the text's last bytes are padding: 1 to 16 bytes, each with
@@ -28088,16 +28132,17 @@ cms_decrypt(struct cms_parts *s, size_t *n, const ef_rsa_key *key, ef_err *err)
     memcpy(k.block, s->key.p, sizeof k.block);
     memcpy(k.iv, s->iv.p, sizeof k.iv);
     ok = cms_unwrap(k.block, &k.key);
-    br_aes_ct64_cbcdec_init(&k.aes, k.block, EF_KEY_BYTES);
+    br_aes_ct64_cbcdec_init(&k.aes, k.block + EF_RSA_BYTES - EF_KEY_BYTES,
+                            EF_KEY_BYTES);
     br_aes_ct64_cbcdec_run(&k.aes, k.iv, s->text, s->n);
     ok &= cms_padding(&pad, s->text, s->n);
-    EF_PUBLIC(ok);
+    EF_PUBLIC(ok); /* the answer, and nothing of why */
     ef_wipe(&k, sizeof k);
     burn_stack();
     if (!ok)
         return reject(err, EF_E_AUTH, EF_NOWHERE,
                       "the CMS does not decrypt with our key");
-    EF_PUBLIC(pad);
+    EF_PUBLIC(pad); /* a good text's length */
     *n = s->n - pad;
     return EF_OK;
 }
