@@ -1277,16 +1277,16 @@ class Sweep:
         for call, faults in FAULTS.items():
             if not wanted(self.options, scenario, call):
                 continue
+            total = command.run(f"{call}:0:0").calls
             for error, rule in faults:
                 lines.append(self.call(scenario, folder, command, plain, out,
-                                       call, error, rule))
+                                       call, total, error, rule))
         command.stop()
         shutil.rmtree(folder.path)
         return lines
 
-    def call(self, scenario, folder, command, plain, out, call, error,
+    def call(self, scenario, folder, command, plain, out, call, total, error,
              rule):
-        total = command.run(f"{call}:0:0").calls
         tried = fired = broken = n = 0
         for n in self.which(total, scenario) if total else ():
             fault = f"{call}:{n}:{error}"
