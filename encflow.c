@@ -11100,7 +11100,7 @@ static const struct http_known kms_known[] = {
     {"InvalidSignatureException", "", "the signature does not match",
      "the secret key is another's, or this machine's clock is wrong", 0},
     {"ValidationException", "", "KMS does not take the request",
-     "an attestation document is good for some minutes", 0},
+     "of an enclave's request the document is good for some minutes", 0},
     {"KeyUnavailableException", "", "the KMS key cannot be reached",
      "try again later", 1},
     {"DependencyTimeoutException", "", "KMS failed", "try again later", 1},
