@@ -11119,7 +11119,7 @@ static const struct http_known kms_known[] = {
     {"InvalidSignatureException", "", "the signature does not match",
      "the secret key is another's, or this machine's clock is wrong", 0},
     {"ValidationException", "", "KMS does not take the request",
-     "an attestation document is good for some minutes", 0},
+     "of an enclave's request the document is good for some minutes", 0},
     {"KeyUnavailableException", "", "the KMS key cannot be reached",
      "try again later", 1},
     {"DependencyTimeoutException", "", "KMS failed", "try again later", 1},
@@ -38594,12 +38594,15 @@ cli_pcr_is(ef_pcr_set *set, const char *text, ef_err *err)
     return cli_value(err, rc, "--pcr");
 }
 
-/* A measurement as a set of registers, with those of --pcr beside them; where
- * both give one, --pcr's is meant.
+/* A measurement as a set of registers, with those of --pcr beside them. Both
+ * are asked for: where they differ in one, no document could be right, and
+ * whoever asks is told before one is read. Were one of them to win, an image
+ * could pass that the other does not mean.
  * 0x107 is PCR0, PCR1, PCR2 and PCR8. Post: of a measurement without PCR8 the
- * register is not asked for, unless --pcr has it. */
-static void
-cli_pcr_set(ef_pcr_set *out, const ef_measurement *m, const ef_pcr_set *more)
+ * register is not asked for, unless --pcr has it. Fails: EF_E_USAGE. */
+static ef_status
+cli_pcr_set(ef_pcr_set *out, const ef_measurement *m, const ef_pcr_set *more,
+            ef_err *err)
 {
     unsigned i;
 
@@ -38608,10 +38611,16 @@ cli_pcr_set(ef_pcr_set *out, const ef_measurement *m, const ef_pcr_set *more)
     memcpy(out->pcr[1], m->pcr1, EF_PCR_BYTES);
     memcpy(out->pcr[2], m->pcr2, EF_PCR_BYTES);
     memcpy(out->pcr[8], m->pcr8, EF_PCR_BYTES);
-    for (i = 0; i < EF_PCRS; i++)
+    for (i = 0; i < EF_PCRS; i++) {
+        if ((out->mask & more->mask) >> i & 1 &&
+            memcmp(out->pcr[i], more->pcr[i], EF_PCR_BYTES) != 0)
+            return reject(err, EF_E_USAGE, EF_NOWHERE,
+                          "--pcrs and --pcr give two values for one register");
         if (more->mask >> i & 1)
             memcpy(out->pcr[i], more->pcr[i], EF_PCR_BYTES);
+    }
     out->mask |= more->mask;
+    return EF_OK;
 }
 
 /* All --pcr, and with them each --pcrs: one of the sets must hold. So an image
@@ -38643,7 +38652,9 @@ cli_pcr_sets(struct cli_judge *j, const struct cli *c, ef_err *err)
     for (i = 0; rc == EF_OK && i < c->listed_n; i++)
         if (c->listed_as[i] == CLI_PCRS) {
             rc = cli_measurement(c, &m, CLI_PCRS, c->listed[i], err);
-            cli_pcr_set(&j->sets[j->policy.set_n++], &m, &more);
+            if (rc == EF_OK)
+                rc = cli_pcr_set(&j->sets[j->policy.set_n++], &m, &more, err);
+            with_where(err, rc, slice_str(c->listed[i]));
         }
     if (j->policy.set_n == 0 && more.mask != 0)
         j->sets[j->policy.set_n++] = more;

@@ -221,6 +221,12 @@ print(p["0"])' >pcr0
     [[ "$stderr" == *'PCR5: PCR_MISMATCH'* ]]
     verify --pcr 0="$(cat pcr0)"
     [ "$status" -eq 0 ]
+    # --pcr takes nothing from what --pcrs asks, and may say the same
+    verify --pcrs good --pcr 0="$(cat pcr0)"
+    [ "$status" -eq 0 ]
+    verify --pcrs bad --pcr 0="$(cat pcr0)"
+    [ "$status" -eq 2 ]
+    [[ "$stderr" == *"two values for one register" ]]
     verify --pcr 16="$(cat pcr0)"
     refused 5 PCR_MISMATCH
 }
