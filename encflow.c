@@ -35095,19 +35095,6 @@ cli_prefer(const struct cli_book *book, const ef_doc *a, const ef_doc *b)
 
 #define CLI_KIND(k) (1U << (k))
 
-/* Where to look for what has no such name. A draft is no workflow yet, and no
- * name means what was cancelled: both are in the list all the same. */
-static const char *
-cli_find_hint(unsigned kinds)
-{
-    if (kinds == CLI_KIND(EF_DOC_WORKFLOW))
-        return "encflow workflow list; a draft becomes a workflow by: encflow "
-               "workflow submit";
-    if (kinds & CLI_KIND(EF_DOC_WORKFLOW))
-        return "encflow workflow list; what was cancelled is named by its hash";
-    return "encflow dataset list, app list, config list";
-}
-
 /* The document of one of those kinds that text means: its hash, at least
  * eight digits of it, or its name.
  * Fails as follows: "nosuch" is nothing of this name; "study" of two other
@@ -35148,8 +35135,14 @@ cli_find(const struct cli_book *b, unsigned kinds, const char *text,
                   reject(err, EF_E_USAGE, EF_NOWHERE,
                          best == NULL ? "the workspace has nothing of this name"
                                       : "several documents have this name"),
-                  best == NULL ? cli_find_hint(kinds)
-                               : "say the hash, or its first eight digits"),
+                  best != NULL ? "say the hash, or its first eight digits"
+                  : kinds == CLI_KIND(EF_DOC_WORKFLOW)
+                      ? "encflow workflow list; a draft becomes a workflow by: "
+                        "encflow workflow submit"
+                  : kinds & CLI_KIND(EF_DOC_WORKFLOW)
+                      ? "encflow workflow list; what was cancelled is named by "
+                        "its hash"
+                      : "encflow dataset list, app list, config list"),
         slice_str(text));
 }
 
