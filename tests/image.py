@@ -38,10 +38,10 @@ import re
 import signal
 import sys
 
+import numpy
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 PAGE = 4096
-CHUNK = 4 * PAGE
 STEP = 8  # bytes of a secret that are too many to be there by chance
 
 # ------------------------------------------------------------------ secrets
@@ -148,18 +148,27 @@ def swapped(data, n):
     return b"".join(data[i:i + n][::-1] for i in range(0, len(data), n))
 
 
+def bucket(words):
+    """A number of 20 bits for each word of STEP bytes."""
+    return words * numpy.uint64(0x9e3779b97f4a7c15) >> numpy.uint64(44)
+
+
 class Needles:
-    """What to look for: pieces of secrets, each with its name."""
+    """What to look for: pieces of secrets, each with its name, by their first
+    STEP bytes. There are hundreds of them: to look for one after the other
+    would be most of the work."""
 
     def __init__(self, files):
-        self.name = {}
+        self.by_head = {}
+        self.buckets = numpy.zeros(1 << 20, bool)  # those of the heads
         self.files = files  # (name, path); a key has no name
         self.random, self.random_file = 0, None
-        self.seen = {}
 
     def add(self, name, data, step=STEP):
         for piece in pieces(data, step):
-            self.name.setdefault(piece, name)
+            head = piece[:STEP]
+            self.by_head.setdefault(head, {}).setdefault(piece, name)
+            self.buckets[bucket(numpy.frombuffer(head, "<u8"))] = True
 
     def add_rounds(self, key):
         schedule = round_keys(key)
@@ -222,16 +231,16 @@ class Needles:
                     self.add_key(bytes.fromhex(text))
 
     def search(self, data):
-        """Yields (name, offset) of every piece that is in data. Most of an
-        image is as it was when it was looked at last."""
-        for begin in range(0, len(data), CHUNK):
-            part = data[begin:begin + CHUNK + 15]  # no piece is longer than 16
-            key = hash(part), len(self.name)
-            if key not in self.seen:
-                self.seen[key] = [(name, part.find(piece)) for piece, name
-                                  in self.name.items() if piece in part]
-            for name, at in self.seen[key]:
-                yield name, begin + at
+        """Yields (name, offset) of every piece that is in data."""
+        padded = data + bytes(2 * STEP)
+        for shift in range(STEP):
+            words = numpy.frombuffer(padded, "<u8", len(data) // STEP, shift)
+            for i in numpy.flatnonzero(self.buckets[bucket(words)]):
+                at = int(i) * STEP + shift
+                for piece, name in self.by_head.get(
+                        padded[at:at + STEP], {}).items():
+                    if data.startswith(piece, at):
+                        yield name, at
 
 
 # ------------------------------------------------------------------- ptrace

@@ -24,6 +24,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -34,11 +35,13 @@
 #include <sys/auxv.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -296,6 +299,12 @@ WRAP(int, -1, getrlimit, (__rlimit_resource_t what, struct rlimit *limit),
 WRAP(int, -1, setrlimit, (__rlimit_resource_t what, const struct rlimit *limit),
      (what, limit))
 WRAP(long, -1, sysconf, (int name), (name))
+WRAP(int, -1, unshare, (int what), (what))
+WRAP(int, -1, mount,
+     (const char *from, const char *to, const char *type, unsigned long flags,
+      const void *data),
+     (from, to, type, flags, data))
+WRAP(int, -1, statfs, (const char *path, struct statfs *fs), (path, fs))
 WRAP(unsigned long, 0, getauxval, (unsigned long type), (type))
 WRAP(int, plan.error, pthread_create,
      (pthread_t * thread, const pthread_attr_t *attr, void *(*start)(void *),

@@ -3,9 +3,9 @@
 # here wrote: jose, @hpke/core (both JavaScript), OpenSSL.
 
 bats_require_minimum_version 1.5.0
+load common
 
 setup_file() {
-    load common
     [ -d "$ROOT/build/npm/node_modules/jose" ] || return 0
     # imports are looked for beside the script
     cp "$ROOT/tests/jose.mjs" "$BATS_FILE_TMPDIR/"
@@ -18,7 +18,6 @@ setup_file() {
 }
 
 setup() {
-    load common
     common_setup
     [ -x "$BATS_FILE_TMPDIR/jose" ] || skip "needs: make npm"
     node=$BATS_FILE_TMPDIR/jose.mjs

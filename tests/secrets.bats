@@ -5,6 +5,8 @@
 # see. tests/data.bats has the rest: VmLck, RLIMIT_CORE and dumpable.
 
 bats_require_minimum_version 1.5.0
+load common
+load servers
 
 # What the input holds, the query string that admits its reader, and what
 # AWS knows an account by: long enough to be found in pieces. Of a column,
@@ -16,24 +18,12 @@ ACCOUNT='uQ7xv2LpZr8Nw4Ky/Tj6Hs1Bd3Fg5Mc9Xa0Ve+Ro'
 TOKEN='FwoGZXIvYXdzEJr4mPq8sT2vK6nB1cD5xL7hW3yZ9gQ0uE+tOaRiVjSkMf/NbXd'
 
 setup_file() {
-    load common
-    load servers
     start_nginx
     make -s -C "$ROOT" build/nsm_preload.so
 }
 
-teardown_file() {
-    load common
-    load servers
-    stop_servers
-}
-
 setup() {
-    load common
-    load servers
     common_setup
-    [ "${EF_SANITIZED:-0}" != 1 ] ||
-        skip "a sanitizer keeps what was freed, and locks no memory"
     export TMPDIR=$PWD
     "$ENCFLOW" keygen -o in.key
     "$ENCFLOW" keygen -o out.key
@@ -245,7 +235,6 @@ account() {
     printf 'aws_secret_access_key = %s\n' "$ACCOUNT" >>aws
     printf 'aws_session_token = %s\nregion = eu-west-1\n' "$TOKEN" >>aws
     export AWS_SHARED_CREDENTIALS_FILE=$PWD/aws AWS_CONFIG_FILE=/dev/null
-    export AWS_EC2_METADATA_DISABLED=true AWS_MAX_ATTEMPTS=1
     S3=(--allow-http --endpoint-url "$NGINX_HTTP" --addressing path)
     OURS=(--key in.key --text "plain=$PLAIN" --text "account=$ACCOUNT"
         --text "token=$TOKEN" --sees account --sees token)
