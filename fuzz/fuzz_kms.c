@@ -10,7 +10,7 @@
  *          a query that was sealed opens to itself, and with any bit of it
  *          changed, or for the other part, to nothing; what was not sealed
  *          does not open.
- * Covers   kms_answer kms_answer_error kms_show ef_kms_arn_parse
+ * Covers   kms_answer kms_member kms_answer_error kms_show ef_kms_arn_parse
  *          sig_arn_part sig_partition_suffix sig_is_word ef_query_open
  * Seeds    fuzz/seeds.py, vectors/kms_arns.txt    Dict  none
  */

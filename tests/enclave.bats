@@ -489,7 +489,32 @@ try_enclave() {
     row flip lies flip 3 "$URL"
     row withhold lies withhold 5 \
         "the release service did not release its credentials"
-    rows 6
+    # it is told that this is all, if it has said by what
+    is $'nonce\nrelease\ndone' cat asked
+    row cut lies cut 4 "JSON ends before it is complete"
+    is $'nonce\nrelease' cat asked
+    rows 7
+}
+
+@test "a token that is none: the run is over all the same" {
+    liar
+    local token
+    for token in 1 '""' '[]' '{"a":1}' null true '"a\"b"'; do
+        printf 'token ["%s","%s",%s]' "$KEY" "$QUERY" "$token" >lie
+        rm -f asked "$STORE/answer.enc"
+        attested "${TRUST[@]}"
+        try_enclave
+        fails 0
+        [ -e "$STORE/answer.enc" ]
+        echo "$token"
+        if [ "${token::1}" = '"' ]; then
+            # the service's own word, back to it, who does not know it
+            is $'nonce\nrelease\ndone' cat asked
+            grep -F "note: the release service's log does not say" err
+        else
+            is $'nonce\nrelease' cat asked
+        fi
+    done
 }
 
 # --- an enclave that was asked for something else ---
@@ -503,8 +528,10 @@ try_enclave() {
             --trust "${all[(i + 2) % 3]}.pub"
     done
     rows 3
-    # the service has released it every time: the enclave alone refuses
+    # the service has released it every time: the enclave alone refuses, and
+    # says that this is all
     works release log log
+    is 3 grep -c '  done  ' out
     is 3 grep -c '  release  ' out
 }
 
@@ -616,6 +643,30 @@ try_enclave() {
     is 1 grep -c '  release  ' out
 }
 
+@test "what is over before its inputs have come is not run" {
+    local now pid
+    now=$(date +%s)
+    study brief default conditions answer --until "$((now + 40))"
+    ID=$(<brief.id)
+    liar
+    printf late >lie
+    rm -f asked
+    attested "${TRUST[@]}"
+    enclave "$ENCFLOW" "${RUN[@]}" >out 2>err 3>&- &
+    pid=$!
+    until grep -q release asked 2>/dev/null; do sleep 0.05; done
+    # it has attested, and waits for the answer meanwhile
+    echo "clock $(((now + 50) * 1000))" >>nsm/state
+    status=0
+    wait "$pid" || status=$?
+    fails 5
+    grep -F "what was approved has expired" err
+    grep -F "GET /conditions.enc" "$SERVERS/nginx.log"
+    lacks out "Running script"
+    [ ! -e "$STORE/answer.enc" ]
+    [ ! -e work ]
+}
+
 @test "an array job's variables: all inputs are run, in every task" {
     service
     JOB_COMPLETION_INDEX=1 JOB_COMPLETIONS=4 runs
@@ -623,6 +674,51 @@ try_enclave() {
     grep -F 'A finding that only its owner' out
     rm "$STORE/answer.enc"
     AWS_BATCH_JOB_ARRAY_INDEX=x runs
+}
+
+@test "without Landlock the application writes nothing that others run" {
+    command -v strace >/dev/null || skip "needs strace"
+    unshare -m true 2>/dev/null || skip "only root may mount"
+    export OUTSIDE=$PWD/outside # an application's command names it
+    echo old >outside
+    as paul
+    # shellcheck disable=SC2016 # for its own shell
+    e config add --app app writes -- /bin/sh -c '
+        for f in /proc/sys/kernel/core_pattern "$0" \
+            /dev/shm/encflow-was-here; do
+            if (: >>"$f") 2>/dev/null; then echo "could: $f"; fi
+        done
+        echo mine >"${1%/*}/mine" && mkdir "${1%/*}/f" && cat "${1%/*}/mine"
+        echo x >/dev/null && wc -l <"$1"' "$OUTSIDE"
+    study writing writes conditions answer
+    ID=$(<writing.id)
+    service
+    attested "${TRUST[@]}" --receipt
+    local traced=(-f -qq -o trace -e trace=landlock_create_ruleset
+        -e inject=landlock_create_ruleset:error=ENOSYS)
+    export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0
+    fenced() {
+        rm -f nsm/registers
+        NSM_DIR=$PWD/nsm strace -E LD_PRELOAD="$ROOT/build/nsm_preload.so" \
+            -E ASAN_OPTIONS="$ASAN_OPTIONS:verify_asan_link_order=0" \
+            "${traced[@]}" "$ENCFLOW" "${RUN[@]}"
+    }
+    fenced 2>err
+    grep -q INJECTED trace || skip "strace is forbidden"
+    is 1 grep -c 'an old one, or none: ' err
+    [ ! -e work ]
+    answer
+    is $'mine\n401' cat out
+    # a kernel that cannot do that runs nothing
+    rm "$STORE/answer.enc"
+    traced=(-f -qq -o trace -e trace=landlock_create_ruleset,unshare
+        -e inject=landlock_create_ruleset,unshare:error=EPERM)
+    status=0
+    fenced >out 2>err || status=$?
+    fails 1
+    grep -F "cage could not be closed" err
+    [ ! -e "$STORE/answer.enc" ]
+    [ ! -e work ]
 }
 
 @test "an input that was replaced at the store" {
@@ -783,8 +879,10 @@ a["document"] = base64.b64encode(d).decode()'
     enclave "$ENCFLOW" "${RUN[@]}" >said 2>&1
     [ -e "$STORE/answer.enc" ]
     row said keeps_secret said log asked ws/*
+    row bound grep -qF "PCR16 is bound to $ID, all registers are locked" said
+    row whose grep -qF "workflow $(<study.flow): approved, and each " said
     row plain eval '! grep -rqF "A finding that only its" said log tmp ws'
     is "" find tmp -type f
     [ ! -e work ]
-    rows 2
+    rows 4
 }

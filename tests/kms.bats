@@ -194,9 +194,9 @@ END
     ADD=(dataset add --from c.csv --to "file://$PWD/C.enc" --allow-file C)
     refused 2 "either --release-key or --kms-key" -- \
         "${ADD[@]}" --kms-key "$ARN" --release-key x
-    refused 4 "alias" "describe-key" -- \
+    refused 2 "alias" "describe-key" -- \
         "${ADD[@]}" --kms-key arn:aws:kms:eu-central-1:111122223333:alias/a
-    refused 4 "not the ARN of a KMS key" -- "${ADD[@]}" --kms-key abcd
+    refused 2 "not the ARN of a KMS key" -- "${ADD[@]}" --kms-key abcd
     # plain http has to be allowed
     refused 5 "--allow-http" -- "${ADD[@]}" --kms-key "$ARN"
     ADD+=(--allow-http --kms-key "$ARN")
@@ -222,6 +222,7 @@ AccessDeniedException|KMS refuses it
 DisabledException|the KMS key is disabled
 KMSInvalidStateException|the KMS key cannot be used now
 NotFoundException|there is no such KMS key
+InvalidKeyUsageException|it is not a KMS key for encryption
 ExpiredTokenException|the session token has expired
 ValidationException|KMS does not take the request
 KeyUnavailableException|the KMS key cannot be reached
@@ -240,6 +241,11 @@ END
     [ -z "$(find ws -type f -name '[0-9a-f]*' -newer c.csv)" ]
     echo throttle-once >kms/fault
     AWS_MAX_ATTEMPTS=3 works "${ADD[@]}" -q
+    # JSON has two ways to write a slash
+    echo escaped >kms/fault
+    quiet dataset add --from c.csv --to "file://$PWD/E.enc" --allow-file \
+        --allow-http --kms-key "$ARN" E
+    rm kms/fault
     # a session token goes along, signed
     AWS_SESSION_TOKEN=token/of+sts== quiet dataset add --from c.csv \
         --to "file://$PWD/D.enc" --allow-file --allow-http --kms-key "$ARN" D

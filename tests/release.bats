@@ -494,6 +494,22 @@ assert answer.startswith(b'{"credentials":') and p.wait() == 0
 PY
 }
 
+@test "a release is in the log, on the disk, before a byte of its answer" {
+    command -v strace >/dev/null || skip "needs strace"
+    [ "$(id -u)" -eq 0 ] || skip "only root may trace what is not dumpable"
+    export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0
+    enclave story "exec:$SERVE" "$ID" --save request --only-save
+    # shellcheck disable=SC2086 # words
+    strace -qq -s 200 -o trace -e trace=openat,open,write,fsync \
+        $SERVE <request >answer || skip "strace is forbidden"
+    grep -q '^{"credentials":' answer
+    awk '/open.*"log"/ { log_fd = $NF }
+         $0 ~ "^write\\(" log_fd "," && /release/ { said = NR }
+         $0 ~ "^fsync\\(" log_fd "\\)" { safe = NR }
+         /^write\(1,/ && !answer { answer = NR }
+         END { exit !(said && said < safe && safe < answer) }' trace
+}
+
 # fill BYTES: a log of that size whose last line is whole
 fill() {
     truncate -s "$1" log
@@ -662,7 +678,7 @@ brief() {
     [[ $output == *"line 2"* ]]
     sed 2d log >changed
     run -3 "$ENCFLOW" release log changed
-    [[ $output == *"line 2"* ]]
+    [[ $output == *'line 2: $.prev '* ]]
     head -n 1 log >changed
     run -3 "$ENCFLOW" release log --head "$head" changed
     [[ $output == *"head"* ]]
@@ -678,6 +694,20 @@ brief() {
     [ "$(<said)" = refused ]
     [ "$(tail -n 1 log)" = '{}' ]
     grep -qF LOG_BROKEN told
+}
+
+@test "a file that is no log is not written to" {
+    local other
+    for other in key.hex rel.pem c.csv; do
+        cp "$other" log
+        run -1 --separate-stderr $SERVE <<<x
+        [ "$output" = '{"error":"refused"}' ]
+        [[ $stderr == *LOG_BROKEN* ]]
+        cmp "$other" log
+    done
+    printf '\0\0\0' >log # of which a crash has kept the size alone
+    run -4 $SERVE <<<x
+    "$ENCFLOW" release log log | grep -F '3 bytes of a line cut off'
 }
 
 @test "workflow show: what runs since when and where, and what has ended" {

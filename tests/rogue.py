@@ -19,7 +19,10 @@ the word, which then is one that comes instead of an answer:
   query            a query that is none
   id, nonce        sealed for another configuration, for another nonce
   flip             a bit of what is sealed
+  token [K,Q,T]    right credentials, all of key K and query Q, and a token
+                   that is T, whatever JSON that is
   withhold         credentials of no dataset
+  cut              what is sealed ends too early
   no-documents, no-credentials                   members that are missing
   refuse, nonsense, nothing, much, hang, hangup  instead of an answer
   again            the answer to another question: a nonce, of zeros
@@ -76,7 +79,7 @@ def attested(request):
     return said["public_key"], said["nonce"]
 
 
-def seal(request, answer, lie):
+def seal(request, answer, lie, what):
     """Credentials of our own making, for each dataset of the documents."""
     pk, nonce = attested(request)
     config = request["appconfig"]
@@ -90,13 +93,18 @@ def seal(request, answer, lie):
             sets[name + ":download"] = sets[name + ":upload"] = one
     plain = {"datasets": {} if lie == "withhold" else sets,
              "token": b64u(bytes(32))}
+    if lie == "token":
+        key, query, plain["token"] = json.loads(what)
+        one["encryption"]["key"] = key
+        one["query_string"] = base64.b64encode(query.encode()).decode()
     if lie == "id":
         config = "ab" * 32
     if lie == "nonce":
         nonce = bytes(56)
     enc, ct = hpke_seal(os.urandom(32), pk, b"encflow release 1",
                         (config + ":" + b64u(nonce)).encode(),
-                        json.dumps(plain).encode())
+                        json.dumps(plain).encode()[:-1 if lie == "cut"
+                                                   else None])
     answer["credentials"] = {"ct": b64u(ct), "enc": b64u(enc)}
 
 
@@ -120,8 +128,8 @@ def edit(request, answer, lie, what):
     elif lie == "drop":
         answer["documents"] = [
             d for d in docs if json.loads(payload(d))["kind"] != what]
-    elif lie in ("key", "query", "id", "nonce", "withhold"):
-        seal(request, answer, lie)
+    elif lie in ("key", "query", "id", "nonce", "withhold", "token", "cut"):
+        seal(request, answer, lie, what)
     elif lie == "flip":
         answer["credentials"]["ct"] = changed(answer["credentials"]["ct"])
     elif lie in ("no-documents", "no-credentials"):

@@ -543,6 +543,9 @@ print(base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest())
     cp rel.pem before
     refused 1 rel.pem "not overwritten" -- release keygen -o rel.pem
     same rel.pem before
+    works release keygen --force -o rel.pem
+    lacks rel.pem "$(sed -n 2p before)"
+    openssl pkey -in rel.pem -pubout | cmp - out
     refused 2 "-o FILE" -- release keygen
     refused 2 "-o FILE" -- release keygen -o -
 }
@@ -1536,7 +1539,7 @@ EOF
     as dana
     quiet workflow new draft
     quiet workflow cancel draft
-    refused 2 "nothing of this name" -- workflow show draft
+    refused 2 "nothing of this name" cancelled -- workflow show draft
     no 2 -- workflow submit draft
 }
 
@@ -1557,6 +1560,8 @@ EOF
     second=$(<out)
     is 2 field workflow show "$second" /document/version
     is "$first" field workflow show "$second" /document/replaces
+    works workflow show "$second"
+    grep -Fx "Version       2" out
     is approved state "$first"
     all_approve "$second" dana arno
     is approved state "$first"
@@ -1654,7 +1659,7 @@ EOF
     ENCFLOW_ID=none works workflow hashes --workspace copy "$FLOW"
     grep -Fe "$ID" out
     check tell cfg -- "$KEY" "$(sed -n 2p dana.pem)" "$(sed -n 2p rel.pem)"
-    refused 2 "nothing of this name" -- workflow hashes none
+    refused 2 "nothing of this name" "workflow submit" -- workflow hashes none
 }
 
 sha256sum_of() { sha256sum <"$1" | cut -d ' ' -f 1; }
@@ -1852,7 +1857,7 @@ sha256sum_of() { sha256sum <"$1" | cut -d ' ' -f 1; }
 }
 
 @test "workflow list, show and graph" {
-    approved --description "A study of <b>patients</b>"
+    approved --description "A study of <b>patients</b>" --until 4102444800
     works workflow list
     is "${FLOW:0:12}  workflow  approved   study  by dana ($(
         check kid dana.pem | cut -c 1-12))" cat out
@@ -1862,6 +1867,11 @@ sha256sum_of() { sha256sum <"$1" | cut -d ' ' -f 1; }
     grep -Fe "$FLOW" out
     grep -F "Conditions -> app:input" out
     grep -F "app:output -> Result" out
+    # what one is asked to approve: what runs, of what image, until when
+    grep -Fx "Until         2100-01-01 00:00:00 UTC" out
+    grep -Fx "    Image         reg/simple:1" out
+    grep -Fx "    PCR0          $(printf 'a%.0s' {1..96})" out
+    grep -Fx "    APPCONFIG_ID  $ID" out
     local format
     for format in text dot svg html; do
         works workflow graph --format "$format" study
@@ -1875,6 +1885,7 @@ sha256sum_of() { sha256sum <"$1" | cut -d ' ' -f 1; }
     "$PYTHON" -c 'import xml.dom.minidom as m; m.parse("out.svg")'
     grep -Fe "$FLOW" out.html
     grep -Fe "$ID" out.html
+    grep -F '<dt>Until</dt>' out.html
     refused 2 "text, dot, svg or html" -- workflow graph --format pdf study
     refused 1 none/x -- workflow graph -out none/x study
 }
