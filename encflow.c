@@ -10784,19 +10784,26 @@ http_passing(struct store_job *job, ef_status rc)
  * last, after the names of who asked and for what: some 300 bytes. */
 #define HTTP_SAID_BYTES 401
 
-/* UNTRUSTED: text (an error's code or message), of which this is shown: no
- * control character, and nothing that could be a signature.
+/* UNTRUSTED: text (an error's code or message), of which this is shown: its
+ * first line, no control character, and nothing that could be a signature.
+ * Of a request whose signature is wrong KMS's next lines repeat all that was
+ * signed, the session token too.
  * 1: text is in out, cut where it is too long. Fuzz: fuzz/fuzz_http.c.
  * Bytes outside of ASCII become '?': a terminal might take them for something
  * else, and S3 has none in codes and few in messages. */
 static int
 http_show(char *out, size_t cap, ef_slice text)
 {
-    size_t i, n = text.n < cap ? text.n : cap - 1;
+    size_t i, n;
 
+    text = slice_trim(text);
+    text.n = slice_find(text, '\n');
+    text = slice_trim_end(text);
+    n = text.n < cap ? text.n : cap - 1;
     /* a store may repeat the request, with its signature, in its answer */
     if (n == 0 || slice_find_str(text, "Signature=") < text.n ||
-        slice_find_str(text, "X-Amz-") < text.n)
+        slice_find_str(text, "X-Amz-") < text.n ||
+        slice_find_str(text, "x-amz-security-token:") < text.n)
         return 0;
     for (i = 0; i < n; i++)
         out[i] = text.p[i] < 0x20 || text.p[i] > 0x7e || text.p[i] == '"'
