@@ -34,8 +34,8 @@ CHECK_PACKAGES = $(FUZZ_PACKAGES) $(STATIC_PACKAGES) $(ARM64_PACKAGES) \
   $(SWIFT_PACKAGES) $(SLURM_PACKAGES) $(GUEST_PACKAGES) awscli s3cmd \
   git libcmocka-dev bats valgrind iproute2 \
   nginx-light fcgiwrap openssl curl socat python3 python3-cryptography \
-  python3-botocore python3-boto3 python3-pandas mandoc file binutils time \
-  procps bsdutils util-linux strace perl \
+  python3-botocore python3-boto3 python3-numpy python3-pandas mandoc file \
+  binutils time procps bsdutils util-linux strace perl \
   python3-cbor2 python3-markdown-it chromium graphviz libxml2-utils
 BENCH_PACKAGES = $(BUILD_PACKAGES) $(SWIFT_PACKAGES) nginx-light openssl curl \
   rclone awscli python3
@@ -52,7 +52,11 @@ TIDY = -*,bugprone-*,cert-*,clang-analyzer-*,misc-*,performance-*, \
   -bugprone-branch-clone,-bugprone-not-null-terminated-result, \
   -cert-err33-c,-performance-no-int-to-ptr, \
   -clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling
-PROVE = prove --exec bats --failures --comments --timer
+# Three files of tests at a time: half of them wait more than they compute.
+# Those that take longest begin first.
+PROVE = prove --exec bats --failures --comments --timer -j3
+LONGEST = $(patsubst %,tests/%.bats,inject run data release)
+BATS = $(LONGEST) $(filter-out $(LONGEST),$(wildcard tests/*.bats))
 
 # $(call need,PACKAGES): install what is missing, or say the exact line.
 # RUNLEVEL=1 keeps a freshly installed nginx from starting by itself.
@@ -213,7 +217,7 @@ fuzz-oss: deps-afl ## build as OSS-Fuzz does, for three engines, and run
 	/usr/bin/python3 fuzz/run.py oss
 
 cli: encflow encflow-static build/faults/encflow build/nsm_preload.so ## command-line tests
-	$(PROVE) -j2 $(wildcard tests/*.bats)
+	$(PROVE) $(BATS)
 
 # The NSM's stand-in, for one process: tests/nsm_preload.c.
 build/nsm_preload.so: tests/nsm.c tests/nsm_preload.c tests/nsm.h | build
@@ -226,11 +230,13 @@ build/asan/encflow: encflow.c encflow.h tests/asan_options.c
 	@mkdir -p build/asan
 	$(CC) $(SANITIZE) $(BASE) encflow.c tests/asan_options.c -o $@ $(LIBS)
 
+# Not the files that have a binary of their own (static, inject), look for what
+# a sanitizer leaves in memory (secrets), or are about other programs.
 asan: build/asan/encflow build/nsm_preload.so ## command-line tests with ASan, UBSan, leak check
 	ENCFLOW=$(CURDIR)/build/asan/encflow EF_SANITIZED=1 \
 	  ASAN_OPTIONS=detect_leaks=$$([ $$(id -u) = 0 ] && echo 1 || echo 0) \
-	  $(PROVE) -j2 $(filter-out tests/static.bats tests/man.bats \
-	  tests/slurm.bats tests/storage.bats tests/graph.bats tests/jose.bats,$(wildcard tests/*.bats))
+	  $(PROVE) $(filter-out $(patsubst %,tests/%.bats,static inject \
+	  secrets man slurm storage graph jose),$(BATS))
 
 guest: deps-guest encflow-static ## the static binary in a booted guest: vsock, NSM
 	bash tests/guest.sh encflow-static

@@ -186,7 +186,7 @@ typedef struct ef_err {
     uint64_t line, column; /* from 1; 0: not known */
     int sys;               /* errno, or 0 */
     long detail;           /* a count or an HTTP status that msg speaks of */
-    char place[192];       /* JSON position: "$.a.b (JSON pointer /a/b)" */
+    char place[512];       /* "$.a.b (JSON pointer /a/b)"; what a server said */
     char where[EF_WHERE_BYTES];
 } ef_err;
 
@@ -1178,6 +1178,10 @@ int ef_describe_top(ef_describe *d, size_t i, size_t k, ef_slice *value,
 EF_MUST_CHECK ef_status ef_shard_parse(uint32_t *index, uint32_t *count,
                                        ef_slice text, ef_err *err);
 
+/* /proc/self/mountinfo, in text, to what is mounted, in place: "name\0...\0\0".
+ * text has room for n + 1 bytes. Source: proc(5). */
+void ef_mount_names(char *text, size_t n);
+
 /* ----------------------------------------------------------------------- *
  * 14. Workflow documents                                                  *
  * ----------------------------------------------------------------------- */
@@ -1525,7 +1529,8 @@ typedef struct ef_view {
     ef_slice name, description, group, hash;
     ef_slice state; /* draft, pending, approved, rejected, cancelled */
     ef_slice detail, submitter;
-    int64_t time; /* of its submission; 0: not known */
+    int64_t time;  /* of its submission; 0: not known */
+    int64_t until; /* when it is over; 0: never */
     uint32_t version;
     size_t need; /* approvals needed */
     const ef_view_person *people;

@@ -22,7 +22,7 @@
  *          http_set_body http_set_method http_add_header http_sign http_open
  *          http_show http_document http_error_element http_find_code
  *          http_code_passes
- *          http_say_code http_say_region http_redirect_error http_is_skewed
+ *          http_say_code http_say_region http_redirect_error http_say_skew
  *          http_status_error http_answer_error http_get_end
  *          http_is_error_document http_finish http_close http_start
  *          http_backoff_ms http_can_resume http_whole http_retry http_next

@@ -10,7 +10,7 @@
  *          a query that was sealed opens to itself, and with any bit of it
  *          changed, or for the other part, to nothing; what was not sealed
  *          does not open.
- * Covers   kms_answer kms_answer_error kms_show kms_find ef_kms_arn_parse
+ * Covers   kms_answer kms_member kms_answer_error kms_show ef_kms_arn_parse
  *          sig_arn_part sig_partition_suffix sig_is_word ef_query_open
  * Seeds    fuzz/seeds.py, vectors/kms_arns.txt    Dict  none
  */
@@ -65,7 +65,8 @@ answer(ef_slice json)
 static void
 error(ef_slice json)
 {
-    struct store_job job = {.head = {.status = 400}};
+    static const ef_sign_json asked;
+    struct store_job job = {.json = &asked, .head = {.status = 400}};
     size_t i;
 
     ef_buf_add(&job.answer, json.p, json.n);

@@ -198,7 +198,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     v.description = next(&t);
     v.state = next(&t);
     v.detail = next(&t);
-    v.time = (int64_t)port_n;
+    v.time = v.until = (int64_t)port_n;
     v.people = people;
     v.apps = apps;
     v.datasets = sets;

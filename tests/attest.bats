@@ -3,9 +3,9 @@
 # verdicts that their list gives, and those of the test root (tests/nitro.py).
 
 bats_require_minimum_version 1.5.0
+load common
 
 setup() {
-    load common
     common_setup
     NITRO="$PYTHON $ROOT/tests/nitro.py"
     $NITRO make-root .
@@ -156,11 +156,28 @@ END
     verify --nonce 616263 --user-data 1B5B32 --pcr 8="$(printf %096d 0)"
     [ "$status" -eq 0 ]
     [[ "$output" != *"not "* ]]
+    # registers that are no image's: the kernel's, the instance's
+    verify --json
+    pcr1=$("$ENCFLOW" json -r /attestation/pcrs/1 <<<"$output")
+    verify --pcr 1="$pcr1" --nonce 616263
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"which image it is was not asked"* ]]
     verify --nonce 616264
     refused 3 NONCE_MISMATCH
     verify --nonce ""
     refused 3 NONCE_MISMATCH
     verify --user-data 00
+    refused 3 USER_DATA_MISMATCH
+}
+
+@test "verify: as much of a nonce and user_data as a document may have" {
+    long=$(printf '%02048d' 7)
+    doc --nonce "$long" --user-data "$long"
+    verify --nonce "$long" --user-data "$long"
+    [ "$status" -eq 0 ]
+    verify --nonce "${long%7}8"
+    refused 3 NONCE_MISMATCH
+    verify --user-data "${long%7}8"
     refused 3 USER_DATA_MISMATCH
 }
 
@@ -204,6 +221,12 @@ print(p["0"])' >pcr0
     [[ "$stderr" == *'PCR5: PCR_MISMATCH'* ]]
     verify --pcr 0="$(cat pcr0)"
     [ "$status" -eq 0 ]
+    # --pcr takes nothing from what --pcrs asks, and may say the same
+    verify --pcrs good --pcr 0="$(cat pcr0)"
+    [ "$status" -eq 0 ]
+    verify --pcrs bad --pcr 0="$(cat pcr0)"
+    [ "$status" -eq 2 ]
+    [[ "$stderr" == *"two values for one register" ]]
     verify --pcr 16="$(cat pcr0)"
     refused 5 PCR_MISMATCH
 }
@@ -212,10 +235,13 @@ print(p["0"])' >pcr0
     doc --indefinite --tag
     run "$ENCFLOW" attest verify --root root.pem - <doc
     [ "$status" -eq 0 ]
+    run "$ENCFLOW" attest verify --root root.pem <doc
+    [ "$status" -eq 0 ]
     head -c 1000 doc >cut
     mv cut doc
     verify
     refused 4 CBOR_MALFORMED
+    grep -qx 'hint: .*REASONS.*' <<<"$stderr"
     head -c 20000 /dev/zero >doc
     verify
     refused 4 DOC_TOO_LARGE
@@ -237,6 +263,7 @@ assert json.load(open("got")) == want'
     [ "$status" -eq 0 ]
     [[ "${lines[0]}" == PCR0*"the image" ]]
     [ "${#lines[@]}" -eq 3 ]
+    same <("$ENCFLOW" attest pcrs --json <image) got
     run "$ENCFLOW" attest pcrs k
     fails 4 "not an enclave image"
 }

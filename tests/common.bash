@@ -23,6 +23,11 @@ need_shared() {
         skip "needs ../shared/$1, which is not beside this checkout"
 }
 
+# plain_only WHY: skip where the binary under test has sanitizers in it.
+plain_only() {
+    [ "${EF_SANITIZED:-0}" != 1 ] || skip "done with the plain build: $1"
+}
+
 # fails STATUS WORD...: the last `run` ended with STATUS and its output has
 # every WORD (fixed strings). Shows the output when it does not.
 fails() {

@@ -4,10 +4,10 @@
 # requests does not show.
 
 bats_require_minimum_version 1.5.0
+load common
+load servers
 
 setup_file() {
-    load common
-    load servers
     mkdir -p "$SERVERS"
     serve aws "$PYTHON" "$BATS_TEST_DIRNAME/credentials_cases.py" serve \
         "$SERVERS/aws.log"
@@ -15,17 +15,10 @@ setup_file() {
     export URL
 }
 
-teardown_file() {
-    load servers
-    stop_servers
-}
-
 setup() {
-    load common
-    load servers
     common_setup
     CASES=$BATS_TEST_DIRNAME/credentials_cases.py
-    export ENCFLOW AWS_EC2_METADATA_DISABLED=true AWS_MAX_ATTEMPTS=1
+    export ENCFLOW
     export AWS_EC2_METADATA_SERVICE_ENDPOINT=$URL
     GET=(get s3://bucket/key - --allow-http --endpoint-url "$URL")
 }

@@ -131,7 +131,3 @@ small_memory() {
     }
 }
 
-need_plain_build() {
-    [ "${EF_SANITIZED:-0}" != 1 ] ||
-        skip "a sanitizer's own memory would be measured"
-}

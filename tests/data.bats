@@ -23,8 +23,7 @@ setup() { data_setup; }
 }
 
 @test "with a small stack the work ends as it should" {
-    # sanitizers have frames of their own, which need more
-    [ "${EF_SANITIZED:-0}" != 1 ] || skip "needs the plain build"
+    plain_only "a sanitizer's frames need more"
     (ulimit -S -s 200 && "$ENCFLOW" keygen -o key)
     [ "$(stat -c %s key)" -eq 64 ]
 }
@@ -260,6 +259,7 @@ END
 }
 
 @test "any single bit flipped: exit 3, no output, an old one untouched" {
+    plain_only "the same path 384 times"
     local copy before
     printf 'twelve bytes' >plain
     ref seal key.hex <plain >sealed
@@ -346,7 +346,7 @@ END
 # ------------------------------------------------------------ memory, limits
 
 @test "32 MiB of memory are enough for 300 MiB, file or pipe, both ways" {
-    need_plain_build
+    plain_only "a sanitizer has memory of its own"
     local size=$((300 << 20))
     truncate -s $size plain
     small_memory enc -K key.hex -in plain -out sealed
@@ -360,7 +360,7 @@ END
 }
 
 @test "32 MiB of memory are enough for base64 of 100 MiB" {
-    need_plain_build
+    plain_only "a sanitizer has memory of its own"
     truncate -s 100M plain
     small_memory base64 -in plain -out text
     small_memory base64 -d -in text -out back
@@ -401,7 +401,7 @@ over_limit() {
 }
 
 @test "secrets are locked in memory and core dumps are off" {
-    [ "${EF_SANITIZED:-0}" != 1 ] || skip "a sanitizer locks no memory"
+    plain_only "a sanitizer locks no memory"
     ulimit -S -c "$(ulimit -H -c)" # where that is 0, half of this can't fail
     mkfifo feed
     "$ENCFLOW" enc -K key.hex -in feed -out sealed 3>&- &
@@ -1157,7 +1157,10 @@ END
     works selftest
     [[ $(tail -n 1 out) =~ ^selftest:\ [1-9][0-9]*\ checks\ passed$ ]]
     works selftest --json
-    "$PYTHON" -c 'import json; json.load(open("out"))'
+    # four of each kernel; the hashes, signatures, seals and texts once
+    "$PYTHON" -c 'import json
+s = json.load(open("out"))
+assert s["checks"] == 4 * s["kernels"] + 12 and s["failed"] == 0, s'
 }
 
 @test "--version names the version, the libraries and the AES kernel" {
@@ -1182,7 +1185,11 @@ COMMANDS=(keygen enc dec base64 json credentials presign describe run result
     row "credentials make" helps credentials make --help
     row "credentials check" helps credentials check --help
     row "after options" helps enc -K absent --help
-    rows $((2 * ${#COMMANDS[@]} + 3))
+    # half a command: its own second words, and nobody else's
+    row "release --help" works release --help
+    sed -n 's/^  \([a-z]* [a-z-]*\)  .*/\1/p' out >listed
+    printf 'release %s\n' keygen serve-one log | diff - listed
+    rows $((2 * ${#COMMANDS[@]} + 4))
 }
 
 helps() { works "$@" && grep -qwF "$1" out && grep -q ^usage: out; }
@@ -1256,8 +1263,28 @@ END
     on_tty "$run hidden -q"
     [ ! -s screen ]
     sh ./slow | works enc -K key.hex -out other # works: stderr stays empty
-    on_tty '"$ENCFLOW" enc -K key.hex -in shown -out quick'
+    on_tty '"$ENCFLOW" enc -K key.hex -in slow -out quick'
     [ ! -s screen ]
+}
+
+@test "progress: of a dataset that is added, and of an image that is measured" {
+    echo kernel >k
+    head -c 300000 /dev/zero >ramdisk
+    "$PYTHON" "$ROOT/tests/eif.py" image k quiet ramdisk ramdisk >want
+    echo 'head -c 200000 image; sleep 1.2; tail -c +200001 image' >slow
+    on_tty 'sh ./slow | "$ENCFLOW" attest pcrs >registers'
+    grep -qE 'KiB/s' screen
+    [ "$(wc -l <registers)" -eq 3 ]
+    # 32 MiB are encrypted at a time
+    echo 'head -c 40000000 /dev/zero; sleep 1.2; head -c 40000000 /dev/zero' >slow
+    export ENCFLOW_ID=$PWD/id.pem ENCFLOW_WORKSPACE=$PWD/ws
+    works release keygen -o rel.pem
+    cp out rel.pub
+    works id new -q somebody
+    on_tty 'sh ./slow | "$ENCFLOW" dataset add --from - --allow-file \
+        --to "file://$PWD/new.enc" --release-key rel.pub new >hash'
+    grep -qE 'MiB/s' screen
+    [ "$(wc -c <hash)" -eq 65 ]
 }
 
 @test "-v explains, without a secret; -q still tells of an error" {

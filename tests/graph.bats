@@ -33,7 +33,7 @@ v = json.load(open("seen.json"))[sys.argv[1]]
 print("\n".join(map(str, v)) if isinstance(v, list) else v)' "$1"
 }
 
-@test "text: state, marks and times, connections in order" {
+@test "text: state, marks and times, what is run, connections in order" {
     graph small text >out
     cat >want <<'END'
 Workflow      Conditions study
@@ -43,12 +43,21 @@ Approvals     2 of 3, waits for Carol
 Group         Research
 Submitted by  Alice
 Submitted     2021-02-13 09:00:00 UTC
+Until         2026-01-01 00:00:00 UTC
 Hash          b274190466ff8904395e944f718f960a72903692921574f80cc2aa945569b4da
 
 Participants
   ✓ Alice  NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs  approved 2021-02-13 09:10:00 UTC
   ✓ Bob  cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s  approved 2021-02-13 10:11:05 UTC
   … Carol  oKIywvGUpTVTyxMQ3bwIIeQUudfr_CkLMjCE19ECD-U  has not answered
+
+Applications
+  Describe
+    Image         example/describe:1.4
+    PCR0          b0d319fa64f9c2c9d7e9187bc21001ddacfab4077e737957fa1b8b97cc993bed43a79019aebfd40ee5f6f213147909f8
+    Command       /usr/bin/python3
+                  /demo/describe.py
+    Domains       describe.example.com
 
 Connections
   Conditions Data -> Describe:input

@@ -148,6 +148,7 @@ small(void)
                      .detail = text("waits for Carol"),
                      .submitter = text("Alice"),
                      .time = 1613206800,
+                     .until = 1767225600,
                      .version = 1,
                      .need = 3,
                      .people = people,

@@ -190,21 +190,23 @@ story() {
 }
 story >story.log 2>&1 & # so that its first failure is its end
 wait $! || give_up "story: $(tail -n 3 story.log)"
-# What /init ask is told: everywhere, and where the module's device is hidden.
+# What /init ask is told.
 { printf 'it opens\nioctl: Operation not permitted\n' &&
-    cat "$disk/store/text"; } >"$disk/story/opens"
-{ printf 'Permission denied\nioctl: Operation not permitted\n' &&
-    cat "$disk/store/text"; } >"$disk/story/want"
+    cat "$disk/store/text"; } >"$disk/story/asked"
 
 (cd "$disk" && find . | cpio --quiet -o -H newc -R 0:0) >disk.cpio
 
 # ----- boot it
 
+# lsm: without Landlock, which AWS's kernels for enclaves do not have.
+# no_timer_check: the kernel counts the timer's ticks against its own loops,
+# and on a busy machine would take the emulated one for broken, and panic.
 from=$SECONDS
 code=0
 timeout -k 5 "$LIMIT" qemu-system-x86_64 -accel tcg -cpu max -M q35 -m 768 \
     -nographic -no-reboot -nic none -kernel kernel/vmlinuz \
-    -initrd disk.cpio -append "console=ttyS0 quiet panic=-1" \
+    -initrd disk.cpio \
+    -append "console=ttyS0 quiet panic=-1 no_timer_check lsm=yama" \
     </dev/null >console 2>&1 || code=$?
 # Without what the firmware says, and what it does to a terminal.
 tr -d '\r' <console | sed -n '/^\(PASS\|FAIL\|  encflow\)/,$p'

@@ -470,7 +470,7 @@ security_module(void)
                   "--work", "/got/in", "--", "/init", "ask", NULL) &&
               encflow(0, NULL, "result", "-K", "/keys/out", "/store/result.enc",
                       NULL) &&
-              same("/story/opens", "/out"));
+              same("/story/asked", "/out"));
 }
 
 /* The whole story: an enclave that attests to a release service, by AF_VSOCK,
@@ -506,7 +506,7 @@ attested_run(void)
     check("result: of that run, whose application was refused the module",
           encflow(0, NULL, "result", "-K", "/keys/out",
                   "/store/story-result.enc", NULL) &&
-              same("/story/want", "/out"));
+              same("/story/asked", "/out"));
     check("result --verify: its receipt",
           encflow(0, NULL, "result", "-K", "/keys/out", "--verify", "--trust",
                   "/story/owner.pem", "--workspace", "/story/ws", "--root",

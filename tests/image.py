@@ -2,8 +2,13 @@
 """image.py [OPTION...] -- COMMAND...: what a process keeps of its secrets.
 
   --key FILE          of hex digits, which COMMAND may be about to write: names
-                      key (bytes), hex, round (AES round keys), ghash (its key)
+                      key (bytes), hex, base64, round (AES round keys), ghash
+                      (its key)
   --rounds HEX        round and ghash alone, for a key that is public
+  --bytes NAME=FILE   of hex digits, likewise: the bytes, and their base64
+  --random FILE       of NSM_RANDOM (nsm_preload.c): names made (32 bytes that
+                      may be a private key), rsa (the numbers of the key that
+                      BearSSL makes of 48 bytes)
   --text NAME=TEXT    the text, and its base64
   --sees NAME         must be found while COMMAND works (once per name)
   --guarded           see below
@@ -33,6 +38,7 @@ import re
 import signal
 import sys
 
+import numpy
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 PAGE = 4096
@@ -114,6 +120,22 @@ def sliced_keys(key):
         yield spread.raw.rstrip(b"\0")
 
 
+def rsa_key(seed):
+    """The numbers of the RSA-2048 key that BearSSL makes, seeded so."""
+    lib = ctypes.CDLL("libbearssl.so.0")
+    rng, private, own, open_ = map(ctypes.create_string_buffer,
+                                   (512, 256, 8192, 8192))
+    sha256 = ctypes.c_void_p(ctypes.addressof(ctypes.c_char.in_dll(
+        lib, "br_sha256_vtable")))
+    lib.br_hmac_drbg_init(rng, sha256, seed, ctypes.c_size_t(len(seed)))
+    lib.br_rsa_keygen_get_default.restype = ctypes.CFUNCTYPE(
+        ctypes.c_uint32, *[ctypes.c_void_p] * 5, ctypes.c_uint, ctypes.c_uint32)
+    lib.br_rsa_keygen_get_default()(
+        *map(ctypes.addressof, (rng, private, own)), None,
+        ctypes.addressof(open_), 2048, 65537)
+    return own.raw[:5 * 128]
+
+
 def pieces(data, step):
     """Non-overlapping pieces that cannot be there by chance."""
     for at in range(0, len(data) - step + 1, step):
@@ -126,16 +148,27 @@ def swapped(data, n):
     return b"".join(data[i:i + n][::-1] for i in range(0, len(data), n))
 
 
-class Needles:
-    """What to look for: pieces of secrets, each with its name."""
+def bucket(words):
+    """A number of 20 bits for each word of STEP bytes."""
+    return words * numpy.uint64(0x9e3779b97f4a7c15) >> numpy.uint64(44)
 
-    def __init__(self, key_files):
-        self.name = {}
-        self.key_files = list(key_files)
+
+class Needles:
+    """What to look for: pieces of secrets, each with its name, by their first
+    STEP bytes. There are hundreds of them: to look for one after the other
+    would be most of the work."""
+
+    def __init__(self, files):
+        self.by_head = {}
+        self.buckets = numpy.zeros(1 << 20, bool)  # those of the heads
+        self.files = files  # (name, path); a key has no name
+        self.random, self.random_file = 0, None
 
     def add(self, name, data, step=STEP):
         for piece in pieces(data, step):
-            self.name.setdefault(piece, name)
+            head = piece[:STEP]
+            self.by_head.setdefault(head, {}).setdefault(piece, name)
+            self.buckets[bucket(numpy.frombuffer(head, "<u8"))] = True
 
     def add_rounds(self, key):
         schedule = round_keys(key)
@@ -150,22 +183,46 @@ class Needles:
             self.add("key", form)
         self.add("hex", key.hex().encode(), 16)
         self.add("hex", key.hex().upper().encode(), 16)
+        self.add_coded("base64", key)
         self.add_rounds(key)
 
     def add_text(self, name, text):
         self.add(name, text, 12)
+        self.add_coded(name, text)
+
+    def add_coded(self, name, data):
+        """Its base64, wherever it begins in what is encoded."""
         for shift in range(3):
-            inside = base64.b64encode(bytes(shift) + text)[4:-4]
-            self.add(name, inside, 12)
+            for code in base64.b64encode, base64.urlsafe_b64encode:
+                self.add(name, code(bytes(shift) + data)[4:-4], 12)
+
+    def read_random(self, path):
+        """What is new in the file."""
+        with open(path) as f:
+            lines = f.read().split("\n")[:-1]
+        for data in map(bytes.fromhex, lines[self.random:]):
+            self.random += 1
+            if len(data) == 48:
+                self.add("rsa", data)
+                data, name = rsa_key(data), "rsa"
+            else:
+                name = "made"
+            for form in data, data[::-1], swapped(data, 4), swapped(data, 8):
+                self.add(name, form)
 
     def read_keys(self):
         """Those whose files are there by now."""
-        for path in list(self.key_files):
+        if self.random_file and os.path.exists(self.random_file):
+            self.read_random(self.random_file)
+        for name, path in list(self.files):
             if os.path.exists(path):
-                self.key_files.remove(path)
+                self.files.remove((name, path))
                 with open(path) as f:
                     text = f.read()
-                if text.startswith("-----BEGIN"):
+                if name:
+                    self.add(name, bytes.fromhex(text))
+                    self.add_coded(name, bytes.fromhex(text))
+                elif text.startswith("-----BEGIN"):
                     body = base64.b64decode("".join(text.splitlines()[1:-1]))
                     at = body.rindex(b"\x04\x20") + 2
                     self.add_key(body[at:at + 32])
@@ -175,10 +232,15 @@ class Needles:
 
     def search(self, data):
         """Yields (name, offset) of every piece that is in data."""
-        for piece, name in self.name.items():
-            at = data.find(piece)
-            if at >= 0:
-                yield name, at
+        padded = data + bytes(2 * STEP)
+        for shift in range(STEP):
+            words = numpy.frombuffer(padded, "<u8", len(data) // STEP, shift)
+            for i in numpy.flatnonzero(self.buckets[bucket(words)]):
+                at = int(i) * STEP + shift
+                for piece, name in self.by_head.get(
+                        padded[at:at + STEP], {}).items():
+                    if data.startswith(piece, at):
+                        yield name, at
 
 
 # ------------------------------------------------------------------- ptrace
@@ -315,8 +377,9 @@ class Process:
 
 def arguments():
     parser = argparse.ArgumentParser()
-    for name in "--key", "--rounds", "--text", "--sees":
+    for name in "--key", "--rounds", "--bytes", "--text", "--sees":
         parser.add_argument(name, action="append", default=[])
+    parser.add_argument("--random")
     parser.add_argument("--guarded", action="store_true")
     parser.add_argument("--status", type=int, default=0)
     parser.add_argument("--stdin")
@@ -326,7 +389,9 @@ def arguments():
 
 
 def needles(args):
-    n = Needles(args.key)
+    n = Needles([("", path) for path in args.key] +
+                [tuple(text.split("=", 1)) for text in args.bytes])
+    n.random_file = args.random
     for text in args.rounds:
         n.add_rounds(bytes.fromhex(text))
     for text in args.text:
@@ -390,9 +455,9 @@ def main():
         print(f"not guarded: {line}")
     for line in places(left):
         print(f"left at the end: {line}")
-    if process.status != args.status << 8 or n.key_files:
+    if process.status != args.status << 8 or n.files:
         print(f"wait status {process.status:#x}, key files not seen: "
-              f"{n.key_files}")
+              f"{n.files}")
         return 2
     return 1 if missing or left or (bad and args.guarded) else 0
 

@@ -3,13 +3,11 @@
 # the build that has inject.c in it (`make faults` makes it and shows more).
 
 bats_require_minimum_version 1.5.0
+load common
+load data
 
 setup() {
-    load common
-    load data
     data_setup
-    # A sanitized build is what is looked at, whichever ENCFLOW is.
-    [ -z "${EF_SANITIZED-}" ] || skip "done with the plain build's tests"
     FAULTS=${EF_FAULTS:-$ROOT/build/faults}
     [ -x "$FAULTS/encflow" ] || {
         echo "$FAULTS/encflow is missing: make build/faults/encflow"

@@ -11,6 +11,7 @@
  *                                 forks fails with errno ERRNO (a number);
  *                                 with + every later one fails, too; where
  *                                 ERRNO is 0 it does a part of its work
+ *     EF_INJECT=*:0:0             nothing fails; all calls are counted
  *     EF_INJECT=serve:FD          one such run per request, see serve()
  *
  * Without EF_INJECT nothing fails, so neither does anything in a program that
@@ -24,6 +25,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -34,11 +36,13 @@
 #include <sys/auxv.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -55,11 +59,33 @@ static struct {
     int onward; /* the later ones fail, too */
 } plan;
 
-/* Threads and forked children count together. */
+#define CALLS 128 /* more than there are kinds */
+
+/* Threads and forked children count together. A name is where its text is in
+ * the program, which all of them have at one place. */
 static struct tally {
-    atomic_long calls; /* of plan.call */
     atomic_int fired;
+    struct {
+        _Atomic(const char *) name; /* NULL: from here on there are none */
+        atomic_long n;
+    } calls[CALLS];
 } * tally;
+
+/* One more of this kind; how many there are now. */
+static long
+count(const char *call)
+{
+    size_t i;
+
+    for (i = 0; i < CALLS; i++) {
+        const char *is = NULL;
+
+        if (atomic_compare_exchange_strong(&tally->calls[i].name, &is, call) ||
+            strcmp(is, call) == 0)
+            return atomic_fetch_add(&tally->calls[i].n, 1) + 1;
+    }
+    abort();
+}
 
 /* Does this call fail? Then errno is set. */
 static int
@@ -67,9 +93,13 @@ fails(const char *call)
 {
     long n;
 
-    if (tally == NULL || strcmp(plan.call, call) != 0)
+    if (tally == NULL || plan.call[0] == '\0')
         return 0;
-    n = atomic_fetch_add(&tally->calls, 1) + 1;
+    if (plan.call[0] == '*')
+        (void)count(call);
+    if (strcmp(plan.call, call) != 0)
+        return 0;
+    n = count(call);
     if (plan.onward ? n < plan.nth : n != plan.nth)
         return 0;
     atomic_store(&tally->fired, 1);
@@ -296,6 +326,12 @@ WRAP(int, -1, getrlimit, (__rlimit_resource_t what, struct rlimit *limit),
 WRAP(int, -1, setrlimit, (__rlimit_resource_t what, const struct rlimit *limit),
      (what, limit))
 WRAP(long, -1, sysconf, (int name), (name))
+WRAP(int, -1, unshare, (int what), (what))
+WRAP(int, -1, mount,
+     (const char *from, const char *to, const char *type, unsigned long flags,
+      const void *data),
+     (from, to, type, flags, data))
+WRAP(int, -1, statfs, (const char *path, struct statfs *fs), (path, fs))
 WRAP(unsigned long, 0, getauxval, (unsigned long type), (type))
 WRAP(int, plan.error, pthread_create,
      (pthread_t * thread, const pthread_attr_t *attr, void *(*start)(void *),
@@ -679,12 +715,12 @@ run_begin(const char *request, const int fd[3], const sigset_t *mask)
 
 /* A process that forks before main, once a request CALL:N:ERRNO[+] that comes
  * on the socket: that spares each run the start of the program. The answer
- * is the wait status, whether the fault came, how many calls there were, and
- * whether a process was left. The server itself leaves only by _exit. */
+ * is the wait status, whether the fault came, whether a process was left, and
+ * what was counted. The server itself leaves only by _exit. */
 static void
 serve(int sock)
 {
-    char request[80], answer[80];
+    char request[80], answer[64 * CALLS];
     sigset_t child, mask;
     int fd[3], i, status, n;
 
@@ -696,8 +732,7 @@ serve(int sock)
         pid_t pid;
 
         request_take(sock, request, sizeof request, fd);
-        atomic_store(&tally->calls, 0);
-        atomic_store(&tally->fired, 0);
+        memset(tally, 0, sizeof *tally);
         pid = __real_fork();
         if (pid == 0) {
             __real_close(sock);
@@ -707,9 +742,12 @@ serve(int sock)
         for (i = 0; i < 3; i++)
             __real_close(fd[i]);
         status = run_wait(pid);
-        n = snprintf(answer, sizeof answer, "%d %d %ld %d", status,
-                     atomic_load(&tally->fired), atomic_load(&tally->calls),
-                     run_leftover());
+        n = snprintf(answer, sizeof answer, "%d %d %d", status,
+                     atomic_load(&tally->fired), run_leftover());
+        for (i = 0; i < CALLS && tally->calls[i].name != NULL; i++)
+            n +=
+                snprintf(answer + n, sizeof answer - (size_t)n, ",%s=%ld",
+                         tally->calls[i].name, atomic_load(&tally->calls[i].n));
         if (send(sock, answer, (size_t)n, MSG_NOSIGNAL) < 0)
             _exit(1);
     }

@@ -12,22 +12,26 @@ that call failing. Then it must have done all of its work, or have said why
 not: see judge(). Some scenarios differ from others in a few kinds of calls
 and try only those, unless --all is given. With --most N, where there are more
 than N such calls, the first N and a seeded sample of N / 2 of the others are
-tried.
+tried; 0: all of them, also where a scenario has an N of its own.
 
 --only keeps one scenario, or one call of it, or (":read") one of them all. A
 fault that breaks a rule is printed with its scenario and EF_INJECT's value.
 --calls holds FAULTS and LEFT_OUT to the symbols that OBJECT, encflow.o, needs:
 no call of encflow is in neither.
 
-Needs python3-cryptography and openssl(1). Leaks are looked for as root only:
-encflow forbids others to trace it.
+Needs python3-cryptography and openssl(1), and what kms_server.py needs. Leaks
+are looked for as root only: encflow forbids others to trace it. Where nothing
+is to fail (the release service, a receipt's reader) it is the tree's encflow.
 """
 
 import argparse
 import base64
+import contextlib
 import errno
 import fcntl
+import functools
 import hashlib
+import hmac
 import http.server
 import json
 import multiprocessing
@@ -45,9 +49,17 @@ import threading
 import time
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, utils
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, utils, x25519
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PLAINLY = os.path.join(ROOT, "encflow")  # in which nothing fails
+
+sys.dont_write_bytecode = True
+sys.path.append(os.path.join(ROOT, "vectors"))
+import eif  # noqa: E402
+from gen_signing import hpke_open  # noqa: E402
 
 # --------------------------------------------------------------- the faults
 
@@ -102,6 +114,7 @@ FAULTS = {
     "send": hard("EPIPE") + hard("EAGAIN", rule=DONE) + [(PART, DONE)],
     "recv": hard("ECONNRESET") + hard("EAGAIN", rule=DONE) + [(PART, DONE)],
     "fork": hard("EAGAIN"), "execvp": hard("ENOENT"),
+    "unshare": hard("EPERM"), "mount": hard("EPERM"), "statfs": hard("EIO"),
     "waitpid": hard("EINTR", rule=DONE), "waitid": hard("EINTR", rule=DONE),
     "kill": hard("ESRCH"), "setsid": hard("EPERM"),
     "poll": hard("ENOMEM") + hard("EINTR", rule=DONE),
@@ -163,9 +176,9 @@ LEFT_OUT = {
 # What no scenario makes encflow call, and why.
 UNREACHED = {
     "accept4": "a socket that a service manager hands over: release.bats",
-    "getsockopt": "as accept4, and a service behind AF_VSOCK",
-    "connect": "a release service's: commands.txt, enclave-service-*",
-    "recv": "as connect", "send": "as connect",
+    "getsockopt": "as accept4, and a connection that takes time",
+    "unshare": "an enclave without Landlock: enclave.bats", "mount": "as unshare",
+    "statfs": "as unshare",
     "curl seek callback": "an upload begins again on a connection used before",
     "curl tls callback": "only with the static build's BearSSL",
     "unlink": "only after another failure: of a key nobody was told of",
@@ -259,10 +272,11 @@ class Scenario:
     """A command, its files, and what it leaves when it works.
 
     args    words; {S} is the scenario's folder, {HTTP} and {HTTPS} its URL
-    files   what there is before: a name to bytes, or ("link", target)
+    files   what there is before: a name to bytes, or ("link", target); or a
+            function that makes it, where that takes time
     stdin   bytes: through a pipe; a name of files: that file; a name and an
             offset: that file, which is at the offset then, and so is no
-            whole one
+            whole one; or a function of the folder, asked before each run
     status  the exit status when it works
     out     its standard output then: bytes, or something that equals them;
             None: as in a run without a fault
@@ -280,12 +294,15 @@ class Scenario:
     adds    the kinds of the documents that are new in ws/ then
     part    what a failure may leave of them, besides nothing and all of
             them: documents that mean nothing alone, or that a hint is about
+    check   a function of the Outcome: what is wrong with it, whichever call
+            failed and however the command ended; None: nothing
+    free    files that only check looks at
     """
 
     def __init__(self, name, args, files=None, stdin=b"", status=0, out=b"",
                  makes=None, fails=(1,), only=(), keeps=KEEPS_WORK,
                  spares=(), most=0, env=(), late=False, adds=None,
-                 part=()):
+                 part=(), check=None, free=()):
         self.name = name
         self.args = args.split() if isinstance(args, str) else args
         self.keeps, self.spares = keeps, spares
@@ -296,6 +313,7 @@ class Scenario:
         self.late = late
         self.adds = None if adds is None else sorted(adds)
         self.part = [sorted(kinds) for kinds in part]
+        self.check, self.free = check, free
 
 
 def ports(scheme, application=None):
@@ -350,22 +368,47 @@ HUGE = bytes(range(251)) * 280000 + b"end"
 PARTS_LEFT = b"parts that were sent are still stored"
 
 
+# With these and nsm()'s files a command has /dev/nsm.
+NSM = (("NSM_DIR", "nsm"),
+       ("LD_PRELOAD", os.path.join(ROOT, "build/nsm_preload.so")))
+
+
+@functools.cache
 def nsm():
-    """A scenario's files and variables with which it has /dev/nsm."""
-    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    library = os.path.join(root, "build/nsm_preload.so")
-    subprocess.run(["make", "-s", "-C", root, "build/nsm_preload.so"],
-                   check=True)
+    """The files of a security module, good for two hours from now on."""
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([sys.executable, os.path.join(root, "tests/nsm.py"),
-                        folder], check=True)
-        names = ["state", "leaf.key", "leaf.der"] + [
-            "chain/%d.der" % i for i in range(4)]
-        files = {}
+        subprocess.run(
+            [sys.executable, os.path.join(ROOT, "tests/nsm.py"), folder]
+            + [f"--pcr={i}={'a5' * 48}" for i in range(3)], check=True)
+        return {"nsm/" + name: data for name, data in tree(folder).items()}
+
+
+def tree(folder):
+    """All files in a folder, by name."""
+    files = {}
+    for top, _, names in os.walk(folder):
         for name in names:
-            with open(os.path.join(folder, name), "rb") as f:
-                files["nsm/" + name] = f.read()
-    return files, (("NSM_DIR", "nsm"), ("LD_PRELOAD", library))
+            full = os.path.join(top, name)
+            with open(full, "rb") as file:
+                files[os.path.relpath(full, folder)] = file.read()
+    return files
+
+
+def plant(folder, files):
+    """The opposite of tree()."""
+    for name, data in files.items():
+        path = os.path.join(folder, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(data)
+
+
+def image():
+    """A small enclave image."""
+    return eif.join(eif.parts([
+        (eif.KERNEL, b"kernel" * 3000), (eif.CMDLINE, b"quiet"),
+        (eif.METADATA, eif.METADATA_TEXT), (eif.RAMDISK, b"init" * 3000),
+        (eif.RAMDISK, b"application" * 3000)]))
 
 
 def no_program(text):
@@ -485,6 +528,10 @@ def scenarios():
     yield from object_scenarios(key, plain, sealed)
     if STAGES:
         yield from workspace_scenarios()
+        yield from enclave_scenarios()
+        yield from service_scenarios()
+        yield from receipt_scenarios()
+        yield from documents_scenarios()
 
 
 def object_scenarios(key, plain, sealed):
@@ -543,7 +590,10 @@ RELEASE_LINE = b'{"event":"refused","prev":"%s","reason":"STALE: x",' \
 RELEASE_SHOWN = b"1970-01-01T00:00:00Z  refused   -  STALE: x\nhead %s\n" \
     % hashlib.sha256(RELEASE_LINE).hexdigest().encode()
 HERE = "file:///proc/self/cwd"  # the same place for all, in its own folder
+AWAY = "http://store.example/store"
 ARN = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd"
+KMS_KEYS = (("AWS_ACCESS_KEY_ID", "AKIDKMS"),
+            ("AWS_SECRET_ACCESS_KEY", "secret/kms+key"))
 SEALED_TO = "--release-key rel.pub --allow-file"
 STORY = (
     ("empty", "release keygen -o rel.pem"),
@@ -563,7 +613,49 @@ STORY = (
     ("complete", f"workflow submit {WS} study"),
     ("pending", "approve workflow"),
     (None, f"workflow hashes {WS} -o cfg study"), ("approved", None))
+VIA_STORY = (  # from "joined" on
+    (None, f"dataset add {WS} {SEALED_TO} --direction between --to "
+     f"{HERE}/store/mid.enc Mid"),
+    (None, f"workflow add-app {WS} --build describe --config default "
+     "study b"), ("two", None))
+PUBLIC_KEYS = (("release keygen", "rel.pub"), ("id show", "dana.pub"))
 STAGES = {}
+
+
+def enclave_story(stage, sealed_to):
+    """An approved workflow whose data are where a proxy leads to."""
+    return (
+        (None, "release keygen -o rel.pem"), (None, f"id new {WS} dana"),
+        (None, f"id show {WS} --format pem"),
+        (None, f"dataset add {WS} {sealed_to} --allow-http --credentials "
+         f"c.json --location {AWAY}/in.enc --encrypted store/in.enc In"),
+        (None, f"dataset add {WS} {sealed_to} --allow-http --credentials "
+         f"c.json --location {AWAY}/out.enc --direction output Out"),
+        (None, f"app add {WS} --image i {PCR} describe"),
+        (None, "approve build"),
+        (None, f"config add {WS} --app describe default -- /bin/cat"),
+        (None, f"workflow new {WS} study"),
+        (None, f"workflow add-app {WS} --build describe --config default "
+         "study a"),
+        (None, f"workflow connect {WS} study In a:input"),
+        (None, f"workflow connect {WS} study a:output Out"),
+        (None, f"workflow submit {WS} study"), (None, "approve workflow"),
+        (None, f"workflow hashes {WS} -o cfg study"), (stage, None))
+
+
+def tell_stories(encflow, place):
+    """All of STAGES."""
+    folder = functools.partial(os.path.join, place)
+    data = {"table": TABLE, "key": KEY.encode()}
+    sealed = {"store/in.enc": seal(TABLE), "c.json": credentials().encode()}
+    tell_story(encflow, folder("a"), STORY, {**data, "store/x": b""})
+    tell_story(encflow, folder("b"), VIA_STORY, STAGES["joined"])
+    tell_story(encflow, folder("c"), enclave_story(
+        "released", "--release-key rel.pub"), sealed)
+    kms = Kms(folder("kms"), "-")
+    tell_story(encflow, folder("d"), enclave_story(
+        "kms", f"--kms-key {ARN}"), sealed, (*KMS_KEYS, kms.variable))
+    kms.stop()
 
 
 def answer_words(encflow, kind, folder):
@@ -574,28 +666,23 @@ def answer_words(encflow, kind, folder):
             if task["task"] == kind][0]
 
 
-def tell_story(encflow, folder):
+def tell_story(encflow, folder, story, files, env=()):
     """Fill STAGES, with encflow itself and nothing failing."""
-    os.makedirs(f"{folder}/store")
-    for name, data in (("table", TABLE), ("key", KEY.encode())):
-        with open(f"{folder}/{name}", "wb") as file:
-            file.write(data)
-    os.environ["ASAN_OPTIONS"] = "detect_leaks=0"
-    for stage, words in STORY:
+    plant(folder, files)
+    env = {"HOME": folder, "TZ": "UTC", **dict(env)}
+    for stage, words in story:
         if stage:
-            STAGES[stage] = {
-                os.path.relpath(os.path.join(top, name), folder): open(
-                    os.path.join(top, name), "rb").read()
-                for top, _, files in os.walk(folder) for name in files}
+            STAGES[stage] = tree(folder)
         if words and words.startswith("approve "):
             words = answer_words(encflow, words.split()[1], folder)
         if words:
             done = subprocess.run(
-                [encflow, *words.replace("{S}", folder).split()], cwd=folder,
-                check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-            if words.startswith("release"):
-                with open(f"{folder}/rel.pub", "wb") as file:
-                    file.write(done.stdout)
+                [encflow, *words.split()], cwd=folder, check=True, env=env,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            for verb, name in PUBLIC_KEYS:
+                if words.startswith(verb):
+                    with open(f"{folder}/{name}", "wb") as file:
+                        file.write(done.stdout)
 
 
 def task_of(stage, kind):
@@ -636,9 +723,8 @@ def workspace_scenarios():
              "item": PLAIN[:3000]}
     rooms = {**person, "store/x": b""}
     put = {"store/in.enc": Like(rb".{%d}" % (len(TABLE) + 28))}
-    files, env = nsm()
     yield Scenario("attest get", "attest get --nonce 00 --public-key key "
-                   "-out doc", {**files, "key": KEY.encode()}, env=env,
+                   "-out doc", lambda: {**nsm(), "key": KEY.encode()}, env=NSM,
                    makes={"doc": Like(rb"\x84.*")},
                    only=("open", "ioctl", "read", "write", "malloc"))
     yield Scenario("release keygen", "release keygen -o rel.pem", out=PUBLIC,
@@ -692,6 +778,14 @@ def workspace_scenarios():
     yield adds("person", "app add", f"app add --image i {PCR} describe",
                "app", "build", part=(["app"],),
                out=Like(rb"app " + HASH + b"build " + HASH))
+    measured = {**person, "image.eif": image(), "pcrs.json": json.dumps({
+        "Measurements": {"HashAlgorithm": "Sha384 { ... }", **{
+            f"PCR{i}": "a5" * 48 for i in range(3)}}}).encode()}
+    yield Scenario("app add --pcrs --eif", f"app add {WS} --image i --pcrs "
+                   "pcrs.json --eif image.eif describe", measured,
+                   adds=("app", "build"), part=(["app"],), most=8,
+                   out=Like(rb"app " + HASH + b"build " + HASH),
+                   only=("open", "fstat", "read", "close", "malloc"))
     yield Scenario("config add", f"config add {WS} --app describe --item "
                    "/opt/fortanix/item=item default -- cat x",
                    {**STAGES["app"], "item": PLAIN[:3000]}, out=Like(HASH),
@@ -704,6 +798,9 @@ def workspace_scenarios():
                "describe --config default study a", "draft")
     yield adds("joined", "workflow connect", "workflow connect study In "
                "a:input", "draft")
+    yield adds("two", "workflow connect --via", "workflow connect --via Mid "
+               "study a:output b:input", "draft", most=6,
+               only=MEMORY + ("write", "fsync"))
     yield adds("complete", "workflow submit", "workflow submit study",
                "workflow")
     yield shows("pending", "task list", "task list")
@@ -727,16 +824,363 @@ def workspace_scenarios():
                    makes={config: text}, **LATE)
 
 
+# ---------------------------------------------------------------- an enclave
+
+NOBODY = base64.urlsafe_b64encode(bytes(32)).rstrip(b"=").decode()
+SERVE = "release serve-one --release-key rel.pem --workspace ws --log log " \
+    "--root nsm/root.pem"
+UNSAID = b"note: the release service's log does not say that this run is over"
+MEMORY = ("malloc", "calloc", "realloc", "mmap")
+
+
+def b64u(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def appconfig(stage):
+    """The configuration's ID at that stage."""
+    return hashlib.sha256([data for name, data in STAGES[stage].items()
+                           if name.startswith("cfg/")][0]).hexdigest()
+
+
+def bound(identifier):
+    """PCR16 of an enclave that is bound to this configuration."""
+    return hashlib.sha384(bytes(48) + bytes.fromhex(identifier)).hexdigest()
+
+
+def log_events(log):
+    """The lines of a release log, each with the hash of the one before it; a
+    text where it is none."""
+    events, before = [], "0" * 64
+    for line in log.splitlines():
+        try:
+            events.append(json.loads(line))
+        except ValueError:
+            return "the release log has a line that is none"
+        if events[-1]["prev"] != before:
+            return "the release log's chain is broken"
+        before = hashlib.sha256(line).hexdigest()
+    if log and not log.endswith(b"\n"):
+        return "the release log's last line is cut"
+    return events
+
+
+def secret_in(*texts):
+    """Which of what nobody may see is in one of them; None: nothing."""
+    raw = bytes.fromhex(KEY)
+    for text in texts:
+        for secret in [s.encode() for s in SECRETS] + [
+                raw, raw.hex().encode(), base64.b64encode(raw)[:40],
+                b64u(raw)[:40].encode(), QUERY.encode()]:
+            if secret in text:
+                return secret
+    return None
+
+
+def shown(seen):
+    """All that a run has left where others can read it."""
+    return [seen.out, seen.err] + [
+        data for name, data in seen.files.items()
+        if seen.before.get(name) != data and isinstance(data, bytes)
+        and not name.startswith("work/")]
+
+
+def enclave_check(identifier, kms, may):
+    """What holds after every run in an enclave, whatever failed. may: is there
+    any way for it to fetch something?"""
+    def check(seen):
+        if secret_in(*shown(seen)):
+            return f"{secret_in(*shown(seen))} can be read"
+        events = log_events(seen.files.get("log", b""))
+        if isinstance(events, str):
+            return events
+        given = [e["nonce"] for e in events if e["event"] == "release"]
+        over = [e["nonce"] for e in events if e["event"] == "done"]
+        if len(set(given)) != len(given) or len(set(over)) != len(over) or \
+                set(over) - set(given):
+            return "the log has a run that is over and was none, or twice"
+        stored = [a for a in seen.asked if a.split()[1].startswith("/store/")]
+        if stored:
+            if not may or (seen.kms.count(b"Decrypt ok\n") < 2 if kms
+                           else not given):
+                return "it fetched what nothing was released for"
+            if register(identifier) not in \
+                    seen.files.get("nsm/registers", b""):
+                return "it fetched without being bound"
+        if over and not may:
+            return "the log has a run that never was"
+        if seen.status == 0 and not kms and not over and \
+                UNSAID not in seen.err:
+            return "the log does not say that it is over, and nor does it"
+        return None
+    return check
+
+
+def attested(name, options, stage="released", trust="dana.pub", env=NSM,
+             may=True, **more):
+    """A scenario: `run --appconfig`, and its receipt."""
+    identifier = appconfig(stage)
+    more = {"out": None, "fails": (1, 6), "spares": ("stdout",), **more}
+    return Scenario(
+        name, f"run --appconfig {identifier} --trust {trust} --work "
+        "{S}/work --allow-http --proxy unix://{PROXY} --receipt " + options,
+        lambda: {**STAGES[stage], **nsm()}, env=env, adds=(),
+        free=("log", "nsm/registers"),
+        makes={"store/out.enc": Attested(result(TABLE))} if may else {},
+        check=enclave_check(identifier, stage == "kms", may), **more)
+
+
+class Attested(Sealed):
+    """The same, with a receipt that its receiver takes."""
+
+    folder = None
+
+    def __eq__(self, data):
+        text = unseal(data)
+        if text is None:
+            return False
+        bare = json.loads(text)
+        bare.pop("attestation", None)
+        return json.dumps(bare).encode() == self.plain and subprocess.run(
+            [PLAINLY, *"result -q --verify --trust dana.pub --root "
+             "nsm/root.pem --workspace ws -".split()], cwd=self.folder,
+            input=text, stdout=subprocess.DEVNULL, check=False).returncode == 0
+
+
+def register(identifier):
+    """The security module's file where PCR16 is bound to it."""
+    return f"16 {bound(identifier)} 1\n".encode()
+
+
+def document_of(files, *options):
+    """An attestation document of the module in files."""
+    with tempfile.TemporaryDirectory() as folder:
+        plant(folder, files)
+        return subprocess.run([PLAINLY, "attest", "get", *options],
+                              env=dict(NSM), cwd=folder, check=True,
+                              capture_output=True).stdout
+
+
+def receipt(change=None, files=lambda f: f):
+    """Files with an answer and its receipt, as a run would deliver it; change
+    is a function of the answer, files one of the module's files."""
+    identifier = appconfig("released")
+    stage = {**STAGES["released"], **nsm(),
+             "nsm/registers": register(identifier), "key": KEY.encode()}
+    answer = result(TABLE, 7, b"told\n")
+    read = hashlib.sha256(stage["store/in.enc"]).hexdigest()
+    said = {"appconfig": identifier, "inputs": {"In": read},
+            "output": hashlib.sha256(answer).hexdigest()}
+    text = json.dumps(said, sort_keys=True, separators=(",", ":"))
+    document = document_of(files({
+        n: d for n, d in stage.items() if n.startswith("nsm/")}),
+        "--user-data", hashlib.sha256(text.encode()).hexdigest())
+    answer = json.loads(answer)
+    answer["attestation"] = {
+        **said, "document": base64.b64encode(document).decode()}
+    if change:
+        change(answer)
+    return {**stage, "answer": seal(json.dumps(answer).encode())}
+
+
+def verified_first(seen):
+    """Nothing of an answer is shown that was not verified, all of it."""
+    if seen.out and b"verified: made by image i (PCR0 a5a5" not in seen.err \
+            and seen.call != "stderr":
+        return "an answer that was not verified"
+    return None
+
+
+def verified(name, files=receipt, trust="dana.pub", **more):
+    """A scenario: `result --verify`."""
+    more = {"only": MEMORY, "late": True, "most": 5, **more}
+    return Scenario(
+        f"result --verify{name}", f"result -K key --verify --trust {trust} "
+        "--root nsm/root.pem --workspace ws answer", files, adds=(),
+        check=verified_first, **more)
+
+
+def better(answer):
+    """Another answer, whose receipt says another thing."""
+    answer["stdout"] = base64.b64encode(b"all is well\n").decode()
+
+
+def unbound(files):
+    return {n: d for n, d in files.items() if n != "nsm/registers"}
+
+
+RAW = serialization.Encoding.Raw
+
+
+class Ask:
+    """A request to the release service that is good for some time: the
+    enclave's side, for the stage "released"."""
+
+    def __init__(self):
+        self.id = appconfig("released")
+        stage = STAGES["released"]
+        raw = serialization.load_pem_private_key(
+            stage["rel.pem"], None).private_bytes(
+                RAW, serialization.PrivateFormat.Raw,
+                serialization.NoEncryption())
+        self.mac = hmac.new(raw, b"encflow release nonce 1",
+                            "sha256").digest()
+        self.made = 0
+
+    def begin(self):
+        """A nonce, as the service makes it."""
+        self.made = time.time()
+        nonce = int(self.made).to_bytes(8, "big") + os.urandom(16)
+        self.nonce = nonce + hmac.new(self.mac, nonce, "sha256").digest()
+
+    def release(self, folder):
+        """The request; the same for a minute."""
+        if time.time() - self.made > 60:
+            self.begin()
+            self.key = os.urandom(32)
+            public = x25519.X25519PrivateKey.from_private_bytes(
+                self.key).public_key().public_bytes(
+                    RAW, serialization.PublicFormat.Raw)
+            document = document_of(
+                {**{n: d for n, d in tree(folder).items()
+                    if n.startswith("nsm/")}, "pk": public},
+                "--nonce", self.nonce.hex(), "--user-data", self.id,
+                "--public-key", "pk")
+            self.text = json.dumps({
+                "appconfig": self.id, "document": b64u(document),
+                "request": "release", "version": 1}).encode() + b"\n"
+        return self.text
+
+    def opened(self, answer):
+        """What was sealed to the key in the document."""
+        sealed = json.loads(answer)["credentials"]
+        return json.loads(hpke_open(
+            self.key, decoded(sealed["enc"].encode()), b"encflow release 1",
+            f"{self.id}:{b64u(self.nonce)}".encode(),
+            decoded(sealed["ct"].encode())))
+
+    def check_release(self, seen):
+        """Nothing is released that the log does not have."""
+        events = log_events(seen.files.get("log", b""))
+        if isinstance(events, str):
+            return events
+        if secret_in(*shown(seen)):
+            return f"{secret_in(*shown(seen))} can be read"
+        given = [e for e in events if e["event"] == "release"]
+        if b'"credentials"' not in seen.out:
+            return None
+        if [e["nonce"] for e in given] != [b64u(self.nonce)] or \
+                given[0]["appconfig"] != self.id:
+            return "it released what its log does not have"
+        if not seen.out.endswith(b"}\n"):
+            return None
+        try:
+            keys = [c["encryption"]["key"]
+                    for c in self.opened(seen.out)["datasets"].values()]
+        except ValueError:
+            return "it released what is no JSON"
+        return None if keys == [KEY] * 2 else "it released something else"
+
+    def done(self, _):
+        """That a run is over, of which done_log has the begin."""
+        token = hmac.new(self.mac, b"done" + self.nonce, "sha256").digest()
+        return json.dumps({
+            "appconfig": self.id, "nonce": b64u(self.nonce),
+            "request": "done", "token": b64u(token),
+            "version": 1}).encode() + b"\n"
+
+    def done_log(self):
+        self.begin()
+        return json.dumps({
+            "app": "a", "appconfig": self.id, "event": "release",
+            "instance": "i-0a1b2c3d4e5f60718-enc0123456789abcdef",
+            "nonce": b64u(self.nonce), "pcr0": "a5" * 48, "prev": "0" * 64,
+            "time": int(self.made), "workflow": "0" * 64},
+            sort_keys=True, separators=(",", ":")).encode() + b"\n"
+
+    def check_done(self, seen):
+        """Nor is it told that a run is over which the log has going on."""
+        events = log_events(seen.files["log"])
+        if isinstance(events, str):
+            return events
+        kinds = [e["event"] for e in events]
+        if kinds[0] != "release" or kinds.count("done") > 1:
+            return "the log has lost the run, or is told twice"
+        if (b'"done"' in seen.out or seen.status == 0) and \
+                "done" not in kinds:
+            return "it says what its log does not have"
+        return None
+
+
+def service_scenarios():
+    ask = Ask()
+    yield Scenario("release serve-one, release", SERVE, lambda: {
+        **STAGES["released"], **nsm(), "nsm/registers": register(ask.id)},
+        stdin=ask.release, out=Like(rb'\{"credentials":.*\}\n'), adds=(),
+        fails=(1, 3, 4, 5), free=("log",), check=ask.check_release,
+        only=MEMORY + ("write", "pwrite", "fsync", "getrandom", "ftruncate",
+                       "pread", "read", "fcntl", "open"), most=3)
+    over = Ask()
+    yield Scenario("release serve-one, done", SERVE, lambda: {
+        **STAGES["released"], **nsm(), "log": over.done_log()},
+        stdin=over.done, adds=(),
+        out=Like(rb'\{"(done":true|error":"refused")\}\n'),
+        fails=(1, 3, 4, 5), free=("log",), check=over.check_done,
+        only=("write", "pwrite", "fsync", "ftruncate", "pread", "fcntl"))
+
+
+def documents_scenarios():
+    def files(change=lambda d: d):
+        return {**nsm(), "doc": change(document_of(nsm(), "--nonce", "00ff"))}
+
+    verify = "attest verify --root nsm/root.pem --nonce 00ff --json doc"
+    yield Scenario("attest verify", verify, files, out=None, most=4,
+                   only=MEMORY + ("open", "read", "write"))
+    yield Scenario("attest verify, changed", verify, lambda: files(
+        lambda d: d[:-1] + bytes([d[-1] ^ 1])), status=3, out=None, most=4,
+        only=MEMORY)
+    yield Scenario("attest pcrs", "attest pcrs image", {"image": image()},
+                   out=None, only=MEMORY + ("open", "fstat", "read", "pread",
+                                            "lseek", "write"))
+    yield shows("kms", "workflow kms-policy", "workflow kms-policy study")
+
+
+def receipt_scenarios():
+    yield verified("", status=7, out=TABLE, only=MEMORY + ("read", "open"))
+    yield verified(", another answer", lambda: receipt(better), status=3)
+    yield verified(", another enclave", lambda: receipt(files=unbound),
+                   status=5)
+    yield verified(", not trusted", trust=NOBODY, status=5)
+
+
+def enclave_scenarios():
+    service = "--release unix://{SERVICE}"
+    yield attested("run --appconfig", service, most=6, only=(
+        "ioctl", "socket", "connect", "send", "recv", "poll", "open",
+        "malloc"))
+    yield attested("run --appconfig, by http", "--release {HTTP}/release",
+                   most=2, only=("curl ", "curl_easy_init",
+                                 "curl_slist_append", "curl_easy_setopt",
+                                 "curl_easy_getinfo", "curl_multi_add_handle"))
+    yield attested("run --appconfig, not trusted", service, trust=NOBODY,
+                   may=False, status=5, out=b"", fails=(1, 5, 6),
+                   late=True, most=5, only=MEMORY)
+    yield attested("run --kms", "--kms --workspace ws", "kms", env=(
+        *NSM, *KMS_KEYS, ("AWS_ENDPOINT_URL_KMS", "{KMS}")), most=4,
+        only=MEMORY + ("ioctl", "getrandom", "curl read callback",
+                       "curl write callback"))
+
+
 # ------------------------------------------------------------------ a folder
 
 class Folder:
     """A folder of its own for one scenario, set back after each run."""
 
-    def __init__(self, path, scenario, fill):
+    def __init__(self, path, files, fill):
         self.path = path
         self.fill = fill
         self.before = {}
-        for name, data in scenario.files.items():
+        for name, data in files.items():
             if isinstance(data, tuple):
                 self.before[name] = data
             elif b"{" in data[:200] and data.isascii():
@@ -801,20 +1245,27 @@ class Store(http.server.BaseHTTPRequestHandler):
     folder = None
     huge = b""
     cuts = 0  # of the object that is cut once a run
+    asked = []  # in this run
     active = 0
     lock = threading.Lock()
 
     def log_message(self, *_):
         pass
 
-    def handle(self):
-        with self.lock:
-            type(self).active += 1
+    @classmethod
+    @contextlib.contextmanager
+    def busy(cls):
+        with cls.lock:
+            cls.active += 1
         try:
-            super().handle()
+            yield
         finally:
-            with self.lock:
-                type(self).active -= 1
+            with cls.lock:
+                cls.active -= 1
+
+    def handle(self):
+        with self.busy():
+            super().handle()
 
     def path_of(self, *more):
         return os.path.join(self.folder, self.path.split("?")[0].lstrip("/"),
@@ -847,7 +1298,17 @@ class Store(http.server.BaseHTTPRequestHandler):
         with open(self.path_of(), "rb") as file:
             return file.read()
 
+    def note(self):
+        self.asked.append(f"{self.command} {self.path.split('?')[0]}")
+
+    def serve(self, request):
+        """What the release service says."""
+        return subprocess.run(
+            [PLAINLY, *SERVE.split()], cwd=self.folder, input=request,
+            stdout=subprocess.PIPE, check=False, env={"TZ": "UTC"}).stdout
+
     def do_GET(self):
+        self.note()
         try:
             data = self.object()
         except FileNotFoundError:
@@ -870,6 +1331,7 @@ class Store(http.server.BaseHTTPRequestHandler):
                             Content_Range=span)
 
     def do_PUT(self):
+        self.note()
         size = int(self.headers["Content-Length"])
         body = self.rfile.read(size)
         path, number = self.path_of(), self.query("partNumber")
@@ -887,6 +1349,11 @@ class Store(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         size = int(self.headers.get("Content-Length", 0))
         body = self.rfile.read(size)
+        if self.path == "/release":
+            if len(body) == size:
+                said = self.serve(body)
+                self.answer(403 if b'"error"' in said else 200, said)
+            return
         if "X-Amz-Target" in self.headers:  # KMS: encrypts to anything
             if len(body) == size:
                 self.answer(200, json.dumps({
@@ -914,14 +1381,62 @@ class Store(http.server.BaseHTTPRequestHandler):
         self.answer(204)
 
 
+class Service(socketserver.StreamRequestHandler):
+    """The release service, on a socket: a line each way."""
+
+    def handle(self):
+        with self.server.store.busy():
+            request = self.rfile.readline()
+            if request.endswith(b"\n"):
+                self.wfile.write(self.server.store.serve(
+                    self.server.store, request))
+
+
+class Kms:
+    """kms_server.py; what it was asked for is in its log."""
+
+    def __init__(self, folder, root):
+        os.makedirs(folder)
+        self.log = os.path.join(folder, "log")
+        self.process = subprocess.Popen(  # it ends with us, however we do
+            ["setpriv", "--pdeathsig", "KILL", sys.executable,
+             os.path.join(ROOT, "tests/kms_server.py"), folder, root],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        url = os.path.join(folder, "url")
+        for _ in range(1000):
+            if os.path.exists(url):
+                break
+            time.sleep(0.02)
+        with open(url, encoding="ascii") as file:
+            self.url = file.read()
+        self.variable = "AWS_ENDPOINT_URL_KMS", self.url
+
+    def asked(self):
+        """The log, which begins anew."""
+        try:
+            with open(self.log, "rb") as file:
+                data = file.read()
+        except FileNotFoundError:
+            return b""
+        os.unlink(self.log)
+        return data
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+
+
 class Tunnel(socketserver.StreamRequestHandler):
-    """A proxy that connects to wherever it is told, on a socket."""
+    """A proxy that connects to wherever it is told, on a socket; store.example
+    is the server of the scenario under way."""
 
     def handle(self):
         head = b""
         while line := self.rfile.readline().rstrip():
             head = head or line
         host, port = head.split()[1].decode().split(":")
+        if host == "store.example":
+            host, port = "127.0.0.1", self.server.store_port
         with socket.create_connection((host, int(port))) as far:
             self.request.sendall(b"HTTP/1.1 200 Fine\r\n\r\n")
             back = threading.Thread(target=self.pump,
@@ -940,7 +1455,7 @@ class Tunnel(socketserver.StreamRequestHandler):
             pass  # either end may go away at any time
 
 
-class Tunnels(socketserver.ThreadingUnixStreamServer):
+class OnSocket(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
 
     def handle_error(self, *_):
@@ -987,17 +1502,19 @@ class Outcome:
     """What a run left."""
 
     def __init__(self, status, fired, calls, left, out, err, folder):
-        self.status, self.fired, self.calls = status, fired, calls
+        self.status, self.fired = status, fired
+        self.calls = calls  # how many, by name: all, or those of the fault
         self.left, self.out, self.err = left, out, err
         self.files, self.modes = folder.look(), folder.modes
+        self.before = folder.before
 
 
 class Command:
     """A scenario in a folder, with inject.c's server to run it."""
 
-    def __init__(self, encflow, scenario, folder, handler):
+    def __init__(self, encflow, scenario, folder, handler, kms):
         self.scenario, self.folder = scenario, folder
-        self.handler = handler
+        self.handler, self.kms = handler, kms
         self.sock, theirs = socket.socketpair(socket.AF_UNIX,
                                               socket.SOCK_SEQPACKET)
         environment = {
@@ -1022,6 +1539,8 @@ class Command:
         self.server.wait(timeout=90)
 
     def stdin(self):
+        if callable(self.scenario.stdin):
+            return self.piped(self.scenario.stdin(self.folder.path))
         if isinstance(self.scenario.stdin, str):
             return os.open(os.path.join(self.folder.path, self.scenario.stdin),
                            os.O_RDONLY)
@@ -1030,24 +1549,31 @@ class Command:
             fd = os.open(os.path.join(self.folder.path, name), os.O_RDONLY)
             os.lseek(fd, at, os.SEEK_SET)
             return fd
+        return self.piped(self.scenario.stdin)
+
+    @staticmethod
+    def piped(data):
         take, give = pipe()
-        os.write(give, self.scenario.stdin)
+        os.write(give, data)
         os.close(give)
         return take
 
     def run(self, fault):
         """One run with EF_INJECT=fault."""
         self.handler.cuts = 0
+        self.handler.asked = []
         take, give = pipe()
         err = os.memfd_create("err")
         files = [self.stdin(), give, err]
         socket.send_fds(self.sock, [fault.encode()], files)
         os.close(files[0])
         os.close(give)
-        answer = self.sock.recv(200).decode().split()
-        if len(answer) != 4:
+        answer, *counted = self.sock.recv(1 << 16).decode().split(",")
+        if not answer:
             sys.exit(f"{self.scenario.name}: the server is gone")
-        status, fired, calls, left = map(int, answer)
+        status, fired, left = map(int, answer.split())
+        calls = {name: int(n) for name, n in
+                 (text.split("=") for text in counted)}
         with open(take, "rb") as file:
             out = file.read()
         with open(err, "rb") as file:
@@ -1059,6 +1585,9 @@ class Command:
             time.sleep(0.002)
         outcome = Outcome(os.waitstatus_to_exitcode(status), fired, calls,
                           left, out, text, self.folder)
+        outcome.call = fault.split(":")[0]
+        outcome.asked = self.handler.asked
+        outcome.kms = self.kms.asked() if self.kms else b""
         self.folder.reset(outcome.files)
         return outcome
 
@@ -1133,6 +1662,27 @@ def documents(scenario, before, seen):
     return sorted(kinds)
 
 
+# What has random bytes in it.
+RANDOM = ("credentials", "dataset", "identity")
+
+
+def statements(scenario, before, seen):
+    """What the new documents say, but for their time, and for the hashes of
+    each other, which come of it."""
+    def known(hit):
+        return hit[0] if "ws/" + hit[0] in before else "new"
+
+    texts = []
+    for name in seen.files if scenario.adds else ():
+        if name in before or not is_document(scenario, name) or is_lock(name):
+            continue
+        payload = json.loads(decoded(seen.files[name].split(b".")[1]))
+        payload.pop("time")
+        if payload["kind"] not in RANDOM:
+            texts.append(re.sub("[0-9a-f]{64}", known, json.dumps(payload)))
+    return texts
+
+
 def worked(scenario, before, plain, out, seen, call):
     """None where all of the work is done, else what is not."""
     status = seen.status
@@ -1155,14 +1705,18 @@ def worked(scenario, before, plain, out, seen, call):
         return new
     if new != (scenario.adds or []):
         return f"new documents: {' '.join(new) or 'none'}"
+    said = statements(scenario, before, plain)
+    if sorted(statements(scenario, before, seen)) != sorted(said):
+        return "a document says something else"
     for name in before.keys() | seen.files.keys():
-        if name not in scenario.makes and not is_document(scenario, name) and \
+        if name not in scenario.makes and name not in scenario.free and \
+                not is_document(scenario, name) and \
                 before.get(name) != seen.files.get(name):
             return f"{name} is there, or other, or gone"
     return None
 
 
-def failed(scenario, before, out, seen, call):
+def failed(scenario, before, plain, out, seen, call):
     """None where the command failed as it should, else what is wrong."""
     if seen.status == 2 and scenario.status != 2 or \
             seen.status not in scenario.fails + (scenario.status,):
@@ -1177,11 +1731,14 @@ def failed(scenario, before, out, seen, call):
         return new
     if new and new != scenario.adds and new not in scenario.part:
         return f"it failed and left documents: {' '.join(new)}"
+    said = statements(scenario, before, plain)
+    if any(text not in said for text in statements(scenario, before, seen)):
+        return "it failed and left a document that says something else"
     if "identity" in new and "id.pem" not in seen.files:
         return "an identity is announced whose key was not kept"
     for name in before.keys() | seen.files.keys():
         had, has = before.get(name), seen.files.get(name)
-        if is_document(scenario, name):
+        if is_document(scenario, name) or name in scenario.free:
             continue
         if name == "work" or name.startswith("work/"):
             if call not in scenario.keeps or b"plaintext" not in seen.err:
@@ -1194,7 +1751,8 @@ def failed(scenario, before, out, seen, call):
     if call != "stderr" and not MESSAGE.match(
             seen.err.splitlines()[0] if seen.err else b""):
         return "no message"
-    if b"out of memory" in seen.err.lower() and seen.status == 6:
+    why = [line for line in seen.err.splitlines() if UNSAID not in line]
+    if b"out of memory" in b"".join(why).lower() and seen.status == 6:
         return "out of memory is not a failure of the network"
     return None
 
@@ -1208,9 +1766,12 @@ def judge(scenario, before, plain, out, seen, call, rule):
     for secret in SECRETS:
         if secret.encode() in seen.err.upper():
             return "a secret is in its message"
+    bad = scenario.check(seen) if scenario.check else None
+    if bad is not None:
+        return bad
     bad = worked(scenario, before, plain, out, seen, call)
     if bad is None and (rule != FAIL or call in scenario.spares or
-                        not seen.fired):
+                        not seen.fired or UNSAID in seen.err):
         if call == "mlock" and seen.fired and \
                 b"could not be locked" not in seen.err:
             return "no warning"
@@ -1219,7 +1780,7 @@ def judge(scenario, before, plain, out, seen, call, rule):
         return "it succeeded"
     if rule == DONE or not seen.fired or seen.status == scenario.status == 0:
         return bad
-    return failed(scenario, before, out, seen, call)
+    return failed(scenario, before, plain, out, seen, call)
 
 
 # ---------------------------------------------------------------- the sweep
@@ -1232,20 +1793,35 @@ class Sweep:
         self.handler = type("Handler", (Store,), {})
         self.http = start_server(self.handler, None)
         self.https = start_server(self.handler, tls)
-        self.proxy = os.path.join(folder, "proxy")
-        tunnels = Tunnels(self.proxy, Tunnel)
-        threading.Thread(target=tunnels.serve_forever, daemon=True).start()
+        self.proxy = self.on_socket("proxy", Tunnel)
+        self.service = self.on_socket("release", Service)
+        self.kms = None
+
+    def on_socket(self, name, handler):
+        """A server there; its path."""
+        path = os.path.join(self.place, name)
+        server = OnSocket(path, handler)
+        server.store, server.store_port = self.handler, self.http
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return path
 
     def begin(self, scenario):
         path = os.path.join(self.place, re.sub(r"\W+", "-", scenario.name))
+        files = scenario.files() if callable(scenario.files) else \
+            scenario.files
         with open(self.tls[0], "rb") as file:
-            scenario.files["ca.pem"] = file.read()
+            files["ca.pem"] = file.read()
+        if any(value == "{KMS}" for _, value in scenario.env):
+            self.kms = Kms(os.path.join(self.place, "kms"),
+                           os.path.join(path, "nsm/root.pem"))
 
         def fill(text):
             for name, value in (("{S}", path),
                                 ("{HTTPS}", f"https://127.0.0.1:{self.https}"),
                                 ("{HTTP}", f"http://127.0.0.1:{self.http}"),
-                                ("{PROXY}", self.proxy)):
+                                ("{PROXY}", self.proxy),
+                                ("{SERVICE}", self.service),
+                                ("{KMS}", self.kms and self.kms.url or "")):
                 text = text.replace(name, value) if isinstance(text, str) \
                     else text.replace(name.encode(), value.encode())
             return text
@@ -1254,17 +1830,19 @@ class Sweep:
             if isinstance(data, Sealed) and b"returncode" in data.plain[:20]:
                 answer = json.loads(data.plain)
                 data.plain = result(fill(base64.b64decode(answer["stdout"])))
+            if isinstance(data, Attested):
+                data.folder = path
         self.handler.folder = path
-        folder = Folder(path, scenario, fill)
+        folder = Folder(path, files, fill)
         if "s3://bucket/huge" in scenario.args:
             self.handler.huge = seal(HUGE)
         return folder, Command(self.options.encflow, scenario, folder,
-                               self.handler)
+                               self.handler, self.kms)
 
     def scenario(self, scenario):
         """Its lines of the report: (call, calls, runs, faults, broken)."""
         folder, command = self.begin(scenario)
-        plain = command.run("none:1:0")
+        plain = command.run("*:0:0")
         out = plain.out if scenario.out is None else scenario.out
         bad = judge(scenario, folder.before, plain, out, plain, "none", DONE)
         if bad:
@@ -1274,16 +1852,18 @@ class Sweep:
         for call, faults in FAULTS.items():
             if not wanted(self.options, scenario, call):
                 continue
+            total = plain.calls.get(call, 0)
             for error, rule in faults:
                 lines.append(self.call(scenario, folder, command, plain, out,
-                                       call, error, rule))
+                                       call, total, error, rule))
         command.stop()
+        if self.kms:
+            self.kms.stop()
         shutil.rmtree(folder.path)
         return lines
 
-    def call(self, scenario, folder, command, plain, out, call, error,
+    def call(self, scenario, folder, command, plain, out, call, total, error,
              rule):
-        total = command.run(f"{call}:0:0").calls
         tried = fired = broken = n = 0
         for n in self.which(total, scenario) if total else ():
             fault = f"{call}:{n}:{error}"
@@ -1300,7 +1880,9 @@ class Sweep:
 
     def which(self, total, scenario):
         """The n to try; at last some that no call should have."""
-        most = scenario.most or self.options.most
+        most = self.options.most
+        if most is None:
+            most = scenario.most
         if most and total > most and scenario.late:
             yield from sorted(random.Random(self.options.seed).sample(
                 range(1, total - most + 1), min(most // 2, total - most)))
@@ -1349,7 +1931,7 @@ def options_from(argv):
     parser.add_argument("encflow")
     parser.add_argument("--calls", action="store_true")
     parser.add_argument("--all", action="store_true")
-    parser.add_argument("--most", type=int, default=0)
+    parser.add_argument("--most", type=int)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", action="append", default=[])
@@ -1383,8 +1965,10 @@ def main():
     if options.calls:
         return 0 if calls_check([options.encflow]) else 1
     options.encflow = os.path.abspath(options.encflow)
+    subprocess.run(["make", "-s", "-C", ROOT, "encflow",
+                    "build/nsm_preload.so"], check=True)
     with tempfile.TemporaryDirectory(prefix="inject-") as folder:
-        tell_story(options.encflow, folder)
+        tell_stories(PLAINLY, folder)
     names = [s.name for s in scenarios()
              if not options.only or any(
                  word.partition(":")[0] in (s.name, "")

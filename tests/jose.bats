@@ -3,22 +3,21 @@
 # here wrote: jose, @hpke/core (both JavaScript), OpenSSL.
 
 bats_require_minimum_version 1.5.0
+load common
 
 setup_file() {
-    load common
     [ -d "$ROOT/build/npm/node_modules/jose" ] || return 0
     # imports are looked for beside the script
     cp "$ROOT/tests/jose.mjs" "$BATS_FILE_TMPDIR/"
     ln -s "$ROOT/build/npm/node_modules" "$BATS_FILE_TMPDIR/node_modules"
     # shellcheck disable=SC2086
-    ${CC:-cc} -std=c11 -O1 -g -fsanitize=address,undefined \
+    ${CC:-cc} -std=c11 -O0 -g -fsanitize=address,undefined \
         -fno-sanitize-recover=all -Wno-unused-function \
         -isystem /usr/include/bearssl -I"$ROOT" "$ROOT/tests/jose.c" \
         -o "$BATS_FILE_TMPDIR/jose" -lbearssl -lpthread
 }
 
 setup() {
-    load common
     common_setup
     [ -x "$BATS_FILE_TMPDIR/jose" ] || skip "needs: make npm"
     node=$BATS_FILE_TMPDIR/jose.mjs

@@ -15,7 +15,7 @@ DIR/fault makes it misbehave: an error's type ("AccessDeniedException"), or
 a key of the server's own, well encrypted; "forged-short" is of 31 bytes,
 "forged-padding" has a bit of its last block changed, "forged-form" is cut
 short), "swap-context" (decrypts as if another dataset had been asked for),
-"throttle-once".
+"throttle-once", "escaped" (a slash is written as JSON also allows).
 """
 import base64
 import datetime
@@ -262,6 +262,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             out["KeyId"] = out["KeyId"][:-1] + "f"
         if fault == "no-ciphertext":
             out = {"KeyId": out["KeyId"]}
+        if fault == "escaped":
+            return json.dumps(out).replace("/", "\\/").encode()
         return b"<html>" if fault == "not-json" else out
 
     def do_POST(self):

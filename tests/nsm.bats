@@ -3,16 +3,15 @@
 # open and ioctl of the one process; the real system calls are the guest's.
 
 bats_require_minimum_version 1.5.0
+load common
 
 setup_file() {
-    load common
     make -s -C "$ROOT" build/nsm_preload.so
     export FOLDER=$BATS_FILE_TMPDIR/nsm
     "$PYTHON" "$ROOT/tests/nsm.py" "$FOLDER"
 }
 
 setup() {
-    load common
     common_setup
     export FOLDER=$BATS_FILE_TMPDIR/nsm
     rm -f "$FOLDER/registers"

@@ -6,9 +6,9 @@
 # shellcheck disable=SC2030,SC2031 # every test is a process of its own
 
 bats_require_minimum_version 1.5.0
+load common
 
 setup() {
-    load common
     common_setup
     CASES=$BATS_TEST_DIRNAME/presign_cases.py
     AT=20130524T000000Z

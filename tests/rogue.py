@@ -22,6 +22,7 @@ the word, which then is one that comes instead of an answer:
   token [K,Q,T]    right credentials, all of key K and query Q, and a token
                    that is T, whatever JSON that is
   withhold         credentials of no dataset
+  cut              what is sealed ends too early
   no-documents, no-credentials                   members that are missing
   refuse, nonsense, nothing, much, hang, hangup  instead of an answer
   again            the answer to another question: a nonce, of zeros
@@ -102,7 +103,8 @@ def seal(request, answer, lie, what):
         nonce = bytes(56)
     enc, ct = hpke_seal(os.urandom(32), pk, b"encflow release 1",
                         (config + ":" + b64u(nonce)).encode(),
-                        json.dumps(plain).encode())
+                        json.dumps(plain).encode()[:-1 if lie == "cut"
+                                                   else None])
     answer["credentials"] = {"ct": b64u(ct), "enc": b64u(enc)}
 
 
@@ -126,7 +128,7 @@ def edit(request, answer, lie, what):
     elif lie == "drop":
         answer["documents"] = [
             d for d in docs if json.loads(payload(d))["kind"] != what]
-    elif lie in ("key", "query", "id", "nonce", "withhold", "token"):
+    elif lie in ("key", "query", "id", "nonce", "withhold", "token", "cut"):
         seal(request, answer, lie, what)
     elif lie == "flip":
         answer["credentials"]["ct"] = changed(answer["credentials"]["ct"])

@@ -3,22 +3,12 @@
 # SigV4, through curl and through `encflow run`.
 
 bats_require_minimum_version 1.5.0
+load common
+load servers
 
-setup_file() {
-    load common
-    load servers
-    start_s3rver
-}
-
-teardown_file() {
-    load common
-    load servers
-    stop_servers
-}
+setup_file() { start_s3rver; }
 
 setup() {
-    load common
-    load servers
     common_setup
     export AWS_ACCESS_KEY_ID=S3RVER AWS_SECRET_ACCESS_KEY=S3RVER
     export AWS_ENDPOINT_URL=$S3_URL

@@ -5,6 +5,8 @@
 # see. tests/data.bats has the rest: VmLck, RLIMIT_CORE and dumpable.
 
 bats_require_minimum_version 1.5.0
+load common
+load servers
 
 # What the input holds, the query string that admits its reader, and what
 # AWS knows an account by: long enough to be found in pieces. Of a column,
@@ -16,23 +18,12 @@ ACCOUNT='uQ7xv2LpZr8Nw4Ky/Tj6Hs1Bd3Fg5Mc9Xa0Ve+Ro'
 TOKEN='FwoGZXIvYXdzEJr4mPq8sT2vK6nB1cD5xL7hW3yZ9gQ0uE+tOaRiVjSkMf/NbXd'
 
 setup_file() {
-    load common
-    load servers
     start_nginx
-}
-
-teardown_file() {
-    load common
-    load servers
-    stop_servers
+    make -s -C "$ROOT" build/nsm_preload.so
 }
 
 setup() {
-    load common
-    load servers
     common_setup
-    [ "${EF_SANITIZED:-0}" != 1 ] ||
-        skip "a sanitizer keeps what was freed, and locks no memory"
     export TMPDIR=$PWD
     "$ENCFLOW" keygen -o in.key
     "$ENCFLOW" keygen -o out.key
@@ -43,6 +34,28 @@ setup() {
         done
     } >table.csv
     "$ENCFLOW" enc -K in.key -in table.csv -out table.enc
+    HOSTS=()
+}
+
+teardown() {
+    local pid
+    for pid in "${HOSTS[@]}"; do
+        kill "$pid" 2>/dev/null && wait "$pid" || true
+    done
+}
+
+# host FILE COMMAND...: in the background, until the test's end; FILE says that
+# it is ready
+host() {
+    local i
+    "${@:2}" >host.out 2>&1 </dev/null 3>&- &
+    HOSTS+=("$!")
+    for ((i = 0; i < 400; i++)); do
+        [ ! -e "$1" ] || return 0
+        sleep .05
+    done
+    cat host.out
+    return 1
 }
 
 # Names of what a search must find while the command works.
@@ -222,7 +235,6 @@ account() {
     printf 'aws_secret_access_key = %s\n' "$ACCOUNT" >>aws
     printf 'aws_session_token = %s\nregion = eu-west-1\n' "$TOKEN" >>aws
     export AWS_SHARED_CREDENTIALS_FILE=$PWD/aws AWS_CONFIG_FILE=/dev/null
-    export AWS_EC2_METADATA_DISABLED=true AWS_MAX_ATTEMPTS=1
     S3=(--allow-http --endpoint-url "$NGINX_HTTP" --addressing path)
     OURS=(--key in.key --text "plain=$PLAIN" --text "account=$ACCOUNT"
         --text "token=$TOKEN" --sees account --sees token)
@@ -338,6 +350,8 @@ story() {
     "$ENCFLOW" release keygen -o rel.pem >rel.pub
     hex_of id.pem >id.hex
     hex_of rel.pem >rel.hex
+    TRUST=$("$ENCFLOW" id show | cut -d ' ' -f 1)
+    FIVE=$(printf '5a%.0s' {1..48}) # a register
     cp table.enc "$STORE/flow.enc"
     credentials in.key >in.json
     credentials out.key >out.json
@@ -410,15 +424,16 @@ assert files > 0
 END
 }
 
-@test "approve, and run with a runtime configuration, keep nothing" {
-    local zeros hash task
-    story
-    "$ENCFLOW" dataset add "${GIVEN[@]}" In >/dev/null
-    "$ENCFLOW" dataset add --release-key rel.pub --direction output \
+# study HOW...: In to Out, each option of HOW for the datasets' credentials;
+# ID is the approved workflow's APPCONFIG_ID, which is in ./cfg, too.
+study() {
+    local hash task
+    "$ENCFLOW" dataset add "$@" --allow-http --credentials in.json \
+        --location "$NGINX_HTTP/flow.enc" In >/dev/null
+    "$ENCFLOW" dataset add "$@" --allow-http --direction output \
         --credentials out.json --location "$NGINX_HTTP/flow-out.enc" Out \
         >/dev/null
-    zeros=$(printf '5a%.0s' {1..48})
-    "$ENCFLOW" app add --image i --pcr "PCR0=$zeros,PCR1=$zeros,PCR2=$zeros" \
+    "$ENCFLOW" app add --image i --pcr "PCR0=$FIVE,PCR1=$FIVE,PCR2=$FIVE" \
         describe >/dev/null
     "$ENCFLOW" config add --app describe default >/dev/null
     "$ENCFLOW" workflow new study >/dev/null
@@ -430,72 +445,155 @@ END
     image --guarded --key id.hex --sees key -- "$ENCFLOW" approve -q "$task"
     hash=$("$ENCFLOW" workflow submit study)
     image --key id.hex --sees key -- "$ENCFLOW" approve -q "$hash"
-    "$ENCFLOW" workflow hashes -o cfg study >/dev/null
+    ID=$("$ENCFLOW" workflow hashes -o cfg study | cut -d ' ' -f 1)
+}
+
+# enclave COMMAND...: where there is a security module, just started
+enclave() {
+    [ -e nsm ] || "$PYTHON" "$ROOT/tests/nsm.py" nsm --pcr "0=$FIVE" \
+        --pcr "1=$FIVE" --pcr "2=$FIVE"
+    rm -f nsm/registers
+    NSM_DIR=$PWD/nsm NSM_RANDOM=$PWD/random \
+        LD_PRELOAD=$ROOT/build/nsm_preload.so "$@"
+}
+
+# delivered: what was put is the input's description
+delivered() {
+    [ ! -e work ]
+    "$ENCFLOW" result -K out.key "$STORE/flow-out.enc" | grep -q "$PLAIN"
+    nowhere ws
+    nowhere cfg
+}
+
+# verifies: the answer's reader keeps nothing of it
+verifies() {
+    image --key out.key --text "plain=$PLAIN" --sees key --sees plain \
+        --stdout shown -- "$ENCFLOW" result --verify -K out.key \
+        --root nsm/root.pem --trust "$TRUST" "$STORE/flow-out.enc"
+    grep -q "$PLAIN" shown
+}
+
+@test "approve, and run with a runtime configuration, keep nothing" {
+    story
+    study --release-key rel.pub
     image --key rel.hex --key in.key --key out.key --text "query=$SIGN" \
         --text "plain=$PLAIN" "${KEYS[@]}" --sees query --sees plain -- \
         "$ENCFLOW" run --appconfig-file cfg/*.json --release-key rel.pem \
         --work "$PWD/work" --allow-http
-    "$ENCFLOW" result -K out.key "$STORE/flow-out.enc" | grep -q "$PLAIN"
-    nowhere ws
-    nowhere cfg
-    [ ! -e work ]
-    serves
-    attests
+    delivered
 }
 
-# serves: the release service answers an enclave's request for what story and
-# its test have made, and keeps nothing; nor does its log.
-serves() {
-    local id=(cfg/*.json) five options=(--release-key rel.pem --log log/log
+# What a service works out of its key: mac makes nonces; a token is mac's, of
+# the nonce that a request's document has. done is the request with it.
+derived() {
+    "$PYTHON" - "$ID" <<'END'
+import base64, hmac, json, sys
+def unb64u(text):
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+def b64u(data):
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+with open("rel.hex") as f:
+    mac = hmac.digest(bytes.fromhex(f.read()), b"encflow release nonce 1",
+                      "sha256")
+with open("request") as f:
+    document = unb64u(json.load(f)["document"])
+at = document.index(b"enonce\x58\x38") + 8 # CBOR: "nonce", 56 bytes
+nonce = document[at:at + 56]
+token = hmac.digest(mac, b"done" + nonce, "sha256")
+for name, text in (("mac.hex", mac.hex()), ("token.hex", token.hex()),
+                   ("done", json.dumps({
+                       "appconfig": sys.argv[1], "nonce": b64u(nonce),
+                       "request": "done", "token": b64u(token),
+                       "version": 1}))):
+    with open(name, "w") as f:
+        f.write(text)
+END
+}
+
+@test "release serve-one keeps nothing: of its key, of what it releases" {
+    local serve ours=(--key rel.hex --bytes mac=mac.hex)
+    story
+    study --release-key rel.pub
+    serve=("$ENCFLOW" release serve-one --release-key rel.pem --log log/log
         --root root.pem)
-    five=$(printf '5a%.0s' {1..48})
     mkdir log
-    id=${id[0]#cfg/}
     "$PYTHON" "$BATS_TEST_DIRNAME/nitro.py" make-root .
-    "$PYTHON" "$BATS_TEST_DIRNAME/release.py" story \
-        "exec:$ENCFLOW release serve-one ${options[*]}" "${id%.json}" \
-        --pcr "0=$five" --pcr "1=$five" --pcr "2=$five" \
+    "$PYTHON" "$BATS_TEST_DIRNAME/release.py" story "exec:${serve[*]}" "$ID" \
+        --pcr "0=$FIVE" --pcr "1=$FIVE" --pcr "2=$FIVE" \
         --save request --only-save
-    image --key rel.hex --key in.key --key out.key --text "query=$SIGN" \
-        --sees key --sees hex --sees query --stdin request --stdout answer -- \
-        "$ENCFLOW" release serve-one "${options[@]}"
+    derived
+    echo '{"request":"nonce","version":1}' >nonce
+    image --guarded "${ours[@]}" --sees key --sees mac --stdin nonce \
+        --stdout answer -- "${serve[@]}"
+    grep -q '^{"nonce":' answer
+    ours+=(--bytes token=token.hex --key in.key --key out.key
+        --text "query=$SIGN")
+    image --guarded "${ours[@]}" --sees key --sees hex --sees query --sees mac \
+        --sees token --stdin request --stdout answer -- "${serve[@]}"
     grep -q '^{"credentials":' answer
-    mv answer log/
+    cp answer log/
+    # the nonce was used: it is refused when the log is looked at
+    image --status 3 "${ours[@]}" --sees key --sees mac --stdin request \
+        --stdout answer -- "${serve[@]}"
+    image "${ours[@]}" --sees mac --sees token --stdin done --stdout answer -- \
+        "${serve[@]}"
+    [ "$(<answer)" = '{"done":true}' ]
     nowhere log
 }
 
-# attests: the same run in an enclave, by that service, keeps nothing; the key
-# of its last answer is the service's. The receipt's document is made by a
-# stand-in inside of the process (nsm_preload.c), which knows no secret of it.
-attests() {
-    local id=(cfg/*.json) five i pid
-    five=$(printf '5a%.0s' {1..48})
-    id=${id[0]#cfg/}
-    make -s -C "$ROOT" build/nsm_preload.so
-    "$PYTHON" "$BATS_TEST_DIRNAME/nsm.py" nsm --pcr "0=$five" \
-        --pcr "1=$five" --pcr "2=$five"
-    socat UNIX-LISTEN:rel.sock,fork EXEC:"$ENCFLOW release serve-one \
-        --release-key rel.pem --log log/log --root nsm/root.pem",nofork \
-        >socat.out 2>&1 3>&- &
-    pid=$!
-    for ((i = 0; i < 100; i++)); do
-        [ ! -e rel.sock ] || break
-        sleep .05
-    done
-    "$ENCFLOW" id show --format pem >me.pub
-    rm "$STORE/flow-out.enc"
-    NSM_DIR=$PWD/nsm LD_PRELOAD=$ROOT/build/nsm_preload.so \
-        image --key in.key --key out.key --text "query=$SIGN" \
-        --text "plain=$PLAIN" "${KEYS[@]}" --sees query --sees plain \
-        --sees hex -- "$ENCFLOW" run --appconfig "${id%.json}" \
-        --release "unix://$PWD/rel.sock" --trust me.pub --receipt \
-        --work "$PWD/work" --allow-http || {
-        kill $pid
-        return 1
-    }
-    kill $pid
-    "$ENCFLOW" result -K out.key "$STORE/flow-out.enc" | grep -q "$PLAIN"
-    [ ! -e work ]
+@test "a run in an enclave keeps nothing of what was released to it" {
+    story
+    study --release-key rel.pub
+    # the service, which writes down the token that an enclave ends with
+    cat >serve <<END
+#!/bin/bash
+read -r line
+if [[ \$line =~ '"token":"'([^'"']*) ]]; then
+    echo "\${BASH_REMATCH[1]}=" | tr _- /+ | base64 -d | xxd -p -c 99 >token.hex
+fi
+"$ENCFLOW" release serve-one --release-key rel.pem --log log \\
+    --root nsm/root.pem <<<"\$line"
+END
+    chmod +x serve
+    host rel.sock socat UNIX-LISTEN:rel.sock,fork EXEC:./serve,nofork
+    enclave image --key in.key --key out.key --text "query=$SIGN" \
+        --text "plain=$PLAIN" --bytes token=token.hex --random random \
+        "${KEYS[@]}" --sees hex --sees query --sees plain --sees token \
+        --sees made -- "$ENCFLOW" run \
+        --appconfig "$ID" --release "unix://$PWD/rel.sock" --trust "$TRUST" \
+        --work "$PWD/work" --allow-http --receipt
+    delivered
+    verifies
+}
+
+@test "with AWS KMS nothing is kept: of the account, the key, a query" {
+    local arn=arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab
+    arn+=-34cd-56ef-1234567890ab
+    story
+    mkdir kms
+    enclave true
+    host kms/url "$PYTHON" "$ROOT/tests/kms_server.py" kms nsm/root.pem
+    AWS_ENDPOINT_URL_KMS=$(<kms/url)
+    printf '[default]\naws_access_key_id = AKIDKMS\n' >aws
+    printf 'aws_secret_access_key = secret/kms+key\n' >>aws
+    export AWS_ENDPOINT_URL_KMS AWS_SHARED_CREDENTIALS_FILE=$PWD/aws
+    export AWS_CONFIG_FILE=/dev/null
+    OWNER+=(--text "account=secret/kms+key")
+    image "${OWNER[@]}" --sees key --sees base64 --sees query --sees account \
+        --stdout hash -- "$ENCFLOW" dataset add --kms-key "$arn" --allow-http \
+        --credentials in.json --location "$NGINX_HTTP/flow.enc" First
+    image "${OWNER[@]}" --sees key --sees base64 --sees query --sees account \
+        -- "$ENCFLOW" dataset renew --kms-key "$arn" --allow-http \
+        --credentials in.json First
+    study --kms-key "$arn"
+    enclave image --key in.key --key out.key --text "query=$SIGN" \
+        --text "account=secret/kms+key" --text "plain=$PLAIN" \
+        --random random "${KEYS[@]}" --sees query --sees plain --sees account \
+        --sees rsa -- "$ENCFLOW" run \
+        --appconfig "$ID" --kms --trust "$TRUST" --work "$PWD/work" \
+        --allow-http --receipt
+    delivered
+    verifies
 }
 
 # ---------------------------------------------------------- locked memory
@@ -518,29 +616,80 @@ attests() {
 }
 
 # Root owns the /proc files of a process that is not dumpable, and of its own
-# processes anyway: so it has to be another user's.
-@test "no process of the same user can look into it, nor take its core" {
-    local as=() pid i
+# processes anyway: so it has to be another user's. AS makes it one; feed is
+# what it waits for; closed PID: once it has secrets, nobody can look at them.
+another() {
+    AS=()
     cp "$ENCFLOW" encflow # which may be in a folder of root's own
-    chmod 755 "$BATS_TEST_TMPDIR" encflow && chmod 644 in.key
+    chmod 755 "$BATS_TEST_TMPDIR" encflow
     [ "$(id -u)" -ne 0 ] ||
-        as=(setpriv --reuid=65534 --regid=65534 --clear-groups --)
+        AS=(setpriv --reuid=65534 --regid=65534 --clear-groups --)
     mkfifo -m 666 feed
-    "${as[@]}" ./encflow enc -K in.key -in feed -out /dev/null 3>&- &
-    pid=$!
-    exec 9<>feed
+}
+
+closed() {
+    local i
     for ((i = 0; i < 100; i++)); do
-        ! grep -q 'VmLck:[[:space:]]*0 kB' /proc/$pid/status && break
+        ! grep -q 'VmLck:[[:space:]]*0 kB' "/proc/$1/status" && break
         sleep .05
     done
     [ "$i" -lt 100 ]
-    grep -qE '^Uid:.*(65534|'"$(id -u)"')' /proc/$pid/status
-    [ "$(stat -c %u /proc/$pid/status /proc/$pid/mem | tr '\n' ' ')" = "0 0 " ]
-    if "${as[@]}" head -c 1 /proc/$pid/environ; then
+    grep -qE '^Uid:.*(65534|'"$(id -u)"')' "/proc/$1/status"
+    [ "$(stat -c %u "/proc/$1/status" "/proc/$1/mem" | tr '\n' ' ')" = "0 0 " ]
+    if "${AS[@]}" head -c 1 "/proc/$1/environ"; then
         echo 'its environment was read'
         return 1
     fi
-    grep -q 'core file size  *0  *0 ' /proc/$pid/limits
+    grep -q 'core file size  *0  *0 ' "/proc/$1/limits"
+}
+
+@test "no process of the same user can look into it, nor take its core" {
+    local pid
+    another
+    chmod 644 in.key
+    "${AS[@]}" ./encflow enc -K in.key -in feed -out /dev/null 3>&- &
+    pid=$!
+    exec 9<>feed
+    closed $pid
     exec 9>&-
     wait $pid
+}
+
+@test "nor into a release service, with its key" {
+    local pid status=0
+    another
+    ./encflow release keygen -o rel.pem >rel.pub
+    touch log
+    chmod 666 rel.pem log
+    "${AS[@]}" ./encflow release serve-one --release-key rel.pem --log log \
+        <feed >answer 3>&- &
+    pid=$!
+    exec 9<>feed
+    closed $pid
+    exec 9>&-
+    wait $pid || status=$?
+    [ "$status" -eq 4 ]
+    [ "$(<answer)" = '{"error":"refused"}' ]
+}
+
+@test "nor into a run in an enclave, with the key that it attests" {
+    local pid status=0
+    another
+    "$PYTHON" "$ROOT/tests/nsm.py" nsm
+    cp "$ROOT/build/nsm_preload.so" .
+    chmod -R a+rwX nsm nsm_preload.so
+    # a service that says nothing, until feed ends
+    host rel.sock socat -t 9 UNIX-LISTEN:rel.sock,mode=666 OPEN:feed,rdonly
+    # another user cannot come here from above
+    NSM_DIR=nsm LD_PRELOAD=./nsm_preload.so "${AS[@]}" ./encflow run \
+        --appconfig "$(printf '5a%.0s' {1..32})" --work work \
+        --trust "$(printf 'A%.0s' {1..43})" \
+        --release unix:///proc/self/cwd/rel.sock 3>&- &
+    pid=$!
+    exec 9<>feed
+    closed $pid
+    kill -KILL $pid
+    exec 9>&-
+    wait $pid || status=$?
+    [ "$status" -eq 137 ]
 }

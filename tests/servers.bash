@@ -1,9 +1,7 @@
 # Real servers for the tests, on free loopback ports, one set per .bats file.
-# Load it after common. start_* belongs in setup_file, stop_servers in
-# teardown_file:
+# Load it after common. start_* belongs in setup_file; teardown_file is here:
 #
-#   setup_file() { load common; load servers; start_nginx; }
-#   teardown_file() { load servers; stop_servers; }
+#   setup_file() { start_nginx; }
 #
 # What start_* exports is seen by every test of the file:
 #
@@ -96,6 +94,8 @@ stop_servers() {
         stop_server "${file%.pid}"
     done
 }
+
+teardown_file() { stop_servers; }
 
 # issue NAME SUBJECT DAYS: NAME.key and NAME.pem, signed by the CA.
 issue() {

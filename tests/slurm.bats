@@ -6,9 +6,9 @@
 # shellcheck disable=SC2016 # scripts for the application's own shell
 
 bats_require_minimum_version 1.5.0
+load common
 
 setup_file() {
-    load common
     export KEYS=$BATS_FILE_TMPDIR/keys DATA=$BATS_FILE_TMPDIR/data
     mkdir "$KEYS" "$DATA"
     printf %064d 1 >"$KEYS/in"
@@ -25,7 +25,6 @@ teardown_file() {
 }
 
 setup() {
-    load common
     common_setup
     unset "${!SLURM@}" "${!JOB_COMPLETION@}"
     mkdir store
@@ -123,22 +122,17 @@ shares() {
         } }'
 }
 
-@test "shard: for N from 1 to 45, each of 40 inputs is in one share" {
-    local n i tried=0
+@test "shard: for N up to 45, each of 40 inputs is in one share" {
+    local n i
     inputs 40
     by_name in 40 >names
-    for n in {1..45}; do
+    # few and many; those that divide 40 and those next to them
+    for n in 1 2 3 7 8 13 39 40 41 45; do
         outputs "$n"
-        # Under sanitizers, where all would take minutes, those that matter.
-        if [ "${EF_SANITIZED:-0}" = 1 ] &&
-            [[ " 1 2 7 8 39 40 41 " != *" $n "* ]]; then
-            continue
-        fi
         for ((i = 0; i < n; i++)); do
             echo "share $i"
             "$ENCFLOW" run --ports ports --work work --allow-file \
                 --shard "$i/$n" -- true
-            tried=$((tried + 1))
         done >out
         sed -n -e '/^share/p' -e 's;^Retrieved .*/\(.*\)\.enc$;in-\1;p' out |
             diff - <(shares "$n" <names)
@@ -146,7 +140,6 @@ shares() {
         diff <(LC_ALL=C ls store) <(by_name out "$n")
         rm store/*
     done
-    [ "$tried" -eq 1035 ] || [ "${EF_SANITIZED:-0}" = 1 ]
 }
 
 @test "shard: share I fills the I-th output by name" {

@@ -6,14 +6,14 @@
 # qemu-user, where `make static-arm64` has left it.
 
 bats_require_minimum_version 1.5.0
+load common
+load servers
 
 setup_file() {
     # Times are taken, so nothing of this file runs beside another test of it.
     export BATS_NO_PARALLELIZE_WITHIN_FILE=true
-    load common
     export ENCFLOW_STATIC=${ENCFLOW_STATIC:-$ROOT/encflow-static}
     [ -x "$ENCFLOW_STATIC" ] || return 0
-    load servers
     start_nginx
     printf %064d 1 >"$SERVERS/in.hex"
     printf %064d 2 >"$SERVERS/out.hex"
@@ -30,14 +30,7 @@ setup_file() {
         -in "$SERVERS/ok.json" -out "$STORE/ok.enc"
 }
 
-teardown_file() {
-    load servers
-    stop_servers
-}
-
 setup() {
-    load common
-    load servers
     [ -x "$ENCFLOW_STATIC" ] ||
         skip "needs $ENCFLOW_STATIC, which \`make static\` builds"
     common_setup

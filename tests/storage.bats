@@ -9,10 +9,10 @@
 # parts, regions. Those tests have Swift alone.
 
 bats_require_minimum_version 1.5.0
+load common
+load servers
 
 setup_file() {
-    load common
-    load servers
     start_nginx
     start_s3rver
     mkdir -p "$SERVERS/swift"
@@ -34,20 +34,12 @@ setup_file() {
     "$ENCFLOW" keygen -o "$DATA/other.hex"
 }
 
-teardown_file() {
-    load common
-    load servers
-    stop_servers
-}
-
 PART=$((8 << 20)) BIG=$((80 * 1024 * 1024 + 123))
 PARTS=$(((BIG + PART - 1) / PART))
 
 setup() {
-    load common
-    load servers
     common_setup
-    export AWS_EC2_METADATA_DISABLED=true AWS_MAX_ATTEMPTS=1 AWS_PAGER=''
+    export AWS_PAGER=''
     BOTH=(swift s3rver)
     on swift
 }

@@ -2871,6 +2871,39 @@ test_csv_stops(void **state)
     done();
 }
 
+/* What is mounted: the fifth field of each line, without its escapes. */
+static void
+test_mount_names(void **state)
+{
+    static const struct {
+        const char *in, *want; /* '|' for a NUL */
+    } cases[] = {
+        {"", "|"},
+        {"36 35 98:0 /mnt1 /mnt2 rw,noatime - ext3 /dev/root rw\n", "/mnt2||"},
+        {"1 0 0:2 / / rw - rootfs none rw\n2 1 0:5 / /a\\040b rw - t t rw\n",
+         "/|/a b||"},
+        {"1 0 0:2 / /\\134\\012 rw\n", "/\\\n||"},
+        {"1 0 0:2 / /no-more", "/no-more||"},
+        {"1 0 0:2 / /cut\\04", "/cut\\04||"},
+        {"1 0 0:2 /\n\n2 1 0:5 / /b rw\n", "/b||"},
+        {"1 0 0:2 /  rw\n2 1 0:5 / /b rw\n", "/b||"},
+    };
+    char text[128];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        size_t n = strlen(cases[i].in), want = strlen(cases[i].want);
+
+        snprintf(text, sizeof text, "%s", cases[i].in);
+        ef_mount_names(text, n);
+        for (size_t k = 0; k < want; k++)
+            text[k] = text[k] == '\0' ? '|' : text[k];
+        check_bytes(text, want, slice(cases[i].want, strlen(cases[i].want)),
+                    cases[i].in, __LINE__);
+    }
+    done();
+}
+
 /* The published columns, by pieces: what was counted does not depend on how
  * the file arrives. */
 static void
@@ -6402,6 +6435,7 @@ main(void)
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_statuses),
         cmocka_unit_test(test_describe),
+        cmocka_unit_test(test_mount_names),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_guard_pages),
     };

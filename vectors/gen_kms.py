@@ -78,15 +78,25 @@ def mgf(seed, n, h):
                     for i in range(n // 20 + 1))[:n]
 
 
-def oaep(text, label=b"", h=hashlib.sha256, ps=0, one=1):
-    """RSAES-OAEP (RFC 8017 7.1.1), and its padding in wrong forms."""
-    size = h().digest_size
-    seed = rnd.randbytes(size)
-    db = h(label).digest() + bytes([ps] * (254 - 2 * size - len(text)))
-    db += bytes([one]) + text
-    masked = xor(db, mgf(seed, len(db), h))
-    em = b"\0" + xor(seed, mgf(masked, size, h)) + masked
+def oaep(text, label=b"", flip=None):
+    """RSAES-OAEP (RFC 8017 7.1.1); flip: a bit of that byte is changed, of the
+    256 that are masked and encrypted."""
+    h = hashlib.sha256
+    em = bytearray(b"\0" + rnd.randbytes(32) + h(label).digest() +
+                   bytes(190 - len(text)) + b"\1" + text)
+    if flip is not None:
+        em[flip] ^= 1
+    em[33:] = xor(em[33:], mgf(em[1:33], 223, h))
+    em[1:33] = xor(em[1:33], mgf(em[33:], 32, h))
     return number(pow(int.from_bytes(em, "big"), 65537, N), 256)
+
+
+def past_modulus(key):
+    """The same, and N more, which as a remainder is the same."""
+    while True:
+        n = int.from_bytes(oaep(key), "big") + N
+        if n < 1 << 2048:
+            return number(n, 256)
 
 
 def cbc(key, iv, padded):
@@ -315,18 +325,22 @@ def make_rest():
 def make_secret():
     """What only the decryption can tell: one message for all."""
     key = rnd.randbytes(32)
-    cases = [("a key of 31 bytes", Cms(bytes(32), wrapped=oaep(bytes(31)))),
-             ("a key of 33 bytes", Cms(bytes(32), wrapped=oaep(bytes(33)))),
-             ("no key", Cms(bytes(32), wrapped=oaep(b""))),
-             ("another label", Cms(bytes(32), wrapped=oaep(key, b"x"))),
-             ("a number of which nothing is right",
-              Cms(bytes(32), wrapped=number(N - 1, 256))),
-             ("OAEP's zeros", Cms(bytes(32), wrapped=oaep(key, ps=1))),
-             ("OAEP's one", Cms(bytes(32), wrapped=oaep(key, one=2))),
-             ("the number 0", Cms(bytes(32), wrapped=bytes(256))),
-             ("a number past the modulus",
-              Cms(bytes(32), wrapped=b"\xff" * 256)),
-             ("the modulus", Cms(bytes(32), wrapped=number(N, 256)))]
+    # the text is encrypted with what stands where the key is looked for: only
+    # what is around it is wrong
+    cases = [("a key of 31 bytes", b"\1" + key[1:], oaep(key[1:])),
+             ("a key of 33 bytes", key, oaep(b"\1" + key)),
+             ("no key", bytes(31) + b"\1", oaep(b"")),
+             ("another label", key, oaep(key, b"x")),
+             ("a number past the modulus", key, past_modulus(key))]
+    for at, what in ((0, "first byte"), (33, "label"), (64, "label's end"),
+                     (65, "zeros"), (222, "zeros' end"), (223, "one")):
+        cases.append(("OAEP's " + what, key, oaep(key, flip=at)))
+    cases = [(why, Cms(bytes(32), k, wrapped)) for why, k, wrapped in cases]
+    for why, wrapped in (("a number of which nothing is right",
+                          number(N - 1, 256)), ("the number 0", bytes(256)),
+                         ("the largest number", b"\xff" * 256),
+                         ("the modulus", number(N, 256))):
+        cases.append((why, Cms(bytes(32), wrapped=wrapped)))
     for why, tail in (("padding 0", b"\0"), ("padding 17", b"\x11" * 16),
                       ("padding 255", b"\xff" * 16), ("padding 3 2",
                                                       b"\3\2"),
