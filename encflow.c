@@ -41870,43 +41870,53 @@ cli_enclave_receipt(void *ctx, ef_buf *out, const struct run_port *in,
     return rc == EF_OK ? buf_status(out, err) : rc;
 }
 
+/* The word that a run is over, with the token of what was released. 0, and
+ * nothing, where there is none: by KMS, or from a service that has no log.
+ * Nobody has looked at the token before. What is no text is none; a text goes
+ * back as it was released, escapes and all, between quotes again.
+ * UNTRUSTED: e->released. Secret: the token, which shows that it is we who say
+ * so. That memory ran out shows in request->failed.
+ * Fuzz: fuzz/fuzz_enclave.c. Tests: tests/enclave.bats ("a token that is none:
+ * the run is over all the same"). */
+static int
+cli_enclave_over(ef_buf *request, const struct cli_enclave *e)
+{
+    uint32_t token = e->released.nodes != NULL ? doc_at(&e->released, "token")
+                                               : EF_JSON_NONE;
+    ef_slice text;
+
+    if (token == EF_JSON_NONE ||
+        e->released.nodes[token].type != EF_JSON_STRING)
+        return 0;
+    text = json_inside(&e->released, token);
+    ef_buf_str(request, "{\"appconfig\":\"");
+    doc_add_hash(request, e->id);
+    ef_buf_str(request, "\",\"nonce\":\"");
+    ef_base64url_encode(request, buf_slice(&e->nonce));
+    ef_buf_str(request, "\",\"request\":\"done\",\"token\":\"");
+    ef_buf_add(request, text.p, text.n);
+    ef_buf_str(request, "\",\"version\":1}");
+    return 1;
+}
+
 /* Tell the service that the run is over, so that its log says so. What it
  * answers changes nothing: the result is delivered. So it is said once, and
  * waited for SVC_DONE_MS at most.
  * Whether this arrives nobody can make sure: the parent instance can keep it.
  * Then the log has a run that has begun and not ended, which is what
- * participants should see.
- * The token's text goes back as it was released, escapes and all. What is no
- * text is no token: nobody has looked at it before.
- * UNTRUSTED: e->released.
- * Secret:  the token, which shows that it is we who say so.
- * Tests: tests/enclave.bats ("a token that is none: the run is over all the
- * same"). */
+ * participants should see. */
 static void
 cli_enclave_done(struct cli_enclave *e)
 {
     ef_json json = {.nodes = NULL};
     ef_buf request = {0};
     ef_err err = {0};
-    uint32_t token;
 
-    if (e->released.nodes == NULL)
-        return; /* no service, or it has released nothing */
-    token = doc_at(&e->released, "token");
-    if (token == EF_JSON_NONE ||
-        e->released.nodes[token].type != EF_JSON_STRING)
-        return; /* a service without a log */
+    if (!cli_enclave_over(&request, e))
+        return;
     e->ask.deadline = clock_ms() + SVC_DONE_MS;
     if (e->store->deadline != 0 && e->store->deadline < e->ask.deadline)
         e->ask.deadline = e->store->deadline;
-    ef_buf_str(&request, "{\"appconfig\":\"");
-    doc_add_hash(&request, e->id);
-    ef_buf_str(&request, "\",\"nonce\":\"");
-    ef_base64url_encode(&request, buf_slice(&e->nonce));
-    ef_buf_str(&request, "\",\"request\":\"done\",\"token\":\"");
-    ef_buf_add(&request, json_inside(&e->released, token).p,
-               json_inside(&e->released, token).n);
-    ef_buf_str(&request, "\",\"version\":1}");
     if (cli_enclave_ask(e, &json, &request, &err) != EF_OK && !cli_quiet) {
         cli_prefix();
         fprintf(stderr,
