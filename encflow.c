@@ -42915,7 +42915,7 @@ cli_bytes(unsigned char *out, size_t n, const char *hex)
 static void
 cli_test_signatures(struct cli_selftest *t)
 {
-    unsigned char d[32], q[65], s[64], q384[97], s384[96], hash[48];
+    unsigned char d[32], q[65], s[64] = {0}, q384[97], s384[96] = {0}, hash[48];
     br_sha384_context sha;
     int ok;
 
@@ -42956,7 +42956,7 @@ cli_test_signatures(struct cli_selftest *t)
 static void
 cli_test_sealing(struct cli_selftest *t)
 {
-    unsigned char sk[32], enc[32], ct[45], pt[29];
+    unsigned char sk[32], enc[32], ct[45] = {0}, pt[29];
     static const char info[] = "Ode on a Grecian Urn";
     ef_slice aad = slice_str("Count-0");
     int ok;
