@@ -10918,7 +10918,7 @@ http_code_passes(const char *code)
 /* Where the message begins: what S3 or KMS says, in its own words.
  * "S3 says NoSuchKey (The specified key does not exist.)"
  * Pre:     reject has been called: it clears what stood in place.
- * place has room for both, cut to 48 and 120 characters. */
+ * place has room for both, cut to 48 and 400 characters. */
 static void
 http_say_code(struct store_job *job, const char *code, const char *message)
 {
