@@ -40875,7 +40875,9 @@ cli_appconfig_approved(const struct cli_appconfig *a, const struct cli_book *b,
         return reject(err, EF_E_POLICY, EF_NOWHERE,
                       "its workflow is not in the workspace");
     ef_json_string(&a->json, doc_at(&a->json, "app"), &app);
-    rc = ef_appconfig(&text, &b->ws, doc, buf_slice(&app), err);
+    rc = buf_status(&app, err);
+    if (rc == EF_OK)
+        rc = ef_appconfig(&text, &b->ws, doc, buf_slice(&app), err);
     if (rc == EF_OK && !wf_same(buf_slice(&text), a->json.text))
         rc = reject(err, EF_E_AUTH, EF_NOWHERE,
                     "not what the participants approved");
