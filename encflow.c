@@ -36101,7 +36101,8 @@ cli_dataset_to(struct cli *c, struct cli_dataset *d)
         return status;
     if (d->object.place.s3 == NULL) {
         ef_buf_str(&d->location, to);
-        return 0;
+        rc = buf_status(&d->location, &err);
+        return rc == EF_OK ? 0 : cli_fail(&err);
     }
     d->object.s3.expires = seconds;
     d->expires = cli_now() + seconds;
@@ -37646,6 +37647,19 @@ cli_join(ef_graph *g, ef_edit *e, const ef_doc *dataset, ef_err *err)
     return ws_direction(&d->direction, NULL, dataset, err);
 }
 
+/* What a dataset is to be called in a workflow: --as, or its own name, which
+ * every dataset has. Fails: EF_E_MEMORY. */
+static ef_status
+cli_name_in(const struct cli *c, const struct cli_book *b,
+            const ef_doc *dataset, ef_buf *name, ef_err *err)
+{
+    if (c->value[CLI_AS] != NULL)
+        ef_buf_str(name, c->value[CLI_AS]);
+    else if (cli_doc_name(b, dataset, name).n == 0)
+        return reject_memory(err);
+    return buf_status(name, err);
+}
+
 /* Which dataset and port the two arguments mean, in either order.
  *     connect study Conditions describe:input
  *     connect study describe:input Conditions      the same
@@ -37674,12 +37688,9 @@ cli_ends(const struct cli *c, const struct cli_book *b, const ef_graph *g,
     rc = cli_find(b, CLI_KIND(EF_DOC_DATASET), set, dataset, err);
     if (rc != EF_OK)
         return rc;
-    if (c->value[CLI_AS] != NULL)
-        ef_buf_str(name, c->value[CLI_AS]);
-    else
-        (void)cli_doc_name(b, *dataset, name);
+    rc = cli_name_in(c, b, *dataset, name, err);
     e->dataset = buf_slice(name);
-    return buf_status(name, err);
+    return rc;
 }
 
 /* Two ports through a dataset: both connections, one after the other.
@@ -37699,14 +37710,9 @@ cli_via(const struct cli *c, const struct cli_book *b, const ef_graph *g,
                       "--via connects two ports of applications in the "
                       "workflow: APP:PORT APP:PORT");
     rc = cli_find(b, CLI_KIND(EF_DOC_DATASET), c->value[CLI_VIA], dataset, err);
-    if (rc == EF_OK) {
-        if (c->value[CLI_AS] != NULL)
-            ef_buf_str(name, c->value[CLI_AS]);
-        else
-            (void)cli_doc_name(b, *dataset, name);
-        edits[0].dataset = edits[1].dataset = buf_slice(name);
-        rc = buf_status(name, err);
-    }
+    if (rc == EF_OK)
+        rc = cli_name_in(c, b, *dataset, name, err);
+    edits[0].dataset = edits[1].dataset = buf_slice(name);
     return rc;
 }
 
@@ -41167,7 +41173,9 @@ cli_appconfig_approved(const struct cli_appconfig *a, const struct cli_book *b,
         return reject(err, EF_E_POLICY, EF_NOWHERE,
                       "its workflow is not in the workspace");
     ef_json_string(&a->json, doc_at(&a->json, "app"), &app);
-    rc = ef_appconfig(&text, &b->ws, doc, buf_slice(&app), err);
+    rc = buf_status(&app, err);
+    if (rc == EF_OK)
+        rc = ef_appconfig(&text, &b->ws, doc, buf_slice(&app), err);
     if (rc == EF_OK && !wf_same(buf_slice(&text), a->json.text))
         rc = reject(err, EF_E_AUTH, EF_NOWHERE,
                     "not what the participants approved");
@@ -42632,7 +42640,7 @@ cli_receipt_print(const struct cli_receipt *v, ef_err *err)
     struct cli_book b = v->book;
     int good;
 
-    b.err = err;
+    b.err = err; /* of the workflow's name: memory that ran out */
     ef_time_format(time, (int64_t)(v->attestation.timestamp / 1000), 0);
     ef_hex_encode(pcr0, v->attestation.pcr[0].p, sizeof pcr0 / 2, 0);
     ef_json_string(&v->config, doc_at(&v->config, "image"), &image);
@@ -42655,7 +42663,7 @@ cli_receipt_print(const struct cli_receipt *v, ef_err *err)
         view_plain(&out, json_inside(json, i));
     }
     ef_buf_byte(&out, '\n');
-    good = !out.failed && !image.failed && !name.failed;
+    good = !out.failed && !image.failed && !name.failed && err->code == EF_OK;
     if (good && !cli_quiet)
         fprintf(stderr, "%.*s", (int)out.n, (const char *)out.p);
     ef_buf_free(&out);
