@@ -10784,19 +10784,26 @@ http_passing(struct store_job *job, ef_status rc)
  * last, after the names of who asked and for what: some 300 bytes. */
 #define HTTP_SAID_BYTES 401
 
-/* UNTRUSTED: text (an error's code or message), of which this is shown: no
- * control character, and nothing that could be a signature.
+/* UNTRUSTED: text (an error's code or message), of which this is shown: its
+ * first line, no control character, and nothing that could be a signature.
+ * Of a request whose signature is wrong KMS's next lines repeat all that was
+ * signed, the session token too.
  * 1: text is in out, cut where it is too long. Fuzz: fuzz/fuzz_http.c.
  * Bytes outside of ASCII become '?': a terminal might take them for something
  * else, and S3 has none in codes and few in messages. */
 static int
 http_show(char *out, size_t cap, ef_slice text)
 {
-    size_t i, n = text.n < cap ? text.n : cap - 1;
+    size_t i, n;
 
+    text = slice_trim(text);
+    text.n = slice_find(text, '\n');
+    text = slice_trim_end(text);
+    n = text.n < cap ? text.n : cap - 1;
     /* a store may repeat the request, with its signature, in its answer */
     if (n == 0 || slice_find_str(text, "Signature=") < text.n ||
-        slice_find_str(text, "X-Amz-") < text.n)
+        slice_find_str(text, "X-Amz-") < text.n ||
+        slice_find_str(text, "x-amz-security-token:") < text.n)
         return 0;
     for (i = 0; i < n; i++)
         out[i] = text.p[i] < 0x20 || text.p[i] > 0x7e || text.p[i] == '"'
@@ -10911,7 +10918,7 @@ http_code_passes(const char *code)
 /* Where the message begins: what S3 or KMS says, in its own words.
  * "S3 says NoSuchKey (The specified key does not exist.)"
  * Pre:     reject has been called: it clears what stood in place.
- * place has room for both, cut to 48 and 120 characters. */
+ * place has room for both, cut to 48 and 400 characters. */
 static void
 http_say_code(struct store_job *job, const char *code, const char *message)
 {
@@ -36094,7 +36101,8 @@ cli_dataset_to(struct cli *c, struct cli_dataset *d)
         return status;
     if (d->object.place.s3 == NULL) {
         ef_buf_str(&d->location, to);
-        return 0;
+        rc = buf_status(&d->location, &err);
+        return rc == EF_OK ? 0 : cli_fail(&err);
     }
     d->object.s3.expires = seconds;
     d->expires = cli_now() + seconds;
@@ -37639,6 +37647,19 @@ cli_join(ef_graph *g, ef_edit *e, const ef_doc *dataset, ef_err *err)
     return ws_direction(&d->direction, NULL, dataset, err);
 }
 
+/* What a dataset is to be called in a workflow: --as, or its own name, which
+ * every dataset has. Fails: EF_E_MEMORY. */
+static ef_status
+cli_name_in(const struct cli *c, const struct cli_book *b,
+            const ef_doc *dataset, ef_buf *name, ef_err *err)
+{
+    if (c->value[CLI_AS] != NULL)
+        ef_buf_str(name, c->value[CLI_AS]);
+    else if (cli_doc_name(b, dataset, name).n == 0)
+        return reject_memory(err);
+    return buf_status(name, err);
+}
+
 /* Which dataset and port the two arguments mean, in either order.
  *     connect study Conditions describe:input
  *     connect study describe:input Conditions      the same
@@ -37667,12 +37688,9 @@ cli_ends(const struct cli *c, const struct cli_book *b, const ef_graph *g,
     rc = cli_find(b, CLI_KIND(EF_DOC_DATASET), set, dataset, err);
     if (rc != EF_OK)
         return rc;
-    if (c->value[CLI_AS] != NULL)
-        ef_buf_str(name, c->value[CLI_AS]);
-    else
-        (void)cli_doc_name(b, *dataset, name);
+    rc = cli_name_in(c, b, *dataset, name, err);
     e->dataset = buf_slice(name);
-    return buf_status(name, err);
+    return rc;
 }
 
 /* Two ports through a dataset: both connections, one after the other.
@@ -37692,14 +37710,9 @@ cli_via(const struct cli *c, const struct cli_book *b, const ef_graph *g,
                       "--via connects two ports of applications in the "
                       "workflow: APP:PORT APP:PORT");
     rc = cli_find(b, CLI_KIND(EF_DOC_DATASET), c->value[CLI_VIA], dataset, err);
-    if (rc == EF_OK) {
-        if (c->value[CLI_AS] != NULL)
-            ef_buf_str(name, c->value[CLI_AS]);
-        else
-            (void)cli_doc_name(b, *dataset, name);
-        edits[0].dataset = edits[1].dataset = buf_slice(name);
-        rc = buf_status(name, err);
-    }
+    if (rc == EF_OK)
+        rc = cli_name_in(c, b, *dataset, name, err);
+    edits[0].dataset = edits[1].dataset = buf_slice(name);
     return rc;
 }
 
@@ -41160,7 +41173,9 @@ cli_appconfig_approved(const struct cli_appconfig *a, const struct cli_book *b,
         return reject(err, EF_E_POLICY, EF_NOWHERE,
                       "its workflow is not in the workspace");
     ef_json_string(&a->json, doc_at(&a->json, "app"), &app);
-    rc = ef_appconfig(&text, &b->ws, doc, buf_slice(&app), err);
+    rc = buf_status(&app, err);
+    if (rc == EF_OK)
+        rc = ef_appconfig(&text, &b->ws, doc, buf_slice(&app), err);
     if (rc == EF_OK && !wf_same(buf_slice(&text), a->json.text))
         rc = reject(err, EF_E_AUTH, EF_NOWHERE,
                     "not what the participants approved");
@@ -41863,43 +41878,53 @@ cli_enclave_receipt(void *ctx, ef_buf *out, const struct run_port *in,
     return rc == EF_OK ? buf_status(out, err) : rc;
 }
 
+/* The word that a run is over, with the token of what was released. 0, and
+ * nothing, where there is none: by KMS, or from a service that has no log.
+ * Nobody has looked at the token before. What is no text is none; a text goes
+ * back as it was released, escapes and all, between quotes again.
+ * UNTRUSTED: e->released. Secret: the token, which shows that it is we who say
+ * so. That memory ran out shows in request->failed.
+ * Fuzz: fuzz/fuzz_enclave.c. Tests: tests/enclave.bats ("a token that is none:
+ * the run is over all the same"). */
+static int
+cli_enclave_over(ef_buf *request, const struct cli_enclave *e)
+{
+    uint32_t token = e->released.nodes != NULL ? doc_at(&e->released, "token")
+                                               : EF_JSON_NONE;
+    ef_slice text;
+
+    if (token == EF_JSON_NONE ||
+        e->released.nodes[token].type != EF_JSON_STRING)
+        return 0;
+    text = json_inside(&e->released, token);
+    ef_buf_str(request, "{\"appconfig\":\"");
+    doc_add_hash(request, e->id);
+    ef_buf_str(request, "\",\"nonce\":\"");
+    ef_base64url_encode(request, buf_slice(&e->nonce));
+    ef_buf_str(request, "\",\"request\":\"done\",\"token\":\"");
+    ef_buf_add(request, text.p, text.n);
+    ef_buf_str(request, "\",\"version\":1}");
+    return 1;
+}
+
 /* Tell the service that the run is over, so that its log says so. What it
  * answers changes nothing: the result is delivered. So it is said once, and
  * waited for SVC_DONE_MS at most.
  * Whether this arrives nobody can make sure: the parent instance can keep it.
  * Then the log has a run that has begun and not ended, which is what
- * participants should see.
- * The token's text goes back as it was released, escapes and all. What is no
- * text is no token: nobody has looked at it before.
- * UNTRUSTED: e->released.
- * Secret:  the token, which shows that it is we who say so.
- * Tests: tests/enclave.bats ("a token that is none: the run is over all the
- * same"). */
+ * participants should see. */
 static void
 cli_enclave_done(struct cli_enclave *e)
 {
     ef_json json = {.nodes = NULL};
     ef_buf request = {0};
     ef_err err = {0};
-    uint32_t token;
 
-    if (e->released.nodes == NULL)
-        return; /* no service, or it has released nothing */
-    token = doc_at(&e->released, "token");
-    if (token == EF_JSON_NONE ||
-        e->released.nodes[token].type != EF_JSON_STRING)
-        return; /* a service without a log */
+    if (!cli_enclave_over(&request, e))
+        return;
     e->ask.deadline = clock_ms() + SVC_DONE_MS;
     if (e->store->deadline != 0 && e->store->deadline < e->ask.deadline)
         e->ask.deadline = e->store->deadline;
-    ef_buf_str(&request, "{\"appconfig\":\"");
-    doc_add_hash(&request, e->id);
-    ef_buf_str(&request, "\",\"nonce\":\"");
-    ef_base64url_encode(&request, buf_slice(&e->nonce));
-    ef_buf_str(&request, "\",\"request\":\"done\",\"token\":\"");
-    ef_buf_add(&request, json_inside(&e->released, token).p,
-               json_inside(&e->released, token).n);
-    ef_buf_str(&request, "\",\"version\":1}");
     if (cli_enclave_ask(e, &json, &request, &err) != EF_OK && !cli_quiet) {
         cli_prefix();
         fprintf(stderr,
@@ -42615,7 +42640,7 @@ cli_receipt_print(const struct cli_receipt *v, ef_err *err)
     struct cli_book b = v->book;
     int good;
 
-    b.err = err;
+    b.err = err; /* of the workflow's name: memory that ran out */
     ef_time_format(time, (int64_t)(v->attestation.timestamp / 1000), 0);
     ef_hex_encode(pcr0, v->attestation.pcr[0].p, sizeof pcr0 / 2, 0);
     ef_json_string(&v->config, doc_at(&v->config, "image"), &image);
@@ -42638,7 +42663,7 @@ cli_receipt_print(const struct cli_receipt *v, ef_err *err)
         view_plain(&out, json_inside(json, i));
     }
     ef_buf_byte(&out, '\n');
-    good = !out.failed && !image.failed && !name.failed;
+    good = !out.failed && !image.failed && !name.failed && err->code == EF_OK;
     if (good && !cli_quiet)
         fprintf(stderr, "%.*s", (int)out.n, (const char *)out.p);
     ef_buf_free(&out);
@@ -42898,7 +42923,7 @@ cli_bytes(unsigned char *out, size_t n, const char *hex)
 static void
 cli_test_signatures(struct cli_selftest *t)
 {
-    unsigned char d[32], q[65], s[64], q384[97], s384[96], hash[48];
+    unsigned char d[32], q[65], s[64] = {0}, q384[97], s384[96] = {0}, hash[48];
     br_sha384_context sha;
     int ok;
 
@@ -42939,7 +42964,7 @@ cli_test_signatures(struct cli_selftest *t)
 static void
 cli_test_sealing(struct cli_selftest *t)
 {
-    unsigned char sk[32], enc[32], ct[45], pt[29];
+    unsigned char sk[32], enc[32], ct[45] = {0}, pt[29];
     static const char info[] = "Ode on a Grecian Urn";
     ef_slice aad = slice_str("Count-0");
     int ok;
