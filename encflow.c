@@ -42987,6 +42987,83 @@ cli_test_sealing(struct cli_selftest *t)
     cli_expect(t, "HPKE, X25519 and HKDF", "(RFC 9180)", ok);
 }
 
+/* PUBLIC test key, which everybody has and nobody may use: testRSA2048 of RFC
+ * 9500, 2.1. p, q, dp, dq and iq of an ef_rsa_key. */
+static const char cli_known_rsa[] =
+    "dd105702382f232b3681f53791e22617c7bf4e9acb81ed48daf6d6995da3eab6"
+    "42839aff012d2ea628b90af279fd3e6f7c93cd80f072f01ff2443b3ee8f24ed4"
+    "69a79613a41bd24020f92fd11059bd1d0f301b5ba7a9d3637ca8d65c1a981541"
+    "7d8eab734b0b4f3a2c661d9a1a82f3ac734c40530669ab8e473045a58e65539d"
+    "ccf1e5bb90c8e9781ea75bebf10bc252e11eb023a0260f1887552a56863f4a64"
+    "21e8c600bf523d6cb1b0adbdd65bfee4a88a037e3d1a415e5bb95648da5a0ca2"
+    "6b54f4a63948522c3d5f89b94a72efff95134d5940ce45758f30898090895658"
+    "8eef575b3e4bc4c368cfe813ee9c252c2b02e0df91f1aa01938d38685d60ba6f"
+    "09ed54eaed98f84c557b4a86bf4f578493dcbc6be91da189370404a9087276f4"
+    "ce51d8a100ed857dc2b0649474f3f15cd24c54db287110e56e5cb008682f9168"
+    "aa81f31458b7431ecc1c44906fda87ca894710c371e9076c1d49fbae51276934"
+    "f2ad787789f42d0fa0b4c939855d4212096f70280a4eae7c8a27d9c8d0772e65"
+    "8cb6857a7bd5465f80047e9b87bc002731840581e0626139012a5b505f0a3384"
+    "7eb7b8c3289949ad486f3b4b3d539ab5da763021cbc82c1ba234a5668ded0801"
+    "b859f343f1ce9304e6faa2b002cad9b78cde5cdc2c1fb4171c42421670a6ab0f"
+    "50cc4a194eb36d1c91e935ba01b959d8728b9e64426b3fc3a7506deb5239a8a7"
+    "0a81d8a618314a803af61c06711f2c39b266ff414d53476d1da52a4318aafe4b"
+    "96f0da07155f8a5134dab88ee29e8168076fcd78ca791ac63442a81cd0693927"
+    "d808e335e8d8cbf2121907509a57759b4f9a18fa3a7b333779edde7a459384f8"
+    "444adaecffec95fd552b0cfcb6c7f692626dde1ef268a40d2f67b5c8aa387ff7";
+
+/* A CMS in KMS's form, to that key: vectors/cms.txt's last, gen_kms.py's. */
+static const char cli_known_cms[] =
+    "308006092a864886f70d010703a08030800201023182016b3082016702010280"
+    "208fb6bad671cfe698393c453357da61b56d757ab8c0f3fb9c87f2849e631318"
+    "78303c06092a864886f70d010107302fa00f300d060960864801650304020105"
+    "00a11c301a06092a864886f70d010108300d0609608648016503040201050004"
+    "820100a3cb19b99ae4898d08e0150b5618c42780b89f55cd3df96f3ecc2f7d30"
+    "d655754458b93faa624914e9c7637b8797669cf90375bff46df4014267f9a970"
+    "ffc9332162af17186b04fa04f14f18e6f08ad9aad036a750afcba898ea01872d"
+    "40990123115af756a17a63ed3f6f4850b28138ec4def80ce36fc0d0c01d553f5"
+    "6e3e99acc456f2fa5d1672faa8357d992c3879771790d939bdf4fc92fb28be29"
+    "ff3d232d891d047b4973b8b55ba3752f973c14f195ea62711ba84594c94a0803"
+    "d503814c0a83c69bc9e7adc40ede7be97f499ac4c8649eb59d84cb792b1ab3fc"
+    "14184abd266d2b1f103d0ebdcb298e36919232e4e91f50b5103761b3bd7f5e91"
+    "316d85308006092a864886f70d010701301d060960864801650304012a041000"
+    "0102030405060708090a0b0c0d0e0f8050f58c4c04d6e5f1ba779eabfb5f7bfb"
+    "d69cfc4e967edb808d679f777bc6702c7d39f23369a9d9bacfa530e263042314"
+    "61b2eb05e2c39be9fcda6c19078c6a9d1b3f461796d6b0d6b2e0c2a72b4d80e6"
+    "440000000000000000";
+
+/* What AWS KMS answers to an enclave. In it are the key, initialization vector
+ * and text of SP 800-38A, F.2.6. Refused with a bit of the encrypted key
+ * changed, where OAEP alone says no: what AES makes of the wrong key has a
+ * padding; and with one of the block before the padding. */
+static void
+cli_test_cms(struct cli_selftest *t)
+{
+    ef_rsa_key key = {.n = {0}};
+    br_rsa_private_key sk = rsa_private(&key);
+    unsigned char cms[521] = {0}, text[64];
+    ef_slice in = slice(cms, sizeof cms);
+    size_t n = 0;
+    int ok;
+
+    ok = cli_bytes((unsigned char *)&key + sizeof key.n,
+                   sizeof key - sizeof key.n, cli_known_rsa) &&
+         br_rsa_compute_modulus_get_default()(key.n, &sk) == sizeof key.n &&
+         cli_bytes(cms, sizeof cms, cli_known_cms) &&
+         ef_cms_open(text, sizeof text, &n, &key, in, NULL) == EF_OK &&
+         n == sizeof text &&
+         cli_hex_is(text, sizeof text,
+                    "6bc1bee22e409f96e93d7e117393172a"
+                    "ae2d8a571e03ac9c9eb76fac45af8e51"
+                    "30c81c46a35ce411e5fbc1191a0a52ef"
+                    "f69f2445df4f9b17ad2b417be66c3710");
+    cms[386] ^= 4; /* the encrypted key's last byte */
+    ok = ok && ef_cms_open(text, sizeof text, &n, &key, in, NULL) == EF_E_AUTH;
+    cms[386] ^= 4;
+    cms[496] ^= 1; /* the fourth block's last byte; the fifth is padding */
+    ok = ok && ef_cms_open(text, sizeof text, &n, &key, in, NULL) == EF_E_AUTH;
+    cli_expect(t, "RSA-2048 OAEP, AES-256-CBC", "(RFC 9500, SP 800-38A)", ok);
+}
+
 /* AWS's documented examples with its published example keys: SigV4 as of
  * 2013-05-24T00:00:00Z; SigV2 with Expires 1175139620, the sum of now and
  * expires. The signatures alone are compared: a byte wrong in what is signed
@@ -43083,6 +43160,7 @@ cli_selftest(struct cli *c)
     cli_test_hashes(&t);
     cli_test_signatures(&t);
     cli_test_sealing(&t);
+    cli_test_cms(&t);
     cli_test_signing(&t);
     cli_test_text(&t);
     if (json)
