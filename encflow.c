@@ -21915,7 +21915,8 @@ wf_speaks_of(const unsigned char *marks, const ef_workspace *ws,
  * Pre: marks has ws->n bytes. Post: each is 1 or 0; on EF_E_INTERNAL 0.
  * Cost: rounds times documents, and each text once. A round that is not the
  * last marks a document, or reads one.
- * Fails:   none yet; the status is for callers, who need not change.
+ * Fails:   EF_E_INTERNAL for a workflow that is not one of ws: the caller's
+ * mistake, which no document can bring about.
  * Tests: tests/merge.c (the state by the marked documents alone is the state),
  * tests/release.bats. */
 ef_status
