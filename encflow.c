@@ -41864,24 +41864,19 @@ cli_enclave_receipt(void *ctx, ef_buf *out, const struct run_port *in,
     return rc == EF_OK ? buf_status(out, err) : rc;
 }
 
-/* Tell the service that the run is over, so that its log says so. What it
- * answers changes nothing: the result is delivered. So it is said once, and
- * waited for SVC_DONE_MS at most.
- * Whether this arrives nobody can make sure: the parent instance can keep it.
- * Then the log has a run that has begun and not ended, which is what
- * participants should see.
+/* The message that a run is over, into out: nothing where there is no service,
+ * it has released nothing, or keeps no log and so gave no token.
  * The token's text goes back as it was released, escapes and all. What is no
  * text is no token: nobody has looked at it before.
  * UNTRUSTED: e->released.
+ * Post:    out is empty, or an object with the members of a request "done", and
+ * no others; whoever sends it looks at out->failed.
  * Secret:  the token, which shows that it is we who say so.
- * Tests: tests/enclave.bats ("a token that is none: the run is over all the
- * same"). */
+ * Fuzz: fuzz/fuzz_enclave.c. Tests: tests/enclave.bats ("a token that is none:
+ * the run is over all the same"). */
 static void
-cli_enclave_done(struct cli_enclave *e)
+cli_enclave_token(ef_buf *out, const struct cli_enclave *e)
 {
-    ef_json json = {.nodes = NULL};
-    ef_buf request = {0};
-    ef_err err = {0};
     uint32_t token;
 
     if (e->released.nodes == NULL)
@@ -41890,17 +41885,37 @@ cli_enclave_done(struct cli_enclave *e)
     if (token == EF_JSON_NONE ||
         e->released.nodes[token].type != EF_JSON_STRING)
         return; /* a service without a log */
+    ef_buf_str(out, "{\"appconfig\":\"");
+    doc_add_hash(out, e->id);
+    ef_buf_str(out, "\",\"nonce\":\"");
+    ef_base64url_encode(out, buf_slice(&e->nonce));
+    ef_buf_str(out, "\",\"request\":\"done\",\"token\":\"");
+    ef_buf_add(out, json_inside(&e->released, token).p,
+               json_inside(&e->released, token).n);
+    ef_buf_str(out, "\",\"version\":1}");
+}
+
+/* Tell the service that the run is over, so that its log says so. What it
+ * answers changes nothing: the result is delivered. So it is said once, and
+ * waited for SVC_DONE_MS at most.
+ * Whether this arrives nobody can make sure: the parent instance can keep it.
+ * Then the log has a run that has begun and not ended, which is what
+ * participants should see.
+ * Tests: tests/enclave.bats ("a signal, a stop, and a service that is slow with
+ * the last word"). */
+static void
+cli_enclave_done(struct cli_enclave *e)
+{
+    ef_json json = {.nodes = NULL};
+    ef_buf request = {0};
+    ef_err err = {0};
+
+    cli_enclave_token(&request, e);
+    if (request.n == 0 && !request.failed)
+        return; /* nobody to tell */
     e->ask.deadline = clock_ms() + SVC_DONE_MS;
     if (e->store->deadline != 0 && e->store->deadline < e->ask.deadline)
         e->ask.deadline = e->store->deadline;
-    ef_buf_str(&request, "{\"appconfig\":\"");
-    doc_add_hash(&request, e->id);
-    ef_buf_str(&request, "\",\"nonce\":\"");
-    ef_base64url_encode(&request, buf_slice(&e->nonce));
-    ef_buf_str(&request, "\",\"request\":\"done\",\"token\":\"");
-    ef_buf_add(&request, json_inside(&e->released, token).p,
-               json_inside(&e->released, token).n);
-    ef_buf_str(&request, "\",\"version\":1}");
     if (cli_enclave_ask(e, &json, &request, &err) != EF_OK && !cli_quiet) {
         cli_prefix();
         fprintf(stderr,
