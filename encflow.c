@@ -35993,11 +35993,13 @@ cli_dataset_fetch(const struct cli *c, struct cli_dataset *d, ef_err *err)
 
 /* Credentials that the user has: --credentials, and --location for `add`.
  * `renew` has no --location: it keeps the one of the document. A query that
- * the credentials have and a location's own query together are refused where
- * the location is looked at (doc_location), when it is signed.
+ * the credentials have and a location's own query together are refused here
+ * (doc_location).
  * In order: the file is read and checked like a ports folder's credentials.bin
  * (run_read_credentials); its key becomes the dataset's; its query goes to the
- * side that the direction names. Nothing of the network is asked yet.
+ * side that the direction names. Nothing of the network is asked yet. A
+ * --location that no document can have is a mistake of usage, told by the
+ * option's name alone: it may have a query, which is a secret.
  * Where the query is empty, the location is the whole URL, as in a ports
  * folder; that is for file:// and for stores that need none.
  * Secret:  d->given. Fails: EF_E_USAGE, EF_E_FORMAT, EF_E_POLICY, EF_E_IO. */
@@ -36028,12 +36030,12 @@ cli_dataset_given(const struct cli *c, struct cli_dataset *d, ef_err *err)
     ef_buf_add(&d->given.location, d->location.p, d->location.n);
     if (query->failed || d->location.failed || d->given.location.failed)
         return reject_memory(err);
-    return d->location.n == 0
-               ? EF_OK
-               : with_where(err,
-                            ef_location_check(&d->given.scheme,
-                                              buf_slice(&d->location), err),
-                            slice_str("--location"));
+    if (d->location.n == 0 && c->value[CLI_LOCATION] == NULL)
+        return EF_OK;
+    rc = ef_location_check(&d->given.scheme, buf_slice(&d->location), err);
+    if (rc == EF_OK)
+        rc = doc_location(buf_slice(&d->location), err);
+    return cli_value(err, rc, "--location");
 }
 
 /* One presigned URL for the place that --to names: its location and its
@@ -37048,6 +37050,22 @@ cli_add_approvers(ef_buf *m, const struct cli *c, const struct cli_book *b,
     return rc;
 }
 
+/* Is each --domain one that a document can have? Asked before anything else,
+ * so that the option is named, not a member of a document that nobody wrote.
+ * Fails:   EF_E_USAGE naming it. */
+static ef_status
+cli_check_domains(const struct cli *c, ef_err *err)
+{
+    ef_status rc = EF_OK;
+    size_t i;
+
+    for (i = 0; i < c->listed_n && rc == EF_OK; i++)
+        if (c->listed_as[i] == CLI_DOMAIN)
+            rc = cli_value(err, doc_domain(slice_str(c->listed[i]), err),
+                           c->listed[i][0] != '\0' ? c->listed[i] : "--domain");
+    return rc;
+}
+
 /* The application that a build is of: a new one, whose first members are
  * common, or with --new-build the one that is there. app is its document.
  * Post: *app is in the workspace, and the user's own. With --new-build nothing
@@ -37113,10 +37131,10 @@ cli_build_trial(const struct cli_book *b, const ef_buf *members, ef_err *err)
  * identity, lock, documents; the application; its build. Killed between the
  * two, or where the image's name is none: an application without a build; `app
  * add --new-build` adds one.
- * Fails: 2 for no --image, no measurements, a name that is taken, nobody of
- * --approver's name; 4 for a file that is none, a --need of more than there
- * are approvers; 5 for zeros, or for --new-build on another's application.
- * Prints both hashes: approvers are asked about each.
+ * Fails: 2 for no --image, no measurements, a --domain that is none, a name
+ * that is taken, nobody of --approver's name; 4 for a file that is none, a
+ * --need of more than there are approvers; 5 for zeros, or for --new-build on
+ * another's application. Prints both hashes: approvers are asked about each.
  * Tests: tests/workflow.bats (app). */
 static int
 cli_app_add(struct cli *c)
@@ -37137,7 +37155,9 @@ cli_app_add(struct cli *c)
         return ef_exit_status(EF_E_USAGE);
     }
     cli_add_text(&m, "image", c->value[CLI_IMAGE]);
-    rc = cli_add_measurements(&m, c, &err);
+    rc = cli_check_domains(c, &err);
+    if (rc == EF_OK)
+        rc = cli_add_measurements(&m, c, &err);
     if (rc == EF_OK)
         rc = cli_book_open(c, &b, CLI_WRITES, &err);
     if (rc == EF_OK)
