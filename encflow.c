@@ -21948,6 +21948,12 @@ ef_workspace_closure(unsigned char *marks, const ef_workspace *ws,
     return EF_OK;
 }
 
+/* What helps where a document is not there: a hash is never wrong by little, so
+ * somebody has it, and its file has not come here yet. In an enclave that asked
+ * a release service, the workspace is the service's. */
+#define WF_BEHIND                                                              \
+    "bring the workspace up to date: copy the files of the others' into it"
+
 /* Does one of the workflow's applications come to id? *app is which; g->app_n
  * where none does. What is not whole comes to nothing.
  * Pre: g was loaded whole. Cost: each application's configuration is put
@@ -22026,8 +22032,10 @@ ef_appconfig_find(ef_buf *text, const ef_doc **workflow, ef_buf *node,
         wf_graph_free(&g);
     }
     if (rc == EF_OK && *workflow == NULL)
-        return reject(err, EF_E_POLICY, EF_NOWHERE,
-                      "no workflow comes to this APPCONFIG_ID");
+        return with_hint(err,
+                         reject(err, EF_E_POLICY, EF_NOWHERE,
+                                "no workflow comes to this APPCONFIG_ID"),
+                         WF_BEHIND);
     if (rc == EF_OK)
         rc = buf_status(node, err);
     if (rc == EF_OK) /* asks for the state: EF_E_POLICY says why */
@@ -35170,8 +35178,10 @@ cli_find_hash(const struct cli_book *b, const char *text, const ef_doc **out,
     if (*out != NULL)
         return EF_OK;
     return with_where(err,
-                      reject(err, EF_E_USAGE, EF_NOWHERE,
-                             "the workspace has no such document"),
+                      with_hint(err,
+                                reject(err, EF_E_USAGE, EF_NOWHERE,
+                                       "the workspace has no such document"),
+                                WF_BEHIND),
                       slice_str(text));
 }
 
