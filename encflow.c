@@ -21922,7 +21922,8 @@ wf_speaks_of(const unsigned char *marks, const ef_workspace *ws,
  * Pre: marks has ws->n bytes. Post: each is 1 or 0; on EF_E_INTERNAL 0.
  * Cost: rounds times documents, and each text once. A round that is not the
  * last marks a document, or reads one.
- * Fails:   none yet; the status is for callers, who need not change.
+ * Fails:   EF_E_INTERNAL for a workflow that is not one of ws: the caller's
+ * mistake, which no document can bring about.
  * Tests: tests/merge.c (the state by the marked documents alone is the state),
  * tests/release.bats. */
 ef_status
@@ -21953,6 +21954,12 @@ ef_workspace_closure(unsigned char *marks, const ef_workspace *ws,
         marks[i] = marks[i] != 0;
     return EF_OK;
 }
+
+/* What helps where a document is not there: a hash is never wrong by little, so
+ * somebody has it, and its file has not come here yet. In an enclave that asked
+ * a release service, the workspace is the service's. */
+#define WF_BEHIND                                                              \
+    "bring the workspace up to date: copy the files of the others' into it"
 
 /* Does one of the workflow's applications come to id? *app is which; g->app_n
  * where none does. What is not whole comes to nothing.
@@ -22032,8 +22039,10 @@ ef_appconfig_find(ef_buf *text, const ef_doc **workflow, ef_buf *node,
         wf_graph_free(&g);
     }
     if (rc == EF_OK && *workflow == NULL)
-        return reject(err, EF_E_POLICY, EF_NOWHERE,
-                      "no workflow comes to this APPCONFIG_ID");
+        return with_hint(err,
+                         reject(err, EF_E_POLICY, EF_NOWHERE,
+                                "no workflow comes to this APPCONFIG_ID"),
+                         WF_BEHIND);
     if (rc == EF_OK)
         rc = buf_status(node, err);
     if (rc == EF_OK) /* asks for the state: EF_E_POLICY says why */
@@ -35176,8 +35185,10 @@ cli_find_hash(const struct cli_book *b, const char *text, const ef_doc **out,
     if (*out != NULL)
         return EF_OK;
     return with_where(err,
-                      reject(err, EF_E_USAGE, EF_NOWHERE,
-                             "the workspace has no such document"),
+                      with_hint(err,
+                                reject(err, EF_E_USAGE, EF_NOWHERE,
+                                       "the workspace has no such document"),
+                                WF_BEHIND),
                       slice_str(text));
 }
 
@@ -35999,11 +36010,13 @@ cli_dataset_fetch(const struct cli *c, struct cli_dataset *d, ef_err *err)
 
 /* Credentials that the user has: --credentials, and --location for `add`.
  * `renew` has no --location: it keeps the one of the document. A query that
- * the credentials have and a location's own query together are refused where
- * the location is looked at (doc_location), when it is signed.
+ * the credentials have and a location's own query together are refused here
+ * (doc_location).
  * In order: the file is read and checked like a ports folder's credentials.bin
  * (run_read_credentials); its key becomes the dataset's; its query goes to the
- * side that the direction names. Nothing of the network is asked yet.
+ * side that the direction names. Nothing of the network is asked yet. A
+ * --location that no document can have is a mistake of usage, told by the
+ * option's name alone: it may have a query, which is a secret.
  * Where the query is empty, the location is the whole URL, as in a ports
  * folder; that is for file:// and for stores that need none.
  * Secret:  d->given. Fails: EF_E_USAGE, EF_E_FORMAT, EF_E_POLICY, EF_E_IO. */
@@ -36034,12 +36047,12 @@ cli_dataset_given(const struct cli *c, struct cli_dataset *d, ef_err *err)
     ef_buf_add(&d->given.location, d->location.p, d->location.n);
     if (query->failed || d->location.failed || d->given.location.failed)
         return reject_memory(err);
-    return d->location.n == 0
-               ? EF_OK
-               : with_where(err,
-                            ef_location_check(&d->given.scheme,
-                                              buf_slice(&d->location), err),
-                            slice_str("--location"));
+    if (d->location.n == 0 && c->value[CLI_LOCATION] == NULL)
+        return EF_OK;
+    rc = ef_location_check(&d->given.scheme, buf_slice(&d->location), err);
+    if (rc == EF_OK)
+        rc = doc_location(buf_slice(&d->location), err);
+    return cli_value(err, rc, "--location");
 }
 
 /* One presigned URL for the place that --to names: its location and its
@@ -37055,6 +37068,22 @@ cli_add_approvers(ef_buf *m, const struct cli *c, const struct cli_book *b,
     return rc;
 }
 
+/* Is each --domain one that a document can have? Asked before anything else,
+ * so that the option is named, not a member of a document that nobody wrote.
+ * Fails:   EF_E_USAGE naming it. */
+static ef_status
+cli_check_domains(const struct cli *c, ef_err *err)
+{
+    ef_status rc = EF_OK;
+    size_t i;
+
+    for (i = 0; i < c->listed_n && rc == EF_OK; i++)
+        if (c->listed_as[i] == CLI_DOMAIN)
+            rc = cli_value(err, doc_domain(slice_str(c->listed[i]), err),
+                           c->listed[i][0] != '\0' ? c->listed[i] : "--domain");
+    return rc;
+}
+
 /* The application that a build is of: a new one, whose first members are
  * common, or with --new-build the one that is there. app is its document.
  * Post: *app is in the workspace, and the user's own. With --new-build nothing
@@ -37120,10 +37149,10 @@ cli_build_trial(const struct cli_book *b, const ef_buf *members, ef_err *err)
  * identity, lock, documents; the application; its build. Killed between the
  * two, or where the image's name is none: an application without a build; `app
  * add --new-build` adds one.
- * Fails: 2 for no --image, no measurements, a name that is taken, nobody of
- * --approver's name; 4 for a file that is none, a --need of more than there
- * are approvers; 5 for zeros, or for --new-build on another's application.
- * Prints both hashes: approvers are asked about each.
+ * Fails: 2 for no --image, no measurements, a --domain that is none, a name
+ * that is taken, nobody of --approver's name; 4 for a file that is none, a
+ * --need of more than there are approvers; 5 for zeros, or for --new-build on
+ * another's application. Prints both hashes: approvers are asked about each.
  * Tests: tests/workflow.bats (app). */
 static int
 cli_app_add(struct cli *c)
@@ -37144,7 +37173,9 @@ cli_app_add(struct cli *c)
         return ef_exit_status(EF_E_USAGE);
     }
     cli_add_text(&m, "image", c->value[CLI_IMAGE]);
-    rc = cli_add_measurements(&m, c, &err);
+    rc = cli_check_domains(c, &err);
+    if (rc == EF_OK)
+        rc = cli_add_measurements(&m, c, &err);
     if (rc == EF_OK)
         rc = cli_book_open(c, &b, CLI_WRITES, &err);
     if (rc == EF_OK)
@@ -41619,13 +41650,14 @@ cli_enclave_release(struct cli_enclave *e, ef_err *err)
  * was talked into starting an enclave with that ID.
  * Participants times keys, of which there are few. Nothing of it is secret:
  * memcmp will do.
- * Fails:   EF_E_POLICY naming the key that is missing. */
+ * Fails:   EF_E_POLICY naming all keys that are missing, so that one look at
+ * them settles it: the first eleven, which is what fits into err->where. */
 static ef_status
 cli_trusted(const struct cli_trust *trust, const ef_workspace *ws,
             const ef_doc *workflow, ef_err *err)
 {
     struct wf_people people = {.kids = NULL};
-    ef_buf name = {0};
+    ef_buf names = {0};
     ef_status rc =
         wf_people_of(&people, ws, workflow, "participants", workflow, err);
     size_t i, k;
@@ -41636,16 +41668,22 @@ cli_trusted(const struct cli_trust *trust, const ef_workspace *ws,
         for (k = 0; k < trust->n; k++)
             if (memcmp(trust->kids + k * EF_KID_BYTES, kid, EF_KID_BYTES) == 0)
                 break;
-        if (k < trust->n)
-            continue;
-        doc_add_kid(&name, kid);
-        rc = with_hint(err,
-                       reject(err, EF_E_POLICY, EF_NOWHERE,
-                              "a participant's key is not trusted"),
-                       "--trust names each participant's key");
-        with_where(err, rc, buf_slice(&name));
+        if (k == trust->n) {
+            ef_buf_str(&names, names.n > 0 ? ", " : "");
+            doc_add_kid(&names, kid);
+        }
     }
-    ef_buf_free(&name);
+    if (rc == EF_OK)
+        rc = buf_status(&names, err);
+    if (rc == EF_OK && names.n > 0)
+        rc = with_where(err,
+                        with_hint(err,
+                                  reject(err, EF_E_POLICY, EF_NOWHERE,
+                                         "not all participants' keys are "
+                                         "trusted"),
+                                  "--trust names each participant's key"),
+                        buf_slice(&names));
+    ef_buf_free(&names);
     wf_people_free(&people);
     return rc;
 }

@@ -1322,7 +1322,8 @@ EF_MUST_CHECK ef_status ef_appconfig(ef_buf *out, const ef_workspace *ws,
 /* Mark (1) the documents that decide about a workflow, of ws->n: what it
  * refers to, at any distance, and the answers, builds and later versions of
  * that. No credentials. A set of those alone comes to the same state and the
- * same runtime configurations. Tests: tests/merge.c. */
+ * same runtime configurations. EF_E_INTERNAL: workflow is not one of ws.
+ * Tests: tests/merge.c. */
 EF_MUST_CHECK ef_status ef_workspace_closure(unsigned char *marks,
                                              const ef_workspace *ws,
                                              const ef_doc *workflow,

@@ -849,7 +849,7 @@ drop_lock() {
     row http no 5 http:// -- dataset add --release-key rel.pub \
         --credentials cred \
         --location "$NGINX_HTTP/$BATS_TEST_NUMBER/c.enc" x
-    row query no 4 "a location with a query" -- dataset add \
+    row query no 2 "a location with a query" -- dataset add \
         --release-key rel.pub --credentials cred --location "$url?a=b" \
         --encrypted c.enc x
     row nocred no 1 none -- dataset add --release-key rel.pub \
@@ -1137,7 +1137,7 @@ EOF
     add eif 4 bad.json "not an enclave image" -- --image i --eif bad.json x
     add taken 2 "you have one of this name" --new-build -- --image i \
         --pcr "$SET" describe
-    add domain 4 "host's name" -- --image i --pcr "$SET" --domain 'a b' x
+    add domain 2 "host's name" -- --image i --pcr "$SET" --domain 'a b' x
     add name 4 "dataset name" -- --image i --pcr "$SET" a/b
     add nobody 2 nobody "nobody of this name is known" -- --image i \
         --pcr "$SET" --approver nobody x
