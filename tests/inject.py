@@ -1124,8 +1124,8 @@ def service_scenarios():
         **STAGES["released"], **nsm(), "nsm/registers": register(ask.id)},
         stdin=ask.release, out=Like(rb'\{"credentials":.*\}\n'), adds=(),
         fails=(1, 3, 4, 5), free=("log",), check=ask.check_release,
-        only=MEMORY + ("write", "fsync", "getrandom", "read", "lseek",
-                       "fcntl", "open"), most=3)
+        only=("malloc", "calloc", "realloc", "write", "fsync", "getrandom",
+              "lseek", "fcntl"), most=3)
     over = Ask()
     yield Scenario("release serve-one, done", SERVE, lambda: {
         **STAGES["released"], **nsm(), "log": over.done_log()},
@@ -1158,19 +1158,18 @@ def receipt_scenarios():
 def enclave_scenarios():
     service = "--release unix://{SERVICE}"
     yield attested("run --appconfig", service, most=4, only=(
-        "ioctl", "socket", "connect", "send", "recv", "poll", "open",
-        "malloc"))
+        "ioctl", "connect", "send", "recv", "poll", "malloc"))
     yield attested("run --appconfig, by http", "--release {HTTP}/release",
                    most=2, only=("curl ", "curl_easy_init",
                                  "curl_slist_append", "curl_easy_setopt",
                                  "curl_easy_getinfo", "curl_multi_add_handle"))
     yield attested("run --appconfig, not trusted", service, trust=NOBODY,
                    may=False, status=5, out=b"", fails=(1, 5, 6),
-                   late=True, most=5, only=MEMORY)
+                   late=True, most=5, only=("malloc", "calloc", "realloc"))
     yield attested("run --kms", "--kms --workspace ws", "kms", env=(
         *NSM, *KMS_KEYS, ("AWS_ENDPOINT_URL_KMS", "{KMS}")), most=3,
-        only=MEMORY + ("ioctl", "getrandom", "curl read callback",
-                       "curl write callback"))
+        only=("malloc", "calloc", "ioctl", "getrandom", "open",
+              "curl read callback", "curl write callback"))
 
 
 # ------------------------------------------------------------------ a folder
