@@ -21955,11 +21955,16 @@ ef_workspace_closure(unsigned char *marks, const ef_workspace *ws,
     return EF_OK;
 }
 
-/* What helps where a document is not there: a hash is never wrong by little, so
- * somebody has it, and its file has not come here yet. In an enclave that asked
- * a release service, the workspace is the service's. */
-#define WF_BEHIND                                                              \
-    "bring the workspace up to date: copy the files of the others' into it"
+/* rc, with what helps where a document is not there: a hash is never wrong by
+ * little, so somebody has it, and its file has not come here yet. In an enclave
+ * that asked a release service, the workspace is the service's. */
+static ef_status
+wf_behind(ef_err *err, ef_status rc)
+{
+    return with_hint(
+        err, rc,
+        "bring the workspace up to date: copy the others' documents into it");
+}
 
 /* Does one of the workflow's applications come to id? *app is which; g->app_n
  * where none does. What is not whole comes to nothing.
@@ -22039,10 +22044,8 @@ ef_appconfig_find(ef_buf *text, const ef_doc **workflow, ef_buf *node,
         wf_graph_free(&g);
     }
     if (rc == EF_OK && *workflow == NULL)
-        return with_hint(err,
-                         reject(err, EF_E_POLICY, EF_NOWHERE,
-                                "no workflow comes to this APPCONFIG_ID"),
-                         WF_BEHIND);
+        return wf_behind(err, reject(err, EF_E_POLICY, EF_NOWHERE,
+                                     "no workflow comes to this APPCONFIG_ID"));
     if (rc == EF_OK)
         rc = buf_status(node, err);
     if (rc == EF_OK) /* asks for the state: EF_E_POLICY says why */
@@ -35200,12 +35203,11 @@ cli_find_hash(const struct cli_book *b, const char *text, const ef_doc **out,
     *out = ef_workspace_find(&b->ws, hash);
     if (*out != NULL)
         return EF_OK;
-    return with_where(err,
-                      with_hint(err,
-                                reject(err, EF_E_USAGE, EF_NOWHERE,
-                                       "the workspace has no such document"),
-                                WF_BEHIND),
-                      slice_str(text));
+    return with_where(
+        err,
+        wf_behind(err, reject(err, EF_E_USAGE, EF_NOWHERE,
+                              "the workspace has no such document")),
+        slice_str(text));
 }
 
 /* Is there one of that kind and name by this user already? Two would only
