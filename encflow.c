@@ -21948,6 +21948,17 @@ ef_workspace_closure(unsigned char *marks, const ef_workspace *ws,
     return EF_OK;
 }
 
+/* The hint where a document is not there: a hash is never wrong by little, so
+ * somebody has it, and its file has not come here yet. In an enclave that asked
+ * a release service, the workspace is the service's. Returns rc. */
+static ef_status
+wf_behind(ef_err *err, ef_status rc)
+{
+    return with_hint(err, rc,
+                     "bring the workspace up to date: copy the files of the "
+                     "others' into it");
+}
+
 /* Does one of the workflow's applications come to id? *app is which; g->app_n
  * where none does. What is not whole comes to nothing.
  * Pre: g was loaded whole. Cost: each application's configuration is put
@@ -22026,8 +22037,8 @@ ef_appconfig_find(ef_buf *text, const ef_doc **workflow, ef_buf *node,
         wf_graph_free(&g);
     }
     if (rc == EF_OK && *workflow == NULL)
-        return reject(err, EF_E_POLICY, EF_NOWHERE,
-                      "no workflow comes to this APPCONFIG_ID");
+        return wf_behind(err, reject(err, EF_E_POLICY, EF_NOWHERE,
+                                     "no workflow comes to this APPCONFIG_ID"));
     if (rc == EF_OK)
         rc = buf_status(node, err);
     if (rc == EF_OK) /* asks for the state: EF_E_POLICY says why */
@@ -35169,10 +35180,11 @@ cli_find_hash(const struct cli_book *b, const char *text, const ef_doc **out,
     *out = ef_workspace_find(&b->ws, hash);
     if (*out != NULL)
         return EF_OK;
-    return with_where(err,
-                      reject(err, EF_E_USAGE, EF_NOWHERE,
-                             "the workspace has no such document"),
-                      slice_str(text));
+    return with_where(
+        err,
+        wf_behind(err, reject(err, EF_E_USAGE, EF_NOWHERE,
+                              "the workspace has no such document")),
+        slice_str(text));
 }
 
 /* Is there one of that kind and name by this user already? Two would only
