@@ -41637,13 +41637,14 @@ cli_enclave_release(struct cli_enclave *e, ef_err *err)
  * was talked into starting an enclave with that ID.
  * Participants times keys, of which there are few. Nothing of it is secret:
  * memcmp will do.
- * Fails:   EF_E_POLICY naming the key that is missing. */
+ * Fails:   EF_E_POLICY naming all keys that are missing, so that one look at
+ * them settles it: the first eleven, which is what fits into err->where. */
 static ef_status
 cli_trusted(const struct cli_trust *trust, const ef_workspace *ws,
             const ef_doc *workflow, ef_err *err)
 {
     struct wf_people people = {.kids = NULL};
-    ef_buf name = {0};
+    ef_buf names = {0};
     ef_status rc =
         wf_people_of(&people, ws, workflow, "participants", workflow, err);
     size_t i, k;
@@ -41654,16 +41655,22 @@ cli_trusted(const struct cli_trust *trust, const ef_workspace *ws,
         for (k = 0; k < trust->n; k++)
             if (memcmp(trust->kids + k * EF_KID_BYTES, kid, EF_KID_BYTES) == 0)
                 break;
-        if (k < trust->n)
-            continue;
-        doc_add_kid(&name, kid);
-        rc = with_hint(err,
-                       reject(err, EF_E_POLICY, EF_NOWHERE,
-                              "a participant's key is not trusted"),
-                       "--trust names each participant's key");
-        with_where(err, rc, buf_slice(&name));
+        if (k == trust->n) {
+            ef_buf_str(&names, names.n > 0 ? ", " : "");
+            doc_add_kid(&names, kid);
+        }
     }
-    ef_buf_free(&name);
+    if (rc == EF_OK)
+        rc = buf_status(&names, err);
+    if (rc == EF_OK && names.n > 0)
+        rc = with_where(err,
+                        with_hint(err,
+                                  reject(err, EF_E_POLICY, EF_NOWHERE,
+                                         "not all participants' keys are "
+                                         "trusted"),
+                                  "--trust names each participant's key"),
+                        buf_slice(&names));
+    ef_buf_free(&names);
     wf_people_free(&people);
     return rc;
 }

@@ -523,16 +523,21 @@ try_enclave() {
     service
     local all=(dana olga paul) i
     for i in 0 1 2; do
-        row "${all[i]}" stops 5 "a participant's key is not trusted" \
-            "$(<"${all[i]}.kid")" -- --trust "${all[(i + 1) % 3]}.pub" \
+        row "${all[i]}" stops 5 "not all participants' keys are trusted" \
+            "\"$(<"${all[i]}.kid")\"" -- --trust "${all[(i + 1) % 3]}.pub" \
             --trust "${all[(i + 2) % 3]}.pub"
     done
-    rows 3
+    # all of them at once
+    local both
+    both=$(sort -u dana.kid olga.kid | paste -sd , | sed 's/,/, /')
+    row two stops 5 "\"$both\": not all participants' keys are trusted" -- \
+        --trust paul.pub
+    rows 4
     # the service has released it every time: the enclave alone refuses, and
     # says that this is all
     works release log log
-    is 3 grep -c '  done  ' out
-    is 3 grep -c '  release  ' out
+    is 4 grep -c '  done  ' out
+    is 4 grep -c '  release  ' out
 }
 
 @test "another image: the service refuses it, and knows why" {
