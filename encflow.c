@@ -22901,8 +22901,10 @@ ws_person_name(const ef_workspace *ws, const unsigned char kid[EF_KID_BYTES],
  * else than the documents. */
 
 /* Why a file of the folder is passed over. name is UNTRUSTED.
- * The command line's prints it. name is escaped there, not here. */
-typedef void ws_note_fn(const char *name, const ef_err *err);
+ * The command line's prints it. name is escaped there, not here. progress is
+ * ws_read's: a line of it may stand where the note is to go. */
+typedef void ws_note_fn(const char *name, struct ef_progress *progress,
+                        const ef_err *err);
 
 /* One file of the folder dir.
  *     README, x.json, 3f9c...~            noted, passed over
@@ -22919,7 +22921,8 @@ typedef void ws_note_fn(const char *name, const ef_err *err);
  * EF_E_MEMORY. What is no document is told to note. */
 static ef_status
 ws_read_file(ef_workspace *ws, const char *dir, const char *name,
-             unsigned char *buf, ws_note_fn *note, ef_err *err)
+             unsigned char *buf, ws_note_fn *note, struct ef_progress *progress,
+             ef_err *err)
 {
     ef_buf path = {0};
     size_t n = 0;
@@ -22946,7 +22949,7 @@ ws_read_file(ef_workspace *ws, const char *dir, const char *name,
     if (rc == EF_OK)
         rc = ef_workspace_add(ws, slice_str(name), slice(buf, n), err);
     if (rc == EF_E_FORMAT) {
-        note(name, err);
+        note(name, progress, err);
         *err = (ef_err){0};
         rc = EF_OK;
     }
@@ -22964,11 +22967,13 @@ ws_read_file(ef_workspace *ws, const char *dir, const char *name,
  * since the set is sorted. Nothing is written, and the folder need not be
  * writable: a copy on read-only media can be looked at.
  * Time: a signature is verified for each document, each time. There is no
- * cache, which would have to be believed.
+ * cache, which would have to be believed. progress, or NULL, is told of the
+ * documents' bytes.
  * Post:    ef_workspace_free, also after failure. err is not NULL.
  * Fails:   as ws_read_file. Tests: tests/workflow.bats. */
 static ef_status
-ws_read(ef_workspace *ws, const char *dir, ws_note_fn *note, ef_err *err)
+ws_read(ef_workspace *ws, const char *dir, ws_note_fn *note,
+        struct ef_progress *progress, ef_err *err)
 {
     unsigned char *buf;
     struct dirent *e;
@@ -22983,9 +22988,12 @@ ws_read(ef_workspace *ws, const char *dir, ws_note_fn *note, ef_err *err)
     buf = malloc(EF_MAX_JWS_BYTES + 1);
     if (buf == NULL)
         rc = reject_memory(err);
-    while (rc == EF_OK && (errno = 0, e = readdir(d)) != NULL)
+    while (rc == EF_OK && (errno = 0, e = readdir(d)) != NULL) {
+        if (progress != NULL)
+            progress->tick(progress, ws->bytes, 0);
         if (e->d_name[0] != '.')
-            rc = ws_read_file(ws, dir, e->d_name, buf, note, err);
+            rc = ws_read_file(ws, dir, e->d_name, buf, note, progress, err);
+    }
     /* half a workspace might lack a decline */
     if (rc == EF_OK && errno != 0)
         rc = with_file(
@@ -34548,12 +34556,14 @@ struct cli_book {
  * The name is somebody else's; it is shown with its control characters
  * escaped. */
 static void
-cli_book_note(const char *name, const ef_err *err)
+cli_book_note(const char *name, struct ef_progress *progress, const ef_err *err)
 {
     ef_err shown = {0}; /* only for its escaping */
 
     if (cli_quiet)
         return;
+    if (progress != NULL) /* as for cli_tick: base comes first */
+        cli_progress_end((struct cli_progress *)progress);
     with_where(&shown, EF_E_FORMAT, slice_str(name));
     cli_prefix();
     fprintf(stderr, "note: \"%s\" is passed over: ", shown.where);
@@ -34567,9 +34577,11 @@ cli_book_note(const char *name, const ef_err *err)
 
 /* The same, said before. */
 static void
-cli_book_silent(const char *name, const ef_err *err)
+cli_book_silent(const char *name, struct ef_progress *progress,
+                const ef_err *err)
 {
     (void)name;
+    (void)progress;
     (void)err;
 }
 
@@ -34752,7 +34764,8 @@ cli_book_lock(struct cli_book *b, ef_err *err)
 
     /* what is passed over was named when it was opened; what was there then is
      * known by its name, and not verified again */
-    return rc == EF_OK ? ws_read(&b->ws, b->dir, cli_book_silent, err) : rc;
+    return rc == EF_OK ? ws_read(&b->ws, b->dir, cli_book_silent, NULL, err)
+                       : rc;
 }
 
 /* A folder that is not there has no documents, which may be a slip of the
@@ -34780,6 +34793,7 @@ static ef_status
 cli_book_open(const struct cli *c, struct cli_book *b, int flags, ef_err *err)
 {
     const char *env = getenv("ENCFLOW_WORKSPACE");
+    struct cli_progress progress = {.shown = 0};
     ef_status rc;
 
     *b = (struct cli_book){.lock = -1, .dir = ".encflow", .err = err};
@@ -34797,7 +34811,9 @@ cli_book_open(const struct cli *c, struct cli_book *b, int flags, ef_err *err)
         access(b->dir, F_OK) != 0 && errno == ENOENT)
         cli_book_missing(b->dir);
     if (rc == EF_OK)
-        rc = ws_read(&b->ws, b->dir, cli_book_note, err);
+        rc = ws_read(&b->ws, b->dir, cli_book_note, cli_progress(&progress, c),
+                     err);
+    cli_progress_end(&progress);
     if (rc == EF_OK && flags & CLI_LOCKS)
         rc = cli_book_lock(b, err);
     return rc;
@@ -36590,7 +36606,7 @@ cli_dataset_place(struct cli_book *b, const struct cli_dataset *d, int *alone,
         rc = ws_lock(alone, b->dir, buf_cstr(&name), 1, err);
     /* whoever had it before has written his document by now */
     if (rc == EF_OK)
-        rc = ws_read(&b->ws, b->dir, cli_book_silent, err);
+        rc = ws_read(&b->ws, b->dir, cli_book_silent, NULL, err);
     for (i = 0; rc == EF_OK && i < b->ws.n && !taken; i++) {
         const ef_doc *doc = b->ws.docs[i];
 
@@ -40304,6 +40320,8 @@ struct cli_log_reader {
     uint64_t stop;             /* lines to read; what was added since is left */
     unsigned tries;            /* how often half of a line is read again */
     struct cli_log_runs *runs; /* NULL: they are not collected */
+    struct ef_progress *progress; /* NULL: nobody is told */
+    uint64_t done, total; /* bytes, for progress; UINT64_MAX: not known */
 };
 
 /* The first digits of a hash, as people compare them; "-" for none.
@@ -40413,6 +40431,10 @@ cli_log_read(struct cli_log_reader *l, int fd, ef_err *err)
         if (got < 0)
             rc = reject_sys(err, EF_E_IO, "cannot read");
         have += got > 0 ? (size_t)got : 0;
+        l->done += got > 0 ? (size_t)got : 0;
+        if (l->progress != NULL)
+            l->progress->tick(l->progress, l->done,
+                              l->total != UINT64_MAX ? l->total : 0);
         if (rc == EF_OK && cli_log_again(l, fd, w, have)) {
             have = 0; /* from its beginning: it may be another line by then */
             got = 1;
@@ -40477,6 +40499,7 @@ static int
 cli_release_log(struct cli *c)
 {
     struct cli_log_reader l = {.stop = UINT64_MAX, .tries = CLI_LOG_TRIES};
+    struct cli_progress progress = {.shown = 0};
     const char *head = c->value[CLI_HEAD];
     ef_buf out = cli_stdout(c);
     ef_err err = {0};
@@ -40491,9 +40514,18 @@ cli_release_log(struct cli *c)
     if (file_is_std(c->args[0]))
         return cli_usage("the log must be a file: it is read twice", NULL);
     rc = file_open(&fd, c->args[0], &err);
-    if (rc == EF_OK)
-        rc = cli_log_verify(&l, fd, &err);
     if (rc == EF_OK) {
+        l.progress = cli_progress(&progress, c);
+        l.total = file_remaining(fd);
+        l.total *= l.total != UINT64_MAX ? 2 : 1; /* it is read twice */
+        rc = cli_log_verify(&l, fd, &err);
+    }
+    if (rc == EF_OK) {
+        /* where the lines go to a terminal, they show how far it is */
+        if (isatty(STDOUT_FILENO)) {
+            cli_progress_end(&progress);
+            l.progress = NULL;
+        }
         l.stop = l.log.lines;
         l.log = (ef_release_log){.lines = 0};
         l.out = &out;
@@ -40503,6 +40535,7 @@ cli_release_log(struct cli *c)
         doc_add_hash(&out, l.log.head);
         ef_buf_str(&out, l.json ? "\"}\n" : "\n");
     }
+    cli_progress_end(&progress);
     file_close(fd);
     with_file(&err, rc, c->args[0]);
     if (rc == EF_OK)
@@ -40522,15 +40555,18 @@ cli_release_log(struct cli *c)
  * UNTRUSTED: the file. Fails: EF_E_AUTH (err->line), EF_E_IO, EF_E_MEMORY.
  * Fuzz: fuzz/fuzz_release_log.c. Tests: tests/release.bats. */
 static ef_status
-cli_log_collect(struct cli_log_runs *l, const char *path, ef_err *err)
+cli_log_collect(struct cli_log_runs *l, const char *path,
+                struct ef_progress *progress, ef_err *err)
 {
     struct cli_log_reader reader = {
-        .stop = UINT64_MAX, .tries = l->tries, .runs = l};
+        .stop = UINT64_MAX, .tries = l->tries, .runs = l, .progress = progress};
     int fd = -1;
     ef_status rc = file_open(&fd, path, err);
 
-    if (rc == EF_OK)
+    if (rc == EF_OK) {
+        reader.total = file_remaining(fd);
         rc = with_file(err, cli_log_read(&reader, fd, err), path);
+    }
     if (rc == EF_OK && (l->runs.failed || l->texts.failed || l->ids.failed))
         rc = reject_memory(err);
     if (rc == EF_OK)
@@ -40641,6 +40677,7 @@ static ef_status
 cli_show_runs(const struct cli *c, ef_buf *out, ef_err *err)
 {
     struct cli_log_runs l = {.tries = CLI_LOG_TRIES};
+    struct cli_progress progress;
     struct cli_book b = {.lock = -1};
     const ef_doc *doc = NULL;
     ef_status rc = cli_book_open(c, &b, 0, err);
@@ -40650,7 +40687,9 @@ cli_show_runs(const struct cli *c, ef_buf *out, ef_err *err)
     if (rc == EF_OK) {
         /* found, where EF_OK came back. NOLINTNEXTLINE(clang-analyzer-*) */
         memcpy(l.workflow, doc->hash, sizeof l.workflow);
-        rc = cli_log_collect(&l, c->value[CLI_LOG], err);
+        rc = cli_log_collect(&l, c->value[CLI_LOG], cli_progress(&progress, c),
+                             err);
+        cli_progress_end(&progress);
     }
     if (rc == EF_OK && c->value[CLI_JSON] == NULL) {
         rc = cli_draw(c, out, EF_VIEW_TEXT, err);

@@ -222,7 +222,7 @@ runs(ef_slice all, int fd, int whole)
         if (lines[i].event == EF_RELEASED)
             memcpy(l.workflow, lines[i].workflow, 32);
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    rc = cli_log_collect(&l, path, NULL);
+    rc = cli_log_collect(&l, path, NULL, NULL);
     FUZZ_ASSERT((rc == EF_OK) == whole);
     for (i = 0; rc == EF_OK && at >= all.n && i < n; i++) {
         struct cli_log_run run;

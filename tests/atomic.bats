@@ -96,25 +96,8 @@ stopped() {
     [ "$code" -ne 0 ] && only old
 }
 
-# by_strace OPTION... ARG...: encflow with a system call of it made to fail.
-by_strace() {
-    local options=()
-    while [[ $1 = -* ]]; do
-        options+=("$1" "$2")
-        shift 2
-    done
-    ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0 \
-        strace -f -qq -o trace "${options[@]}" "$ENCFLOW" "$@"
-}
-
 # The second openat under place is the one that asks for an unnamed file.
 NAMED=(-P place -e inject=openat:error=EOPNOTSUPP:when=2)
-
-need_strace() {
-    command -v strace >/dev/null || skip "needs strace"
-    [ "$(id -u)" -eq 0 ] || skip "only root may trace what is not dumpable"
-    by_strace -e trace=openat selftest >/dev/null || skip "strace is forbidden"
-}
 
 @test "killed while a file is replaced: whole new, nothing hidden" {
     need_strace

@@ -131,3 +131,19 @@ small_memory() {
     }
 }
 
+# by_strace OPTION... ARG...: encflow with a system call of it made to fail.
+by_strace() {
+    local options=()
+    while [[ $1 = -* ]]; do
+        options+=("$1" "$2")
+        shift 2
+    done
+    ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0 \
+        strace -f -qq -o trace "${options[@]}" "$ENCFLOW" "$@"
+}
+
+need_strace() {
+    command -v strace >/dev/null || skip "needs strace"
+    [ "$(id -u)" -eq 0 ] || skip "only root may trace what is not dumpable"
+    by_strace -e trace=openat selftest >/dev/null || skip "strace is forbidden"
+}

@@ -1287,6 +1287,35 @@ END
     [ "$(wc -c <hash)" -eq 65 ]
 }
 
+@test "progress: of a workspace and of a release log that are read" {
+    need_strace
+    export ENCFLOW_ID=$PWD/id.pem ENCFLOW_WORKSPACE=$PWD/ws
+    local i set
+    set=$(printf 'PCR%d=%096d\n' 0 1 1 1 2 1 | paste -sd ,)
+    works id new -q somebody
+    for i in 1 2 3 4; do
+        works app add -q --image image --pcr "$set" "a$i"
+    done
+    echo hello >ws/README
+    # slow OPTIONS RUN: system calls of it are delayed
+    slow() {
+        on_tty "ASAN_OPTIONS=\${ASAN_OPTIONS:+\$ASAN_OPTIONS:}detect_leaks=0 \
+            strace -f -qq -o trace $1 \"\$ENCFLOW\" $2"
+    }
+    slow "-e inject=openat:delay_enter=200000" "app list >rows"
+    grep -qE '[0-9] [Ki]*B, .*B/s' screen
+    # no note stands behind it, and it is gone in the end
+    grep -qE '\[Kencflow app list: note: "README" is passed over' screen ||
+        grep -qE '^encflow app list: note: "README" is passed over' screen
+    [ "$(grep -c . rows)" -eq 8 ]
+    works release keygen -o rel.pem
+    echo x | try release serve-one --release-key rel.pem --log entries
+    slow "-P $PWD/entries -e inject=read:delay_enter=1200000:when=3" \
+        "release log entries >rows"
+    grep -qE '[0-9] B, .*B/s, [0-9]+ s left' screen
+    grep -F refuse rows
+}
+
 @test "-v explains, without a secret; -q still tells of an error" {
     echo data >plain
     try enc -v -K key.hex -in plain -out sealed

@@ -294,8 +294,9 @@ some(int p, unsigned kinds)
 #define KIND(k) (1u << (k))
 
 static void
-no_note(const char *name, const ef_err *err)
+no_note(const char *name, struct ef_progress *progress, const ef_err *err)
 {
+    (void)progress;
     CHECK(err->code == EF_E_FORMAT, name);
 }
 
@@ -305,7 +306,7 @@ reread(int p)
     ef_err err = {0};
 
     ef_workspace_free(&ws[p]);
-    CHECK(ws_read(&ws[p], folder[p], no_note, &err) == EF_OK, err.msg);
+    CHECK(ws_read(&ws[p], folder[p], no_note, NULL, &err) == EF_OK, err.msg);
 }
 
 static void
