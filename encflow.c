@@ -10784,19 +10784,26 @@ http_passing(struct store_job *job, ef_status rc)
  * last, after the names of who asked and for what: some 300 bytes. */
 #define HTTP_SAID_BYTES 401
 
-/* UNTRUSTED: text (an error's code or message), of which this is shown: no
- * control character, and nothing that could be a signature.
+/* UNTRUSTED: text (an error's code or message), of which this is shown: its
+ * first line, no control character, and nothing that could be a signature.
+ * Of a request whose signature is wrong KMS's next lines repeat all that was
+ * signed, the session token too.
  * 1: text is in out, cut where it is too long. Fuzz: fuzz/fuzz_http.c.
  * Bytes outside of ASCII become '?': a terminal might take them for something
  * else, and S3 has none in codes and few in messages. */
 static int
 http_show(char *out, size_t cap, ef_slice text)
 {
-    size_t i, n = text.n < cap ? text.n : cap - 1;
+    size_t i, n;
 
+    text = slice_trim(text);
+    text.n = slice_find(text, '\n');
+    text = slice_trim_end(text);
+    n = text.n < cap ? text.n : cap - 1;
     /* a store may repeat the request, with its signature, in its answer */
     if (n == 0 || slice_find_str(text, "Signature=") < text.n ||
-        slice_find_str(text, "X-Amz-") < text.n)
+        slice_find_str(text, "X-Amz-") < text.n ||
+        slice_find_str(text, "x-amz-security-token:") < text.n)
         return 0;
     for (i = 0; i < n; i++)
         out[i] = text.p[i] < 0x20 || text.p[i] > 0x7e || text.p[i] == '"'
@@ -10911,7 +10918,7 @@ http_code_passes(const char *code)
 /* Where the message begins: what S3 or KMS says, in its own words.
  * "S3 says NoSuchKey (The specified key does not exist.)"
  * Pre:     reject has been called: it clears what stood in place.
- * place has room for both, cut to 48 and 120 characters. */
+ * place has room for both, cut to 48 and 400 characters. */
 static void
 http_say_code(struct store_job *job, const char *code, const char *message)
 {
@@ -21948,15 +21955,15 @@ ef_workspace_closure(unsigned char *marks, const ef_workspace *ws,
     return EF_OK;
 }
 
-/* The hint where a document is not there: a hash is never wrong by little, so
- * somebody has it, and its file has not come here yet. In an enclave that asked
- * a release service, the workspace is the service's. Returns rc. */
+/* rc, with what helps where a document is not there: a hash is never wrong by
+ * little, so somebody has it, and its file has not come here yet. In an enclave
+ * that asked a release service, the workspace is the service's. */
 static ef_status
 wf_behind(ef_err *err, ef_status rc)
 {
-    return with_hint(err, rc,
-                     "bring the workspace up to date: copy the files of the "
-                     "others' into it");
+    return with_hint(
+        err, rc,
+        "bring the workspace up to date: copy the others' documents into it");
 }
 
 /* Does one of the workflow's applications come to id? *app is which; g->app_n
@@ -36125,7 +36132,8 @@ cli_dataset_to(struct cli *c, struct cli_dataset *d)
         return status;
     if (d->object.place.s3 == NULL) {
         ef_buf_str(&d->location, to);
-        return 0;
+        rc = buf_status(&d->location, &err);
+        return rc == EF_OK ? 0 : cli_fail(&err);
     }
     d->object.s3.expires = seconds;
     d->expires = cli_now() + seconds;
@@ -37688,6 +37696,19 @@ cli_join(ef_graph *g, ef_edit *e, const ef_doc *dataset, ef_err *err)
     return ws_direction(&d->direction, NULL, dataset, err);
 }
 
+/* What a dataset is to be called in a workflow: --as, or its own name, which
+ * every dataset has. Fails: EF_E_MEMORY. */
+static ef_status
+cli_name_in(const struct cli *c, const struct cli_book *b,
+            const ef_doc *dataset, ef_buf *name, ef_err *err)
+{
+    if (c->value[CLI_AS] != NULL)
+        ef_buf_str(name, c->value[CLI_AS]);
+    else if (cli_doc_name(b, dataset, name).n == 0)
+        return reject_memory(err);
+    return buf_status(name, err);
+}
+
 /* Which dataset and port the two arguments mean, in either order.
  *     connect study Conditions describe:input
  *     connect study describe:input Conditions      the same
@@ -37716,12 +37737,9 @@ cli_ends(const struct cli *c, const struct cli_book *b, const ef_graph *g,
     rc = cli_find(b, CLI_KIND(EF_DOC_DATASET), set, dataset, err);
     if (rc != EF_OK)
         return rc;
-    if (c->value[CLI_AS] != NULL)
-        ef_buf_str(name, c->value[CLI_AS]);
-    else
-        (void)cli_doc_name(b, *dataset, name);
+    rc = cli_name_in(c, b, *dataset, name, err);
     e->dataset = buf_slice(name);
-    return buf_status(name, err);
+    return rc;
 }
 
 /* Two ports through a dataset: both connections, one after the other.
@@ -37741,14 +37759,9 @@ cli_via(const struct cli *c, const struct cli_book *b, const ef_graph *g,
                       "--via connects two ports of applications in the "
                       "workflow: APP:PORT APP:PORT");
     rc = cli_find(b, CLI_KIND(EF_DOC_DATASET), c->value[CLI_VIA], dataset, err);
-    if (rc == EF_OK) {
-        if (c->value[CLI_AS] != NULL)
-            ef_buf_str(name, c->value[CLI_AS]);
-        else
-            (void)cli_doc_name(b, *dataset, name);
-        edits[0].dataset = edits[1].dataset = buf_slice(name);
-        rc = buf_status(name, err);
-    }
+    if (rc == EF_OK)
+        rc = cli_name_in(c, b, *dataset, name, err);
+    edits[0].dataset = edits[1].dataset = buf_slice(name);
     return rc;
 }
 
@@ -41232,7 +41245,9 @@ cli_appconfig_approved(const struct cli_appconfig *a, const struct cli_book *b,
         return reject(err, EF_E_POLICY, EF_NOWHERE,
                       "its workflow is not in the workspace");
     ef_json_string(&a->json, doc_at(&a->json, "app"), &app);
-    rc = ef_appconfig(&text, &b->ws, doc, buf_slice(&app), err);
+    rc = buf_status(&app, err);
+    if (rc == EF_OK)
+        rc = ef_appconfig(&text, &b->ws, doc, buf_slice(&app), err);
     if (rc == EF_OK && !wf_same(buf_slice(&text), a->json.text))
         rc = reject(err, EF_E_AUTH, EF_NOWHERE,
                     "not what the participants approved");
@@ -41942,35 +41957,33 @@ cli_enclave_receipt(void *ctx, ef_buf *out, const struct run_port *in,
     return rc == EF_OK ? buf_status(out, err) : rc;
 }
 
-/* The message that a run is over, into out: nothing where there is no service,
- * it has released nothing, or keeps no log and so gave no token.
- * The token's text goes back as it was released, escapes and all. What is no
- * text is no token: nobody has looked at it before.
- * UNTRUSTED: e->released.
- * Post:    out is empty, or an object with the members of a request "done", and
- * no others; whoever sends it looks at out->failed.
- * Secret:  the token, which shows that it is we who say so.
+/* The word that a run is over, with the token of what was released. 0, and
+ * nothing, where there is none: by KMS, or from a service that has no log.
+ * Nobody has looked at the token before. What is no text is none; a text goes
+ * back as it was released, escapes and all, between quotes again.
+ * UNTRUSTED: e->released. Secret: the token, which shows that it is we who say
+ * so. That memory ran out shows in request->failed.
  * Fuzz: fuzz/fuzz_enclave.c. Tests: tests/enclave.bats ("a token that is none:
  * the run is over all the same"). */
-static void
-cli_enclave_token(ef_buf *out, const struct cli_enclave *e)
+static int
+cli_enclave_over(ef_buf *request, const struct cli_enclave *e)
 {
-    uint32_t token;
+    uint32_t token = e->released.nodes != NULL ? doc_at(&e->released, "token")
+                                               : EF_JSON_NONE;
+    ef_slice text;
 
-    if (e->released.nodes == NULL)
-        return; /* no service, or it has released nothing */
-    token = doc_at(&e->released, "token");
     if (token == EF_JSON_NONE ||
         e->released.nodes[token].type != EF_JSON_STRING)
-        return; /* a service without a log */
-    ef_buf_str(out, "{\"appconfig\":\"");
-    doc_add_hash(out, e->id);
-    ef_buf_str(out, "\",\"nonce\":\"");
-    ef_base64url_encode(out, buf_slice(&e->nonce));
-    ef_buf_str(out, "\",\"request\":\"done\",\"token\":\"");
-    ef_buf_add(out, json_inside(&e->released, token).p,
-               json_inside(&e->released, token).n);
-    ef_buf_str(out, "\",\"version\":1}");
+        return 0;
+    text = json_inside(&e->released, token);
+    ef_buf_str(request, "{\"appconfig\":\"");
+    doc_add_hash(request, e->id);
+    ef_buf_str(request, "\",\"nonce\":\"");
+    ef_base64url_encode(request, buf_slice(&e->nonce));
+    ef_buf_str(request, "\",\"request\":\"done\",\"token\":\"");
+    ef_buf_add(request, text.p, text.n);
+    ef_buf_str(request, "\",\"version\":1}");
+    return 1;
 }
 
 /* Tell the service that the run is over, so that its log says so. What it
@@ -41978,9 +41991,7 @@ cli_enclave_token(ef_buf *out, const struct cli_enclave *e)
  * waited for SVC_DONE_MS at most.
  * Whether this arrives nobody can make sure: the parent instance can keep it.
  * Then the log has a run that has begun and not ended, which is what
- * participants should see.
- * Tests: tests/enclave.bats ("a signal, a stop, and a service that is slow with
- * the last word"). */
+ * participants should see. */
 static void
 cli_enclave_done(struct cli_enclave *e)
 {
@@ -41988,9 +41999,8 @@ cli_enclave_done(struct cli_enclave *e)
     ef_buf request = {0};
     ef_err err = {0};
 
-    cli_enclave_token(&request, e);
-    if (request.n == 0 && !request.failed)
-        return; /* nobody to tell */
+    if (!cli_enclave_over(&request, e))
+        return;
     e->ask.deadline = clock_ms() + SVC_DONE_MS;
     if (e->store->deadline != 0 && e->store->deadline < e->ask.deadline)
         e->ask.deadline = e->store->deadline;
@@ -42709,7 +42719,7 @@ cli_receipt_print(const struct cli_receipt *v, ef_err *err)
     struct cli_book b = v->book;
     int good;
 
-    b.err = err;
+    b.err = err; /* of the workflow's name: memory that ran out */
     ef_time_format(time, (int64_t)(v->attestation.timestamp / 1000), 0);
     ef_hex_encode(pcr0, v->attestation.pcr[0].p, sizeof pcr0 / 2, 0);
     ef_json_string(&v->config, doc_at(&v->config, "image"), &image);
@@ -42732,7 +42742,7 @@ cli_receipt_print(const struct cli_receipt *v, ef_err *err)
         view_plain(&out, json_inside(json, i));
     }
     ef_buf_byte(&out, '\n');
-    good = !out.failed && !image.failed && !name.failed;
+    good = !out.failed && !image.failed && !name.failed && err->code == EF_OK;
     if (good && !cli_quiet)
         fprintf(stderr, "%.*s", (int)out.n, (const char *)out.p);
     ef_buf_free(&out);
@@ -42992,7 +43002,7 @@ cli_bytes(unsigned char *out, size_t n, const char *hex)
 static void
 cli_test_signatures(struct cli_selftest *t)
 {
-    unsigned char d[32], q[65], s[64], q384[97], s384[96], hash[48];
+    unsigned char d[32], q[65], s[64] = {0}, q384[97], s384[96] = {0}, hash[48];
     br_sha384_context sha;
     int ok;
 
@@ -43033,7 +43043,7 @@ cli_test_signatures(struct cli_selftest *t)
 static void
 cli_test_sealing(struct cli_selftest *t)
 {
-    unsigned char sk[32], enc[32], ct[45], pt[29];
+    unsigned char sk[32], enc[32], ct[45] = {0}, pt[29];
     static const char info[] = "Ode on a Grecian Urn";
     ef_slice aad = slice_str("Count-0");
     int ok;
@@ -43054,6 +43064,83 @@ cli_test_sealing(struct cli_selftest *t)
     ok = ok && ef_hpke_open(pt, sk, enc, slice_str(info), aad, ct, 45, NULL) ==
                    EF_E_AUTH;
     cli_expect(t, "HPKE, X25519 and HKDF", "(RFC 9180)", ok);
+}
+
+/* PUBLIC test key, which everybody has and nobody may use: testRSA2048 of RFC
+ * 9500, 2.1. p, q, dp, dq and iq of an ef_rsa_key. */
+static const char cli_known_rsa[] =
+    "dd105702382f232b3681f53791e22617c7bf4e9acb81ed48daf6d6995da3eab6"
+    "42839aff012d2ea628b90af279fd3e6f7c93cd80f072f01ff2443b3ee8f24ed4"
+    "69a79613a41bd24020f92fd11059bd1d0f301b5ba7a9d3637ca8d65c1a981541"
+    "7d8eab734b0b4f3a2c661d9a1a82f3ac734c40530669ab8e473045a58e65539d"
+    "ccf1e5bb90c8e9781ea75bebf10bc252e11eb023a0260f1887552a56863f4a64"
+    "21e8c600bf523d6cb1b0adbdd65bfee4a88a037e3d1a415e5bb95648da5a0ca2"
+    "6b54f4a63948522c3d5f89b94a72efff95134d5940ce45758f30898090895658"
+    "8eef575b3e4bc4c368cfe813ee9c252c2b02e0df91f1aa01938d38685d60ba6f"
+    "09ed54eaed98f84c557b4a86bf4f578493dcbc6be91da189370404a9087276f4"
+    "ce51d8a100ed857dc2b0649474f3f15cd24c54db287110e56e5cb008682f9168"
+    "aa81f31458b7431ecc1c44906fda87ca894710c371e9076c1d49fbae51276934"
+    "f2ad787789f42d0fa0b4c939855d4212096f70280a4eae7c8a27d9c8d0772e65"
+    "8cb6857a7bd5465f80047e9b87bc002731840581e0626139012a5b505f0a3384"
+    "7eb7b8c3289949ad486f3b4b3d539ab5da763021cbc82c1ba234a5668ded0801"
+    "b859f343f1ce9304e6faa2b002cad9b78cde5cdc2c1fb4171c42421670a6ab0f"
+    "50cc4a194eb36d1c91e935ba01b959d8728b9e64426b3fc3a7506deb5239a8a7"
+    "0a81d8a618314a803af61c06711f2c39b266ff414d53476d1da52a4318aafe4b"
+    "96f0da07155f8a5134dab88ee29e8168076fcd78ca791ac63442a81cd0693927"
+    "d808e335e8d8cbf2121907509a57759b4f9a18fa3a7b333779edde7a459384f8"
+    "444adaecffec95fd552b0cfcb6c7f692626dde1ef268a40d2f67b5c8aa387ff7";
+
+/* A CMS in KMS's form, to that key: vectors/cms.txt's last, gen_kms.py's. */
+static const char cli_known_cms[] =
+    "308006092a864886f70d010703a08030800201023182016b3082016702010280"
+    "208fb6bad671cfe698393c453357da61b56d757ab8c0f3fb9c87f2849e631318"
+    "78303c06092a864886f70d010107302fa00f300d060960864801650304020105"
+    "00a11c301a06092a864886f70d010108300d0609608648016503040201050004"
+    "820100a3cb19b99ae4898d08e0150b5618c42780b89f55cd3df96f3ecc2f7d30"
+    "d655754458b93faa624914e9c7637b8797669cf90375bff46df4014267f9a970"
+    "ffc9332162af17186b04fa04f14f18e6f08ad9aad036a750afcba898ea01872d"
+    "40990123115af756a17a63ed3f6f4850b28138ec4def80ce36fc0d0c01d553f5"
+    "6e3e99acc456f2fa5d1672faa8357d992c3879771790d939bdf4fc92fb28be29"
+    "ff3d232d891d047b4973b8b55ba3752f973c14f195ea62711ba84594c94a0803"
+    "d503814c0a83c69bc9e7adc40ede7be97f499ac4c8649eb59d84cb792b1ab3fc"
+    "14184abd266d2b1f103d0ebdcb298e36919232e4e91f50b5103761b3bd7f5e91"
+    "316d85308006092a864886f70d010701301d060960864801650304012a041000"
+    "0102030405060708090a0b0c0d0e0f8050f58c4c04d6e5f1ba779eabfb5f7bfb"
+    "d69cfc4e967edb808d679f777bc6702c7d39f23369a9d9bacfa530e263042314"
+    "61b2eb05e2c39be9fcda6c19078c6a9d1b3f461796d6b0d6b2e0c2a72b4d80e6"
+    "440000000000000000";
+
+/* What AWS KMS answers to an enclave. In it are the key, initialization vector
+ * and text of SP 800-38A, F.2.6. Refused with a bit of the encrypted key
+ * changed, where OAEP alone says no: what AES makes of the wrong key has a
+ * padding; and with one of the block before the padding. */
+static void
+cli_test_cms(struct cli_selftest *t)
+{
+    ef_rsa_key key = {.n = {0}};
+    br_rsa_private_key sk = rsa_private(&key);
+    unsigned char cms[521] = {0}, text[64];
+    ef_slice in = slice(cms, sizeof cms);
+    size_t n = 0;
+    int ok;
+
+    ok = cli_bytes((unsigned char *)&key + sizeof key.n,
+                   sizeof key - sizeof key.n, cli_known_rsa) &&
+         br_rsa_compute_modulus_get_default()(key.n, &sk) == sizeof key.n &&
+         cli_bytes(cms, sizeof cms, cli_known_cms) &&
+         ef_cms_open(text, sizeof text, &n, &key, in, NULL) == EF_OK &&
+         n == sizeof text &&
+         cli_hex_is(text, sizeof text,
+                    "6bc1bee22e409f96e93d7e117393172a"
+                    "ae2d8a571e03ac9c9eb76fac45af8e51"
+                    "30c81c46a35ce411e5fbc1191a0a52ef"
+                    "f69f2445df4f9b17ad2b417be66c3710");
+    cms[386] ^= 4; /* the encrypted key's last byte */
+    ok = ok && ef_cms_open(text, sizeof text, &n, &key, in, NULL) == EF_E_AUTH;
+    cms[386] ^= 4;
+    cms[496] ^= 1; /* the fourth block's last byte; the fifth is padding */
+    ok = ok && ef_cms_open(text, sizeof text, &n, &key, in, NULL) == EF_E_AUTH;
+    cli_expect(t, "RSA-2048 OAEP, AES-256-CBC", "(RFC 9500, SP 800-38A)", ok);
 }
 
 /* AWS's documented examples with its published example keys: SigV4 as of
@@ -43152,6 +43239,7 @@ cli_selftest(struct cli *c)
     cli_test_hashes(&t);
     cli_test_signatures(&t);
     cli_test_sealing(&t);
+    cli_test_cms(&t);
     cli_test_signing(&t);
     cli_test_text(&t);
     if (json)

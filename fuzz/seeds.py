@@ -268,13 +268,15 @@ def enclave_seeds():
             yield "key-%s-%s" % (key[:1].decode(), way.decode()), seed(
                 b'{"datasets":{"' + b"0" * 64 + b":" + way +
                 b'":{"query_string":"YT1i","encryption":{"key":"' + key +
-                b'"}}},"token":"t"}', 0, 1)
+                b'"}}},"token":"t"}', 1, 0)
+    for i, token in enumerate((b"1", b"[]", b'"a\\"b"')):
+        yield "token-%d" % i, seed(b'{"token":' + token + b"}", 1, 0)
     for r in records("result.txt"):
         if len(r["json"]) < 8192:
-            yield "result-" + r["id"], seed(r["json"], 0, 2)
+            yield "result-" + r["id"], seed(r["json"], 2, 0)
     for i, text in enumerate((b"", b"{}\n", b"a" * 70 + b"\n" + b"b" * 200)):
-        yield "line-%d" % i, seed(text, i, 3)
-        yield "sealed-%d" % i, seed(text, 0, 4)
+        yield "line-%d" % i, seed(text, 3, i)
+        yield "sealed-%d" % i, seed(text, 4, 0)
 
 
 def location_seeds():

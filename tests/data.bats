@@ -1157,10 +1157,10 @@ END
     works selftest
     [[ $(tail -n 1 out) =~ ^selftest:\ [1-9][0-9]*\ checks\ passed$ ]]
     works selftest --json
-    # four of each kernel; the hashes, signatures, seals and texts once
+    # four of each kernel; the hashes, signatures, seals, KMS's and texts once
     "$PYTHON" -c 'import json
 s = json.load(open("out"))
-assert s["checks"] == 4 * s["kernels"] + 12 and s["failed"] == 0, s'
+assert s["checks"] == 4 * s["kernels"] + 13 and s["failed"] == 0, s'
 }
 
 @test "--version names the version, the libraries and the AES kernel" {

@@ -4,14 +4,15 @@
   --key FILE          of hex digits, which COMMAND may be about to write: names
                       key (bytes), hex, base64, round (AES round keys), ghash
                       (its key)
-  --rounds HEX        round and ghash alone, for a key that is public
+  --rounds HEX        for a key that is public: names round, ghash, and for
+                      the kernels that slice bits ct64 and ct
   --bytes NAME=FILE   of hex digits, likewise: the bytes, and their base64
   --random FILE       of NSM_RANDOM (nsm_preload.c): names made (32 bytes that
                       may be a private key), rsa (the numbers of the key that
                       BearSSL makes of 48 bytes)
   --text NAME=TEXT    the text, and its base64
   --sees NAME         must be found while COMMAND works (once per name)
-  --guarded           see below
+  --guarded, --steps  see below
   --status N          COMMAND ends so; 0 unless given
   --stdin FILE, --stdout FILE
 
@@ -25,7 +26,10 @@ also those that are left out of core dumps or may not be read, and the
 registers, vector registers too. With --guarded, whatever mapping has a key or
 a round key while COMMAND works, but for the stack, must be locked, left out of
 core dumps, and zero in a forked child (give it one thread: the stacks of
-threads look like any mapping).
+threads look like any mapping). With --steps, nothing may be found either when
+COMMAND maps memory, nor in memory that it unmaps: for one that does one thing
+after the other, each in memory of its own, and whose later steps go over the
+stack of earlier ones.
 
 Exit status: 0 all seen and nothing left; 1 not so; 2 no answer.
 """
@@ -106,18 +110,20 @@ def round_keys(key):
 
 def sliced_keys(key):
     """Round keys as BearSSL's bit-slicing kernels keep them: stored, and
-    spread out for use."""
+    spread out for use, on the stack. Of ct64's spread bytes each is one of
+    four: a piece has to be longer."""
     lib = ctypes.CDLL("libbearssl.so.0")
-    for name, word, init in (("ct64", 8, 30), ("ct", 4, 60)):
+    for name, word, init, step in (("ct64", 8, 30, 4 * STEP),
+                                   ("ct", 4, 60, STEP)):
         context = ctypes.create_string_buffer(1024)
         getattr(lib, f"br_aes_{name}_ctr_init")(context, key,
                                                 ctypes.c_size_t(32))
         stored = context.raw[8:8 + word * init]
-        yield stored
+        yield name, stored, STEP
         spread = ctypes.create_string_buffer(4096)
         skey = ctypes.create_string_buffer(stored, len(stored))
         getattr(lib, f"br_aes_{name}_skey_expand")(spread, 14, skey)
-        yield spread.raw.rstrip(b"\0")
+        yield name, spread.raw.rstrip(b"\0"), step
 
 
 def rsa_key(seed):
@@ -140,7 +146,7 @@ def pieces(data, step):
     """Non-overlapping pieces that cannot be there by chance."""
     for at in range(0, len(data) - step + 1, step):
         piece = data[at:at + step]
-        if len(set(piece)) > 4:
+        if len(set(piece)) > 4 or len(set(piece)) == 4 and step >= 4 * STEP:
             yield piece
 
 
@@ -170,11 +176,14 @@ class Needles:
             self.by_head.setdefault(head, {}).setdefault(piece, name)
             self.buckets[bucket(numpy.frombuffer(head, "<u8"))] = True
 
-    def add_rounds(self, key):
+    def add_rounds(self, key, kernels=False):
+        """kernels: those that slice bits have names of their own."""
         schedule = round_keys(key)
         for form in schedule[32:], swapped(schedule[32:], 4), \
-                swapped(schedule[32:], 16), *sliced_keys(key):
+                swapped(schedule[32:], 16):
             self.add("round", form)
+        for kernel, form, step in sliced_keys(key):
+            self.add(kernel if kernels else "round", form, step)
         for form in ghash_keys(key):
             self.add("ghash", form)
 
@@ -254,11 +263,13 @@ GETREGSET, GET_SYSCALL_INFO = 0x4204, 0x420e
 O_SYSGOOD, O_EXIT, O_EXITKILL = 1, 0x40, 0x100000
 EVENT_EXIT = 6
 REGISTERS = 1, 2, 0x202  # NT_PRSTATUS, NT_PRFPREG, NT_X86_XSTATE
-# read, write, pwrite64, sendto, close, munmap; and prctl, with which the work
-# begins
+# read, write, pwrite64, sendto, close, munmap; prctl, with which the work
+# begins; mmap and munmap
 CALLS = {"x86_64": (0, 1, 18, 44, 3, 11),
          "aarch64": (63, 64, 68, 206, 57, 215)}
 PRCTL = {"x86_64": 157, "aarch64": 167}
+MMAP = {"x86_64": 9, "aarch64": 222}
+MUNMAP = {"x86_64": 11, "aarch64": 215}
 
 
 def ptrace(request, pid, addr=None, data=None):
@@ -307,15 +318,16 @@ class Process:
         return self.status >> 8 == signal.SIGTRAP | EVENT_EXIT << 8
 
     def syscall(self):
-        """The number of the system call that begins here, or None."""
+        """The number of the system call that begins here, or None; its first
+        two arguments."""
         info = ctypes.create_string_buffer(128)
         if os.WSTOPSIG(self.status) != signal.SIGTRAP | 0x80:
-            return None
+            return None, 0, 0
         ptrace(GET_SYSCALL_INFO, self.pid, len(info),
                ctypes.addressof(info))
         if info.raw[0] != 1:  # 1: entry
-            return None
-        return int.from_bytes(info.raw[24:32], sys.byteorder)
+            return None, 0, 0
+        return memoryview(info.raw[24:48]).cast("Q").tolist()
 
     def registers(self):
         for kind in REGISTERS:
@@ -381,6 +393,7 @@ def arguments():
         parser.add_argument(name, action="append", default=[])
     parser.add_argument("--random")
     parser.add_argument("--guarded", action="store_true")
+    parser.add_argument("--steps", action="store_true")
     parser.add_argument("--status", type=int, default=0)
     parser.add_argument("--stdin")
     parser.add_argument("--stdout")
@@ -393,7 +406,7 @@ def needles(args):
                 [tuple(text.split("=", 1)) for text in args.bytes])
     n.random_file = args.random
     for text in args.rounds:
-        n.add_rounds(bytes.fromhex(text))
+        n.add_rounds(bytes.fromhex(text), kernels=True)
     for text in args.text:
         name, _, value = text.partition("=")
         n.add_text(name, os.fsencode(value))
@@ -416,6 +429,13 @@ def places(found):
                    for name, where in found})
 
 
+def within(found, first, size):
+    """What is in these bytes of memory."""
+    return {(name, where): flags for (name, where), flags in found.items()
+            if where.startswith("0x") and
+            first <= int(where.split()[0], 16) < first + size}
+
+
 def unguarded(found):
     """What has a key in a mapping that lacks a protection."""
     return {(name, where) for (name, where), flags in found.items()
@@ -423,26 +443,30 @@ def unguarded(found):
             and "[stack]" not in where and not {"lo", "dd", "wf"} <= set(flags)}
 
 
-def work(process, n, names):
+def work(process, n, names, steps):
     """To the process's end. What of names was never seen; what was seen
-    without its guard."""
+    without its guard; what a step left to the next."""
     machine = platform.machine()
-    begun, missing, bad = False, set(names), set()
+    begun, missing, bad, left = False, set(names), set(), {}
     while process.resume(SYSCALL) and not process.at_exit():
-        call = process.syscall()
+        call, first, size = process.syscall()
         begun = begun or call == PRCTL[machine]
         if begun and call in CALLS[machine] and missing:
             found = search(process, n)
             missing -= {name for name, _ in found}
             bad |= unguarded(found)
-    return missing, bad
+        if steps and begun and call == MMAP[machine]:
+            left.update(search(process, n))
+        if steps and begun and call == MUNMAP[machine]:
+            left.update(within(search(process, n), first, size))
+    return missing, bad, left
 
 
 def main():
     args = arguments()
     n = needles(args)
     process = Process(args)
-    missing, bad = work(process, n, args.sees)
+    missing, bad, between = work(process, n, args.sees, args.steps)
     if not process.at_exit():
         print(f"did not end by itself: status {process.status:#x}")
         return 2
@@ -453,13 +477,15 @@ def main():
         print(f"never seen: {name}")
     for line in places(bad if args.guarded else ()):
         print(f"not guarded: {line}")
+    for line in places(between):
+        print(f"left between steps: {line}")
     for line in places(left):
         print(f"left at the end: {line}")
     if process.status != args.status << 8 or n.files:
         print(f"wait status {process.status:#x}, key files not seen: "
               f"{n.files}")
         return 2
-    return 1 if missing or left or (bad and args.guarded) else 0
+    return 1 if missing or between or left or (bad and args.guarded) else 0
 
 
 sys.exit(main())

@@ -590,6 +590,7 @@ RELEASE_LINE = b'{"event":"refused","prev":"%s","reason":"STALE: x",' \
 RELEASE_SHOWN = b"1970-01-01T00:00:00Z  refused   -  STALE: x\nhead %s\n" \
     % hashlib.sha256(RELEASE_LINE).hexdigest().encode()
 HERE = "file:///proc/self/cwd"  # the same place for all, in its own folder
+ITEM = "/opt/fortanix/item"
 AWAY = "http://store.example/store"
 ARN = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd"
 KMS_KEYS = (("AWS_ACCESS_KEY_ID", "AKIDKMS"),
@@ -633,7 +634,8 @@ def enclave_story(stage, sealed_to):
          f"c.json --location {AWAY}/out.enc --direction output Out"),
         (None, f"app add {WS} --image i {PCR} describe"),
         (None, "approve build"),
-        (None, f"config add {WS} --app describe default -- /bin/cat"),
+        (None, f"config add {WS} --app describe --item {ITEM}=item default "
+         "-- /bin/cat"),
         (None, f"workflow new {WS} study"),
         (None, f"workflow add-app {WS} --build describe --config default "
          "study a"),
@@ -647,7 +649,8 @@ def tell_stories(encflow, place):
     """All of STAGES."""
     folder = functools.partial(os.path.join, place)
     data = {"table": TABLE, "key": KEY.encode()}
-    sealed = {"store/in.enc": seal(TABLE), "c.json": credentials().encode()}
+    sealed = {"store/in.enc": seal(TABLE), "c.json": credentials().encode(),
+              "item": b"an item"}
     tell_story(encflow, folder("a"), STORY, {**data, "store/x": b""})
     tell_story(encflow, folder("b"), VIA_STORY, STAGES["joined"])
     tell_story(encflow, folder("c"), enclave_story(
@@ -799,8 +802,7 @@ def workspace_scenarios():
     yield adds("joined", "workflow connect", "workflow connect study In "
                "a:input", "draft")
     yield adds("two", "workflow connect --via", "workflow connect --via Mid "
-               "study a:output b:input", "draft", most=6,
-               only=MEMORY + ("write", "fsync"))
+               "study a:output b:input", "draft", only=("malloc",), most=40)
     yield adds("complete", "workflow submit", "workflow submit study",
                "workflow")
     yield shows("pending", "task list", "task list")
@@ -826,6 +828,8 @@ def workspace_scenarios():
 
 # ---------------------------------------------------------------- an enclave
 
+# A key that no participant has: what asks for it is refused, whatever fails.
+# The question comes late, hence the last calls.
 NOBODY = base64.urlsafe_b64encode(bytes(32)).rstrip(b"=").decode()
 SERVE = "release serve-one --release-key rel.pem --workspace ws --log log " \
     "--root nsm/root.pem"
@@ -923,10 +927,12 @@ def attested(name, options, stage="released", trust="dana.pub", env=NSM,
     more = {"out": None, "fails": (1, 6), "spares": ("stdout",), **more}
     return Scenario(
         name, f"run --appconfig {identifier} --trust {trust} --work "
-        "{S}/work --allow-http --proxy unix://{PROXY} --receipt " + options,
+        "{S}/work --root {S}/root --allow-http --proxy unix://{PROXY} "
+        "--receipt " + options,
         lambda: {**STAGES[stage], **nsm()}, env=env, adds=(),
         free=("log", "nsm/registers"),
-        makes={"store/out.enc": Attested(result(TABLE))} if may else {},
+        makes={"store/out.enc": Attested(result(TABLE)),
+               "root" + ITEM: b"an item"} if may else {},
         check=enclave_check(identifier, stage == "kms", may), **more)
 
 
@@ -1118,35 +1124,31 @@ def service_scenarios():
         **STAGES["released"], **nsm(), "nsm/registers": register(ask.id)},
         stdin=ask.release, out=Like(rb'\{"credentials":.*\}\n'), adds=(),
         fails=(1, 3, 4, 5), free=("log",), check=ask.check_release,
-        only=MEMORY + ("write", "pwrite", "fsync", "getrandom", "ftruncate",
-                       "pread", "read", "fcntl", "open"), most=3)
+        only=("malloc", "calloc", "realloc", "write", "fsync", "getrandom",
+              "lseek", "fcntl"), most=3)
     over = Ask()
     yield Scenario("release serve-one, done", SERVE, lambda: {
         **STAGES["released"], **nsm(), "log": over.done_log()},
         stdin=over.done, adds=(),
         out=Like(rb'\{"(done":true|error":"refused")\}\n'),
         fails=(1, 3, 4, 5), free=("log",), check=over.check_done,
-        only=("write", "pwrite", "fsync", "ftruncate", "pread", "fcntl"))
+        only=("write", "fsync", "lseek", "fcntl"))
 
 
 def documents_scenarios():
-    def files(change=lambda d: d):
-        return {**nsm(), "doc": change(document_of(nsm(), "--nonce", "00ff"))}
-
-    verify = "attest verify --root nsm/root.pem --nonce 00ff --json doc"
-    yield Scenario("attest verify", verify, files, out=None, most=4,
-                   only=MEMORY + ("open", "read", "write"))
-    yield Scenario("attest verify, changed", verify, lambda: files(
-        lambda d: d[:-1] + bytes([d[-1] ^ 1])), status=3, out=None, most=4,
-        only=MEMORY)
+    yield Scenario("attest verify", "attest verify --root nsm/root.pem "
+                   "--nonce 00ff --json doc", lambda: {
+                       **nsm(), "doc": document_of(nsm(), "--nonce", "00ff")},
+                   out=None, only=MEMORY + ("open", "read", "write"), most=4)
     yield Scenario("attest pcrs", "attest pcrs image", {"image": image()},
-                   out=None, only=MEMORY + ("open", "fstat", "read", "pread",
-                                            "lseek", "write"))
-    yield shows("kms", "workflow kms-policy", "workflow kms-policy study")
+                   out=None, only=MEMORY + ("open", "fstat", "read", "write"))
+    yield shows("kms", "workflow kms-policy", "workflow kms-policy study",
+                only=("malloc",), most=40)
 
 
+# But for the first all are refused, by the last of their calls.
 def receipt_scenarios():
-    yield verified("", status=7, out=TABLE, only=MEMORY + ("read", "open"))
+    yield verified("", status=7, out=TABLE)
     yield verified(", another answer", lambda: receipt(better), status=3)
     yield verified(", another enclave", lambda: receipt(files=unbound),
                    status=5)
@@ -1155,20 +1157,19 @@ def receipt_scenarios():
 
 def enclave_scenarios():
     service = "--release unix://{SERVICE}"
-    yield attested("run --appconfig", service, most=6, only=(
-        "ioctl", "socket", "connect", "send", "recv", "poll", "open",
-        "malloc"))
+    yield attested("run --appconfig", service, most=4, only=(
+        "ioctl", "connect", "send", "recv", "poll", "malloc"))
     yield attested("run --appconfig, by http", "--release {HTTP}/release",
                    most=2, only=("curl ", "curl_easy_init",
                                  "curl_slist_append", "curl_easy_setopt",
                                  "curl_easy_getinfo", "curl_multi_add_handle"))
     yield attested("run --appconfig, not trusted", service, trust=NOBODY,
                    may=False, status=5, out=b"", fails=(1, 5, 6),
-                   late=True, most=5, only=MEMORY)
+                   late=True, most=5, only=("malloc", "calloc", "realloc"))
     yield attested("run --kms", "--kms --workspace ws", "kms", env=(
-        *NSM, *KMS_KEYS, ("AWS_ENDPOINT_URL_KMS", "{KMS}")), most=4,
-        only=MEMORY + ("ioctl", "getrandom", "curl read callback",
-                       "curl write callback"))
+        *NSM, *KMS_KEYS, ("AWS_ENDPOINT_URL_KMS", "{KMS}")), most=3,
+        only=("malloc", "calloc", "ioctl", "getrandom", "open",
+              "curl read callback", "curl write callback"))
 
 
 # ------------------------------------------------------------------ a folder
@@ -1431,6 +1432,10 @@ class Tunnel(socketserver.StreamRequestHandler):
     is the server of the scenario under way."""
 
     def handle(self):
+        with self.server.store.busy():
+            self.connect()
+
+    def connect(self):
         head = b""
         while line := self.rfile.readline().rstrip():
             head = head or line

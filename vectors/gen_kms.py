@@ -43,6 +43,17 @@ RSA_Q = int(
     "9a967cb2a3c7cd68a36d9a5291a215e9d8fcf22e689c2938fee4e11fdfe782db"
     "7f7b63e58b5d4198897b4c2b239c10376ab4b6581f58222dba96112588f32dfa"
     "172dd54526400789ab73af5984fecd930a56a3615277a10bb94aad3452d99ca3", 16)
+# Another one, that everybody has: testRSA2048 of RFC 9500, 2.1.
+KNOWN_P = int(
+    "dd105702382f232b3681f53791e22617c7bf4e9acb81ed48daf6d6995da3eab6"
+    "42839aff012d2ea628b90af279fd3e6f7c93cd80f072f01ff2443b3ee8f24ed4"
+    "69a79613a41bd24020f92fd11059bd1d0f301b5ba7a9d3637ca8d65c1a981541"
+    "7d8eab734b0b4f3a2c661d9a1a82f3ac734c40530669ab8e473045a58e65539d", 16)
+KNOWN_Q = int(
+    "ccf1e5bb90c8e9781ea75bebf10bc252e11eb023a0260f1887552a56863f4a64"
+    "21e8c600bf523d6cb1b0adbdd65bfee4a88a037e3d1a415e5bb95648da5a0ca2"
+    "6b54f4a63948522c3d5f89b94a72efff95134d5940ce45758f30898090895658"
+    "8eef575b3e4bc4c368cfe813ee9c252c2b02e0df91f1aa01938d38685d60ba6f", 16)
 
 
 def number(x, n):
@@ -56,15 +67,21 @@ def rsa_key(p, q):
         rsa.RSAPublicNumbers(65537, n)).private_key()
 
 
-KEY = rsa_key(RSA_P, RSA_Q)
-NUMBERS = KEY.private_numbers()
-N = NUMBERS.public_numbers.n
-SPKI = KEY.public_key().public_bytes(
-    serialization.Encoding.DER,
-    serialization.PublicFormat.SubjectPublicKeyInfo)
-# As ef_rsa_key has it.
-STRUCT = number(N, 256) + b"".join(number(x, 128) for x in (
-    NUMBERS.p, NUMBERS.q, NUMBERS.dmp1, NUMBERS.dmq1, NUMBERS.iqmp))
+def spki(key):
+    return key.public_key().public_bytes(
+        serialization.Encoding.DER,
+        serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def struct(key):
+    """As ef_rsa_key has it."""
+    k = key.private_numbers()
+    return number(k.public_numbers.n, 256) + b"".join(number(x, 128) for x in (
+        k.p, k.q, k.dmp1, k.dmq1, k.iqmp))
+
+
+KEY, KNOWN = rsa_key(RSA_P, RSA_Q), rsa_key(KNOWN_P, KNOWN_Q)
+N = RSA_P * RSA_Q
 
 rnd = random.Random("cms")
 
@@ -78,7 +95,7 @@ def mgf(seed, n, h):
                     for i in range(n // 20 + 1))[:n]
 
 
-def oaep(text, label=b"", flip=None):
+def oaep(text, label=b"", flip=None, n=N):
     """RSAES-OAEP (RFC 8017 7.1.1); flip: a bit of that byte is changed, of the
     256 that are masked and encrypted."""
     h = hashlib.sha256
@@ -88,7 +105,7 @@ def oaep(text, label=b"", flip=None):
         em[flip] ^= 1
     em[33:] = xor(em[33:], mgf(em[1:33], 223, h))
     em[1:33] = xor(em[1:33], mgf(em[33:], 32, h))
-    return number(pow(int.from_bytes(em, "big"), 65537, N), 256)
+    return number(pow(int.from_bytes(em, "big"), 65537, n), 256)
 
 
 def past_modulus(key):
@@ -137,7 +154,7 @@ class Cms:
         self.text = text
         self.ver = der(2, b"\2")
         self.rver = der(2, b"\2")
-        self.ski = der(0x80, hashlib.sha256(SPKI).digest())
+        self.ski = der(0x80, hashlib.sha256(spki(KEY)).digest())
         self.oaep = OAEP
         self.ek = der(4, wrapped or oaep(key))
         self.more = b""  # behind the first recipient
@@ -218,7 +235,7 @@ def make_good():
     for i, n in enumerate((32, 0, 1, 15, 16, 17, 31, 300, 4096)):
         c = Cms(rnd.randbytes(n))
         yield ok(c, "a text of %d bytes" % n,
-                 **({"key": STRUCT} if i == 0 else {}))
+                 **({"key": struct(KEY)} if i == 0 else {}))
     for sizes in ([48], [16, 32], [1, 1, 1], [0, 47], [0, 0, 48, 0]):
         c = Cms(rnd.randbytes(32))
         c.pieces = sizes
@@ -358,8 +375,29 @@ def make_secret():
         yield ok(c, "padding %d" % tail[0])
 
 
+def make_known():
+    """`encflow selftest` has this one. SP 800-38A's text ends with its fourth
+    block; a fifth has the padding."""
+    key = bytes.fromhex("603deb1015ca71be2b73aef0857d7781"
+                        "1f352c073b6108d72d9810a30914dff4")
+    c = Cms(bytes.fromhex("6bc1bee22e409f96e93d7e117393172a"
+                          "ae2d8a571e03ac9c9eb76fac45af8e51"
+                          "30c81c46a35ce411e5fbc1191a0a52ef"
+                          "f69f2445df4f9b17ad2b417be66c3710"),
+            wrapped=oaep(key, n=KNOWN_P * KNOWN_Q))
+    c.ski = der(0x80, hashlib.sha256(spki(KNOWN)).digest())
+    c.iv = bytes(range(16))
+    c.ct = cbc(key, c.iv, pad(c.text))
+    need(c.ct.startswith(bytes.fromhex("f58c4c04d6e5f1ba779eabfb5f7bfbd6"
+                                       "9cfc4e967edb808d679f777bc6702c7d"
+                                       "39f23369a9d9bacfa530e26304231461"
+                                       "b2eb05e2c39be9fcda6c19078c6a9d1b")),
+         "SP 800-38A's ciphertext")
+    yield ok(c, "RFC 9500's testRSA2048, SP 800-38A's F.2.6", key=struct(KNOWN))
+
+
 def make_cms():
-    for make in (make_good, make_form, make_rest, make_secret):
+    for make in (make_good, make_form, make_rest, make_secret, make_known):
         yield from make()
 
 
@@ -367,9 +405,10 @@ def check_cms(r):
     """What is accepted OpenSSL decrypts, to the same text."""
     if r["expect"] != "ok":
         return
+    key = KNOWN if r.get("key") == struct(KNOWN) else KEY
     with tempfile.TemporaryDirectory() as d:
         with open(d + "/key", "wb") as f:
-            f.write(KEY.private_bytes(
+            f.write(key.private_bytes(
                 serialization.Encoding.PEM,
                 serialization.PrivateFormat.PKCS8,
                 serialization.NoEncryption()))
