@@ -1005,6 +1005,58 @@ drop_lock() {
     grep -E "^top +Finding 0$" out
 }
 
+@test "dataset add and renew: the options for a store, a proxy and a stall" {
+    local at=$BATS_TEST_NUMBER proxies=$PWD/proxies ports start
+    mkdir proxies
+    serve proxy "$PYTHON" "$ROOT/tests/connect_proxy.py" "$proxies"
+    read -r -a ports <<<"$(port_in proxy)"
+    on_s3
+    unset AWS_ENDPOINT_URL AWS_REGION
+    as dana
+    local s3=(--release-key rel.pub --allow-http --endpoint-url "$S3_URL"
+        --region us-east-1 --addressing path) to=(--to "s3://store/$at-p")
+    local pass=(--proxy "http://127.0.0.1:${ports[0]}")
+    local hang=(--proxy "http://127.0.0.1:${ports[8]}" --stall 1)
+    quiet dataset add "${s3[@]}" "${pass[@]}" --from c.csv "${to[@]}" \
+        -K key.hex Proxied
+    grep -E "^(CONNECT|PUT) .*${S3_URL#http://}" proxies/pass.log
+    start=$SECONDS
+    row hang no 6 -- dataset add "${s3[@]}" "${hang[@]}" --from c.csv \
+        --to "s3://store/$at-h" Hung
+    [ -s proxies/hang.log ]
+    # what is put under a KMS key is sealed over there
+    : >proxies/hang.log
+    row kms no 6 -- dataset renew --kms-key \
+        arn:aws:kms:eu-west-1:111122223333:key/1 -K key.hex "${s3[@]:2}" \
+        "${to[@]}" "${hang[@]}" Proxied
+    grep -F kms.eu-west-1 proxies/hang.log
+    # --stall was 1 both times, and not the 60 that it is otherwise
+    [ "$((SECONDS - start))" -lt 30 ]
+    row unknown no 2 "nothing of this name" -- dataset show Hung
+    # a new query is made here: for the very place, or not at all
+    works dataset renew "${s3[@]}" "${to[@]}" Proxied
+    row endpoint no 5 "another location" -- dataset renew \
+        "${s3[@]/127.0.0.1/localhost}" "${to[@]}" Proxied
+    "$ENCFLOW" enc -K key.hex -in c.csv -out c.enc
+    to=(--to "s3://store/$at")
+    credentials key.hex "https://store.s3.eu-west-1.amazonaws.com/$at?$QUERY" \
+        >cred
+    quiet dataset add --release-key rel.pub --credentials cred --encrypted \
+        c.enc --location "https://store.s3.eu-west-1.amazonaws.com/$at" Aws
+    printf '[profile there]\nregion = eu-west-1\n' >config
+    export AWS_CONFIG_FILE=$PWD/config
+    printf '[there]\naws_access_key_id = A\naws_secret_access_key = B\n' >keys
+    export AWS_SHARED_CREDENTIALS_FILE=$PWD/keys
+    local aws=(dataset renew --release-key rel.pub "${to[@]}")
+    works "${aws[@]}" --region eu-west-1 Aws
+    works "${aws[@]}" --profile there Aws
+    row region no 5 "another location" -- "${aws[@]}" --region us-east-1 Aws
+    row addressing no 5 "another location" -- "${aws[@]}" \
+        --region eu-west-1 --addressing path Aws
+    rows 6
+    stop_server proxy
+}
+
 @test "dataset renew: who, where and with which key" {
     cast
     works release keygen -o rel2.pem
