@@ -1178,10 +1178,10 @@ EOF
     add zeros-json 5 zeros.json debug-mode -- --image i --pcrs zeros.json x
     add good-and-zeros 5 debug-mode -- --image i --pcr "$SET" \
         --pcrs zeros.json x
-    add short 4 --pcr PCR0 "hex digits" -- --image i --pcr PCR0=12 x
-    add two 4 --pcr -- --image i --pcr "$(measurements a b)" x
-    add nonsense 4 --pcr -- --image i --pcr x x
-    add empty 4 --pcr -- --image i --pcr '' x
+    add short 2 --pcr PCR0 "hex digits" -- --image i --pcr PCR0=12 x
+    add two 2 --pcr -- --image i --pcr "$(measurements a b)" x
+    add nonsense 2 --pcr -- --image i --pcr x x
+    add empty 2 --pcr -- --image i --pcr '' x
     add json 4 bad.json -- --image i --pcrs bad.json x
     add large 4 "EF_MAX_MEASUREMENT_BYTES" -- --image i --pcrs large x
     add nofile 1 none -- --image i --pcrs none x
