@@ -159,7 +159,8 @@ chain(ef_slice all, int fd, uint64_t want, const unsigned char *head,
 }
 
 /* Where the log is whole, but perhaps for half of a line, its end is where it
- * should be, and each line's nonce is found; one of zeros is not. */
+ * should be, and each line's nonce is found; one of zeros is not. What is no
+ * half of a line is refused: it may be another file. */
 static void
 ending(ef_slice all, int fd, const unsigned char *head, size_t stop)
 {
@@ -173,6 +174,11 @@ ending(ef_slice all, int fd, const unsigned char *head, size_t stop)
 
     if (!whole || (all.n - stop >= CLI_LOG_WINDOW))
         return;
+    /* half of a line begins as one does, or the disk has lost it */
+    if (stop < all.n && all.p[stop] != '{' && all.p[stop] != '\0') {
+        FUZZ_ASSERT(rc == EF_E_AUTH);
+        return;
+    }
     FUZZ_ASSERT(rc == EF_OK && end == stop && size == all.n);
     FUZZ_ASSERT(memcmp(tail.head, head, 32) == 0);
     use = (struct cli_log_use){.released = 0};
