@@ -454,7 +454,7 @@ END
     mkdir tests
     cp "$ROOT/tests/demo.sh" "$ROOT/tests/sample.awk" tests
     ENCFLOW=$BATS_TEST_TMPDIR/bin/encflow sh tests/demo.sh >demo
-    sed "s,$BATS_TEST_TMPDIR,/home/dana/encflow,g" demo >printed
+    sed "s,$BATS_TEST_TMPDIR,/srv/encflow,g" demo >printed
     # The first indented block that begins with a command is the transcript.
     awk '/^    \$ / { seen = 1 }
          /^    / && seen { print substr($0, 5); next }
