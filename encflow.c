@@ -5217,6 +5217,15 @@ file_remaining(int fd)
     return st.st_size > at ? (uint64_t)(st.st_size - at) : 0;
 }
 
+/* The same as progress has it: 0 where nobody knows how much is to come. */
+static uint64_t
+file_total(int fd)
+{
+    uint64_t left = file_remaining(fd);
+
+    return left != UINT64_MAX ? left : 0;
+}
+
 /* 96 random bits (SP 800-38D 8.2.2); section 8.3 then allows 2^32 messages
  * a key. Never anything else where the kernel has none: a nonce used twice
  * would give away the hash key.
@@ -31580,7 +31589,7 @@ static ef_status
 eif_read(ef_eif *e, int fd, unsigned char *p, size_t n,
          struct ef_progress *progress, ef_err *err)
 {
-    uint64_t done = 0, total = file_remaining(fd);
+    uint64_t done = 0, total = file_total(fd);
     ef_status rc = EF_OK;
     ssize_t got = 1;
 
@@ -31591,7 +31600,7 @@ eif_read(ef_eif *e, int fd, unsigned char *p, size_t n,
         rc = ef_eif_push(e, slice(p, (size_t)got), err);
         done += (uint64_t)got;
         if (progress != NULL)
-            progress->tick(progress, done, total != UINT64_MAX ? total : 0);
+            progress->tick(progress, done, total);
     }
     return rc;
 }
@@ -34288,11 +34297,11 @@ cli_describe_read(ef_describe *d, const char *path, struct cli_progress *p,
         return reject_memory(err);
     rc = file_open(&fd, path, err);
     /* fd is -1 where the open failed: then nothing is read */
-    total = file_remaining(fd);
+    total = file_total(fd);
     while (rc == EF_OK && (n = file_read_full(fd, buf, 65536)) > 0) {
         rc = ef_describe_push(d, slice(buf, (size_t)n), err);
         done += (uint64_t)n;
-        cli_progress_at(p, done, total != UINT64_MAX ? total : 0);
+        cli_progress_at(p, done, total);
     }
     if (rc == EF_OK && n < 0)
         rc = reject_sys(err, EF_E_IO, "cannot read");
@@ -35954,7 +35963,7 @@ static ef_status
 cli_measure(const struct cli *c, struct cli_dataset *d, int fd, ef_err *err)
 {
     struct cli_progress progress;
-    uint64_t total = file_remaining(fd);
+    uint64_t total = file_total(fd);
     unsigned char *scratch =
         ef_secret_alloc((size_t)2 * STORE_PIECE_BYTES, NULL);
     ef_gcm *gcm = ef_gcm_new(d->key, NULL);
@@ -35971,7 +35980,7 @@ cli_measure(const struct cli *c, struct cli_dataset *d, int fd, ef_err *err)
            (got = file_read_full(fd, scratch, STORE_PIECE_BYTES)) > 0) {
         br_sha256_update(&hash, scratch, (size_t)got);
         d->size += (uint64_t)got;
-        cli_progress_at(&progress, d->size, total != UINT64_MAX ? total : 0);
+        cli_progress_at(&progress, d->size, total);
         rc = ef_open_push(&open, scratch + STORE_PIECE_BYTES, &n,
                           slice(scratch, (size_t)got), err);
     }
@@ -36182,7 +36191,7 @@ cli_seal_file(const struct cli *c, int from, int temp, const unsigned char *key,
               ef_err *err)
 {
     struct cli_progress progress;
-    uint64_t done = 0, total = file_remaining(from);
+    uint64_t done = 0, total = file_total(from);
     unsigned char nonce[EF_NONCE_BYTES], tag[EF_TAG_BYTES];
     unsigned char *buf = ef_secret_alloc((size_t)4 * STORE_PIECE_BYTES, NULL);
     ef_gcm *gcm = ef_gcm_new(key, NULL);
@@ -36200,8 +36209,7 @@ cli_seal_file(const struct cli *c, int from, int temp, const unsigned char *key,
         rc = ef_gcm_crypt(gcm, buf, (size_t)got, 1, err);
         if (rc == EF_OK)
             rc = file_write_full(temp, buf, (size_t)got, err);
-        cli_progress_at(&progress, done += (uint64_t)got,
-                        total != UINT64_MAX ? total : 0);
+        cli_progress_at(&progress, done += (uint64_t)got, total);
     }
     cli_progress_end(&progress);
     if (rc == EF_OK && got < 0)
@@ -40334,7 +40342,7 @@ struct cli_log_reader {
     unsigned tries;            /* how often half of a line is read again */
     struct cli_log_runs *runs; /* NULL: they are not collected */
     struct ef_progress *progress; /* NULL: nobody is told */
-    uint64_t done, total; /* bytes, for progress; UINT64_MAX: not known */
+    uint64_t done, total;         /* bytes, for progress; 0: not known */
 };
 
 /* The first digits of a hash, as people compare them; "-" for none.
@@ -40446,8 +40454,7 @@ cli_log_read(struct cli_log_reader *l, int fd, ef_err *err)
         have += got > 0 ? (size_t)got : 0;
         l->done += got > 0 ? (size_t)got : 0;
         if (l->progress != NULL)
-            l->progress->tick(l->progress, l->done,
-                              l->total != UINT64_MAX ? l->total : 0);
+            l->progress->tick(l->progress, l->done, l->total);
         if (rc == EF_OK && cli_log_again(l, fd, w, have)) {
             have = 0; /* from its beginning: it may be another line by then */
             got = 1;
@@ -40529,8 +40536,7 @@ cli_release_log(struct cli *c)
     rc = file_open(&fd, c->args[0], &err);
     if (rc == EF_OK) {
         l.progress = cli_progress(&progress, c);
-        l.total = file_remaining(fd);
-        l.total *= l.total != UINT64_MAX ? 2 : 1; /* it is read twice */
+        l.total = 2 * file_total(fd); /* it is read twice */
         rc = cli_log_verify(&l, fd, &err);
     }
     if (rc == EF_OK) {
@@ -40577,7 +40583,7 @@ cli_log_collect(struct cli_log_runs *l, const char *path,
     ef_status rc = file_open(&fd, path, err);
 
     if (rc == EF_OK) {
-        reader.total = file_remaining(fd);
+        reader.total = file_total(fd);
         rc = with_file(err, cli_log_read(&reader, fd, err), path);
     }
     if (rc == EF_OK && (l->runs.failed || l->texts.failed || l->ids.failed))

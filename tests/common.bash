@@ -49,5 +49,13 @@ fails() {
     done
 }
 
+# What a test has put into HOSTS, process ids, is over after this.
+stop_hosts() {
+    local pid
+    for pid in "${HOSTS[@]}"; do
+        kill "$pid" 2>/dev/null && wait "$pid" || true
+    done
+}
+
 # same FILE FILE: equal bytes, said with the first difference.
 same() { cmp -- "$1" "$2"; }

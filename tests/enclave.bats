@@ -40,12 +40,7 @@ setup() {
     ID=$(<study.id)
 }
 
-teardown() {
-    local pid
-    for pid in "${HOSTS[@]}"; do
-        kill "$pid" 2>/dev/null && wait "$pid" || true
-    done
-}
+teardown() { stop_hosts; }
 
 # e ARG...: encflow, quietly; its output's last line
 e() {

@@ -38,13 +38,6 @@ setup() {
 
 teardown() { stop_hosts; }
 
-stop_hosts() {
-    local pid
-    for pid in "${HOSTS[@]}"; do
-        kill "$pid" 2>/dev/null && wait "$pid" || true
-    done
-}
-
 # enter_scene: a copy of the scene, here; what serves it
 enter_scene() {
     unset ENCFLOW_ID XDG_CONFIG_HOME GATEWAY_INTERFACE LISTEN_PID LISTEN_FDS

@@ -37,12 +37,7 @@ setup() {
     HOSTS=()
 }
 
-teardown() {
-    local pid
-    for pid in "${HOSTS[@]}"; do
-        kill "$pid" 2>/dev/null && wait "$pid" || true
-    done
-}
+teardown() { stop_hosts; }
 
 # host FILE COMMAND...: in the background, until the test's end; FILE says that
 # it is ready
